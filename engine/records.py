@@ -1,0 +1,121 @@
+"""The values that travel through the pipeline.
+
+A record is encoded once, by its source, as one canonical JSON line `{"id":"…","data":{…}}`, and stays those bytes:
+a block or a chunk is a list of ids beside one blob of such lines. Request bodies, halves, the reject file and digests
+are all slices of that blob; single lines are cut out only when a reply demands it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+CHUNK_RECORDS_MAX = 10_000
+"""The most records one request may carry. Source: the bulk update API's page, "Max 10,000 items"."""
+
+
+class Place(NamedTuple):
+    """Where a record stands in its source: a path (or `-`) and a row, counted from 1."""
+
+    path: str
+    row: int
+
+
+class Span(NamedTuple):
+    """`count` consecutive records of one file, the first of them at `first_row` (counted from 1)."""
+
+    path: str
+    first_row: int
+    count: int
+
+
+class Outcome(StrEnum):
+    """Why a record is in `rejected.ndjson`."""
+
+    INVALID = "invalid"
+    """Refused locally: it never was a valid record."""
+    REJECTED = "rejected"
+    """Refused by the API."""
+    UNKNOWN = "unknown"
+    """Sent, but the API's answer leaves it unproven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that was refused locally.
+
+    `reason` is one line that groups well and never contains record data. `data` is the record's JSON object as text,
+    `raw` the text of a line that could not be read (cut to a sensible length by the source); one of them may be None.
+    """
+
+    reason: str
+    place: Place
+    id: str | None = None
+    data: bytes | None = None
+    raw: str | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """What a source yields: some consecutive records, of any number, in source order.
+
+    `lines` is `b"\\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
+    `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
+    source (as stored, so compressed bytes of a compressed file) were consumed for this block.
+    """
+
+    ids: list[str]
+    lines: bytes
+    spans: Sequence[Span]
+    refusals: list[Refusal] = field(default_factory=list)
+    source_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The unit of upload: at most `CHUNK_RECORDS_MAX` records with pairwise different ids.
+
+    `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
+    is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
+    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id.
+    """
+
+    seq: int
+    ids: list[str]
+    lines: bytes
+    spans: Sequence[Span]
+    refusals: Sequence[Refusal] = ()
+    superseded: int = 0
+    source_bytes: int = 0
+
+    @property
+    def read(self) -> int:
+        """How many records of the source this chunk accounts for."""
+        return len(self.ids) + len(self.refusals) + self.superseded
+
+
+def place_of(spans: Iterable[Span], index: int) -> Place:
+    """Return the place of the record at `index` among the records that `spans` cover.
+
+    Raises:
+        IndexError: the spans cover fewer records.
+    """
+    for span in spans:
+        if index < span.count:
+            return Place(span.path, span.first_row + index)
+        index -= span.count
+    raise IndexError("the spans cover fewer records")
+
+
+def join_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return the same places in the same order, with neighbours that continue each other made one."""
+    joined: list[Span] = []
+    for span in spans:
+        last = joined[-1] if joined else None
+        if last and last.path == span.path and last.first_row + last.count == span.first_row:
+            joined[-1] = Span(last.path, last.first_row, last.count + span.count)
+        elif span.count:
+            joined.append(span)
+    return joined
