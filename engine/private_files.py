@@ -1,0 +1,129 @@
+"""Files and directories that only their owner may read, written so that a crash leaves the old or the new, never half.
+
+Nothing here trusts the umask or what somebody may have planted at a path beforehand: a directory that is a symlink is
+refused; a file is written beside its target under a fresh name and renamed over it, so a planted link is replaced, never
+followed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.errors import StateFailed
+
+DIR_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def make_dir(path: Path) -> None:
+    """Make `path` a directory that only its owner can enter (0700), with its parents where they are missing.
+
+    A directory of ours that is already there is tightened to 0700.
+
+    Raises:
+        StateFailed: it cannot be made, is a symlink or not a directory, or belongs to another user.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            path.mkdir(mode=DIR_MODE)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise StateFailed(f"{path}: not a directory but a link or a file; remove it or choose another directory")
+        if _is_a_stranger(found.st_uid):
+            raise StateFailed(f"{path}: belongs to another user (uid {found.st_uid}); choose another directory")
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != DIR_MODE:
+            path.chmod(DIR_MODE)
+    except OSError as error:
+        raise StateFailed(f"{path}: cannot make the directory: {error.strerror or error}") from error
+
+
+def write(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
+    """Make `data` the whole content of `path`, durably and at once; whatever was there before is replaced.
+
+    Raises:
+        StateFailed: the file cannot be written; what was there before is untouched.
+    """
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
+    """Yield a new file that takes the place of `path`, durably and at once, when the block ends without an exception.
+
+    Raises:
+        StateFailed: the file cannot be written; what was there before is untouched.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        file = os.fdopen(_open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+    except OSError as error:
+        raise _failed(path, error) from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_dir(path.parent)
+    except OSError as error:
+        raise _failed(path, error) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()  # gone already when it took the place of `path`
+
+
+def open_append(path: Path) -> BinaryIO:
+    """Open `path` to append to it, as a new 0600 file where there is none. Nothing is synced: that is the caller's.
+
+    Raises:
+        StateFailed: it cannot be opened, or is a symlink, a hard link, not a regular file, or another user's.
+    """
+    try:
+        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, FILE_MODE)
+    except OSError as error:
+        raise _failed(path, error) from error
+    return os.fdopen(descriptor, "ab")
+
+
+def sync_dir(path: Path) -> None:
+    """Make the names in the directory `path` durable: a renamed file is only then sure to survive a power cut.
+
+    Raises:
+        OSError: the directory cannot be opened or synced.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, flags: int, mode: int) -> int:
+    """Open `path` without following a link; the file has exactly `mode` and is a plain file of ours."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or _is_a_stranger(found.st_uid):
+            raise StateFailed(f"{path}: not a plain file of this user's (a link or a device?); remove it")
+        os.fchmod(descriptor, mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_a_stranger(uid: int) -> bool:
+    """Tell whether `uid` is neither us nor root: volumes are often root's, and root may use what is anybody's."""
+    return os.geteuid() != 0 and uid not in (0, os.geteuid())
+
+
+def _failed(path: Path, error: OSError) -> StateFailed:
+    return StateFailed(f"{path}: cannot write the file: {error.strerror or error}")
