@@ -1,0 +1,345 @@
+"""The settings: one TOML file, overridden by `ENGINE_TABLE__KEY` variables, checked whole before anything is read.
+
+`config.example.toml` documents every key for users; the models below are what it is tested against. All mistakes are
+collected into one `ConfigError` (see `config_mistakes.py`), which names keys and never repeats a value: it could be a
+secret. pydantic-settings is not used, because its import alone (0.15 s) would cost more than everything here.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from engine.config_mistakes import mistakes_in, nearest, report
+from engine.config_values import (
+    Threshold,
+    as_arguments,
+    as_deadline,
+    as_header_text,
+    as_http_url,
+    as_list,
+    as_service_url,
+    as_text,
+    as_threshold,
+    as_variable_name,
+)
+from engine.credentials import read_token
+from engine.errors import ConfigError
+from engine.records import CHUNK_RECORDS_MAX
+from engine.sources.spec import STDIN, ColumnType, Format, SourceSpec
+
+CONFIG_BYTES_MAX = 1_000_000
+"""A larger file is certainly not a configuration (a source given by mistake, say)."""
+
+VARIABLE_PREFIX = "ENGINE_"
+
+Text = Annotated[str, BeforeValidator(as_text)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
+FilePath = Annotated[Path, BeforeValidator(as_text), Field(strict=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+HttpUrl = Annotated[str, BeforeValidator(as_http_url)]
+Limit = Annotated[Threshold, BeforeValidator(as_threshold)]
+
+
+class Table(BaseModel):
+    """A table of the file: exact types, no unknown keys, immutable, and no value in any error."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+class Api(Table):
+    """`[api]`: where the records go, and as whom."""
+
+    url: Annotated[str, BeforeValidator(as_service_url)] = "https://api.agents.timepay.ai/api/v1"
+    campaign_id: Text
+    token_env: Annotated[str, BeforeValidator(as_variable_name)] = "TIMEPAY_TOKEN"  # noqa: S105 - the name of a variable
+    token_file: FilePath | None = None
+    org_id: Annotated[str, BeforeValidator(as_header_text)] | None = None
+    timeout_s: Seconds = 120.0
+    ca_file: FilePath | None = None
+    proxy: HttpUrl | None = Field(default=None, repr=False)
+
+    def read_token(self) -> str:
+        """Read the token afresh: tokens rotate.
+
+        Raises:
+            ConfigError: the variable or file is missing, empty, or holds what can't be a token.
+        """
+        return read_token(self.token_env, self.token_file, os.environ)
+
+
+class Source(Table):
+    """`[source]`: what to read, and how its columns become fields. A later field may look at the ones before it."""
+
+    path: Texts
+    format: Format | None = Field(default=None, validate_default=True)
+    id: Text | None = Field(default=None, validate_default=True)
+    fields: Texts | None = None
+    exclude: Texts = ()
+    rename: dict[Text, Text] = {}
+    types: dict[Text, ColumnType] = {}
+    nulls: Literal["omit", "send"] = "omit"
+
+    @field_validator("path")
+    @classmethod
+    def _path(cls, path: tuple[str, ...]) -> tuple[str, ...]:
+        if not path:
+            raise ValueError("must name at least one file")
+        if STDIN in path and len(path) > 1:
+            raise ValueError(f'"{STDIN}" (standard input) can only stand alone')
+        return path
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _format(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.data.get("path") == (STDIN,):
+            raise ValueError("missing: standard input has no suffix; say csv, tsv, ndjson or parquet")
+        return "ndjson" if value == "jsonl" else value
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and _formats(info.data) <= {"csv", "tsv"} and "format" in info.data:
+            raise ValueError("missing: name the column that holds the id")
+        return value
+
+    @field_validator("fields", "exclude", "rename", "types", "nulls")
+    @classmethod
+    def _shapes_flat_records(cls, value: Any, info: ValidationInfo) -> Any:
+        if "id" in info.data and info.data["id"] is None:
+            raise ValueError(
+                'only shapes records with columns: set source.id, or leave this out for {"id", "data"} lines'
+            )
+        return value
+
+    @field_validator("fields", "exclude")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value and len(set(value)) < len(value):
+            raise ValueError("names a column twice")
+        return value
+
+    @field_validator("exclude")
+    @classmethod
+    def _not_wanted_too(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if set(value) & set(info.data.get("fields") or ()):
+            raise ValueError("names a column that source.fields names, too")
+        return value
+
+    @field_validator("rename")
+    @classmethod
+    def _distinct(cls, rename: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        fields = info.data.get("fields")
+        if fields is not None and not set(rename) <= set(fields):
+            raise ValueError("renames a column that source.fields does not send")
+        sent = [rename.get(column, column) for column in (fields if fields is not None else rename)]
+        if len(set(sent)) < len(sent):
+            raise ValueError("gives two columns the same name")
+        return rename
+
+    @field_validator("types")
+    @classmethod
+    def _text_only(cls, types: dict[str, ColumnType], info: ValidationInfo) -> dict[str, ColumnType]:
+        formats = _formats(info.data)
+        if types and formats and not formats & {"csv", "tsv"}:
+            raise ValueError("is for CSV and TSV only: NDJSON and Parquet carry their own types")
+        return types
+
+    def spec(self) -> SourceSpec:
+        """Return the table as the plain value that the sources take."""
+        return SourceSpec(
+            paths=self.path,
+            format=self.format,
+            id=self.id,
+            fields=self.fields,
+            exclude=frozenset(self.exclude),
+            rename=dict(self.rename),
+            types=dict(self.types),
+            nulls=self.nulls,
+        )
+
+
+class Upload(Table):
+    """`[upload]`: how fast, in what portions, and for how long."""
+
+    batch_size: int = Field(default=CHUNK_RECORDS_MAX, ge=1, le=CHUNK_RECORDS_MAX)
+    max_body_bytes: int = Field(default=8_000_000, ge=1, le=1 << 30)
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    requests_per_second: float = Field(default=10.0, gt=0, le=100_000, allow_inf_nan=False)
+    retry_window_s: SecondsOrNone = 900.0
+    drain_timeout_s: SecondsOrNone = 60.0
+    deadline: Annotated[time, BeforeValidator(as_deadline)] | None = None
+
+
+class Guard(Table):
+    """`[guard]`: when a run stops because its source cannot be right."""
+
+    max_rejected: Limit = Threshold(percent=5.0)
+    min_records: int | None = Field(default=None, ge=1)
+    max_shrink: Limit | None = None
+
+
+class State(Table):
+    """`[state]`: where runs, reports and the journal live."""
+
+    dir: FilePath = Path("engine-state")
+
+
+class Notify(Table):
+    """`[notify]`: who hears about a run."""
+
+    healthcheck_url: HttpUrl | None = Field(default=None, repr=False)
+    command: Annotated[tuple[str, ...], BeforeValidator(as_arguments)] | None = None
+    prometheus_textfile: FilePath | None = None
+
+
+class Log(Table):
+    """`[log]`: what a run says on stderr. `auto` is for people on a terminal and JSON lines elsewhere."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Table):
+    """All tables. Made by `load` or `from_tables`, which raise `ConfigError`."""
+
+    api: Api
+    source: Source
+    upload: Upload
+    guard: Guard
+    state: State
+    notify: Notify
+    log: Log
+
+
+def load(
+    path: Path, *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None
+) -> Settings:
+    """Read the settings from the TOML file at `path`; variables go before the file, `overrides` before both.
+
+    Relative paths in the file are relative to the working directory, as if they were typed in a shell there.
+
+    Args:
+        path: the TOML file.
+        environ: variables to look at; default: those of the process.
+        overrides: {table: {key: value}}, for options of the command line.
+
+    Raises:
+        ConfigError: the file is missing or no TOML, or its settings hold mistakes: all of them are named.
+    """
+    variables = os.environ if environ is None else environ
+    tables = _read(path)
+    labels, mistakes = _apply_variables(tables, variables)
+    for table, values in (overrides or {}).items():
+        _table_of(tables, table).update(values)
+    return _validate(tables, str(path), labels, mistakes)
+
+
+def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "the settings") -> Settings:
+    """Make settings from values, as `load` makes them from a file. `origin` names them in the error.
+
+    Raises:
+        ConfigError: naming all mistakes.
+    """
+    return _validate({name: dict(values) for name, values in tables.items()}, origin, {}, [])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(CONFIG_BYTES_MAX + 1)
+    except FileNotFoundError:
+        advice = "name another with -c, or write one: python -m engine init SOURCE -o config.toml"
+        raise ConfigError(f"there is no configuration file at {str(path)!r}; {advice}") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error.strerror}") from None
+    if len(content) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"{str(path)!r} is larger than {CONFIG_BYTES_MAX} bytes: that is not a configuration file")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{str(path)!r} is not UTF-8 text (line {line}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from None
+
+
+def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Write `ENGINE_TABLE__KEY` variables into `tables`; return {dotted key: variable} and what was wrong with them."""
+    labels: dict[str, str] = {}
+    mistakes: list[str] = []
+    token_env = tables.get("api", {}).get("token_env") if isinstance(tables.get("api", {}), dict) else None
+    known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in _keys(table)}
+    prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in Settings.model_fields)
+    for name, text in sorted(variables.items()):
+        if name in known:
+            table, key = known[name]
+            _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
+            labels[f"{table}.{key}"] = name
+        elif name.startswith(prefixes) and name != token_env:
+            mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
+    return labels, mistakes
+
+
+def _from_variable(text: str, *, numeric: bool) -> object:
+    """Return the value a variable's text stands for: numbers, lists and tables are written as in TOML."""
+    if not numeric and text[:1] not in ("[", "{"):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _is_numeric(table: str, key: str) -> bool:
+    return _model(table).model_fields[key].annotation in (int, float, int | None)
+
+
+def _variable(table: str, key: str) -> str:
+    return f"{VARIABLE_PREFIX}{table}__{key}".upper()
+
+
+def _model(table: str) -> type[Table]:
+    model = Settings.model_fields[table].annotation
+    return cast("type[Table]", model)  # every field of Settings is a table
+
+
+def _keys(table: str) -> list[str]:
+    return list(_model(table).model_fields)
+
+
+def _table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the table to write into; a scalar in its place is left alone, for validation to complain about."""
+    table = tables.setdefault(name, {})
+    return table if isinstance(table, dict) else {}
+
+
+def _validate(tables: dict[str, Any], origin: str, labels: Mapping[str, str], mistakes: list[str]) -> Settings:
+    for name in Settings.model_fields:
+        tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
+    try:
+        settings = Settings.model_validate(tables)
+    except ValidationError as error:
+        known = {name: _keys(name) for name in Settings.model_fields}
+        mistakes = mistakes_in(error, known, labels) + mistakes
+    if mistakes:
+        raise ConfigError(report(origin, mistakes))
+    return settings
+
+
+def _formats(source: Mapping[str, Any]) -> set[str]:
+    """Return the formats that are evident before any file is looked at; empty if none is."""
+    if source.get("format"):
+        return {source["format"]}
+    by_suffix = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+    plain = [Path(path.removesuffix(".gz").removesuffix(".zst")) for path in source.get("path", ())]
+    return {by_suffix.get(path.suffix.lower(), "unknown") for path in plain} - {"unknown"}

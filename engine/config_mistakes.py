@@ -1,0 +1,134 @@
+"""From a failed validation to sentences for the person who wrote the file: the key, what is wrong, how to mend it.
+
+No sentence holds a value of the file: it could be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+TOKEN_KEYS = {"token", "bearer", "bearer_token", "api_key", "apikey", "secret", "password", "access_token"}
+"""Keys under `[api]` by which people try to write down the token itself."""
+
+BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than_equal": ("le", "at most"),
+}
+"""How pydantic names a broken bound: the key of its context, and the word for it."""
+
+HINTS = {
+    "api.campaign_id": "put the id of the campaign here, in quotes",
+    "source.path": "name the file, the files or the pattern to read",
+}
+"""What to write for the keys that have no default."""
+
+
+def report(origin: str, mistakes: Sequence[str]) -> str:
+    """Return one message that lists all mistakes found in `origin`."""
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    return "\n".join([f"{origin} has {count}; nothing was read or sent", *(f"  - {mistake}" for mistake in mistakes)])
+
+
+def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each mistake.
+
+    Args:
+        error: what pydantic found.
+        known: the keys of each table.
+        labels: {dotted key: the environment variable it was taken from}.
+    """
+    sentences: list[str] = []
+    for details in error.errors(include_url=False):
+        key = _dotted(details, known)
+        label = f"{labels[key]} ({key})" if key in labels else key
+        sentence = f"{label}: {_what(details, key, known)}"
+        if sentence not in sentences:
+            sentences.append(sentence)
+    return sentences
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """Return "; did you mean …?" for the candidate most like `name`, or nothing."""
+    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _dotted(details: ErrorDetails, known: Mapping[str, Sequence[str]]) -> str:
+    """Return the key as it is written in the file; branches of unions and the like are no part of it."""
+    location = [str(part) for part in details["loc"]]
+    key = ".".join(location[:2])
+    inside_dict = key in ("source.rename", "source.types") and len(location) > 2
+    return f"{key}.{location[2]}" if inside_dict else key
+
+
+def _what(details: ErrorDetails, key: str, known: Mapping[str, Sequence[str]]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(key, known)
+    if kind == "missing":
+        return f"missing; {HINTS.get(key, 'it has no default')}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be one of {context['expected']}".replace("'", '"')
+    if kind in BOUNDS:
+        name, word = BOUNDS[kind]
+        return f"must be {word} {context[name]:.12g}"
+    if kind == "finite_number":
+        return "must be a finite number"
+    return f"{_expected(kind)}, not {_name_of_type(details['input'])}"
+
+
+def _unknown_key(key: str, known: Mapping[str, Sequence[str]]) -> str:
+    table, _, name = key.partition(".")
+    if not name:
+        owners = [other for other, keys in known.items() if table in keys]
+        if owners:
+            return f"unknown; this key belongs under [{owners[0]}]"
+        return "unknown; there is no such table" + nearest(table, known)
+    if table == "api" and name.lower() in TOKEN_KEYS:
+        return "unknown; the token never stands here: name its variable in api.token_env or its file in api.token_file"
+    suggestion = nearest(name, known[table])
+    if not suggestion:
+        owners = [other for other, keys in known.items() if name in keys]
+        suggestion = f"; it belongs under [{owners[0]}]" if owners else f"; [{table}] knows {', '.join(known[table])}"
+    return f"unknown{suggestion}"
+
+
+def _expected(kind: str) -> str:
+    wording = {
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "string_type": "must be text in quotes",
+        "path_type": "must be a path in quotes",
+        "tuple_type": "must be text or a list of texts",
+        "dict_type": "must be a table",
+        "model_type": "must be a table",
+        "time_type": "must be a time of day",
+    }
+    return wording.get(kind, "has the wrong type")
+
+
+def _name_of_type(value: Any) -> str:
+    names = {
+        bool: "a boolean",
+        int: "a whole number",
+        float: "a fraction",
+        str: "text",
+        list: "a list",
+        tuple: "a list",
+    }
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, (date, time)):
+        return "a date or time"
+    return names.get(type(value), "that")

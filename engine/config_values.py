@@ -1,0 +1,144 @@
+"""How single values of the configuration are written: each function takes what TOML gave and returns the typed value.
+
+They raise ValueError with what is wrong and how it should be, and never with the value itself.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import time
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The most that is accepted: `count` records, or `percent` (0 to 100) of a total. One of the two is set."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def exceeded(self, bad: int, total: int) -> bool:
+        """Whether `bad` of `total` records are more than is accepted; exactly the limit is not."""
+        if self.count is not None:
+            return bad > self.count
+        # Percent times total, not share times total: 29 of 100 must not be above 29 % for a rounding error.
+        return bad * 100 > (self.percent or 0.0) * total
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%" if self.count is None else str(self.count)
+
+
+def as_text(value: Any) -> Any:
+    """Refuse text that is empty or holds control characters; leave other types to the type check."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("must not be empty")
+        if _has_control_characters(value):
+            raise ValueError("must not hold control characters")
+    return value
+
+
+def as_header_text(value: Any) -> Any:
+    """Accept what can stand in an HTTP header: printable ASCII."""
+    text = as_text(value)
+    if isinstance(text, str) and not text.isascii():
+        raise ValueError("must be plain ASCII: it is sent as an HTTP header")
+    return text
+
+
+def as_list(value: Any) -> Any:
+    """Make one text a list of one, and a list a tuple."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def as_arguments(value: Any) -> Any:
+    """Split a command line into arguments as a shell would, without one; a list is taken as it is."""
+    try:
+        arguments = shlex.split(value) if isinstance(value, str) else as_list(value)
+    except ValueError:
+        raise ValueError("has a quote that is not closed") from None
+    if isinstance(arguments, (list, tuple)) and not arguments:
+        raise ValueError("must not be empty")
+    return as_list(arguments)
+
+
+def as_variable_name(value: Any) -> Any:
+    """Accept the name of an environment variable."""
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError("must be the name of an environment variable, not the token itself")
+    return value
+
+
+def as_threshold(value: Any) -> Any:
+    """Read `100` or `"100"` as a count and `"5%"` as a share."""
+    if isinstance(value, Threshold):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return Threshold(count=value)
+    match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*(%?)\s*", value, re.ASCII) if isinstance(value, str) else None
+    if match and match[2] and float(match[1]) <= 100:
+        return Threshold(percent=float(match[1]))
+    if match and not match[2] and match[1].isdigit():
+        return Threshold(count=int(match[1]))
+    raise ValueError('must be a count (100) or a share of at most 100% ("5%")')
+
+
+def as_deadline(value: Any) -> Any:
+    """Read `"06:30"`, `"06:30:00"` or a TOML time."""
+    if isinstance(value, time):
+        return value
+    match = (
+        re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", value, re.ASCII) if isinstance(value, str) else None
+    )
+    if not match:
+        raise ValueError('must be a local time of day such as "06:30"')
+    return time(int(match[1]), int(match[2]), int(match[3] or 0))
+
+
+def as_http_url(value: Any) -> Any:
+    """Accept an http or https URL with a host; it may hold a secret."""
+    if isinstance(value, str):
+        _split(value)
+    return value
+
+
+def as_service_url(value: Any) -> Any:
+    """Accept the base URL of the API, without its trailing slash: https, unless it never leaves this machine."""
+    if not isinstance(value, str):
+        return value
+    parts = _split(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user name or a password")
+    if "?" in value or "#" in value:
+        raise ValueError("must not hold a query or a fragment")
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https:// (http:// is only for localhost, 127.0.0.1 and [::1])")
+    return value.rstrip("/")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or _has_control_characters(url) or " " in url:
+        raise ValueError("must be a URL such as https://host/path")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _has_control_characters(text: str) -> bool:
+    return any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in text)
