@@ -1,8 +1,8 @@
 """Files and directories that only their owner may read, written so that a crash leaves the old or the new, never half.
 
 Nothing here trusts the umask or what somebody may have planted at a path beforehand: a directory that is a symlink is
-refused; a file is written beside its target under a fresh name and renamed over it, so a planted link is replaced, never
-followed.
+refused; a file is written beside its target under a fresh name and renamed over it, so a planted link is replaced and
+never followed.
 """
 
 from __future__ import annotations
