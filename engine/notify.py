@@ -1,0 +1,147 @@
+"""Telling others how the night went: pings to a health check, and a command of the operator's own.
+
+Neither ever stops or fails a run, and neither learns any record data: failures are returned as sentences for the log.
+The address of a health check is as good as a password, so no message repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit, urlunsplit
+
+from engine.report import Report
+from engine.wording import counted, rate_text, seconds_text, verdict
+
+PING_TIMEOUT_S = 5.0
+PING_ATTEMPTS = 2
+COMMAND_TIMEOUT_S = 60.0
+BODY_REASONS_MAX = 20
+
+
+def ping_start(url: str, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
+    """Tell the health check at `url` that a run starts; return what went wrong, or None. Blocks, within limits."""
+    return _ping(_beneath(url, "start"), b"", timeout_s)
+
+
+def ping_end(url: str, report: Report, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
+    """Tell the health check at `url` how a run ended; return what went wrong, or None. Blocks, within limits.
+
+    Success is `url` itself, anything else `url/<exit code>`; the body is `body(report)`.
+    """
+    address = url if report.exit_code == 0 else _beneath(url, str(report.exit_code))
+    return _ping(address, body(report).encode("utf-8", "replace"), timeout_s)
+
+
+def body(report: Report) -> str:
+    """Return the summary that leaves the machine: the verdict, counts and reasons, but no ids and no file names."""
+    records = report.records
+    states = ("read", "updated", "unchanged", "superseded", "invalid", "rejected", "unknown", "pending")
+    counts = [f"{name} {getattr(records, name):,}" for name in states if getattr(records, name) or name == "read"]
+    lines = [
+        verdict(report),
+        f"run {report.run_id}, exit code {report.exit_code}",
+        ", ".join(counts),
+        f"{seconds_text(report.duration_s)}, {rate_text(report.records_per_s)} records/s, "
+        f"{counted(report.requests.sent, 'request')}, {report.requests.throttled:,} throttled",
+    ]
+    ranked = sorted(report.reasons, key=lambda r: -r.count)[:BODY_REASONS_MAX]
+    lines += [f"{reason.count:,} {reason.outcome}: {reason.reason}" for reason in ranked]
+    return "\n".join(lines) + "\n"
+
+
+def run_command(
+    command: str,
+    report: Report,
+    report_path: Path,
+    *,
+    secret_names: Collection[str] = (),
+    timeout_s: float = COMMAND_TIMEOUT_S,
+) -> str | None:
+    """Run `command` with the path of the report as its last argument; return what went wrong, or None. Blocks.
+
+    The command is split as a shell would, but no shell runs it. Its environment is ours without `secret_names` and with
+    `SYNC_RUN_ID`, `SYNC_STATUS`, `SYNC_EXIT_CODE` and `SYNC_REPORT`. Its output is discarded: standard output is kept
+    for results, standard error for the log. After `timeout_s` it and what it started are killed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in secret_names} | {
+        "SYNC_RUN_ID": report.run_id,
+        "SYNC_STATUS": report.status.value,
+        "SYNC_EXIT_CODE": str(report.exit_code),
+        "SYNC_REPORT": str(report_path),
+    }
+    try:
+        arguments = shlex.split(command)
+        if not arguments:
+            return "the notify command is empty"
+        process = subprocess.Popen(  # noqa: S603 - the operator's own command, from the configuration, without a shell
+            [*arguments, str(report_path)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        return f"the notify command could not be started: {error}"
+    return _wait(process, timeout_s)
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:
+    with process:
+        try:
+            exit_code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return f"the notify command was stopped after {seconds_text(timeout_s)}"
+    return None if exit_code == 0 else f"the notify command ended with {exit_code}"
+
+
+def _beneath(url: str, name: str) -> str:
+    """Return `url` with `name` added to its path; a query stays where it is."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
+
+
+def _ping(url: str, data: bytes, timeout_s: float) -> str | None:
+    """Post `data` to `url`, a second time if need be, each within `timeout_s`."""
+    problem: str | None = None
+    for _ in range(PING_ATTEMPTS):
+        problem = _post_within(url, data, timeout_s)
+        if problem is None:
+            return None
+    return f"the health check could not be told: {problem}"
+
+
+def _post_within(url: str, data: bytes, timeout_s: float) -> str | None:
+    """Post on a daemon thread, since no timeout of urllib's covers the look-up of a name."""
+    outcome: list[str | None] = []
+    thread = Thread(target=lambda: outcome.append(_post(url, data, timeout_s)), name="health check", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    return outcome[0] if outcome else f"no answer within {seconds_text(timeout_s)}"
+
+
+def _post(url: str, data: bytes, timeout_s: float) -> str | None:
+    from http.client import HTTPException  # here, because they are slow to import and only needed where configured
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            return "its address is not an http or https URL"
+        request = Request(url, data=data, method="POST", headers={"Content-Type": "text/plain; charset=utf-8"})  # noqa: S310 - checked above
+        with urlopen(request, timeout=timeout_s):  # noqa: S310 - checked above
+            return None
+    except HTTPError as error:
+        error.close()
+        return f"it answered {error.code}"
+    except (OSError, HTTPException, ValueError) as error:
+        return type(error).__name__  # its text could hold the address
