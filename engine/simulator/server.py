@@ -1,0 +1,262 @@
+"""The server: listens, passes each request through the stages, and stops on a signal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from engine.errors import ConfigError
+from engine.simulator.bulk import BulkEndpoint
+from engine.simulator.control import Control
+from engine.simulator.faults import Fault, Strike
+from engine.simulator.gate import Gate
+from engine.simulator.ledger import Ledger, LogEntry
+from engine.simulator.replies import Reply, html_reply
+from engine.simulator.settings import Settings
+from engine.simulator.wire import drop, read_body, send
+
+BASE_PATH = "/api/v1"
+READ_BUFFER_BYTES = 4_000_000
+"""How much of a body may arrive before it is asked for; a whole chunk, so that reading is not stop and go."""
+PAGE_CAMPAIGNS_MAX = 100
+GARBAGE_THRESHOLD = 200_000
+"""How many new objects start a search for cycles: a request makes tens of thousands, hardly any of them in one."""
+
+
+@dataclass(slots=True)
+class Listener:
+    """A listening port that can refuse connections for a while."""
+
+    runner: web.AppRunner
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    site: web.TCPSite | None = None
+
+    async def open(self) -> None:
+        """Listen; `port` is then the real one."""
+        self.site = web.TCPSite(self.runner, self.host, self.port, ssl_context=self.tls)
+        await self.site.start()
+        self.port = self.runner.addresses[0][1]
+
+    async def refuse(self, for_s: float) -> None:
+        """Drop every connection and refuse new ones for so long."""
+        if self.site is None or self.runner.server is None:
+            return
+        await self.site.stop()
+        for connection in self.runner.server.connections:
+            if connection.transport:
+                connection.transport.abort()
+        await asyncio.sleep(for_s)
+        await self.open()
+
+
+class Server:
+    """The stand-in as an aiohttp application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.ledger = Ledger()
+        self.endpoint = BulkEndpoint(settings, self.ledger)
+        self.gate = Gate(self.ledger.stats)
+        self._refusing: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> Listener:
+        """Listen and return the listener; `listener.runner.cleanup()` ends it."""
+        app = web.Application()
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=self.endpoint.settings.keepalive_s,
+            read_bufsize=READ_BUFFER_BYTES,
+            shutdown_timeout=0.1,
+        )
+        listener = Listener(runner, host, port, tls)
+        app.add_routes(Control(self.endpoint, self.gate, self._refuser(listener)).routes())
+        app.router.add_put(f"{BASE_PATH}/customer-data/bulk", self.bulk)
+        app.router.add_get(f"{BASE_PATH}/campaigns", self.campaigns)
+        await runner.setup()
+        await listener.open()
+        self._spawn(self._watch_for_refusals(listener))
+        return listener
+
+    def _refuser(self, listener: Listener) -> Callable[[float], Awaitable[None]]:
+        """Return what starts a time of refused connections without waiting for its end."""
+
+        async def refuse(for_s: float) -> None:
+            self._spawn(listener.refuse(for_s))
+
+        return refuse
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._refusing.add(task)
+        task.add_done_callback(self._refusing.discard)
+
+    async def _watch_for_refusals(self, listener: Listener) -> None:
+        """Close the port when an outage of that kind begins."""
+        await self.gate.wait_until(lambda: self.ledger.stats.requests > 0)
+        settings = self.endpoint.settings
+        begins, ends = settings.outage_span
+        if settings.outage_kind == "refused" and ends > begins:
+            await asyncio.sleep(max(0.0, begins - self.endpoint.now))
+            await listener.refuse(ends - self.endpoint.now)
+
+    async def campaigns(self, request: web.Request) -> web.StreamResponse:
+        """List the one campaign, page by page."""
+        self.ledger.stats.checks += 1
+        refusal = self.endpoint.refuse_access(*_credentials(request))
+        if refusal:
+            return await send(request, refusal, None, self.endpoint.clock)
+        page, limit = (max(1, int(request.query.get(name, default))) for name, default in (("page", 1), ("limit", 10)))
+        campaign = {
+            "id": self.endpoint.settings.campaign,
+            "name": "Simulated campaign",
+            "rowsLen": len(self.ledger),
+        }
+        limit = min(limit, PAGE_CAMPAIGNS_MAX)
+        pagination = {"page": page, "limit": limit, "total": 1, "totalPages": 1}
+        body = {"success": True, "campaigns": [campaign] if page == 1 else [], "pagination": pagination}
+        return await send(request, Reply(200, orjson.dumps(body)), None, self.endpoint.clock)
+
+    async def bulk(self, request: web.Request) -> web.StreamResponse:
+        """Answer one bulk request, or do to it what its fault asks for.
+
+        It counts as in flight until its reply is about to leave: a client that has the reply may send the next one.
+        """
+        stats, visit = self.ledger.stats, Visit(self.endpoint.now)
+        stats.requests += 1
+        stats.in_flight += 1
+        stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
+        strike = self.endpoint.draw_fault()
+        self.gate.something_changed()
+        try:
+            reply = await self._answer(request, strike, visit)
+            words = [str(reply.status) if reply else "", strike.label if strike else ""]
+            visit.status = " ".join(filter(None, words))
+        finally:
+            stats.in_flight -= 1
+            stats.answered += 1
+            stats.by_status[visit.status] = stats.by_status.get(visit.status, 0) + 1
+            took_s = self.endpoint.now - visit.began_s
+            self.ledger.log.append(LogEntry(visit.began_s, took_s, visit.status, visit.records, visit.body_bytes))
+            self.gate.something_changed()
+        if reply is None:
+            await drop(request)
+        return await send(request, reply.with_headers(*self.endpoint.rate_headers()), strike, self.endpoint.clock)
+
+    async def _answer(self, request: web.Request, strike: Strike | None, visit: Visit) -> Reply | None:
+        """Return the reply to a bulk request; None if its connection is to be reset."""
+        fault = strike.fault if strike else None
+        if fault is Fault.RESET_BEFORE_BODY:
+            return None
+        body = await read_body(request, self.endpoint.settings.max_body_bytes, fault is Fault.RESET_MID_BODY)
+        if body is None:
+            return None if fault is Fault.RESET_MID_BODY else html_reply(413, "413 Request Entity Too Large")
+        visit.body_bytes = len(body)
+        self.ledger.stats.body_bytes += len(body)
+        refusal = self.endpoint.admit(*_credentials(request), strike)
+        if refusal:
+            return refusal
+        read = self.endpoint.look_at(body)
+        if isinstance(read, Reply):
+            return read
+        visit.records = read.total
+        with self.ledger.flight([record.id for record in read.valid]):
+            await self._hold_at("before-apply")
+            reply = await self.endpoint.serve(read, strike)
+            await self._hold_at("before-reply")
+        return reply
+
+    async def _hold_at(self, point: str) -> None:
+        """Wait at the gate if requests are to be held at this point."""
+        if self.endpoint.settings.hold == point:
+            await self.gate.hold()
+
+
+@dataclass(slots=True)
+class Visit:
+    """What is noted about a bulk request while it is here."""
+
+    began_s: float
+    status: str = "gone"
+    records: int = 0
+    body_bytes: int = 0
+
+
+def _credentials(request: web.Request) -> tuple[str, str]:
+    """Return what a request says about who sends it: its Authorization and its organisation."""
+    return request.headers.get("Authorization", ""), request.headers.get("x-org-id", "")
+
+
+def _tls_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
+    """Return the server's TLS context; None without a certificate."""
+    if not cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def serve(settings: Settings, args: argparse.Namespace) -> int:
+    """Serve until a signal (or the end of standard input, if that was asked) and return exit code 0.
+
+    Raises:
+        ConfigError: the port or the certificate cannot be used.
+    """
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    try:
+        with asyncio.Runner(loop_factory=_fast_loop) as runner:
+            runner.run(_serve_until_stopped(settings, args))
+    except OSError as error:
+        raise ConfigError(f"simulate: cannot listen on {args.host}:{args.port} ({error})") from None
+    return 0
+
+
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    """Return the fastest event loop that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve_until_stopped(settings: Settings, args: argparse.Namespace) -> None:
+    """Listen, say where, and serve until told to stop."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    if args.until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_end_of_stdin, stopped)
+    tls = _tls_context(args.tls_cert, args.tls_key)
+    if args.sink:
+        from engine.simulator.sink import listen
+
+        port, close = await listen(settings.campaign, args.host, args.port)
+    else:
+        listener = await Server(settings).start(args.host, args.port, tls)
+        port, close = listener.port, listener.runner.cleanup
+    url = f"{'https' if tls else 'http'}://{args.host}:{port}{BASE_PATH}"
+    ready = {"url": url, "campaign_id": settings.campaign, "token": settings.token, "seed": settings.seed}
+    print(orjson.dumps(ready).decode(), flush=True)
+    await stopped.wait()
+    await close()
+
+
+def _stop_at_end_of_stdin(stopped: asyncio.Event) -> None:
+    """Take what standard input has to say, and stop when it ends."""
+    if not os.read(sys.stdin.fileno(), 1):
+        stopped.set()
