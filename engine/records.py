@@ -23,7 +23,8 @@ class Place(NamedTuple):
     row: int
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Span:
     """`count` consecutive records of one file, the first of them at `first_row` (counted from 1)."""
 
     path: str
@@ -96,6 +97,35 @@ class Chunk:
         return len(self.ids) + len(self.refusals) + self.superseded
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record of a chunk that was not updated: its index in the chunk, and why, in the API's words."""
+
+    index: int
+    outcome: Outcome
+    reason: str
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """The validated outcome of a whole chunk: every record that is not in `failures` was updated."""
+
+    chunk: Chunk
+    failures: Sequence[Failure] = ()
+
+    def count(self, outcome: Outcome) -> int:
+        """How many records of the chunk ended in `outcome`."""
+        if outcome is Outcome.INVALID:
+            return len(self.chunk.refusals)
+        return sum(failure.outcome is outcome for failure in self.failures)
+
+    @property
+    def updated(self) -> int:
+        """How many records the API says it updated."""
+        return len(self.chunk.ids) - len(self.failures)
+
+
 def place_of(spans: Iterable[Span], index: int) -> Place:
     """Return the place of the record at `index` among the records that `spans` cover.
 
@@ -107,6 +137,20 @@ def place_of(spans: Iterable[Span], index: int) -> Place:
             return Place(span.path, span.first_row + index)
         index -= span.count
     raise IndexError("the spans cover fewer records")
+
+
+def cut_spans(spans: Iterable[Span], count: int) -> tuple[list[Span], list[Span]]:
+    """Return the places of the first `count` records and those of the others."""
+    head: list[Span] = []
+    tail: list[Span] = []
+    for span in spans:
+        taken = min(count, span.count)
+        count -= taken
+        if taken:
+            head.append(Span(span.path, span.first_row, taken))
+        if taken < span.count:
+            tail.append(Span(span.path, span.first_row + taken, span.count - taken))
+    return head, tail
 
 
 def join_spans(spans: Iterable[Span]) -> list[Span]:

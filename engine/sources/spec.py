@@ -31,8 +31,5 @@ class SourceSpec:
 
     def field_of(self, column: str) -> str | None:
         """Return the name under which `column` is sent, or None if it is not sent."""
-        if self.fields is not None:
-            wanted = column in self.fields
-        else:
-            wanted = column != self.id
+        wanted = column in self.fields if self.fields is not None else column != self.id
         return self.rename.get(column, column) if wanted and column not in self.exclude else None

@@ -1,0 +1,31 @@
+"""The aggregator: makes each result durable, then lets it count, then lets later chunks with the same ids pass."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from engine.channel import Channel
+from engine.order import OrderGate
+from engine.records import ChunkResult
+
+
+async def aggregate(
+    results: Channel[ChunkResult],
+    *,
+    record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
+    count: Callable[[Sequence[ChunkResult]], None],
+    gate: OrderGate,
+) -> None:
+    """Handle results until the channel ends. Those that arrive together become durable together.
+
+    Args:
+        results: from the uploader workers.
+        record: returns when the results are durable.
+        count: takes results that are durable into the sums; may ask the run to stop.
+        gate: holds the ids of the chunks until then.
+    """
+    while arrived := await results.receive_all():
+        await record(arrived)
+        count(arrived)
+        for result in arrived:
+            gate.release(result.chunk.ids)

@@ -1,0 +1,188 @@
+"""Blocks of any size in, chunks of the right size out. Pure.
+
+A chunk closes at `records_max` records or before its lines would exceed `lines_bytes_max`, whichever comes first.
+Records of one id are merged, later values winning, so the ids of a chunk are pairwise different. Where the chunks
+are cut depends on nothing but the records and the two limits, which is what lets an interrupted run resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.records import Block, Chunk, Place, Refusal, Span, cut_spans, join_spans, place_of
+
+REFUSALS_MAX = 1_000
+"""A chunk with this many local refusals closes even if it is not full, so that bad input can't fill the memory."""
+
+
+class Chunker:
+    """Cuts the blocks of one pass over a source into numbered chunks."""
+
+    def __init__(self, *, records_max: int, lines_bytes_max: int) -> None:
+        self._records_max = records_max
+        self._lines_bytes_max = lines_bytes_max
+        self._seq = 0
+        self._open = _OpenChunk()
+
+    def add(self, block: Block) -> Iterator[Chunk]:
+        """Take the next block of the source; yield the chunks that it completes."""
+        self._open.refusals += block.refusals
+        self._open.source_bytes += block.source_bytes
+        if self._is_a_chunk(block):
+            self._open.replace(block)
+            yield self._close()
+        else:
+            yield from self._add_runs(block)
+        if len(self._open.refusals) >= REFUSALS_MAX:
+            yield self._close()
+
+    def finish(self) -> Iterator[Chunk]:
+        """Yield what is left at the end of the source."""
+        if self._open.lines or self._open.refusals:
+            yield self._close()
+
+    def _is_a_chunk(self, block: Block) -> bool:
+        """The fast path: nothing is waiting, and the block can go as it is."""
+        return (
+            not self._open.lines
+            and len(block.ids) == self._records_max
+            and len(block.lines) <= self._lines_bytes_max
+            and len(set(block.ids)) == len(block.ids)
+        )
+
+    def _add_runs(self, block: Block) -> Iterator[Chunk]:
+        """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
+        ids, spans = block.ids, block.spans
+        lines = block.lines.split(b"\n") if ids else []
+        start = 0
+        while start < len(ids):
+            room = self._records_max - len(self._open.lines)
+            run = slice(start, start + room)
+            run_spans, spans = cut_spans(spans, room)
+            if self._open.can_extend(ids[run], lines[run], self._lines_bytes_max):
+                self._open.extend(ids[run], lines[run], run_spans)
+            else:
+                for index, (record_id, line) in enumerate(zip(ids[run], lines[run], strict=True)):
+                    yield from self._add_record(record_id, line, place_of(run_spans, index))
+            start += room
+            if len(self._open.lines) == self._records_max:
+                yield self._close()
+
+    def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
+        if len(line) > self._lines_bytes_max:
+            self._open.refusals.append(_too_large(record_id, line, place))
+            return
+        if not self._open.merge(record_id, line, place, self._lines_bytes_max):
+            yield self._close()
+            self._open.merge(record_id, line, place, self._lines_bytes_max)
+        if len(self._open.lines) == self._records_max:
+            yield self._close()
+
+    def _close(self) -> Chunk:
+        chunk = self._open.close(self._seq)
+        self._seq += 1
+        self._open = _OpenChunk()
+        return chunk
+
+
+class _OpenChunk:
+    """The chunk being filled: single lines beside their ids and places."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.refusals: list[Refusal] = []
+        self.source_bytes = 0
+        self._ids: list[str] = []
+        self._index: dict[str, int] = {}  # id → position in the chunk
+        self._spans: list[Span] = []
+        self._joined_bytes = -1  # of the lines and the newlines between them
+        self._superseded = 0
+        self._whole: Block | None = None
+
+    def replace(self, block: Block) -> None:
+        """Become `block`, uncut."""
+        self._whole = block
+
+    def can_extend(self, ids: list[str], lines: list[bytes], bytes_max: int) -> bool:
+        """Whether a run of records fits whole: within `bytes_max`, and every id new."""
+        if self._joined_bytes + sum(map(len, lines)) + len(lines) > bytes_max:
+            return False
+        return len(set(ids)) == len(ids) and self._index.keys().isdisjoint(ids)
+
+    def extend(self, ids: list[str], lines: list[bytes], spans: list[Span]) -> None:
+        """Take a run of records that fits whole."""
+        self._index.update(zip(ids, range(len(self._ids), len(self._ids) + len(ids)), strict=True))
+        self._ids += ids
+        self.lines += lines
+        self._spans += spans
+        self._joined_bytes += sum(map(len, lines)) + len(lines)
+
+    def merge(self, record_id: str, line: bytes, place: Place, bytes_max: int) -> bool:
+        """Take one record, merged into an earlier one of its id. False, and nothing taken, if it would not fit."""
+        index = self._index.get(record_id)
+        if index is None:
+            grown = self._joined_bytes + len(line) + 1
+            if grown > bytes_max:
+                return False
+            self.extend([record_id], [line], [Span(*place, 1)])
+            return True
+        merged = merge_lines(self.lines[index], line)
+        grown = self._joined_bytes + len(merged) - len(self.lines[index])
+        if grown > bytes_max:
+            return False
+        self.lines[index] = merged
+        self._joined_bytes = grown
+        self._move(index, place)
+        self._superseded += 1
+        return True
+
+    def close(self, seq: int) -> Chunk:
+        whole = self._whole
+        return Chunk(
+            seq=seq,
+            ids=whole.ids if whole else self._ids,
+            lines=whole.lines if whole else b"\n".join(self.lines),
+            spans=whole.spans if whole else join_spans(self._spans),
+            refusals=self.refusals,
+            superseded=self._superseded,
+            source_bytes=self.source_bytes,
+        )
+
+    def _move(self, index: int, place: Place) -> None:
+        """Say that the record at `index` now stands at `place`: where its latest values come from."""
+        if len(self._spans) != len(self.lines):
+            self._spans = [Span(span.path, row, 1) for span in self._spans for row in _rows(span)]
+        self._spans[index] = Span(*place, 1)
+
+
+def merge_lines(older: bytes, newer: bytes) -> bytes:
+    """Return one canonical line with the fields of both, the newer ones winning; their bytes are kept as they are."""
+    before, after = _decoder.decode(older), _decoder.decode(newer)
+    return msgspec.json.encode(_Line(after.id, {**before.data, **after.data}))
+
+
+class _Line(msgspec.Struct):
+    id: str
+    data: dict[str, msgspec.Raw]
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def _rows(span: Span) -> range:
+    return range(span.first_row, span.first_row + span.count)
+
+
+def _too_large(record_id: str, line: bytes, place: Place) -> Refusal:
+    return Refusal(
+        reason="the record alone is larger than upload.max_body_bytes",
+        place=place,
+        id=record_id,
+        data=bytes(msgspec.json.decode(line, type=_Data).data),
+    )
+
+
+class _Data(msgspec.Struct):
+    data: msgspec.Raw

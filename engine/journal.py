@@ -1,0 +1,405 @@
+"""The journal: the truth about every run, in one SQLite database.
+
+A chunk is done when its validated result is durable here, never before; the report is derived from here, so a killed
+run reports the same as an unbroken one. One connection, used by one thread at a time, `synchronous=FULL`: a commit that
+returned survives a power cut (https://www.sqlite.org/pragma.html#pragma_synchronous). Holds counts, ids and reasons,
+never record data; that goes to the reject file beside it, which counts up to the length that was committed here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from engine.accounts import Reason, RecordCounts, RequestCounts
+from engine.errors import StateFailed, StateLocked
+from engine.private_files import make_dir
+from engine.records import ChunkResult, Outcome
+from engine.rejects import add_reason, read_reject_ids, reasons, reject_lines
+
+FORMAT_VERSION = 1
+DATABASE = "journal.sqlite3"
+LOCK = "lock"
+RUNS = "runs"
+REJECTED = "rejected.ndjson"
+
+WAITING_IDS_MAX = 1_000_000
+"""So many undelivered ids of earlier runs are looked out for; beyond that, a replay may send a record twice."""
+
+_SCHEMA = """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, campaign_id TEXT NOT NULL, started_at TEXT NOT NULL,
+    identity TEXT NOT NULL,           -- the settings that decide what is sent, as JSON
+    fingerprint TEXT,                 -- of the source's content, as JSON; NULL until it is known
+    finished INTEGER NOT NULL DEFAULT 0,
+    resumes INTEGER NOT NULL DEFAULT 0,
+    worked_s REAL NOT NULL DEFAULT 0,
+    rejected_bytes INTEGER NOT NULL DEFAULT 0,
+    requests TEXT NOT NULL DEFAULT '{}',
+    telemetry TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE TABLE chunk (
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
+    read INTEGER NOT NULL, invalid INTEGER NOT NULL, superseded INTEGER NOT NULL,
+    updated INTEGER NOT NULL, rejected INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reason (
+    run_id TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    count INTEGER NOT NULL, example_ids TEXT NOT NULL,
+    PRIMARY KEY (run_id, outcome, reason)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE undelivered (            -- what runs could not deliver, until a later run does
+    campaign_id TEXT NOT NULL, id_digest BLOB NOT NULL, run_id TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, id_digest, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run as the journal knows it. `done` maps the seq of each chunk with a durable result to its digest."""
+
+    id: str
+    kind: str
+    campaign_id: str
+    started_at: str
+    identity: Mapping[str, Any]
+    fingerprint: Mapping[str, Any] | None = None
+    resumes: int = 0
+    worked_s: float = 0.0
+    rejected_bytes: int = 0
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
+    done: dict[int, bytes] = field(default_factory=dict)
+
+
+def chunk_digest(lines: bytes, refused: int, superseded: int) -> bytes:
+    """Return what a resumed run compares to see that a chunk is the same as when its result was written down."""
+    import xxhash
+
+    return xxhash.xxh3_128_digest(lines) + refused.to_bytes(4, "big") + superseded.to_bytes(4, "big")
+
+
+def id_digest(record_id: str) -> bytes:
+    """Return what stands for an id in the table of the undelivered: short, and not the id itself."""
+    return blake2b(record_id.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+class Journal:
+    """An open state directory. Holds the kernel's lock on it for as long as it is open.
+
+    Raises (every method):
+        StateFailed: the database or the reject file can't be read or made durable.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        make_dir(state_dir)
+        make_dir(state_dir / RUNS)
+        self.dir = state_dir
+        self._lock = _take_lock(state_dir / LOCK)
+        self._rejects: BinaryIO | None = None
+        self._waiting: set[str] = set()  # ids that earlier runs could not deliver
+        try:
+            with _translated(state_dir / DATABASE):
+                self._db = _open_database(state_dir)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files and give the lock back."""
+        if self._rejects is not None:
+            self._rejects.close()
+        self._db.close()
+        self._lock.close()
+
+    def run_dir(self, run_id: str) -> Path:
+        """Where the files of a run are."""
+        return self.dir / RUNS / run_id
+
+    def unfinished_run(self, kind: str) -> Run | None:
+        """Return the latest run of this kind if it was not finished."""
+        with _translated(self.dir / DATABASE):
+            query = "SELECT * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1"
+            row = self._db.execute(query, (kind,)).fetchone()
+            if row is None or row["finished"]:
+                return None
+            done = self._db.execute("SELECT seq, digest FROM chunk WHERE run_id = ?", (row["id"],))
+            return Run(
+                id=row["id"],
+                kind=row["kind"],
+                campaign_id=row["campaign_id"],
+                started_at=row["started_at"],
+                identity=json.loads(row["identity"]),
+                fingerprint=json.loads(row["fingerprint"]) if row["fingerprint"] else None,
+                resumes=row["resumes"],
+                worked_s=row["worked_s"],
+                rejected_bytes=row["rejected_bytes"],
+                requests=RequestCounts(**json.loads(row["requests"])),
+                telemetry=json.loads(row["telemetry"]),
+                done={seq: digest for seq, digest in done},
+            )
+
+    def begin(self, run: Run) -> None:
+        """Write down a new run, and open its reject file. An unfinished one of its kind is given up for it."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET finished = 1 WHERE finished = 0 AND kind = ?", (run.kind,))
+            db.execute(
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity) VALUES (?, ?, ?, ?, ?)",
+                (run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity)),
+            )
+        self._open_run(run)
+
+    def resume(self, run: Run) -> None:
+        """Write down that `run` goes on, and open its reject file at the length that counts."""
+        run.resumes += 1
+        with self._transaction() as db:
+            db.execute("UPDATE run SET resumes = ? WHERE id = ?", (run.resumes, run.id))
+        self._open_run(run)
+
+    def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
+        """Write down what the source's content is. Must be durable before the first result is."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET fingerprint = ? WHERE id = ?", (json.dumps(fingerprint), run.id))
+        run.fingerprint = fingerprint
+
+    def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
+        """Make results durable: their reject lines first, then the rest in one transaction.
+
+        `worked_s` and `requests` are the totals of the run so far, over all its processes.
+        """
+        self._append_rejects(run, results)
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_chunk_row(run, result) for result in results]
+            )
+            self._add_reasons(db, run, results)
+            self._note_undelivered(db, run, results)
+            db.execute(
+                "UPDATE run SET rejected_bytes = ?, worked_s = ?, requests = ? WHERE id = ?",
+                (run.rejected_bytes, worked_s, json.dumps(asdict(requests)), run.id),
+            )
+
+    def finish(
+        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    ) -> None:
+        """Write down the end of a process; `finished` if the run needs no other one."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE run SET finished = ?, worked_s = ?, requests = ?, telemetry = ? WHERE id = ?",
+                (int(finished), worked_s, json.dumps(asdict(requests)), json.dumps(telemetry), run.id),
+            )
+
+    def counts(self, run: Run) -> RecordCounts:
+        """Return the sums over all chunks of `run` with a durable result."""
+        names = ("read", "invalid", "superseded", "updated", "rejected", "unknown")
+        sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
+        with _translated(self.dir / DATABASE):
+            row = self._db.execute(f"SELECT {sums} FROM chunk WHERE run_id = ?", (run.id,)).fetchone()  # noqa: S608 - constants
+        return RecordCounts(**dict(zip(names, row, strict=True)))
+
+    def reasons(self, run: Run) -> list[Reason]:
+        """Return why records of `run` were not accepted, the most frequent first."""
+        query = "SELECT outcome, reason, count, example_ids FROM reason WHERE run_id = ? ORDER BY count DESC, reason"
+        with _translated(self.dir / DATABASE):
+            return [
+                Reason(outcome, reason, count, json.loads(example_ids))
+                for outcome, reason, count, example_ids in self._db.execute(query, (run.id,))
+            ]
+
+    def latest_run_to_replay(self) -> str | None:
+        """Return the latest run with records that still wait to be delivered, else the latest run, None without any."""
+        query = "SELECT id FROM run ORDER BY id IN (SELECT DISTINCT run_id FROM undelivered) DESC, rowid DESC LIMIT 1"
+        with _translated(self.dir / DATABASE):
+            row = self._db.execute(query).fetchone()
+        return row[0] if row else None
+
+    def undelivered_by(self, run_id: str) -> set[bytes]:
+        """Return the digests of ids that this run could not deliver, and no later run has read since."""
+        with _translated(self.dir / DATABASE):
+            return {row[0] for row in self._db.execute("SELECT id_digest FROM undelivered WHERE run_id = ?", (run_id,))}
+
+    def _ids_waiting(self, run: Run) -> set[str]:
+        """Return the ids, as far as they fit, that other runs of the campaign could not deliver.
+
+        The database holds only digests; the ids stand in the reject files of those runs.
+        """
+        query = "SELECT DISTINCT run_id FROM undelivered WHERE campaign_id = ? AND run_id <> ?"
+        with _translated(self.dir / DATABASE):
+            run_ids = [row[0] for row in self._db.execute(query, (run.campaign_id, run.id))]
+        waiting: set[str] = set()
+        for run_id in run_ids:
+            waiting.update(islice(read_reject_ids(self.run_dir(run_id) / REJECTED), WAITING_IDS_MAX - len(waiting)))
+        return waiting
+
+    def learned(self, name: str) -> Any:
+        """Return what an earlier run has learned under `name`, or None."""
+        with _translated(self.dir / DATABASE):
+            row = self._db.execute("SELECT value FROM learned WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def learn(self, name: str, value: Any) -> None:
+        """Keep `value` for later runs."""
+        with self._transaction() as db:
+            db.execute("INSERT OR REPLACE INTO learned VALUES (?, ?)", (name, json.dumps(value)))
+
+    def _append_rejects(self, run: Run, results: Sequence[ChunkResult]) -> None:
+        path = self.run_dir(run.id) / REJECTED
+        if self._rejects is None:
+            raise RuntimeError("the run was neither begun nor resumed")
+        with _translated(path):
+            written = sum(self._rejects.write(line + b"\n") for result in results for line in reject_lines(result))
+            if written:
+                self._rejects.flush()
+                os.fsync(self._rejects.fileno())
+                run.rejected_bytes += written
+
+    def _add_reasons(self, db: sqlite3.Connection, run: Run, results: Sequence[ChunkResult]) -> None:
+        new = [reason for result in results for reason in reasons(result)]
+        if not new:
+            return
+        groups = {(reason.outcome, reason.reason): reason for reason in self.reasons(run)}
+        for reason in new:
+            add_reason(groups, reason)
+        rows = [(run.id, r.outcome, r.reason, r.count, json.dumps(r.example_ids)) for r in groups.values()]
+        db.executemany("INSERT OR REPLACE INTO reason VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _note_undelivered(self, db: sqlite3.Connection, run: Run, results: Sequence[ChunkResult]) -> None:
+        """What earlier runs could not deliver was read again: the newer version counts, delivered or not."""
+        if self._waiting:
+            read_again = [record_id for result in results for record_id in self._waiting.intersection(result.chunk.ids)]
+            rows = [(run.campaign_id, id_digest(record_id), run.id) for record_id in read_again]
+            db.executemany("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ? AND run_id <> ?", rows)
+        failed = [result.chunk.ids[failure.index] for result in results for failure in result.failures]
+        rows = [(run.campaign_id, id_digest(record_id), run.id) for record_id in failed]
+        db.executemany("INSERT OR IGNORE INTO undelivered VALUES (?, ?, ?)", rows)
+
+    def _open_run(self, run: Run) -> None:
+        self._waiting = self._ids_waiting(run)
+        self._open_rejects(run)
+
+    def _open_rejects(self, run: Run) -> None:
+        """Open the reject file, cut to the length that was committed: what is behind it never counted."""
+        path = self.run_dir(run.id) / REJECTED
+        make_dir(path.parent)
+        with _translated(path):
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+            os.fchmod(file.fileno(), 0o600)
+            length = file.seek(0, os.SEEK_END)
+            if length < run.rejected_bytes:
+                file.close()
+                raise StateFailed(f"{path} is shorter than the journal says: the state directory is damaged")
+            file.truncate(run.rejected_bytes)
+            file.seek(run.rejected_bytes)
+            self._rejects = file
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _translated(self.dir / DATABASE):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _take_lock(path: Path) -> BinaryIO:
+    """Lock the state directory; the kernel gives the lock back when the process ends, however it ends."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b")
+    except OSError as error:
+        raise StateFailed(f"{path}: cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent") from None
+    return file
+
+
+def _open_database(state_dir: Path) -> sqlite3.Connection:
+    """Open the database, or make a new one where no run was ever written down.
+
+    A new one is made under another name and renamed, so an empty or half-made database is always damage.
+    """
+    path = state_dir / DATABASE
+    if not path.exists():
+        if any((state_dir / RUNS).iterdir()):
+            raise StateFailed(f"{path} is missing though there are runs; restore it, or use another state.dir")
+        _create_database(path)
+    if path.is_symlink():
+        raise StateFailed(f"{path} is a symbolic link; remove it or use another state.dir")
+    if path.stat().st_size == 0:
+        raise StateFailed(f"{path} is empty: the state directory is damaged; restore it, or use another state.dir")
+    db = _connect(path)
+    try:
+        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("quick_check failed")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except BaseException:
+        db.close()
+        raise
+    if version != FORMAT_VERSION:
+        db.close()
+        raise StateFailed(f"{path} has format {version}, this program needs {FORMAT_VERSION}; use another state.dir")
+    return db
+
+
+def _create_database(path: Path) -> None:
+    new = path.with_suffix(".new")
+    for leftover in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
+        leftover.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    db = sqlite3.connect(new, isolation_level=None)
+    db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
+    db.close()
+    new.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(directory)
+    os.close(directory)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what the file system and SQLite raise into the one error that names the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        advice = "free space or restore the directory, then run the same command again"
+        raise StateFailed(f"{path}: the state can't be used ({error}); {advice}") from error
+    except OSError as error:
+        raise StateFailed(
+            f"{path}: the state can't be used ({error.strerror}); free space or check the rights"
+        ) from error
+
+
+def _chunk_row(run: Run, result: ChunkResult) -> tuple[str | int | bytes, ...]:
+    chunk = result.chunk
+    digest = chunk_digest(chunk.lines, len(chunk.refusals), chunk.superseded)
+    invalid, rejected, unknown = (
+        result.count(outcome) for outcome in (Outcome.INVALID, Outcome.REJECTED, Outcome.UNKNOWN)
+    )
+    return (run.id, chunk.seq, digest, chunk.read, invalid, chunk.superseded, result.updated, rejected, unknown)

@@ -1,0 +1,108 @@
+"""The pipeline: producer → chunker → uploader workers → aggregator, wired in one place. Read this first.
+
+    source ─► produce(cut(…)) ─► chunks ─► admit ─► ready ─► upload × n ─► results ─► aggregate ─► journal
+               thread             channel   order    channel  the network   channel    durable
+
+Data flows left to right through bounded channels; nothing flows back but results. The memory a run can need is bounded
+by the chunks alive at once: `CHUNKS_QUEUED` in each of two channels, one in the hand of each stage, one per worker and
+one result per worker, each at most `upload.max_body_bytes` plus its ids; see `chunks_alive_max`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from engine.aggregator import aggregate
+from engine.channel import Channel
+from engine.errors import EngineError, Interrupted
+from engine.order import OrderGate
+from engine.producer import produce
+from engine.records import Chunk, ChunkResult
+from engine.stopping import Stop
+from engine.uploader import BulkApi, Traffic, upload
+
+CHUNKS_QUEUED = 2
+
+
+def chunks_alive_max(workers: int) -> int:
+    """Return how many chunks exist at once at the most: queued, in the stages' hands, in flight, and as results."""
+    return 2 * CHUNKS_QUEUED + 3 + 2 * workers
+
+
+async def run_pipeline(
+    chunks: Iterable[Chunk],
+    *,
+    api: BulkApi,
+    traffic: Traffic,
+    workers: int,
+    record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
+    count: Callable[[Sequence[ChunkResult]], None],
+    stop: Stop,
+    drain_timeout_s: float,
+) -> None:
+    """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
+
+    After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
+
+    Raises:
+        EngineError: the reason of the stop, or what the source or the journal raised.
+    """
+    cut: Channel[Chunk] = Channel(CHUNKS_QUEUED)
+    ready: Channel[Chunk] = Channel(CHUNKS_QUEUED)
+    results: Channel[ChunkResult] = Channel(workers)
+    gate = OrderGate()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_stop_on_error(produce(chunks, cut), stop))
+            admission = group.create_task(_admit(cut, ready, gate))
+            uploads = [
+                group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop)) for _ in range(workers)
+            ]
+            aggregation = group.create_task(aggregate(results, record=record, count=count, gate=gate))
+            drain = group.create_task(_drain(stop, admission, ready, drain_timeout_s))
+            await asyncio.wait([admission, *uploads])
+            await results.close()
+            await asyncio.wait([aggregation])
+            drain.cancel()
+    except* EngineError as failures:
+        raise _first(failures) from None
+    if stop.error is not None:
+        raise stop.error
+
+
+async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) -> None:
+    """Pass chunks on in order, each when no earlier unfinished one shares an id with it."""
+    try:
+        async for chunk in cut:
+            await gate.admit(chunk.ids)
+            await ready.send(chunk)
+        await ready.close()
+    finally:
+        await cut.close(discard=True)  # unless all are through, tell the producer that nobody needs the rest
+
+
+async def _stop_on_error(production: Awaitable[None], stop: Stop) -> None:
+    """A source that fails stops the run as a signal would: what is in flight may finish."""
+    try:
+        await production
+    except EngineError as error:
+        stop.request(error)
+
+
+async def _drain(stop: Stop, admission: asyncio.Task[None], ready: Channel[Chunk], drain_timeout_s: float) -> None:
+    """After a stop: let nothing more start, then give what is in flight its time."""
+    await stop.wait()
+    admission.cancel()
+    await ready.close(discard=True)
+    await asyncio.sleep(drain_timeout_s)
+    raise stop.error or Interrupted("stopped")
+
+
+def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if not isinstance(first, EngineError):
+        raise TypeError("an except* clause yields what it names")
+    return first

@@ -1,0 +1,117 @@
+"""The producer: reads the source and cuts chunks, in a thread of its own, as fast as the channel takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from engine.channel import Channel, ChannelClosed
+from engine.chunker import Chunker
+from engine.errors import SourceUntrusted
+from engine.records import Block, Chunk, Refusal, cut_spans, place_of
+
+
+async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk]) -> None:
+    """Iterate over `chunks` in a thread and send them; closes the channel at their end, however that comes.
+
+    The thread is a daemon: one that waits for more standard input must not keep a stopped process alive.
+
+    Raises:
+        EngineError: whatever reading the source raises.
+    """
+    loop = asyncio.get_running_loop()
+    finished: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
+        error: BaseException | None = None
+        try:
+            for chunk in chunks:
+                asyncio.run_coroutine_threadsafe(channel.send(chunk), loop).result()
+        except ChannelClosed:
+            pass  # the run is stopping: nobody needs the rest
+        except BaseException as failure:
+            error = failure
+        with suppress(RuntimeError):  # the loop is closed already: nobody waits for the thread any more
+            loop.call_soon_threadsafe(_finish, finished, error)
+
+    threading.Thread(target=read, name="producer", daemon=True).start()
+    try:
+        await finished
+    except BaseException:
+        await channel.close(discard=True)
+        raise
+    await channel.close()
+
+
+def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None:
+    if finished.done():
+        return
+    if error is None:
+        finished.set_result(None)
+    else:
+        finished.set_exception(error)
+
+
+def cut(blocks: Iterable[Block], chunker: Chunker, *, limit: int | None = None) -> Iterator[Chunk]:
+    """Yield the chunks of one pass over the source; with `limit`, of its first records only."""
+    for block in blocks if limit is None else first_records(blocks, limit):
+        yield from chunker.add(block)
+    yield from chunker.finish()
+
+
+def first_records(blocks: Iterable[Block], limit: int) -> Iterator[Block]:
+    """Yield blocks until they hold `limit` valid records, the last block cut to fit."""
+    for block in blocks:
+        if len(block.ids) >= limit:
+            spans, _ = cut_spans(block.spans, limit)
+            lines = b"\n".join(block.lines.split(b"\n")[:limit])
+            yield Block(block.ids[:limit], lines, spans, _up_to(block, limit), block.source_bytes)
+            return
+        limit -= len(block.ids)
+        yield block
+
+
+def _up_to(block: Block, limit: int) -> list[Refusal]:
+    """The refusals that stand before the record after the last one taken."""
+    if limit == len(block.ids):
+        return block.refusals
+    end = place_of(block.spans, limit)
+    return [refusal for refusal in block.refusals if refusal.place.path != end.path or refusal.place.row < end.row]
+
+
+def skip_done(
+    chunks: Iterable[Chunk],
+    done: Mapping[int, bytes],
+    digest: Callable[[Chunk], bytes],
+    on_skip: Callable[[Chunk], None],
+) -> Iterator[Chunk]:
+    """Yield the chunks that have no durable result yet.
+
+    Raises:
+        SourceUntrusted: a chunk with a durable result is not what it was, or is gone: the source has changed.
+    """
+    missing = set(done)
+    for chunk in chunks:
+        if chunk.seq not in done:
+            yield chunk
+            continue
+        if digest(chunk) != done[chunk.seq]:
+            raise _changed(chunk)
+        missing.discard(chunk.seq)
+        on_skip(chunk)
+    if missing:
+        raise SourceUntrusted(
+            "the source is shorter than when this run was interrupted; restore it and run the same command again, "
+            "or start over with --fresh"
+        )
+
+
+def _changed(chunk: Chunk) -> SourceUntrusted:
+    first = chunk.spans[0] if chunk.spans else None
+    where = f" ({first.path}, from row {first.first_row})" if first else ""
+    return SourceUntrusted(
+        f"the source has changed since this run was interrupted{where}; restore it and run the same command again, "
+        "or start over with --fresh"
+    )

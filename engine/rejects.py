@@ -1,0 +1,127 @@
+"""The reject file: which records were not accepted and why, as lines that a later run can read again.
+
+Each line is a canonical `{"id", "data"}` record with extra keys `outcome`, `reason`, `http_status` and
+`source{path, row}`; a line that could not be read has `raw` instead of `id` and `data`. This file is the only one that
+holds record data. Reports and logs get the grouped reason, from which the record's own values are masked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from engine.accounts import EXAMPLE_IDS_MAX, Reason
+from engine.records import ChunkResult, Failure, Outcome, Place, Refusal, place_of
+
+REASONS_MAX = 200
+"""So many different reasons are kept apart; further ones are counted together."""
+OTHER_REASONS = "other reasons"
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_MASK = "…"
+_MASKED_CHARACTERS_MIN = 2
+"""Values shorter than this say nothing about a person, and masking them would tear words apart."""
+
+
+def reject_lines(result: ChunkResult) -> Iterator[bytes]:
+    """Yield the lines of the reject file for what was not accepted of a chunk, without their newlines."""
+    for refusal in result.chunk.refusals:
+        yield _refusal_line(refusal)
+    lines = result.chunk.lines.split(b"\n") if result.failures else []
+    for failure in result.failures:
+        yield _failure_line(failure, lines[failure.index], place_of(result.chunk.spans, failure.index))
+
+
+def read_reject_ids(path: Path) -> Iterator[str]:
+    """Yield the ids in a reject file; none if the file is gone, and no further ones after a line that is damaged."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                record_id = orjson.loads(line).get("id")
+            except (orjson.JSONDecodeError, AttributeError):
+                return
+            if isinstance(record_id, str):
+                yield record_id
+
+
+def reasons(result: ChunkResult) -> list[Reason]:
+    """Return the reasons of a chunk, grouped, with the record's own values masked."""
+    groups: dict[tuple[str, str], Reason] = {}
+    for refusal in result.chunk.refusals:
+        add_reason(groups, Reason(Outcome.INVALID, refusal.reason, 1, [refusal.id] if refusal.id else []))
+    lines = result.chunk.lines.split(b"\n") if result.failures else []
+    for failure in result.failures:
+        reason = masked(failure.reason, lines[failure.index])
+        add_reason(groups, Reason(failure.outcome, reason, 1, [result.chunk.ids[failure.index]]))
+    return list(groups.values())
+
+
+def add_reason(groups: dict[tuple[str, str], Reason], new: Reason) -> None:
+    """Add `new` to the group of the same outcome and reason; open a group while there is room for one."""
+    key = (str(new.outcome), new.reason)
+    if key not in groups and len(groups) >= REASONS_MAX:
+        key = (str(new.outcome), OTHER_REASONS)
+    group = groups.setdefault(key, Reason(key[0], key[1], 0, []))
+    group.count += new.count
+    group.example_ids += new.example_ids[: EXAMPLE_IDS_MAX - len(group.example_ids)]
+
+
+def masked(reason: str, line: bytes) -> str:
+    """Return the API's `reason` for the record in `line` without the record's id, values and numbers.
+
+    An API may quote what it refuses; reports and logs must not hold record data, and reasons without it group well.
+    """
+    record = orjson.loads(line)
+    values = {text for text in _texts(record["data"]) if len(text) >= _MASKED_CHARACTERS_MIN} | {record["id"]}
+    for value in sorted(values, key=len, reverse=True):
+        reason = re.sub(re.escape(value), _MASK, reason, flags=re.IGNORECASE)
+    return _NUMBER.sub("#", reason)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all values of a JSON document as the texts under which they might be quoted."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
+        yield value.strip()
+    elif isinstance(value, float):
+        yield str(value)
+
+
+def _failure_line(failure: Failure, line: bytes, place: Place) -> bytes:
+    extra = _extra(failure.outcome, failure.reason, failure.http_status, place)
+    return line[:-1] + b"," + extra[1:]  # the record's own bytes, then the extra keys
+
+
+def _refusal_line(refusal: Refusal) -> bytes:
+    extra = _extra(Outcome.INVALID, refusal.reason, None, refusal.place)
+    if refusal.data is not None and refusal.id is not None:
+        record = b'{"id":' + _json(refusal.id) + b',"data":' + refusal.data
+        return record + b"," + extra[1:]
+    known = {"raw": _text(refusal.raw)} if refusal.id is None else {"id": _text(refusal.id), "raw": _text(refusal.raw)}
+    return _json(known)[:-1] + b"," + extra[1:]
+
+
+def _extra(outcome: Outcome, reason: str, http_status: int | None, place: Place) -> bytes:
+    source = {"path": _text(place.path), "row": place.row}
+    return _json({"outcome": outcome, "reason": _text(reason), "http_status": http_status, "source": source})
+
+
+def _text(text: str | None) -> str:
+    """Text that can be written as UTF-8: what can't becomes a question mark, in names and raw lines only."""
+    return (text or "").encode("utf-8", "replace").decode()
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(_text(value) if isinstance(value, str) else value)

@@ -1,0 +1,134 @@
+"""`replay`: send again what an earlier run could not deliver, and nothing that is out of date by now.
+
+The reject file of a run is a source like any other. Left out is what a later run has read since (the journal knows): an
+old value must not overwrite a newer one. What was invalid stays so until the source is mended, so it is left out, too.
+An interrupted replay is not resumed but run again: what it has settled waits no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine import logs
+from engine.config import Settings
+from engine.errors import ConfigError, SourceUntrusted
+from engine.journal import REJECTED, Journal, id_digest
+from engine.progress import NoProgress, ProgressDisplay
+from engine.records import Block, Outcome, Span, join_spans
+from engine.report import Report
+from engine.run import Job, carry_out
+from engine.stopping import Stop
+
+
+async def replay(
+    settings: Settings,
+    run_id: str | None = None,
+    *,
+    stop: Stop | None = None,
+    display: ProgressDisplay | None = None,
+    config_path: str = "",
+) -> Report:
+    """Send again what run `run_id` could not deliver; by default, the latest run with something that waits.
+
+    Raises:
+        EngineError: the replay could not begin; nothing was sent.
+    """
+    shown = display or NoProgress()
+    plan = partial(_plan, settings=settings, run_id=run_id, display=shown, config_path=config_path)
+    return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+
+
+def _plan(
+    journal: Journal, *, settings: Settings, run_id: str | None, display: ProgressDisplay, config_path: str
+) -> Job:
+    chosen = run_id or journal.latest_run_to_replay()
+    if chosen is None:
+        raise ConfigError("there is no run to replay in this state directory")
+    path = journal.run_dir(chosen) / REJECTED
+    if not path.exists():
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
+    source = RejectFile(path, journal.undelivered_by(chosen), settings.upload.batch_size, display)
+    return Job("replay", source, {"replayed_run": chosen}, fresh=True, may_be_empty=True, config_path=config_path)
+
+
+@dataclass(slots=True)
+class RejectFile:
+    """A reject file as a source: of each line that may be sent again, its record."""
+
+    path: Path
+    still_wanted: set[bytes]
+    block_records: int
+    display: ProgressDisplay
+    outdated: int = 0
+    invalid: int = 0
+    paths: tuple[str, ...] = field(init=False)
+    label: str = field(init=False)
+    total_bytes: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.paths = (str(self.path),)
+        self.label = str(self.path)
+        self.total_bytes = self.path.stat().st_size
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the records that were rejected or left unknown and that no later run has read."""
+        self.outdated = self.invalid = 0
+        with self.path.open("rb") as file:
+            yield from self._blocks(enumerate(file, 1))
+        self._tell_what_is_left_out()
+
+    def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:
+        ids: list[str] = []
+        lines: list[bytes] = []
+        spans: list[Span] = []
+        source_bytes = 0
+        for row, line in rows:
+            source_bytes += len(line)
+            reject = self._wanted(row, line)
+            if reject is not None:
+                ids.append(reject.id)
+                lines.append(msgspec.json.encode(_Record(reject.id, reject.data)))
+                spans.append(Span(str(self.path), row, 1))
+            if len(ids) == self.block_records:
+                yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
+                ids, lines, spans, source_bytes = [], [], [], 0
+        yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
+
+    def _wanted(self, row: int, line: bytes) -> _Reject | None:
+        try:
+            reject = _decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise SourceUntrusted(f"{self.path}, row {row}: not a line of a reject file") from error
+        if reject.outcome == Outcome.INVALID:
+            self.invalid += 1
+            return None
+        if id_digest(reject.id) not in self.still_wanted:
+            self.outdated += 1
+            return None
+        return reject
+
+    def _tell_what_is_left_out(self) -> None:
+        if self.outdated:
+            self.display.message(f"Left out: {self.outdated:,} records that a later run has read since.")
+        if self.invalid:
+            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
+        logs.get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
+
+
+class _Record(msgspec.Struct):
+    id: str
+    data: msgspec.Raw
+
+
+class _Reject(msgspec.Struct):
+    outcome: str
+    id: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decoder = msgspec.json.Decoder(_Reject)

@@ -1,0 +1,188 @@
+"""What to do after an attempt that settled nothing: wait, isolate, or give up. Pure; clocks and dice come in.
+
+Full jitter as in "Exponential Backoff And Jitter" (AWS Architecture Blog); the budget as in Google's SRE book, chapter
+"Addressing Cascading Failures": retries are a share of successes, so an outage never turns into a storm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from random import Random
+
+from engine.reply import Trouble, TryAgain
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Limits of waiting and trying."""
+
+    window_s: float = 900.0
+    """How long an outage (no request succeeds) is waited out."""
+    first_delay_s: float = 0.5
+    delay_s_max: float = 8.0
+    """Also the longest time between two probes in an outage, so a recovery is noticed soon."""
+    contradictions_max: int = 3
+    attempts_max: int = 8
+    """After so many failures of one request, while others succeed, the request itself is suspected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Send the same bytes again after `delay_s`."""
+
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Isolate:
+    """Waiting won't help: find out by halves which records are to blame."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The outage outlasts what may be waited: stop, resumable."""
+
+    reason: str
+
+
+Decision = Wait | Isolate | GiveUp
+
+
+@dataclass(slots=True)
+class Trials:
+    """What happened to one request so far."""
+
+    outages: int = 0
+    throttles: int = 0
+    contradictions: int = 0
+    successes_before: int = 0
+    """How many requests of the run had succeeded when this one was first sent."""
+
+    def add(self, trouble: Trouble) -> None:
+        """Count one more attempt that settled nothing."""
+        self.outages += trouble is Trouble.OUTAGE
+        self.throttles += trouble is Trouble.THROTTLED
+        self.contradictions += trouble is Trouble.CONTRADICTION
+
+
+def decide(
+    verdict: TryAgain,
+    trials: Trials,
+    policy: RetryPolicy,
+    *,
+    outage_s: float,
+    others_succeeded: int,
+    time_left_s: float,
+    retry_after_s: float | None,
+    dice: Random,
+) -> Decision:
+    """Decide after the latest attempt, which is counted in `trials` already.
+
+    Args:
+        verdict: what the latest attempt came to.
+        trials: all attempts of this request.
+        policy: the limits.
+        outage_s: for how long no request of the run has succeeded although some were tried.
+        others_succeeded: requests of others that succeeded since this one was first sent.
+        time_left_s: until the deadline of the run; infinite without one.
+        retry_after_s: what the server asked for, already validated.
+        dice: the source of jitter.
+    """
+    if trials.contradictions >= policy.contradictions_max:
+        return Isolate(verdict.reason)
+    if trials.outages >= policy.attempts_max and others_succeeded >= policy.attempts_max:
+        return Isolate(verdict.reason)
+    if retry_after_s is not None:
+        delay_s = retry_after_s
+    else:
+        tried = trials.outages + trials.throttles + trials.contradictions
+        delay_s = dice.uniform(0, min(policy.delay_s_max, policy.first_delay_s * 2 ** min(tried, 30)))
+    if outage_s + delay_s > policy.window_s:
+        return GiveUp(f"{verdict.reason}; no request has succeeded for {outage_s:.0f} s (upload.retry_window_s)")
+    if delay_s > time_left_s:
+        return GiveUp(f"{verdict.reason}; waiting {delay_s:.0f} s would pass the deadline")
+    return Wait(delay_s)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the wait that `Retry-After` asks for, in seconds, or None if it is missing or malformed.
+
+    Seconds or an HTTP date (RFC 9110, section 10.2.3); a date is measured against the reply's own `Date`, so that
+    two clocks need not agree. Fractions are accepted; negative and non-finite values are malformed.
+    """
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _seconds_until(text, headers.get("date", ""))
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _seconds_until(when: str, now: str) -> float | None:
+    try:
+        seconds = (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return seconds if seconds >= 0 else None
+
+
+class RetryBudget:
+    """Retries may be a tenth of the successes, plus a few to begin with and a trickle in an outage."""
+
+    PER_SUCCESS = 0.1
+    PER_SECOND = 0.25
+    TOKENS_MAX = 20.0
+
+    def __init__(self, now: float) -> None:
+        self._tokens = self.TOKENS_MAX
+        self._filled_at = now
+
+    def succeeded(self) -> None:
+        """Earn a share of a retry."""
+        self._tokens = min(self.TOKENS_MAX, self._tokens + self.PER_SUCCESS)
+
+    def take(self, now: float) -> float:
+        """Spend one retry; return how many seconds it has to wait for its turn (0 while the budget lasts)."""
+        self._tokens = min(self.TOKENS_MAX, self._tokens + (now - self._filled_at) * self.PER_SECOND)
+        self._filled_at = now
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self.PER_SECOND)
+
+
+class Breaker:
+    """Opens after `FAILURES_MAX` failures in a row; while open, one request at a time probes; one success closes it."""
+
+    FAILURES_MAX = 5
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._failing_since: float | None = None
+        self.successes = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only a probe may go."""
+        return self._failures >= self.FAILURES_MAX
+
+    def outage_s(self, now: float) -> float:
+        """For how long no request has succeeded, counted from the first failure after the last success."""
+        return 0.0 if self._failing_since is None else now - self._failing_since
+
+    def succeeded(self) -> None:
+        """The API answered a request with something that settles it."""
+        self._failures = 0
+        self._failing_since = None
+        self.successes += 1
+
+    def failed(self, now: float, *, throttled: bool) -> None:
+        """A request settled nothing. Being throttled is not an outage of the server, but it is one of ours."""
+        if self._failing_since is None:
+            self._failing_since = now
+        if not throttled:
+            self._failures += 1

@@ -1,0 +1,56 @@
+"""The main job: every record of the source, once through the pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.config import Settings
+from engine.progress import ProgressDisplay
+from engine.report import Report
+from engine.run import Job, carry_out
+from engine.sources import open_source
+from engine.stopping import Stop
+
+
+async def sync(
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    limit: int | None = None,
+    stop: Stop | None = None,
+    display: ProgressDisplay | None = None,
+    config_path: str = "",
+) -> Report:
+    """Bring every record of the source to the API, resuming an interrupted run of the same source and settings.
+
+    Args:
+        settings: made by `engine.config.load` or `from_tables`.
+        fresh: start over instead of resuming.
+        limit: only so many records, the first ones.
+        stop: lets the caller ask for a graceful end.
+        display: shows progress.
+        config_path: where the settings came from, for the commands that the report suggests.
+
+    Raises:
+        EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
+    """
+    upload = settings.upload
+    source = open_source(
+        settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
+    )
+    job = Job("sync", source, identity_of(settings, limit), fresh, limit, config_path=config_path)
+    return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
+
+
+def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
+    """Return the settings that decide what is sent where: a resumed run must have the same."""
+    source = settings.source.model_dump(mode="json")
+    return {
+        "api.url": settings.api.url,
+        "api.campaign_id": settings.api.campaign_id,
+        "api.org_id": settings.api.org_id,
+        **{f"source.{key}": value for key, value in source.items()},
+        "upload.batch_size": settings.upload.batch_size,
+        "upload.max_body_bytes": settings.upload.max_body_bytes,
+        "--limit": limit,
+    }

@@ -1,0 +1,257 @@
+"""The uploader workers: take a chunk, bring it to a proven outcome, hand the result on.
+
+The only stage that sends. Each attempt waits at the turnstile, is read by `reply.interpret`, and what to do next is
+decided by `retry.decide`; a chunk that is refused whole, or whose failures are not named, is sent again by halves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from random import Random
+from typing import Protocol
+
+from engine.accounts import RequestCounts
+from engine.channel import Channel
+from engine.errors import Interrupted
+from engine.pacing import Pacer, Signal
+from engine.records import Chunk, ChunkResult, Failure, Outcome
+from engine.reply import NoReply, RefusedWhole, Reply, Settled, Trouble, TryAgain, Unproven, Verdict, interpret
+from engine.reply import Stop as StopVerdict
+from engine.retry import (
+    Breaker,
+    Decision,
+    GiveUp,
+    Isolate,
+    RetryBudget,
+    RetryPolicy,
+    Trials,
+    Wait,
+    decide,
+    retry_after_s,
+)
+from engine.stopping import Stop
+from engine.turnstile import Turnstile, TurnRefused
+
+SPLITS_MAX = 2_000
+"""Extra requests a run may spend on isolating records."""
+SPLITS_PER_CHUNK_MAX = 500
+"""Extra requests a single chunk may spend on it, so that one bad chunk does not eat the budget of the others."""
+
+
+class BulkApi(Protocol):
+    """The API seam: one call is one request on the wire."""
+
+    async def update(self, lines: bytes) -> Reply | NoReply:
+        """Send the records in `lines` (canonical JSON lines joined by newlines) and return what came back."""
+        ...
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Read the token again after `refused`; whether it differs from the one that was refused."""
+        ...
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What the uploaders share, and what others may look at: counts, limits, and what was learned on the way."""
+
+    pacer: Pacer
+    turnstile: Turnstile
+    breaker: Breaker
+    budget: RetryBudget
+    dice: Random
+    policy: RetryPolicy
+    time_left_s: Callable[[], float] = lambda: float("inf")
+    observe: Callable[[Signal, Reply | NoReply], None] = lambda _signal, _reply: None
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    retries: int = 0
+    lines_bytes_max: int | None = None
+    """Learned from a 413: larger requests are split before they are sent."""
+
+
+async def upload(
+    chunks: Channel[Chunk], results: Channel[ChunkResult], *, api: BulkApi, traffic: Traffic, stop: Stop
+) -> None:
+    """Run one worker until the channel ends or a stop is requested. A chunk that was not brought to an end is left."""
+    async for chunk in chunks:
+        if stop.requested:
+            return
+        try:
+            failures = await Delivery(chunk, api, traffic, stop).run()
+        except TurnRefused:
+            return
+        if failures is None:
+            return
+        await results.send(ChunkResult(chunk, failures))
+
+
+class Delivery:
+    """Brings one chunk to a proven outcome."""
+
+    def __init__(self, chunk: Chunk, api: BulkApi, traffic: Traffic, stop: Stop) -> None:
+        self._chunk = chunk
+        self._api = api
+        self._traffic = traffic
+        self._stop = stop
+        self._failures: list[Failure] = []
+        self._lines: list[bytes] = []  # single lines, cut only when a part has to be sent
+        self._splits = 0
+
+    async def run(self) -> Sequence[Failure] | None:
+        """Return the records that were not updated, or None if the run stops before all are settled."""
+        parts: deque[Sequence[int]] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
+        while parts:
+            part = parts.popleft()
+            if len(part) > 1 and self._is_too_large(part):
+                parts.extendleft(reversed(self._halves(part)))
+                continue
+            verdict = await self._settle(part)
+            if verdict is None:
+                return None
+            parts.extendleft(reversed(self._take(part, verdict)))
+        return self._failures
+
+    def _take(self, part: Sequence[int], verdict: Settled | Unproven | RefusedWhole) -> list[Sequence[int]]:
+        """Note what is proven about `part`; return the smaller parts that have to be sent again."""
+        match verdict:
+            case Settled(failures):
+                self._note(part, failures)
+                return []
+            case Unproven(failures, open_indexes, reason, status):
+                self._note(part, failures)
+                left = [part[index] for index in open_indexes]
+                return self._isolate(left, Failure(0, Outcome.UNKNOWN, reason, status))
+            case RefusedWhole(reason, status, too_large):
+                if too_large and len(part) > 1:
+                    self._traffic.lines_bytes_max = len(self._lines_of(part)) // 2 + 1
+                alone = Outcome.REJECTED if len(part) == 1 else Outcome.UNKNOWN
+                return self._isolate(part, Failure(0, alone, reason, status))
+
+    def _isolate(self, part: Sequence[int], verdict: Failure) -> list[Sequence[int]]:
+        """Halve `part`, or, if that can't be done (any more), let `verdict` stand for each of its records."""
+        traffic = self._traffic
+        spent = self._splits >= SPLITS_PER_CHUNK_MAX or traffic.requests.split >= SPLITS_MAX
+        if len(part) > 1 and not spent:
+            return self._halves(part)
+        if len(part) > 1:
+            reason = f"{verdict.reason} (not isolated: too many records to find)"
+            verdict = Failure(0, Outcome.UNKNOWN, reason, verdict.http_status)
+        self._failures += [Failure(index, verdict.outcome, verdict.reason, verdict.http_status) for index in part]
+        return []
+
+    def _halves(self, part: Sequence[int]) -> list[Sequence[int]]:
+        middle = (len(part) + 1) // 2
+        self._splits += 2
+        return [part[:middle], part[middle:]]
+
+    def _note(self, part: Sequence[int], failures: Sequence[Failure]) -> None:
+        self._failures += [Failure(part[f.index], f.outcome, f.reason, f.http_status) for f in failures]
+
+    async def _settle(self, part: Sequence[int]) -> Settled | Unproven | RefusedWhole | None:
+        """Send `part` until something is proven; None if the run stops first."""
+        lines, ids = self._lines_of(part), [self._chunk.ids[index] for index in part]
+        trials = Trials(successes_before=self._traffic.breaker.successes)
+        while True:
+            reply, verdict = await self._attempt(lines, ids, is_split=len(part) < len(self._chunk.ids))
+            match verdict:
+                case StopVerdict(error, status):
+                    if not (status == HTTPStatus.UNAUTHORIZED and self._renew_token(reply)):
+                        self._stop.request(error)
+                        return None
+                case TryAgain(trouble=trouble):
+                    trials.add(trouble)
+                    decision = self._decide(verdict, trials, reply)
+                    if isinstance(decision, Isolate):
+                        return Unproven((), range(len(part)), decision.reason, verdict.http_status)
+                    if not await self._wait(decision):
+                        return None
+                case _:
+                    return verdict
+
+    def _decide(self, verdict: TryAgain, trials: Trials, reply: Reply | NoReply) -> Decision:
+        traffic = self._traffic
+        return decide(
+            verdict,
+            trials,
+            traffic.policy,
+            outage_s=traffic.breaker.outage_s(asyncio.get_running_loop().time()),
+            others_succeeded=traffic.breaker.successes - trials.successes_before,
+            time_left_s=traffic.time_left_s(),
+            retry_after_s=_asked_wait_s(reply),
+            dice=traffic.dice,
+        )
+
+    async def _wait(self, decision: Wait | GiveUp) -> bool:
+        """Wait as decided; False if the run stops instead."""
+        if isinstance(decision, GiveUp):
+            self._stop.request(Interrupted(f"not finished: {decision.reason}"))
+            return False
+        self._traffic.retries += 1
+        turn_s = self._traffic.budget.take(asyncio.get_running_loop().time())
+        await self._stop.pause(max(decision.delay_s, turn_s))
+        return not self._stop.requested
+
+    async def _attempt(self, lines: bytes, ids: Sequence[str], *, is_split: bool) -> tuple[Reply | NoReply, Verdict]:
+        """One wire attempt: paced, counted, read."""
+        traffic = self._traffic
+        loop = asyncio.get_running_loop()
+        async with traffic.turnstile.turn():
+            started_at = loop.time()
+            traffic.requests.sent += 1
+            traffic.requests.split += is_split
+            try:
+                reply = await self._api.update(lines)
+            except BaseException:
+                traffic.requests.failed += 1  # cancelled on the wire: what it did is unknown, that it went is not
+                raise
+        verdict = interpret(reply, ids)
+        now = loop.time()
+        trouble = verdict.trouble if isinstance(verdict, TryAgain) else None
+        self._count(verdict, trouble, now)
+        signal = Signal(
+            started_at=started_at,
+            finished_at=now,
+            records=len(ids),
+            throttled=trouble is Trouble.THROTTLED or (isinstance(reply, Reply) and reply.status == 503),
+            lost=isinstance(reply, NoReply),
+            conflicts=verdict.retried if isinstance(verdict, Settled) else 0,
+            retry_after_s=_asked_wait_s(reply) if isinstance(verdict, TryAgain) else None,
+        )
+        traffic.pacer.learn(signal)
+        traffic.observe(signal, reply)
+        return reply, verdict
+
+    def _count(self, verdict: Verdict, trouble: Trouble | None, now: float) -> None:
+        traffic = self._traffic
+        if trouble in (Trouble.THROTTLED, Trouble.OUTAGE):
+            traffic.breaker.failed(now, throttled=trouble is Trouble.THROTTLED)
+        else:
+            traffic.breaker.succeeded()  # it answered: the API is there, whatever it thinks of the records
+        if trouble is Trouble.THROTTLED:
+            traffic.requests.throttled += 1
+        elif isinstance(verdict, (Settled, Unproven)):
+            traffic.requests.succeeded += 1
+            traffic.budget.succeeded()
+        else:
+            traffic.requests.failed += 1
+
+    def _renew_token(self, reply: Reply | NoReply) -> bool:
+        return isinstance(reply, Reply) and self._api.renew_token(reply)
+
+    def _is_too_large(self, part: Sequence[int]) -> bool:
+        learned = self._traffic.lines_bytes_max
+        return learned is not None and len(self._lines_of(part)) > learned
+
+    def _lines_of(self, part: Sequence[int]) -> bytes:
+        if len(part) == len(self._chunk.ids):
+            return self._chunk.lines
+        if not self._lines:
+            self._lines = self._chunk.lines.split(b"\n")
+        return b"\n".join([self._lines[index] for index in part])
+
+
+def _asked_wait_s(reply: Reply | NoReply) -> float | None:
+    return retry_after_s(reply.headers) if isinstance(reply, Reply) else None
