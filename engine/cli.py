@@ -2,7 +2,8 @@
 
 A command's module is imported only when that command is asked for, so that `--help` is instant. Such a module has two
 functions: `add_arguments(parser)` and `run(args)`, which returns the exit code. `sync` and `replay` stand in this
-module, because they need what only the process can give them: an event loop in which signals ask the work to stop.
+module, because they need what only the process can give them: an event loop in which signals ask the work to stop; and
+`status`, because its module takes plain values.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Command:
         """Declare what the command takes."""
         if self.name in RUNS:
             _add_run_arguments(self.name, parser)
+        elif self.name == "status":
+            _add_status_arguments(parser)
         else:
             import_module(self.module).add_arguments(parser)
 
@@ -94,6 +97,8 @@ def main(argv: Sequence[str], run_loop: RunLoop) -> int:
         return 0
     if args.command in RUNS:
         return _run(args, run_loop)
+    if args.command == "status":
+        return _status(args)
     exit_code: int = import_module(_command(args.command).module).run(args)
     return exit_code
 
@@ -151,10 +156,25 @@ def _add_run_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="how much is told")
 
 
+def _add_status_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_argument(parser)
+    parser.add_argument("run_id", nargs="?", metavar="RUN_ID", help="show this run in full")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number from 1 on")
     return int(text)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from engine.config import load
+    from engine.status import status
+
+    settings = load(args.config)
+    write_result(status(settings.state.dir, args.run_id, json=args.json, config_path=str(args.config)))
+    return 0
 
 
 def _run(args: argparse.Namespace, run_loop: RunLoop) -> int:
@@ -172,26 +192,25 @@ def _run(args: argparse.Namespace, run_loop: RunLoop) -> int:
         report = run_loop(lambda stop: _work(settings, args, stop, display), display.prompt)
     finally:
         display.close()
-        logs.route(None)
     _show(report, settings, args)
     return report.exit_code
 
 
 def _dry_run(settings: Settings, args: argparse.Namespace) -> int:
-    from engine.dry_run import dry_run  # type: ignore[import-not-found]  # being written
+    from engine.dry_run import dry_run
 
-    exit_code: int = dry_run(settings, limit=args.limit, as_json=args.json)
-    return exit_code
+    return dry_run(settings, limit=args.limit, as_json=args.json)
 
 
 async def _work(settings: Settings, args: argparse.Namespace, stop: Stop, display: ProgressDisplay) -> Report:
+    config_path = str(args.config)
     if args.command == "replay":
-        from engine.replay import replay  # type: ignore[import-not-found]  # being written
+        from engine.replay import replay
 
-        return await replay(settings, args.run_id, stop=stop, display=display)  # type: ignore[no-any-return]
-    from engine.sync import sync  # type: ignore[import-not-found]  # being written
+        return await replay(settings, args.run_id, stop=stop, display=display, config_path=config_path)
+    from engine.sync import sync
 
-    return await sync(settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display)  # type: ignore[no-any-return]
+    return await sync(settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=config_path)
 
 
 def _display(as_json: bool) -> ProgressDisplay:
@@ -254,5 +273,8 @@ class PromptedDisplay:
             self._display.update(self._latest, now=True)
 
     def close(self) -> None:
-        """Show nothing more."""
+        """Show nothing more; from here on events go straight to stderr again."""
+        from engine import logs
+
+        logs.route(None)
         self._display.close()
