@@ -250,7 +250,7 @@ def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "th
     Raises:
         ConfigError: naming all mistakes.
     """
-    return _validate({name: dict(values) for name, values in tables.items()}, origin, {}, [])
+    return _validate(dict(tables), origin, {}, [])
 
 
 def _read(path: Path) -> dict[str, Any]:
