@@ -1,0 +1,88 @@
+"""NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
+
+Lines are read some thousands at a time. Canonical ones mostly go the fast path of `canonical.py`; whatever that one
+doubts, and all flat lines, are read one by one as `ndjson_lines.py` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.records import Block, Place, Refusal, Span, join_spans
+from engine.sources.canonical import canonical_ids
+from engine.sources.files import InputFile
+from engine.sources.lines import LineSlice, line_slices
+from engine.sources.ndjson_lines import WHITESPACE, Invalid, LineReader, flat_reader, read_canonical, text_of
+from engine.sources.spec import SourceSpec
+
+
+def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
+    """Yield the records of one NDJSON file, `block_records` a block unless so many would be too large.
+
+    A line that is no record becomes a refusal; blank lines count as rows and are nothing else.
+
+    Raises:
+        SourceMissing: the file has gone.
+        SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
+    """
+    read_line = read_canonical if spec.id is None else flat_reader(spec)
+    row, stored_bytes = 1, 0
+    with file.open() as stream:
+        for lines in line_slices(stream, name=file.name, lines_max=block_records, line_bytes_max=record_bytes_max):
+            block = _block(lines, Place(file.path, row), read_line, record_bytes_max)
+            row += lines.count
+            if block.ids or block.refusals:
+                block.source_bytes = file.stored_bytes_read() - stored_bytes
+                stored_bytes += block.source_bytes
+                yield block
+
+
+def _block(slice_: LineSlice, start: Place, read_line: LineReader, record_bytes_max: int) -> Block:
+    lines = slice_.lines
+    if slice_.overlong:
+        return Block([], b"", [], [_overlong(lines, start, record_bytes_max)])
+    if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
+        lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    if read_line is read_canonical and not _any_overlong(lines, record_bytes_max):
+        ids = canonical_ids(lines, slice_.count)
+        if ids is not None:
+            return Block(ids, lines, [Span(start.path, start.row, slice_.count)])
+    return exact_block(lines, start, read_line, record_bytes_max)
+
+
+def exact_block(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> Block:
+    """Read lines one by one; the first of them stands at `start`."""
+    ids: list[str] = []
+    records: list[bytes] = []
+    rows: list[int] = []
+    refusals: list[Refusal] = []
+    for row, line in enumerate(lines.split(b"\n"), start.row):
+        stripped = line.strip(WHITESPACE)
+        if not stripped:
+            continue
+        if len(line) > record_bytes_max:
+            refusals.append(_overlong(line, Place(start.path, row), record_bytes_max))
+            continue
+        try:
+            id_, record = read_line(stripped)
+        except Invalid as invalid:
+            refusals.append(invalid.refusal(line, Place(start.path, row)))
+        else:
+            ids.append(id_)
+            records.append(record)
+            rows.append(row)
+    return Block(ids, b"\n".join(records), _spans(start.path, rows), refusals)
+
+
+def _spans(path: str, rows: list[int]) -> list[Span]:
+    if rows and rows[-1] - rows[0] == len(rows) - 1:  # the usual case, and a quick one
+        return [Span(path, rows[0], len(rows))]
+    return join_spans(Span(path, row, 1) for row in rows)
+
+
+def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:
+    return len(lines) > record_bytes_max and max(map(len, lines.split(b"\n"))) > record_bytes_max
+
+
+def _overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:
+    return Refusal(f"line is longer than {record_bytes_max:,} bytes", place, raw=text_of(head))

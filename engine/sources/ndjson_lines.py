@@ -1,0 +1,216 @@
+"""One line of NDJSON → one record, or the reason why it is none. Exact and not hurried.
+
+This is the meaning of NDJSON sources; the fast path in `ndjson.py` only proves that it would say the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Never
+
+import msgspec
+from msgspec import Raw
+
+from engine.records import Place, Refusal
+from engine.sources.spec import SourceSpec
+
+DEPTH_MAX = 200
+"""How deep the objects and lists of a line may be nested. JSON readers give up somewhere beyond; none at this depth."""
+
+RAW_CHARACTERS_MAX = 10_000
+"""How much text of a line that can't be read is kept."""
+
+WHITESPACE = b" \t\r"
+"""What JSON calls whitespace, but for the newline."""
+
+LineReader = Callable[[bytes], tuple[str, bytes]]
+"""Takes a line without whitespace around it, returns the record's id and its canonical line. Raises Invalid."""
+
+_NULL = Raw(b"null")
+_SHAPES_MAX = 1_000
+
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_string = msgspec.json.Decoder(str).decode
+_integer = re.compile(rb"-?[0-9]+")
+_string = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_not_brackets = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Invalid(Exception):
+    """A line is no valid record. `reason` holds no record data; `id` and `data` are what could be read of it."""
+
+    def __init__(self, reason: str, id_: str | None = None, data: bytes | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.id = id_
+        self.data = data
+
+    def refusal(self, line: bytes, place: Place) -> Refusal:
+        """Return the value that goes into the accounts."""
+        readable = self.id is not None and self.data is not None
+        return Refusal(self.reason, place, self.id, self.data, None if readable else text_of(line))
+
+
+def text_of(line: bytes) -> str:
+    """Return a line that can't be read as text, cut to a sensible length."""
+    return line[: 4 * RAW_CHARACTERS_MAX].decode(errors="replace")[:RAW_CHARACTERS_MAX]
+
+
+def read_canonical(line: bytes) -> tuple[str, bytes]:
+    """Read a line `{"id": "…", "data": {…}}`. It is kept as it is, but for other keys, which are left out.
+
+    Raises:
+        Invalid: it is no such line.
+    """
+    values = _object_of(line)
+    id_, data = values.get("id"), values.get("data")
+    if id_ is None or data is None:
+        raise Invalid("id is missing" if id_ is None else "data is missing")
+    raw_id, raw_data = bytes(id_), bytes(data)
+    if raw_id[0] != ord('"'):
+        raise Invalid(f"id is {_kind(raw_id)}, not a string")
+    if raw_data[0] != ord("{"):
+        raise Invalid(f"data is {_kind(raw_data)}, not an object")
+    text_id = _decode_string(raw_id)
+    if not text_id:
+        raise Invalid("id is empty", text_id, raw_data)
+    if is_empty(raw_data):
+        raise Invalid("data has no fields", text_id, raw_data)
+    return text_id, line if len(values) == 2 else b'{"id":%b,"data":%b}' % (raw_id, raw_data)
+
+
+def flat_reader(spec: SourceSpec) -> LineReader:
+    """Return a reader of flat lines: objects in which the key `spec.id` holds the id and the others are fields."""
+    id_key = spec.id or ""
+    shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def read_flat(line: bytes) -> tuple[str, bytes]:
+        values = _object_of(line)
+        text_id, raw_id = _flat_id(values.get(id_key))
+        if spec.nulls == "omit" and _NULL in values.values():
+            values = {key: value for key, value in values.items() if value != _NULL}
+        keys = tuple(values)
+        shape = shapes.get(keys)
+        if shape is None:
+            if len(shapes) >= _SHAPES_MAX:
+                shapes.clear()
+            shape = shapes[keys] = _shape_of(keys, spec)
+        if shape.conflict:
+            raise Invalid(shape.conflict)
+        if not shape.sent_keys:
+            raise Invalid("data has no fields", text_id, b"{}")
+        return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
+
+    return read_flat
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What becomes of lines that have certain keys. `template` takes the id and the values, all as JSON."""
+
+    sent_keys: list[str]
+    template: bytes
+    conflict: str | None
+
+
+def _shape_of(keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
+    sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
+    fields = [field for _, field in sent]
+    twice = next((field for field in fields if fields.count(field) > 1), None)
+    names = [msgspec.json.encode(field).replace(b"%", b"%%") for field in fields]
+    return _Shape(
+        sent_keys=[key for key, _ in sent],
+        template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
+        conflict=None if twice is None else "two keys would be sent as the same field; see source.rename",
+    )
+
+
+def _flat_id(value: Raw | None) -> tuple[str, bytes]:
+    """Return the id as text and as a JSON string. An integer of any size becomes its decimal text."""
+    if value is None:
+        raise Invalid("id is missing")
+    raw = bytes(value)
+    if raw[0] == ord('"'):
+        text = _decode_string(raw)
+        if not text:
+            raise Invalid("id is empty")
+        return text, raw
+    if not _integer.fullmatch(raw):
+        raise Invalid(f"id is {_kind(raw)}, not a string or an integer")
+    digits = b"0" if raw == b"-0" else raw
+    return digits.decode(), b'"%b"' % digits
+
+
+def _object_of(line: bytes) -> dict[str, Raw]:
+    """Return the values of a JSON object by key, each as the bytes it was written in."""
+    try:
+        if not line.isascii():
+            line.decode()  # msgspec looks at the text of keys, but not of values that it leaves raw
+        values = _decode_object(line)
+    except msgspec.ValidationError:
+        raise Invalid(f"the line is {_kind(line)}, not an object") from None
+    except msgspec.DecodeError:
+        _explain(line)
+    except UnicodeDecodeError:
+        raise Invalid("not valid UTF-8") from None
+    except RecursionError:
+        raise Invalid(f"nested more than {DEPTH_MAX} levels deep") from None
+    if nests_deeper(line, DEPTH_MAX):
+        raise Invalid(f"nested more than {DEPTH_MAX} levels deep")
+    # Each key that is written has two quotes at least, so that the sum leaves no room for one that is written twice.
+    if line.count(b'"') - b"".join(values.values()).count(b'"') != 2 * len(values) and _repeats_a_key(line):
+        raise Invalid("a key is written twice")
+    return values
+
+
+def _explain(line: bytes) -> Never:
+    """Raise the reason why a line is not JSON, as far as a second reader can tell."""
+
+    def refuse_constant(_: str) -> Never:
+        raise Invalid("NaN and Infinity are not JSON")
+
+    try:
+        json.loads(line.decode(), parse_constant=refuse_constant, parse_int=str)
+    except UnicodeDecodeError:
+        raise Invalid("not valid UTF-8") from None
+    except RecursionError:
+        raise Invalid(f"nested more than {DEPTH_MAX} levels deep") from None
+    except ValueError:
+        raise Invalid("not valid JSON") from None
+    raise Invalid("a \\u escape is half of a surrogate pair")  # the only thing that Python reads and msgspec does not
+
+
+def _repeats_a_key(line: bytes) -> bool:
+    """Return whether a valid JSON object has the same key twice, by a reader that shows all of them."""
+    # Each object becomes the list of its keys and values; the outermost one is what is left in the end.
+    pairs = json.loads(line, object_pairs_hook=list, parse_int=str, parse_float=str)
+    return len({key for key, _ in pairs}) < len(pairs)
+
+
+def is_empty(data: bytes | Raw) -> bool:
+    """Return whether a JSON object has no keys."""
+    return not bytes(data).strip(b"{}" + WHITESPACE)
+
+
+def nests_deeper(value: bytes, levels: int) -> bool:
+    """Return whether valid JSON is nested more than `levels` levels deep."""
+    if value.count(b"{") + value.count(b"[") <= levels:
+        return False
+    brackets = _string.sub(b"", value).translate(None, _not_brackets)
+    return max(accumulate(1 if bracket in b"{[" else -1 for bracket in brackets)) > levels
+
+
+def _kind(raw: bytes) -> str:
+    """Name the kind of a JSON value by its first byte."""
+    return {
+        ord('"'): "a string",
+        ord("{"): "an object",
+        ord("["): "a list",
+        ord("n"): "null",
+        ord("t"): "a boolean",
+        ord("f"): "a boolean",
+    }.get(raw[0], "a number")
