@@ -103,6 +103,9 @@ class Slots:
         self._busy = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
+    def __repr__(self) -> str:
+        return f"<Slots {self._busy} of {self._capacity} taken, {len(self._queue)} waiting>"
+
     def resize(self, capacity: int) -> None:
         """Change the capacity; who is served already stays."""
         self._capacity = capacity

@@ -23,7 +23,7 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
     """
 
     def __init__(self, *flags: str) -> None:
-        command = [sys.executable, "-m", "engine.simulator", "--until-stdin-closes", *flags]
+        command = [sys.executable, "-m", "engine", "simulate", "--until-stdin-closes", *flags]
         # A session of its own, so that a Ctrl-C at the terminal does not take the server from under its client.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -47,15 +47,31 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
         """The process id."""
         return self._process.pid
 
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def close_stdin(self) -> None:
+        """Leave it alone, as if this process had died."""
+        assert self._process.stdin  # noqa: S101 - it was asked for
+        self._process.stdin.close()
+
+    def wait_for_end(self) -> int:
+        """Wait for it to end by itself, kill it if it does not, and return its exit code."""
+        try:
+            return self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
     def stop(self) -> int:
         """End it and return its exit code."""
         self._process.terminate()
-        try:
-            self._process.communicate(timeout=STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-        return self._process.returncode
+        exit_code = self.wait_for_end()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        return exit_code
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -24,7 +24,7 @@ from engine.simulator.gate import Gate
 from engine.simulator.ledger import Ledger, LogEntry
 from engine.simulator.replies import Reply, html_reply
 from engine.simulator.settings import Settings
-from engine.simulator.wire import drop, read_body, send
+from engine.simulator.wire import drop, read_body, reset, send
 
 BASE_PATH = "/api/v1"
 READ_BUFFER_BYTES = 4_000_000
@@ -56,8 +56,7 @@ class Listener:
             return
         await self.site.stop()
         for connection in self.runner.server.connections:
-            if connection.transport:
-                connection.transport.abort()
+            reset(connection.transport)
         await asyncio.sleep(for_s)
         await self.open()
 

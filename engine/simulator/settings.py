@@ -59,7 +59,9 @@ class Settings:
     error_share: float = _setting(0.0, "the share of requests that fail with 503")
     outage: str = _setting("", "a time of failure as FROM:TO, such as 5:8")
     outage_kind: str = _setting("503", "what an outage looks like")
-    fault: tuple[str, ...] = _setting((), "a fault as NAME[:WHEN]; WHEN: a share, every=N, first=N, after=N, at=N")
+    fault: tuple[str, ...] = _setting(
+        (), "a fault as NAME[:WHEN]; WHEN: a share, every=N, first=N, after=N, at=N (a wrong NAME lists all)"
+    )
     redirect_to: str = _setting("http://127.0.0.1:9/", "where the fault `redirect` points")
     clock_skew_s: float = _setting(0.0, "how far the server's clock (Date, Retry-After dates) is ahead")
 
@@ -108,7 +110,7 @@ class Settings:
         Raises:
             ValueError: a name is unknown, or a value has the wrong type or meaning.
         """
-        known = {f.name: type(getattr(self, f.name)) for f in fields(self)}
+        known = {f.name: type(f.default) for f in fields(self)}
         values = _without_lists(changes)
         for name, value in values.items():
             if name not in known:

@@ -40,12 +40,17 @@ async def read_body(request: web.Request, bytes_max: int, stop_half_way: bool) -
     return None if too_long else b"".join(pieces)
 
 
-async def drop(request: web.Request) -> NoReturn:
-    """Reset the connection (the client sees RST) and wait to be cancelled for it."""
-    if request.transport:
-        raw = request.transport.get_extra_info("socket")
+def reset(transport: asyncio.Transport | None) -> None:
+    """End a connection without manners: the client sees a reset, not an end."""
+    if transport:
+        raw = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
+        transport.abort()
+
+
+async def drop(request: web.Request) -> NoReturn:
+    """Reset the connection and wait to be cancelled for it."""
+    reset(request.transport)
     await silence()
 
 
