@@ -9,6 +9,7 @@ module, because they need what only the process can give them: an event loop in 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from engine.progress import ProgressDisplay, ProgressSnapshot
     from engine.report import Report
     from engine.stopping import Stop
+    from engine.supervisor import SupervisedDisplay
 
 DEFAULT_CONFIG = "config.toml"
 
@@ -181,15 +183,31 @@ def _run(args: argparse.Namespace, run_loop: RunLoop) -> int:
     """Make a run: load the settings, set up log and progress, do the work in the loop, show the result."""
     from engine import logs
     from engine.config import load
+    from engine.supervisor import Notifier, SupervisedDisplay
 
     logs.set_up(args.log_format or "auto", args.log_level or "info")  # the configuration's own mistakes are logged, too
     settings = load(args.config)
     as_json = logs.set_up(args.log_format or settings.log.format, args.log_level or settings.log.level)
     if args.command == "sync" and args.dry_run:
         return _dry_run(settings, args)
-    display = PromptedDisplay(_display(as_json))
+    notifier = Notifier.from_environment(os.environ)
+    supervised = SupervisedDisplay(
+        _display(as_json), notifier, wait_s_max=settings.upload.retry_window_s + settings.api.timeout_s
+    )
+    display = PromptedDisplay(supervised)
+
+    async def work(stop: Stop) -> Report:
+        import asyncio
+
+        notifier.ready()
+        announcement = asyncio.create_task(_announce(stop, supervised))
+        try:
+            return await _work(settings, args, stop, display)
+        finally:
+            announcement.cancel()
+
     try:
-        report = run_loop(lambda stop: _work(settings, args, stop, display), display.prompt)
+        report = run_loop(work, display.prompt)
     finally:
         display.close()
     _show(report, settings, args)
@@ -213,6 +231,12 @@ async def _work(settings: Settings, args: argparse.Namespace, stop: Stop, displa
     return await sync(settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=config_path)
 
 
+async def _announce(stop: Stop, display: SupervisedDisplay) -> None:
+    """Tell the supervisor as soon as the run winds down, whatever made it."""
+    await stop.wait()
+    display.stopping(str(stop.error))
+
+
 def _display(as_json: bool) -> ProgressDisplay:
     """Return live progress for a terminal, events for everything else."""
     from engine import logs
@@ -232,12 +256,12 @@ def _show(report: Report, settings: Settings, args: argparse.Namespace) -> None:
 
         write_result(to_json(report).decode())
         return
-    from os import environ
-
     from engine.summary import render, wants_color
 
     run_dir = settings.state.dir / "runs" / report.run_id
-    write_result(render(report, run_dir=run_dir, config_path=str(args.config), color=wants_color(sys.stdout, environ)))
+    write_result(
+        render(report, run_dir=run_dir, config_path=str(args.config), color=wants_color(sys.stdout, os.environ))
+    )
 
 
 def write_result(text: str) -> None:
