@@ -99,6 +99,9 @@ def main(argv: Sequence[str], run_loop: RunLoop) -> int:
         return 0
     if args.command in RUNS:
         return _run(args, run_loop)
+    from engine import logs
+
+    logs.set_up("console", "info")
     if args.command == "status":
         return _status(args)
     exit_code: int = import_module(_command(args.command).module).run(args)

@@ -108,7 +108,7 @@ class Source(Table):
     @field_validator("id")
     @classmethod
     def _id(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and _formats(info.data) <= {"csv", "tsv"} and "format" in info.data:
+        if value is None and _formats(info.data) & {"csv", "tsv"}:
             raise ValueError("missing: name the column that holds the id")
         return value
 
