@@ -3,7 +3,8 @@
 | request | what it does |
 |---|---|
 | `GET stats` | the counts of `ledger.Stats` |
-| `GET state[?id=…&id=…]` | every id with its data and how often it was updated, as JSON lines |
+| `GET state` | every id with its data and how often it was updated, as JSON lines |
+| `POST state` `{"ids": […]}` | the same of these ids, in this order, as far as they are known |
 | `GET requests` | the log of bulk requests, as JSON lines |
 | `POST settings` `{name: value}` | change settings from now on; the reply has all of them but the tokens |
 | `GET wait?NAME=N&…&timeout_s=10` | reply with the counts once each named count is at least N; 408 when time is up |
@@ -43,6 +44,7 @@ class Control:
         return [
             web.get("/_control/stats", self.stats),
             web.get("/_control/state", self.state),
+            web.post("/_control/state", self.state),
             web.get("/_control/requests", self.requests),
             web.get("/_control/wait", self.wait),
             web.post("/_control/settings", self.change_settings),
@@ -55,9 +57,9 @@ class Control:
         return _json(self._ledger.snapshot())
 
     async def state(self, request: web.Request) -> web.StreamResponse:
-        """Stream what the server holds."""
-        ids = request.query.getall("id", [])
-        return await _stream(request, self._ledger.lines(ids or None))
+        """Stream what the server holds: everything, or of the ids in the body."""
+        ids = orjson.loads(await request.read())["ids"] if request.method == "POST" else None
+        return await _stream(request, self._ledger.lines(ids))
 
     async def requests(self, request: web.Request) -> web.StreamResponse:
         """Stream the log of bulk requests."""
