@@ -90,7 +90,7 @@ class HttpBulkApi:
         return await self._exchange("GET", "/campaigns", params={"page": page, "limit": limit})
 
     def renew_token(self, refused: Reply) -> bool:
-        """Read the token again; True if there is one that was not sent with `refused` (files and credentials rotate)."""
+        """Read the token again, for files rotate; True if there is one that was not sent with `refused`."""
         if refused.token_number < self._token_number:
             return True
         try:

@@ -1,4 +1,4 @@
-"""The deadline: a wall-clock time of day, turned once into a point on the monotonic clock, so no clock jump moves it."""
+"""The deadline: a time of day, turned once into a point on the monotonic clock, so that no clock jump moves it."""
 
 from __future__ import annotations
 

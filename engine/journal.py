@@ -148,7 +148,7 @@ class Journal:
                 rejected_bytes=row["rejected_bytes"],
                 requests=RequestCounts(**json.loads(row["requests"])),
                 telemetry=json.loads(row["telemetry"]),
-                done={seq: digest for seq, digest in done},
+                done=dict(done.fetchall()),
             )
 
     def begin(self, run: Run) -> None:

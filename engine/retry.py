@@ -120,16 +120,22 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        return _seconds_until(text, headers.get("date", ""))
+        return _seconds_until(text, headers)
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def _seconds_until(when: str, now: str) -> float | None:
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """Return the `Date` of a reply in seconds since the epoch, or None if it is missing or malformed."""
     try:
-        seconds = (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    return seconds if seconds >= 0 else None
+
+
+def _seconds_until(when: str, headers: Mapping[str, str]) -> float | None:
+    now = date_of(headers)
+    then = date_of({"date": when})
+    return then - now if now is not None and then is not None and then >= now else None
 
 
 class RetryBudget:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from engine import logs
-from engine.accounts import RequestCounts
 from engine.bulk_api import Endpoint, HttpBulkApi
 from engine.chunker import Chunker
 from engine.config import Settings
@@ -289,8 +288,9 @@ class ActiveRun:
 
     def _sample(self) -> None:
         traffic = self._traffic
+        now = asyncio.get_running_loop().time()
         self._telemetry.sample(
-            self._worked_s(), self._counts.updated, traffic.retries, traffic.turnstile, traffic.pacer
+            now, self._worked_s(), self._counts.updated, traffic.retries, traffic.turnstile, traffic.pacer
         )
 
     def _snapshot(self) -> ProgressSnapshot:
@@ -305,9 +305,18 @@ class ActiveRun:
             turnstile=traffic.turnstile,
             throttles=traffic.requests.throttled,
             retries=traffic.retries,
-            waiting=None,
-            limit=None,
+            waiting=self._why_waiting(now),
+            limit=traffic.pacer.limit_found,
         )
+
+    def _why_waiting(self, now: float) -> str | None:
+        traffic = self._traffic
+        quiet_s = traffic.pacer.quiet_until - now
+        if quiet_s > 0.5:
+            return f"the API asked for silence, {quiet_s:.0f} s left"
+        if traffic.breaker.is_open:
+            return f"the API is failing for {traffic.breaker.outage_s(now):.0f} s, probing"
+        return "finishing what is in flight" if self._stop.requested else None
 
     async def _conclude(self, error: EngineError | None) -> Report:
         """Write down how it ended, check the sums, write the report."""
@@ -320,7 +329,7 @@ class ActiveRun:
             finished=finished,
             worked_s=report.duration_s,
             requests=self._traffic.requests,
-            telemetry=self._telemetry.to_json(),
+            telemetry=self._telemetry.to_json(report.pacing),
         )
         await self._thread.call(
             write,
@@ -339,7 +348,7 @@ class ActiveRun:
         if error is None and counts.pending:
             raise AssertionError("the pipeline ended with chunks left")
         exit_code = _exit_code(error, counts.invalid + counts.rejected + counts.unknown)
-        pacer = self._traffic.pacer
+        now = asyncio.get_running_loop().time()
         return Report(
             run_id=self._run.id,
             status=status_of(exit_code),
@@ -359,7 +368,7 @@ class ActiveRun:
             latency_ms=self._telemetry.latencies.latency(),
             throttled_s=round(self._telemetry.quiet_s + self._traffic.turnstile.quiet_s, 3),
             bytes_sent=self._telemetry.bytes_sent,
-            pacing=self._telemetry.pacing(pacer),
+            pacing=self._telemetry.pacing(self._traffic.pacer, lambda at: self._worked_s() + at - now),
             timeline=self._telemetry.timeline.samples,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from engine.accounts import RecordCounts
 from engine.pacing import Pacer, Signal
 from engine.progress import ProgressSnapshot
 from engine.reply import NoReply, Reply
-from engine.report import LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
+from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
 from engine.turnstile import Turnstile
 
 SAMPLE_S = 1.0
@@ -52,7 +53,7 @@ class Telemetry:
         self._interval.throttled += signal.throttled
         self._interval.latency_sum_ms += latency_ms
 
-    def sample(self, t_s: float, updated: int, retries: int, turnstile: Turnstile, pacer: Pacer) -> None:
+    def sample(self, now: float, t_s: float, updated: int, retries: int, turnstile: Turnstile, pacer: Pacer) -> None:
         """Close the interval that ends `t_s` seconds of work after the start of the run."""
         interval, self._interval = self._interval, _Interval(retries_before=retries)
         mean_ms = round(interval.latency_sum_ms / interval.requests, 1) if interval.requests else None
@@ -64,7 +65,7 @@ class Telemetry:
                 throttled=interval.throttled,
                 retried=retries - interval.retries_before,
                 in_flight=turnstile.in_flight,
-                rate_limit=round(pacer.rate, 2),
+                rate_limit=round(pacer.rate(now), 2),
                 latency_ms=mean_ms,
             )
         )
@@ -74,7 +75,7 @@ class Telemetry:
         """Say how many records earlier processes had updated, so that they don't count as this one's."""
         self._updated_before = updated
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, pacing: Pacing) -> dict[str, Any]:
         """Return what the next process of the run goes on from."""
         return {
             "latency_counts": {str(bucket): count for bucket, count in self.latencies.counts.items()},
@@ -82,14 +83,23 @@ class Telemetry:
             "latency_max_ms": self.latencies.max_ms,
             "statuses": dict(self.statuses),
             "timeline": [asdict(sample) for sample in self.timeline.samples],
-            "moves": [asdict(move) for move in self.moves],
+            "moves": [asdict(move) for move in pacing.moves],
             "quiet_s": self.quiet_s,
             "bytes_sent": self.bytes_sent,
         }
 
-    def pacing(self, pacer: Pacer) -> Pacing:
-        """Return the limits as they stand, and how they got there."""
-        return Pacing(rate_limit=round(pacer.rate, 2), in_flight_limit=int(pacer.in_flight), moves=self.moves)
+    def pacing(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> Pacing:
+        """Return the limits that were found, and how; `to_worked_s` turns the clock into seconds of work."""
+        found = pacer.to_json()
+        return Pacing(
+            rate_limit=round(found["rate"], 2) if found["rate"] else None,
+            in_flight_limit=found["in_flight"],
+            moves=self._all_moves(pacer, to_worked_s),
+        )
+
+    def _all_moves(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> list[LimitMove]:
+        latest = [LimitMove(round(to_worked_s(move.at), 2), move.what, move.why) for move in pacer.moves]
+        return [*self.moves, *latest][-LIMIT_MOVES_MAX:]
 
 
 @dataclass(slots=True)

@@ -26,15 +26,15 @@ class Turnstile:
         self._stop = stop
         self._line = asyncio.Lock()  # first come, first served
         self._left = asyncio.Event()
-        self._limiter = _evenly(pacer.rate)
-        self._limiter_rate = pacer.rate
+        self._limiter = AsyncLimiter(1, 1e-6)  # the first request goes at once
+        self._limiter_rate = 0.0
         self.in_flight = 0
         self.in_flight_peak = 0
         self.quiet_s = 0.0
         """Seconds that attempts were held back because the server asked for silence."""
 
     def __repr__(self) -> str:
-        return f"<Turnstile {self.in_flight} in flight of {self._in_flight_max()}, {self._pacer.rate:g}/s>"
+        return f"<Turnstile {self.in_flight} in flight of {self._in_flight_max()}, {self._limiter_rate:g}/s>"
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -60,12 +60,26 @@ class Turnstile:
                 raise TurnRefused
             if not self._is_free():
                 await self._wait_for_change()
-            elif self._current_limiter().has_capacity():
-                await self._limiter.acquire()  # at once
+            elif not paid:
+                await self._pay()
                 paid = True
-            else:
-                await self._stop.unless_stopped(self._limiter.acquire())
-                paid = True
+
+    async def _pay(self) -> None:
+        """Wait until the next request is due."""
+        if self._limiter.has_capacity():
+            await self._limiter.acquire()  # at once
+        else:
+            await self._stop.unless_stopped(self._limiter.acquire())
+        await self._keep_the_pace()
+
+    async def _keep_the_pace(self) -> None:
+        """Let the interval that begins now have the length of the current rate."""
+        rate = self._pacer.rate(asyncio.get_running_loop().time())
+        if rate != self._limiter_rate:
+            self._limiter_rate = rate
+            # One request every 1/rate seconds: a bucket of `rate` would let twice the rate through in a first second.
+            self._limiter = AsyncLimiter(1, 1 / rate)
+            await self._limiter.acquire()  # what was just paid counts in the new pace, too
 
     def _is_free(self) -> bool:
         return self.in_flight < self._in_flight_max() and self._quiet_left_s() <= 0
@@ -84,14 +98,3 @@ class Turnstile:
             return
         self._left.clear()
         await self._stop.unless_stopped(self._left.wait())
-
-    def _current_limiter(self) -> AsyncLimiter:
-        if self._limiter_rate != self._pacer.rate:
-            self._limiter_rate = self._pacer.rate
-            self._limiter = _evenly(self._limiter_rate)
-        return self._limiter
-
-
-def _evenly(rate: float) -> AsyncLimiter:
-    """One request every 1/rate seconds: a bucket of `rate` would let twice the rate through in its first second."""
-    return AsyncLimiter(1, 1 / rate)

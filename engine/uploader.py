@@ -17,7 +17,7 @@ from typing import Protocol
 from engine.accounts import RequestCounts
 from engine.channel import Channel
 from engine.errors import Interrupted
-from engine.pacing import Pacer, Signal
+from engine.pacing import Pacer, Quota, Signal, quota_of
 from engine.records import Chunk, ChunkResult, Failure, Outcome
 from engine.reply import NoReply, RefusedWhole, Reply, Settled, Trouble, TryAgain, Unproven, Verdict, interpret
 from engine.reply import Stop as StopVerdict
@@ -30,11 +30,12 @@ from engine.retry import (
     RetryPolicy,
     Trials,
     Wait,
+    date_of,
     decide,
     retry_after_s,
 )
 from engine.stopping import Stop
-from engine.turnstile import Turnstile, TurnRefused
+from engine.turnstile import TurnRefused, Turnstile
 
 SPLITS_MAX = 2_000
 """Extra requests a run may spend on isolating records."""
@@ -199,7 +200,7 @@ class Delivery:
         traffic = self._traffic
         loop = asyncio.get_running_loop()
         async with traffic.turnstile.turn():
-            started_at = loop.time()
+            started_at, in_flight = loop.time(), traffic.turnstile.in_flight
             traffic.requests.sent += 1
             traffic.requests.split += is_split
             try:
@@ -215,10 +216,12 @@ class Delivery:
             started_at=started_at,
             finished_at=now,
             records=len(ids),
-            throttled=trouble is Trouble.THROTTLED or (isinstance(reply, Reply) and reply.status == 503),
-            lost=isinstance(reply, NoReply),
+            in_flight=in_flight,
+            throttled=trouble is Trouble.THROTTLED,
+            failed=trouble is Trouble.OUTAGE,
             conflicts=verdict.retried if isinstance(verdict, Settled) else 0,
             retry_after_s=_asked_wait_s(reply) if isinstance(verdict, TryAgain) else None,
+            quota=_quota(reply),
         )
         traffic.pacer.learn(signal)
         traffic.observe(signal, reply)
@@ -251,6 +254,10 @@ class Delivery:
         if not self._lines:
             self._lines = self._chunk.lines.split(b"\n")
         return b"\n".join([self._lines[index] for index in part])
+
+
+def _quota(reply: Reply | NoReply) -> Quota | None:
+    return quota_of(reply.headers, date_of(reply.headers)) if isinstance(reply, Reply) else None
 
 
 def _asked_wait_s(reply: Reply | NoReply) -> float | None:
