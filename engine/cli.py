@@ -72,7 +72,7 @@ class Command:
 
 
 COMMANDS = (
-    Command("sync", "bring every record of the source to the API; run again to resume", "engine.sync"),
+    Command("sync", "bring every record of the source to the API; run again to resume", "engine.jobs"),
     Command("check", "prove configuration, source, state directory, token and campaign; send nothing", "engine.check"),
     Command("replay", "send again what a run could not deliver", "engine.replay"),
     Command("status", "show the runs so far, what is resumable and what was rejected", "engine.status"),
@@ -229,7 +229,7 @@ async def _work(settings: Settings, args: argparse.Namespace, stop: Stop, displa
         from engine.replay import replay
 
         return await replay(settings, args.run_id, stop=stop, display=display, config_path=config_path)
-    from engine.sync import sync
+    from engine.jobs import sync
 
     return await sync(settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=config_path)
 

@@ -14,11 +14,24 @@ class Deadline:
     def __init__(self, at: time | None, clock: Callable[[], float], now: datetime | None = None) -> None:
         self._at = at
         self._clock = clock
+        self._warned = False
         self._ends_at = float("inf") if at is None else clock() + seconds_until(at, now or datetime.now().astimezone())
 
     def left_s(self) -> float:
         """Seconds left; infinite without a deadline, negative once it has passed."""
         return self._ends_at - self._clock()
+
+    def forecast(self, eta_s: float) -> str | None:
+        """Return what to expect, if the work that still takes `eta_s` will not be done in time."""
+        late_s = eta_s - self.left_s()
+        if late_s <= 0:
+            return None
+        return f"at this pace the run ends {late_s / 60:.0f} min after its deadline {self._at:%H:%M}"
+
+    def warn_once(self) -> bool:
+        """Whether this is the first time that somebody has to be warned."""
+        first, self._warned = not self._warned, True
+        return first
 
     def passed(self) -> Interrupted:
         """Return the reason to stop with."""

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from engine.accounts import RecordCounts
 from engine.pacing import Pacer, Signal
-from engine.progress import ProgressSnapshot
 from engine.reply import NoReply, Reply
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
 from engine.turnstile import Turnstile
@@ -108,35 +106,3 @@ class _Interval:
     throttled: int = 0
     latency_sum_ms: float = 0.0
     retries_before: int = 0
-
-
-def snapshot(
-    *,
-    elapsed_s: float,
-    counts: RecordCounts,
-    read: int,
-    source_bytes_read: int,
-    source_bytes_total: int | None,
-    turnstile: Turnstile,
-    throttles: int,
-    retries: int,
-    waiting: str | None,
-    limit: str | None,
-    deadline_forecast: str | None = None,
-) -> ProgressSnapshot:
-    """Return how far the run is."""
-    return ProgressSnapshot(
-        elapsed_s=elapsed_s,
-        records_read=read,
-        records_done=counts.read,
-        source_bytes_read=source_bytes_read,
-        source_bytes_total=source_bytes_total,
-        in_flight=turnstile.in_flight,
-        in_flight_max=turnstile.in_flight_peak,
-        throttles=throttles,
-        retries=retries,
-        not_accepted=counts.invalid + counts.rejected + counts.unknown,
-        waiting=waiting,
-        limit=limit,
-        deadline_forecast=deadline_forecast,
-    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.active_run import Job
 from engine.config import Settings
 from engine.progress import ProgressDisplay
 from engine.report import Report
-from engine.run import Job, carry_out
+from engine.run import carry_out
 from engine.sources import open_source
 from engine.stopping import Stop
 
