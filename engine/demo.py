@@ -245,12 +245,16 @@ def read_portfolio(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         header = next(rows)
-        id_at = header.index(ID_COLUMN)
-        columns = [
-            (at, name, meanings.get(CSV_TYPES.get(name, ""), str)) for at, name in enumerate(header) if at != id_at
-        ]
+        typed = [(name, meanings[kind]) for name, kind in CSV_TYPES.items() if kind in meanings and name in header]
         for row in rows:
-            yield row[id_at], {name: meaning(row[at]) for at, name, meaning in columns if row[at]}
+            data: dict[str, Any] = dict(zip(header, row, strict=True))
+            id_ = data.pop(ID_COLUMN)
+            if "" in row:
+                data = {name: value for name, value in data.items() if value}
+            for name, meaning in typed:
+                if name in data:
+                    data[name] = meaning(data[name])
+            yield id_, data
 
 
 def _what_next(place: Place, server: StandInProcess) -> list[str]:

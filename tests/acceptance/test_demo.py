@@ -1,0 +1,60 @@
+"""The demo as a person runs it: one command that ends with a proof, or stops cleanly on Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+WAIT_S = 60
+
+
+def demo(directory: Path, records: int) -> list[str]:
+    return [sys.executable, "-m", "engine", "demo", f"--records={records}", "--keep", str(directory)]
+
+
+def test_it_delivers_the_portfolio_and_proves_it(tmp_path: Path) -> None:
+    done = subprocess.run(demo(tmp_path / "d", 25_000), capture_output=True, text=True, timeout=WAIT_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PROVEN: of 25,000 records in the portfolio, 25,000 are on the stand-in" in done.stdout
+    [report_path] = (tmp_path / "d" / "state" / "runs").glob("*/report.json")
+    report = json.loads(report_path.read_text())
+    assert (report["status"], report["records"]["updated"], report["requests"]["sent"]) == ("succeeded", 25_000, 3)
+    assert str(report_path) in done.stdout
+    assert (tmp_path / "d" / "token").read_text() not in done.stdout + done.stderr
+
+
+def test_it_can_be_run_again_in_the_same_place(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = subprocess.run(demo(tmp_path / "d", 500), capture_output=True, text=True, timeout=WAIT_S)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        demo(tmp_path / "d", 400_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout
+    for line in process.stdout:
+        address = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        if address:
+            break
+    assert address
+    port = int(address[1])
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_control/wait?requests=1", timeout=WAIT_S):
+        process.send_signal(number)
+    output, errors = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 75, output + errors
+    assert "PROVEN" not in output
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), WAIT_S)
+    [report] = (tmp_path / "d" / "state" / "runs").glob("*/report.json")
+    assert json.loads(report.read_text())["status"] == "interrupted"
