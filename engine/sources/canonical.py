@@ -7,7 +7,7 @@ all lines at once, each of them a sum of numbers that can't be negative, so that
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import sub
 
 import msgspec
 
@@ -24,16 +24,16 @@ class _Line(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
-_id_of = attrgetter("id")
-_data_of = attrgetter("data")
 
 _ENVELOPE_BYTES = len(b'{"id":"","data":}')
+_REPEATED_KEY_BYTES = len('"id":0,')
+"""The least that writing a key twice takes."""
+
 _STARTS = (b'{"id":"', b'{"id": "')
 """How a line begins: compact, or as `json.dumps` writes it."""
 
-_SMALL_DATA_BYTES = 20
-_LONG_SPACE = b" " * (_SMALL_DATA_BYTES - len("{}"))
-"""What data without fields must contain, or other whitespace, if it is not smaller than `_SMALL_DATA_BYTES`."""
+_SMALL_DATA_BYTES = 10
+_LONG_SPACE_BYTES = 64
 
 _DEEP_DATA_BYTES = 2 * DEPTH_MAX
 """Data smaller than this has no room for the brackets of so many levels."""
@@ -55,40 +55,47 @@ def canonical_ids(lines: bytes, count: int) -> list[str] | None:
         records = _decode_lines(lines)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-    ids = list(map(_id_of, records))
-    data = list(map(_data_of, records))
-    sizes = list(map(len, data))
+    ids = [record.id for record in records]
+    sizes = [len(record.data) for record in records]
     if len(ids) != count or not all(ids):
         return None
-    doubt = _may_repeat_keys(lines, ids, data, sizes) or _any_empty(lines, data, sizes) or _any_deep(lines, data, sizes)
+    doubt = (
+        _may_repeat_keys(lines, ids, records, sizes)
+        or _any_empty(lines, records, sizes)
+        or _any_deep(lines, records, sizes)
+    )
     return None if doubt else ids
 
 
-def _may_repeat_keys(lines: bytes, ids: list[str], data: list[msgspec.Raw], sizes: list[int]) -> bool:
+def _may_repeat_keys(lines: bytes, ids: list[str], records: list[_Line], sizes: list[int]) -> bool:
     """Return False only if no line has `id` or `data` twice."""
     count = len(ids)
-    least_bytes = count * _ENVELOPE_BYTES + len("".join(ids)) + sum(sizes) + count - 1
-    if len(lines) == least_bytes:  # no byte is left over for anything but one id and one data in each line
+    spare_bytes = len(lines) - (count - 1) - count * _ENVELOPE_BYTES - len("".join(ids)) - sum(sizes)
+    if not spare_bytes:  # nothing is left over for anything but one id and one data in each line
         return False
-    # There is whitespace, or an id that takes more bytes than characters. So count quotes: of a line's two keys and its
-    # id there are six at least, and a key that is written twice brings two more.
-    return lines.count(b'"') - b"".join(data).count(b'"') != 6 * count
+    # There is whitespace, or an id that takes more bytes than characters. Mostly no line has enough of that either.
+    spare = map(sub, map(sub, map(len, lines.split(b"\n")), sizes), map(len, ids))
+    if max(spare) - _ENVELOPE_BYTES < _REPEATED_KEY_BYTES:
+        return False
+    # So count quotes: of the two keys and the id there are six in a line at least; a repeated key brings two more.
+    return lines.count(b'"') - b"".join([record.data for record in records]).count(b'"') != 6 * count
 
 
-def _any_empty(lines: bytes, data: list[msgspec.Raw], sizes: list[int]) -> bool:
+def _any_empty(lines: bytes, records: list[_Line], sizes: list[int]) -> bool:
     """Return whether some data has no fields."""
-    if _LONG_SPACE in lines or b"\t" in lines or b"\r" in lines:
-        return any(map(is_empty, data))
-    if min(sizes) >= _SMALL_DATA_BYTES:
+    least = min(sizes)
+    # Data of so many bytes without fields would have all of them, but the braces, filled with whitespace.
+    space = b" " * min(least - len("{}"), _LONG_SPACE_BYTES)
+    if least >= _SMALL_DATA_BYTES and not (space in lines or b"\t" in lines or b"\r" in lines):
         return False
-    return any(is_empty(data[i]) for i, size in enumerate(sizes) if size < _SMALL_DATA_BYTES)
+    return any(is_empty(record.data) for record in records)
 
 
-def _any_deep(lines: bytes, data: list[msgspec.Raw], sizes: list[int]) -> bool:
+def _any_deep(lines: bytes, records: list[_Line], sizes: list[int]) -> bool:
     """Return whether some line is nested too deeply."""
     if max(sizes) < _DEEP_DATA_BYTES:
         return False
-    brackets_to_spare = count_byte(lines, b"{") + count_byte(lines, b"[") - 2 * len(data)
+    brackets_to_spare = count_byte(lines, b"{") + count_byte(lines, b"[") - 2 * len(records)
     if brackets_to_spare < DEPTH_MAX - 1:
         return False
-    return any(nests_deeper(bytes(data[i]), DEPTH_MAX - 1) for i, size in enumerate(sizes) if size >= _DEEP_DATA_BYTES)
+    return any(nests_deeper(bytes(record.data), DEPTH_MAX - 1) for record in records)

@@ -67,6 +67,7 @@ def read_canonical(line: bytes) -> tuple[str, bytes]:
         Invalid: it is no such line.
     """
     values = _object_of(line)
+    _refuse_repeated_keys(line, values)
     id_, data = values.get("id"), values.get("data")
     if id_ is None or data is None:
         raise Invalid("id is missing" if id_ is None else "data is missing")
@@ -88,21 +89,28 @@ def flat_reader(spec: SourceSpec) -> LineReader:
     id_key = spec.id or ""
     shapes: dict[tuple[str, ...], _Shape] = {}
 
+    def shape_of(keys: tuple[str, ...]) -> _Shape:
+        if len(shapes) >= _SHAPES_MAX:
+            shapes.clear()
+        return shapes.setdefault(keys, _Shape.of(keys, spec))
+
     def read_flat(line: bytes) -> tuple[str, bytes]:
         values = _object_of(line)
-        text_id, raw_id = _flat_id(values.get(id_key))
-        if spec.nulls == "omit" and _NULL in values.values():
-            values = {key: value for key, value in values.items() if value != _NULL}
         keys = tuple(values)
-        shape = shapes.get(keys)
-        if shape is None:
-            if len(shapes) >= _SHAPES_MAX:
-                shapes.clear()
-            shape = shapes[keys] = _shape_of(keys, spec)
+        shape = shapes.get(keys) or shape_of(keys)
+        compact = len(line) == shape.envelope_bytes + sum(map(len, values.values()))
+        if not compact:  # otherwise there is no room for a key written twice
+            _refuse_repeated_keys(line, values)
+        text_id, raw_id = _flat_id(values.get(id_key))
+        if spec.nulls == "omit" and b"null" in line and _NULL in values.values():
+            compact = False
+            shape = shape_of(tuple(key for key, value in values.items() if value != _NULL))
         if shape.conflict:
             raise Invalid(shape.conflict)
         if not shape.sent_keys:
             raise Invalid("data has no fields", text_id, b"{}")
+        if compact and shape.data_follows_id:
+            return text_id, b'{"id":%b,"data":{%b}' % (raw_id, line[shape.id_start + len(values[id_key]) + 1 :])
         return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
 
     return read_flat
@@ -110,23 +118,37 @@ def flat_reader(spec: SourceSpec) -> LineReader:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What becomes of lines that have certain keys. `template` takes the id and the values, all as JSON."""
+    """What becomes of lines that have certain keys in a certain order.
+
+    `envelope_bytes` is what a line takes beside its values if there is no whitespace. `data_follows_id` tells that the
+    id comes first, its value at `id_start`, and the rest of the line is sent as it is. `template` makes a line of an id
+    and the values of `sent_keys`, all of them JSON.
+    """
 
     sent_keys: list[str]
+    envelope_bytes: int
+    data_follows_id: bool
+    id_start: int
     template: bytes
     conflict: str | None
 
-
-def _shape_of(keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
-    sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
-    fields = [field for _, field in sent]
-    twice = next((field for field in fields if fields.count(field) > 1), None)
-    names = [msgspec.json.encode(field).replace(b"%", b"%%") for field in fields]
-    return _Shape(
-        sent_keys=[key for key, _ in sent],
-        template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
-        conflict=None if twice is None else "two keys would be sent as the same field; see source.rename",
-    )
+    @classmethod
+    def of(cls, keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
+        """Apply the mapping of `spec` to `keys`."""
+        sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
+        fields = [field for _, field in sent]
+        names = [msgspec.json.encode(field).replace(b"%", b"%%") for field in fields]
+        first = keys[0] if keys else ""
+        return cls(
+            sent_keys=[key for key, _ in sent],
+            envelope_bytes=1 + sum(len(key.encode()) + len('"":,') for key in keys),
+            data_follows_id=first == spec.id and sent == [(key, key) for key in keys[1:]],
+            id_start=len('{"":') + len(first.encode()),
+            template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
+            conflict=None
+            if len(set(fields)) == len(fields)
+            else "two keys would be sent as the same field; see source.rename",
+        )
 
 
 def _flat_id(value: Raw | None) -> tuple[str, bytes]:
@@ -161,10 +183,13 @@ def _object_of(line: bytes) -> dict[str, Raw]:
         raise Invalid(f"nested more than {DEPTH_MAX} levels deep") from None
     if nests_deeper(line, DEPTH_MAX):
         raise Invalid(f"nested more than {DEPTH_MAX} levels deep")
+    return values
+
+
+def _refuse_repeated_keys(line: bytes, values: dict[str, Raw]) -> None:
     # Each key that is written has two quotes at least, so that the sum leaves no room for one that is written twice.
     if line.count(b'"') - b"".join(values.values()).count(b'"') != 2 * len(values) and _repeats_a_key(line):
         raise Invalid("a key is written twice")
-    return values
 
 
 def _explain(line: bytes) -> Never:
@@ -198,7 +223,7 @@ def is_empty(data: bytes | Raw) -> bool:
 
 def nests_deeper(value: bytes, levels: int) -> bool:
     """Return whether valid JSON is nested more than `levels` levels deep."""
-    if value.count(b"{") + value.count(b"[") <= levels:
+    if len(value) <= 2 * levels or value.count(b"{") + value.count(b"[") <= levels:
         return False
     brackets = _string.sub(b"", value).translate(None, _not_brackets)
     return max(accumulate(1 if bracket in b"{[" else -1 for bracket in brackets)) > levels
