@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from itertools import islice
 
@@ -33,7 +33,7 @@ LINES_AT_ONCE = 2_000
 class Control:
     """The handlers of the control interface."""
 
-    def __init__(self, endpoint: BulkEndpoint, gate: Gate, refuse: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, endpoint: BulkEndpoint, gate: Gate, refuse: Callable[[float], None]) -> None:
         self._endpoint = endpoint
         self._ledger = endpoint.ledger
         self._gate = gate
@@ -69,6 +69,8 @@ class Control:
         """Reply once the counts are high enough."""
         wanted = {name: float(value) for name, value in request.query.items()}
         timeout_s = wanted.pop("timeout_s", WAIT_S)
+        if not wanted.keys() <= self._ledger.snapshot().keys():
+            return _json({"error": "there is no such count"}, status=400)
 
         def reached() -> bool:
             counts = self._ledger.snapshot()
@@ -99,7 +101,7 @@ class Control:
 
     async def refuse(self, request: web.Request) -> web.Response:
         """Refuse connections for a while."""
-        await self._refuse(float(orjson.loads(await request.read())["for_s"]))
+        self._refuse(float(orjson.loads(await request.read())["for_s"]))
         return _json({})
 
 

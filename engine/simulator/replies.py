@@ -105,3 +105,10 @@ def error_reply(status: int, error: str, message: str) -> Reply:
 def html_reply(status: int, title: str) -> Reply:
     """Return a page as gateways send it."""
     return Reply(status, HTML_PAGE % (title.encode(), title.encode()), content_type="text/html")
+
+
+def campaigns_body(campaign: str, rows: int, page: int, limit: int) -> dict[str, Any]:
+    """Return the list of campaigns, of which there is one."""
+    only = {"id": campaign, "name": "Simulated campaign", "rowsLen": rows}
+    pagination = {"page": page, "limit": limit, "total": 1, "totalPages": 1}
+    return {"success": True, "campaigns": [only] if page == 1 else [], "pagination": pagination}

@@ -9,7 +9,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,15 @@ from engine.simulator.control import Control
 from engine.simulator.faults import Fault, Strike
 from engine.simulator.gate import Gate
 from engine.simulator.ledger import Ledger, LogEntry
-from engine.simulator.replies import Reply, html_reply
+from engine.simulator.replies import Reply, campaigns_body, error_reply, html_reply, json_reply
 from engine.simulator.settings import Settings
 from engine.simulator.wire import drop, read_body, reset, send
 
 BASE_PATH = "/api/v1"
 READ_BUFFER_BYTES = 4_000_000
 """How much of a body may arrive before it is asked for; a whole chunk, so that reading is not stop and go."""
-PAGE_CAMPAIGNS_MAX = 100
+SHUTDOWN_TIMEOUT_S = 0.1
+"""How long requests may go on after the signal to stop: what hangs on purpose would hang for ever."""
 GARBAGE_THRESHOLD = 200_000
 """How many new objects start a search for cycles: a request makes tens of thousands, hardly any of them in one."""
 
@@ -68,7 +69,7 @@ class Server:
         self.ledger = Ledger()
         self.endpoint = BulkEndpoint(settings, self.ledger)
         self.gate = Gate(self.ledger.stats)
-        self._refusing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> Listener:
         """Listen and return the listener; `listener.runner.cleanup()` ends it."""
@@ -79,55 +80,44 @@ class Server:
             handler_cancellation=True,
             keepalive_timeout=self.endpoint.settings.keepalive_s,
             read_bufsize=READ_BUFFER_BYTES,
-            shutdown_timeout=0.1,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
         )
         listener = Listener(runner, host, port, tls)
-        app.add_routes(Control(self.endpoint, self.gate, self._refuser(listener)).routes())
+        control = Control(self.endpoint, self.gate, lambda for_s: self._spawn(listener.refuse(for_s)))
+        app.add_routes(control.routes())
         app.router.add_put(f"{BASE_PATH}/customer-data/bulk", self.bulk)
         app.router.add_get(f"{BASE_PATH}/campaigns", self.campaigns)
         await runner.setup()
         await listener.open()
-        self._spawn(self._watch_for_refusals(listener))
+        self._spawn(self._refuse_in_outage(listener))
         return listener
 
-    def _refuser(self, listener: Listener) -> Callable[[float], Awaitable[None]]:
-        """Return what starts a time of refused connections without waiting for its end."""
-
-        async def refuse(for_s: float) -> None:
-            self._spawn(listener.refuse(for_s))
-
-        return refuse
-
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the requests."""
         task = asyncio.get_running_loop().create_task(work)
-        self._refusing.add(task)
-        task.add_done_callback(self._refusing.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-    async def _watch_for_refusals(self, listener: Listener) -> None:
-        """Close the port when an outage of that kind begins."""
+    async def _refuse_in_outage(self, listener: Listener) -> None:
+        """Close the port for the time of an outage of that kind."""
         await self.gate.wait_until(lambda: self.ledger.stats.requests > 0)
-        settings = self.endpoint.settings
-        begins, ends = settings.outage_span
-        if settings.outage_kind == "refused" and ends > begins:
+        begins, ends = self.endpoint.settings.outage_span
+        if self.endpoint.settings.outage_kind == "refused" and ends > begins:
             await asyncio.sleep(max(0.0, begins - self.endpoint.now))
             await listener.refuse(ends - self.endpoint.now)
 
     async def campaigns(self, request: web.Request) -> web.StreamResponse:
         """List the one campaign, page by page."""
         self.ledger.stats.checks += 1
-        refusal = self.endpoint.refuse_access(*_credentials(request))
-        if refusal:
-            return await send(request, refusal, None, self.endpoint.clock)
-        page, limit = (max(1, int(request.query.get(name, default))) for name, default in (("page", 1), ("limit", 10)))
-        campaign = {
-            "id": self.endpoint.settings.campaign,
-            "name": "Simulated campaign",
-            "rowsLen": len(self.ledger),
-        }
-        limit = min(limit, PAGE_CAMPAIGNS_MAX)
-        pagination = {"page": page, "limit": limit, "total": 1, "totalPages": 1}
-        body = {"success": True, "campaigns": [campaign] if page == 1 else [], "pagination": pagination}
-        return await send(request, Reply(200, orjson.dumps(body)), None, self.endpoint.clock)
+        reply = self.endpoint.refuse_access(*_credentials(request))
+        if not reply:
+            page, limit = request.query.get("page", "1"), request.query.get("limit", "10")
+            if page.isdecimal() and limit.isdecimal() and int(page) and int(limit):
+                body = campaigns_body(self.endpoint.settings.campaign, len(self.ledger), int(page), int(limit))
+                reply = json_reply(200, body)
+            else:
+                reply = error_reply(400, "Bad Request", "page and limit must be numbers from 1 on")
+        return await send(request, reply, None, self.endpoint.clock)
 
     async def bulk(self, request: web.Request) -> web.StreamResponse:
         """Answer one bulk request, or do to it what its fault asks for.

@@ -14,7 +14,7 @@ from typing import cast
 
 import orjson
 
-from engine.simulator.replies import Results, results_body
+from engine.simulator.replies import Results, campaigns_body, results_body
 
 HEAD_BYTES_MAX = 65_536
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -86,9 +86,7 @@ class _Connection(asyncio.BufferedProtocol):
         elif self._wants_stats:
             self._reply(asdict(self._stats))
         else:
-            pagination = {"page": 1, "limit": 10, "total": 1, "totalPages": 1}
-            campaign = {"id": self._campaign, "name": "Sink", "rowsLen": 0}
-            self._reply({"success": True, "campaigns": [campaign], "pagination": pagination})
+            self._reply(campaigns_body(self._campaign, rows=0, page=1, limit=10))
         self._got, self._length = 0, None
 
     def _reply(self, body: object) -> None:

@@ -6,6 +6,7 @@ import http.client
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import orjson
@@ -213,6 +214,8 @@ def test_an_id_twice_in_one_request_is_counted_and_the_later_wins(server: StandI
 def test_waiting_in_vain_ends(server: StandInProcess) -> None:
     with pytest.raises(TimeoutError, match="held"):
         server.wait(timeout_s=0.01, held=1)
+    with pytest.raises(HTTPError, match="400"):
+        server.wait(nonsense=1)
 
 
 # Rejections
