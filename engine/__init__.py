@@ -1,1 +1,84 @@
-"""Bring a whole portfolio into the customer-data bulk update API, true to the last record."""
+"""Bring a whole portfolio into the customer-data bulk update API, true to the last record.
+
+As a library: `await engine.sync(settings)` runs the main job, `await engine.push(records, …)` sends any iterable of
+`(id, data)` pairs. Both work in a running event loop, install no signal handlers, and return the run's `Report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from engine.config import Settings
+    from engine.report import Report
+    from engine.stopping import Stop
+
+__all__ = ["push", "sync"]
+
+
+async def sync(
+    settings: Settings, *, fresh: bool = False, limit: int | None = None, stop: Stop | None = None
+) -> Report:
+    """Bring every record of the configured source to the API, resuming an interrupted run of it.
+
+    Args:
+        settings: made by `engine.config.load(path)` or `engine.config.from_tables({"api": {…}, …})`.
+        fresh: start over instead of resuming.
+        limit: only so many records, the first ones.
+        stop: `stop.request(error)` asks for a graceful end; the run can then be resumed.
+
+    Raises:
+        engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
+    """
+    from engine import jobs
+
+    return await jobs.sync(settings, fresh=fresh, limit=limit, stop=stop)
+
+
+async def push(
+    records: Iterable[tuple[str, Mapping[str, Any]]] | AsyncIterable[tuple[str, Mapping[str, Any]]],
+    *,
+    url: str,
+    campaign_id: str,
+    token: str,
+    state_dir: str | PathLike[str],
+    org_id: str | None = None,
+    fresh: bool = False,
+    stop: Stop | None = None,
+    **upload: Any,
+) -> Report:
+    """Send `(id, data)` pairs, with the guarantees of a sync.
+
+    Calling it again with the same records resumes an interrupted push. A pair that is no valid record is `invalid` in
+    the report, with its position, counted from 1, as its row.
+
+    Args:
+        records: pairs of a non-empty string and a non-empty mapping that JSON can hold; any iterable, or async one.
+        url: the base URL of the API.
+        campaign_id: the campaign to update.
+        token: the bearer token.
+        state_dir: where journal, reports and rejects are kept.
+        org_id: for accounts with several organisations.
+        fresh: start over instead of resuming.
+        stop: `stop.request(error)` asks for a graceful end.
+        upload: keys of the `[upload]` table, such as `batch_size` or `requests_per_second`.
+
+    Raises:
+        engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
+    """
+    from engine import jobs
+
+    return await jobs.push(
+        records,
+        url=url,
+        campaign_id=campaign_id,
+        token=token,
+        state_dir=state_dir,
+        org_id=org_id,
+        fresh=fresh,
+        stop=stop,
+        upload=upload,
+    )

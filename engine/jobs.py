@@ -1,15 +1,18 @@
-"""The main job: every record of the source, once through the pipeline."""
+"""The jobs: the main one, every record of the source once through the pipeline, and the same for given records."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, Iterable, Mapping
+from os import PathLike
 from typing import Any
 
 from engine.active_run import Job
-from engine.config import Settings
+from engine.config import Settings, from_tables
 from engine.progress import ProgressDisplay
 from engine.report import Report
 from engine.run import carry_out
 from engine.sources import open_source
+from engine.sources.pairs import PairsSource
 from engine.stopping import Stop
 
 
@@ -55,3 +58,29 @@ def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
         "upload.max_body_bytes": settings.upload.max_body_bytes,
         "--limit": limit,
     }
+
+
+async def push(
+    records: Iterable[Any] | AsyncIterable[Any],
+    *,
+    url: str,
+    campaign_id: str,
+    token: str,
+    state_dir: str | PathLike[str],
+    org_id: str | None,
+    fresh: bool,
+    stop: Stop | None,
+    upload: Mapping[str, Any],
+) -> Report:
+    """Send `(id, data)` pairs; see `engine.push`."""
+    tables: dict[str, dict[str, object]] = {
+        "api": {"url": url, "campaign_id": campaign_id} | ({"org_id": org_id} if org_id else {}),
+        "source": {"path": ["-"], "format": "ndjson"},  # not read: the records are given
+        "state": {"dir": str(state_dir)},
+        "upload": dict(upload),
+    }
+    settings = from_tables(tables, origin="the arguments of push")
+    source = PairsSource(records, settings.upload.batch_size)
+    identity = {key: value for key, value in identity_of(settings, None).items() if not key.startswith("source.")}
+    job = Job("push", source, identity, fresh)
+    return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)

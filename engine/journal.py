@@ -164,6 +164,8 @@ class Journal:
     def resume(self, run: Run) -> None:
         """Write down that `run` goes on, and open its reject file at the length that counts."""
         run.resumes += 1
+        requests = run.requests  # what was in flight when a process was killed is lost with it: it went, nothing came
+        requests.failed = requests.sent - requests.succeeded - requests.throttled
         with self._transaction() as db:
             db.execute("UPDATE run SET resumes = ? WHERE id = ?", (run.resumes, run.id))
         self._open_run(run)

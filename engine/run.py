@@ -30,14 +30,19 @@ Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
 
 
 async def carry_out(
-    plan: Callable[[Journal], Job], settings: Settings, *, stop: Stop, display: ProgressDisplay | None = None
+    plan: Callable[[Journal], Job],
+    settings: Settings,
+    *,
+    stop: Stop,
+    display: ProgressDisplay | None = None,
+    read_token: Callable[[], str] | None = None,
 ) -> Report:
     """Run the job that `plan` makes to its end, or as far as it gets; return the report, written into the state, too.
 
     Raises:
         EngineError: the run could not even begin; nothing was sent.
     """
-    endpoint = endpoint_of(settings)
+    endpoint = endpoint_of(settings, read_token)
     api = HttpBulkApi(endpoint)  # reads the token: without one there is no reason to go on
     async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
         job = await thread.call(plan, thread.value)
@@ -63,13 +68,13 @@ async def carry_out(
             fingerprinting.cancel()
 
 
-def endpoint_of(settings: Settings) -> Endpoint:
+def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None) -> Endpoint:
     """Return where the records go, as plain values."""
     table = settings.api
     return Endpoint(
         url=table.url,
         campaign_id=table.campaign_id,
-        read_token=table.read_token,
+        read_token=read_token or table.read_token,
         org_id=table.org_id,
         timeout_s=table.timeout_s,
         ca_file=str(table.ca_file) if table.ca_file else None,
