@@ -74,7 +74,7 @@ async def push(
 ) -> Report:
     """Send `(id, data)` pairs; see `engine.push`."""
     tables: dict[str, dict[str, object]] = {
-        "api": {"url": url, "campaign_id": campaign_id} | ({"org_id": org_id} if org_id else {}),
+        "api": {"url": url, "campaign_id": campaign_id, **({"org_id": org_id} if org_id else {})},
         "source": {"path": ["-"], "format": "ndjson"},  # not read: the records are given
         "state": {"dir": str(state_dir)},
         "upload": dict(upload),
