@@ -150,7 +150,7 @@ class SupervisedDisplay:
     def close(self) -> None:
         """Show nothing more."""
         self._display.close()
-        self.stopping("finishing")
+        self.stopping(f"finishing: {self._history.pace()}")
 
 
 def _achieved(snapshot: ProgressSnapshot) -> tuple[int, ...]:
