@@ -24,7 +24,7 @@ from engine.simulator.gate import Gate
 from engine.simulator.ledger import Ledger, LogEntry
 from engine.simulator.replies import Reply, campaigns_body, error_reply, html_reply, json_reply
 from engine.simulator.settings import Settings
-from engine.simulator.wire import drop, read_body, reset, send
+from engine.simulator.wire import drop, read_body, reset, send, silence
 
 BASE_PATH = "/api/v1"
 READ_BUFFER_BYTES = 4_000_000
@@ -143,7 +143,10 @@ class Server:
             self.gate.something_changed()
         if reply is None:
             await drop(request)
-        return await send(request, reply.with_headers(*self.endpoint.rate_headers()), strike, self.endpoint.clock)
+        try:
+            return await send(request, reply.with_headers(*self.endpoint.rate_headers()), strike, self.endpoint.clock)
+        except ConnectionResetError:  # the client has had enough of an endless reply
+            await silence()
 
     async def _answer(self, request: web.Request, strike: Strike | None, visit: Visit) -> Reply | None:
         """Return the reply to a bulk request; None if its connection is to be reset."""
