@@ -18,14 +18,19 @@ _READERS = {"csv": "csv", "tsv": "csv", "ndjson": "ndjson", "parquet": "parquet"
 
 
 class Source(Protocol):
-    """A whole source, in order. `label` is for messages; `paths` are the files found, or only `-`.
+    """A whole source, in order."""
 
-    `total_bytes` is the sum of the sizes as stored, None if it can't be known.
-    """
+    @property
+    def label(self) -> str:
+        """How messages call it."""
 
-    label: str
-    paths: tuple[str, ...]
-    total_bytes: int | None
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files found, or only `-` for standard input."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The sum of the sizes as stored, None if it can't be known."""
 
     def blocks(self) -> Iterator[Block]:
         """Read the source once, from its start.

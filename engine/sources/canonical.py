@@ -25,7 +25,7 @@ class _Line(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
-_ENVELOPE_BYTES = len(b'{"id":"","data":}')
+ENVELOPE_BYTES = len(b'{"id":"","data":}')
 _REPEATED_KEY_BYTES = len('"id":0,')
 """The least that writing a key twice takes."""
 
@@ -70,12 +70,12 @@ def canonical_ids(lines: bytes, count: int) -> list[str] | None:
 def _may_repeat_keys(lines: bytes, ids: list[str], records: list[_Line], sizes: list[int]) -> bool:
     """Return False only if no line has `id` or `data` twice."""
     count = len(ids)
-    spare_bytes = len(lines) - (count - 1) - count * _ENVELOPE_BYTES - len("".join(ids)) - sum(sizes)
+    spare_bytes = len(lines) - (count - 1) - count * ENVELOPE_BYTES - len("".join(ids)) - sum(sizes)
     if not spare_bytes:  # nothing is left over for anything but one id and one data in each line
         return False
     # There is whitespace, or an id that takes more bytes than characters. Mostly no line has enough of that either.
     spare = map(sub, map(sub, map(len, lines.split(b"\n")), sizes), map(len, ids))
-    if max(spare) - _ENVELOPE_BYTES < _REPEATED_KEY_BYTES:
+    if max(spare) - ENVELOPE_BYTES < _REPEATED_KEY_BYTES:
         return False
     # So count quotes: of the two keys and the id there are six in a line at least; a repeated key brings two more.
     return lines.count(b'"') - b"".join([record.data for record in records]).count(b'"') != 6 * count

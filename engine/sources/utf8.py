@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_POLARS_PAYS_FROM_BYTES = 256 << 20
+POLARS_PAYS_FROM_BYTES = 256 << 20
 """From here on, what decoding has cost so far would have paid for importing polars, which is ten times as fast."""
 
 
@@ -18,8 +18,8 @@ class Utf8Check:
         """Return whether `text` is valid UTF-8 (so without surrogates)."""
         if text.isascii():
             return True
-        if "polars" in sys.modules or self._decoded_bytes >= _POLARS_PAYS_FROM_BYTES:
-            return _check_natively(text)
+        if "polars" in sys.modules or self._decoded_bytes >= POLARS_PAYS_FROM_BYTES:
+            return check_natively(text)
         self._decoded_bytes += len(text)
         try:
             text.decode()
@@ -28,8 +28,9 @@ class Utf8Check:
         return True
 
 
-def _check_natively(text: bytes) -> bool:
-    import polars
+def check_natively(text: bytes) -> bool:
+    """Return the same, by a library that checks many bytes in each step."""
+    import polars  # here, because it takes long
 
     try:
         polars.Series([text], dtype=polars.Binary).cast(polars.String)
