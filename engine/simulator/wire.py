@@ -63,19 +63,20 @@ async def silence() -> NoReturn:
 async def send(request: web.Request, reply: Reply, strike: Strike | None, clock: float) -> web.StreamResponse:
     """Send a reply, in the way of the fault that struck the request. `clock` (seconds since 1970) is its Date."""
     headers = {"Date": formatdate(clock, usegmt=True), "Content-Type": reply.content_type, **dict(reply.headers)}
+    stream = web.StreamResponse(status=reply.status, headers=headers)
     match strike.fault if strike else None:
         case Fault.RESET_AFTER_BODY | Fault.RESET_AFTER_APPLY:
             await drop(request)
         case Fault.HANG | Fault.HANG_AFTER_APPLY:
             await silence()
         case Fault.TRUNCATED_REPLY:
-            return await _send_and_close(request, web.StreamResponse(status=reply.status, headers=headers), reply, 2)
+            return await _send_and_close(request, stream, reply.body, len(reply.body) // 2)
         case Fault.CLOSE_AFTER_REPLY:
-            return await _send_and_close(request, web.StreamResponse(status=reply.status, headers=headers), reply, 1)
+            return await _send_and_close(request, stream, reply.body, len(reply.body))
         case Fault.ENDLESS_REPLY:
-            return await _send_endlessly(request, web.StreamResponse(status=reply.status, headers=headers), reply)
+            return await _send_endlessly(request, stream, reply.body)
         case Fault.HUGE_REPLY:
-            return await _send_huge(request, web.StreamResponse(status=reply.status, headers=headers), reply)
+            return await _send_huge(request, stream, reply.body)
         case Fault.GZIP_BOMB:
             bomb = await asyncio.to_thread(gzip_bomb)
             return web.Response(status=reply.status, body=bomb, headers=headers | {"Content-Encoding": "gzip"})
@@ -85,33 +86,33 @@ async def send(request: web.Request, reply: Reply, strike: Strike | None, clock:
 
 
 async def _send_and_close(
-    request: web.Request, response: web.StreamResponse, reply: Reply, divisor: int
+    request: web.Request, response: web.StreamResponse, body: bytes, length: int
 ) -> web.StreamResponse:
-    """Announce the whole body, send one part of it, and close the connection without having said so."""
-    response.content_length = len(reply.body)
+    """Announce the whole body, send so much of it, and close the connection without having said so."""
+    response.content_length = len(body)
     await response.prepare(request)
-    await response.write(reply.body[: len(reply.body) // divisor])
+    await response.write(body[:length])
     if request.transport:
         request.transport.close()
     return response
 
 
-async def _send_endlessly(request: web.Request, response: web.StreamResponse, reply: Reply) -> NoReturn:
+async def _send_endlessly(request: web.Request, response: web.StreamResponse, body: bytes) -> NoReturn:
     """Send the reply without its last brace, and then one space after the other."""
     await response.prepare(request)
-    await response.write(reply.body[:-1])
+    await response.write(body[:-1])
     while True:
         await asyncio.sleep(TRICKLE_S)
         await response.write(b" ")
 
 
-async def _send_huge(request: web.Request, response: web.StreamResponse, reply: Reply) -> web.StreamResponse:
+async def _send_huge(request: web.Request, response: web.StreamResponse, body: bytes) -> web.StreamResponse:
     """Send the reply with very many spaces before its last brace."""
     await response.prepare(request)
-    await response.write(reply.body[:-1])
+    await response.write(body[:-1])
     for _ in range(BOMB_BYTES // PIECE_BYTES):
         await response.write(b" " * PIECE_BYTES)
-    await response.write(reply.body[-1:])
+    await response.write(body[-1:])
     return response
 
 
