@@ -1,0 +1,40 @@
+"""`python -m benchmarks BENCHMARK`: each one prints a table, and writes JSON and a picture into ./benchmark-results.
+
+A benchmark's module is imported only when that benchmark is asked for. It has two functions: `add_arguments(parser)`
+and `run(args)`, which returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+BENCHMARKS = {
+    "throughput": "records a second, CPU and memory of each kind of source, beside other ways to do the same work",
+    "scale": "time and memory as the number of records grows",
+    "pacing": "how close to a server's limits the engine gets, known and unknown ones",
+    "cost": "what journal, order check, reply check and the like cost each",
+    "startup": "how long it takes to get going",
+    "profile": "where the time goes, stage by stage and thread by thread",
+    "simulate": "random histories of faults and crashes against a fake clock, server and disk",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark that the command line names and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="benchmark", title="benchmarks", metavar="BENCHMARK", required=True)
+    for name, summary in BENCHMARKS.items():
+        own = commands.add_parser(name, help=summary, description=summary)
+        if argv and argv[0] == name:
+            import_module(f"benchmarks.{name}").add_arguments(own)
+    args = parser.parse_args(argv)
+    exit_code: int = import_module(f"benchmarks.{args.benchmark}").run(args)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Starts the engine as its users do: a config file, a state directory of its own, `python -m engine sync`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.inputs import KINDS
+from benchmarks.measure import Measured, measure
+from engine.simulator.process import StandInProcess
+
+UNLIMITED: Mapping[str, Any] = {"requests_per_second": 100_000.0, "concurrency": 8}
+"""Upload settings that leave the pace to the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a run reads, and where it sends it."""
+
+    kind: str
+    path: Path
+    records: int
+    server: StandInProcess
+    upload: Mapping[str, Any] = field(default_factory=lambda: UNLIMITED)
+
+    def env(self) -> dict[str, str]:
+        """Return the variables in which the engine and its peers find the API."""
+        server = self.server
+        return {
+            "TIMEPAY_TOKEN": server.token,
+            "BENCH_TOKEN": server.token,
+            "BENCH_URL": server.url,
+            "BENCH_CAMPAIGN": server.campaign_id,
+        }
+
+
+@contextmanager
+def fresh_config(work: Workload) -> Iterator[Path]:
+    """Yield a config file whose state directory is empty; both are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="engine-benchmark-") as directory:
+        config = Path(directory, "config.toml")
+        tables: dict[str, Mapping[str, Any]] = {
+            "api": {"url": work.server.url, "campaign_id": work.server.campaign_id},
+            "source": {"path": str(work.path), **KINDS[work.kind].source},
+            "upload": work.upload,
+            "state": {"dir": str(Path(directory, "state"))},
+        }
+        config.write_text("".join(f"[{name}]\n{_toml(table)}\n" for name, table in tables.items()))
+        yield config
+
+
+def run_engine(work: Workload, program: Sequence[str] = ("engine",)) -> tuple[Measured, dict[str, Any]]:
+    """Run a whole sync (or, as `program`, another module that ends like one); return what it took, and its report.
+
+    The report is empty if there is none.
+    """
+    with fresh_config(work) as config:
+        command = [sys.executable, "-m", *program, "sync", "-c", str(config), "--json"]
+        measured = measure(command, work.env())
+    return measured, _report(measured)
+
+
+def run_engine_whole(work: Workload, program: Sequence[str] = ("engine",)) -> Measured:
+    """Run a whole sync and return what it took.
+
+    Raises:
+        SystemExit: it did not deliver every record.
+    """
+    measured, report = run_engine(work, program)
+    if report.get("status") != "succeeded" or report["records"]["updated"] != work.records:
+        raise SystemExit(f"the engine did not deliver {work.records} records: {measured.stdout}\n{measured.stderr_end}")
+    return measured
+
+
+def _report(measured: Measured) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(measured.stdout)
+    except ValueError:
+        return {}
+    return report
+
+
+def _toml(table: Mapping[str, Any]) -> str:
+    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in table.items())
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)  # strings, numbers, booleans and lists of them are written alike

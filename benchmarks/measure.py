@@ -1,0 +1,93 @@
+"""Measures whole processes from outside: what a person with a stopwatch and `top` would see, start-up included.
+
+The benchmark's own process stays small (no polars, no pyarrow), because the kernel starts a child's peak memory at the
+size of the process that it was forked from.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeVar
+
+T = TypeVar("T")
+
+TIMEOUT_S = 1800.0
+"""A process that takes longer is killed; a benchmark never hangs."""
+
+MESSAGE_BYTES_MAX = 4_000
+"""How much of a failed process's last words is shown."""
+
+_RSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit of `ru_maxrss`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one process took. `cpu_s` is user and system time of all its threads and of children it waited for."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    exit_code: int
+    stdout: str
+    stderr_end: str
+
+
+def measure(command: Sequence[str], env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> Measured:
+    """Run `command` to its end and return what it took. `env` is added to this process's environment."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})}
+        )
+        killer = threading.Timer(timeout_s, process.kill)
+        killer.start()
+        try:
+            # Unlike RUSAGE_CHILDREN, this is about exactly this child: its peak memory is not that of an earlier one.
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            killer.cancel()
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        stdout.seek(0)
+        stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - MESSAGE_BYTES_MAX))
+        return Measured(
+            wall_s=wall_s,
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            peak_mb=usage.ru_maxrss * _RSS_BYTES / 1e6,
+            exit_code=process.returncode,
+            stdout=stdout.read().decode(errors="replace"),
+            stderr_end=stderr.read().decode(errors="replace"),
+        )
+
+
+def interleaved(contestants: Sequence[T], runs: int) -> Iterator[tuple[int, T]]:
+    """Yield each contestant `runs` times, in rounds, each round beginning with another one.
+
+    A machine whose speed drifts, or that others use too, then treats all of them alike.
+    """
+    for number in range(runs):
+        first = number % max(1, len(contestants))
+        for contestant in (*contestants[first:], *contestants[:first]):
+            yield number, contestant
+
+
+def medians(measured: Sequence[Measured]) -> tuple[float, float, float]:
+    """Return the medians of wall time (s), CPU time (s) and peak memory (MB), each taken by itself."""
+    return (
+        median(one.wall_s for one in measured),
+        median(one.cpu_s for one in measured),
+        median(one.peak_mb for one in measured),
+    )
