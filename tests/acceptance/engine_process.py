@@ -1,0 +1,90 @@
+"""Starts `python -m engine` as a real process against a stand-in, with a configuration of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from engine.simulator.process import StandInProcess
+
+WAIT_S = 60
+
+
+@dataclass
+class Outcome:
+    """How a process ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The report that `--json` printed."""
+        report: dict[str, Any] = json.loads(self.out)
+        return report
+
+    @property
+    def records(self) -> dict[str, int]:
+        """The non-zero record counts of the report."""
+        return {name: count for name, count in self.report["records"].items() if count}
+
+
+@dataclass
+class Engine:
+    """An installation: a directory with a configuration, and a token in the environment."""
+
+    home: Path
+    server: StandInProcess
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def configure(self, **tables: dict[str, Any]) -> None:
+        """Write `config.toml`; tables are merged over what was configured before."""
+        self.tables.setdefault("api", {"url": self.server.url, "campaign_id": self.server.campaign_id})
+        self.tables.setdefault("upload", {"requests_per_second": 500.0})
+        for name, values in tables.items():
+            self.tables.setdefault(name, {}).update(values)
+        (self.home / "config.toml").write_text(tomli_w.dumps(self.tables), encoding="utf-8")
+
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start a command and leave it running."""
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+        return subprocess.Popen(
+            [sys.executable, "-m", "engine", *args], cwd=self.home, env=self.environment, **streams
+        )
+
+    def run(self, *args: str, stdin: bytes | None = None, **options: Any) -> Outcome:
+        """Run a command to its end."""
+        if stdin is not None:
+            options["stdin"] = subprocess.PIPE
+        process = self.start(*args, **options)
+        out, err = process.communicate(stdin, timeout=WAIT_S)
+        return Outcome(process.returncode, (out or b"").decode(), (err or b"").decode())
+
+    def sync(self, *args: str, **options: Any) -> Outcome:
+        """Run `sync --json` to its end."""
+        return self.run("sync", "--json", *args, **options)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables the engine sees: few, and the token."""
+        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME") if name in os.environ}
+        return kept | {"TIMEPAY_TOKEN": self.server.token, "PYTHONWARNINGS": "error"} | self.env
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """The lines of the reject file of the latest run."""
+        latest = max((self.home / "engine-state" / "runs").iterdir())
+        return [json.loads(line) for line in (latest / "rejected.ndjson").read_bytes().splitlines()]
+
+
+def balanced(records: dict[str, int]) -> bool:
+    """Whether the equation of the contract holds."""
+    return records["read"] == sum(count for name, count in records.items() if name != "read")

@@ -1,0 +1,158 @@
+"""Killed, stopped, started twice, or resumed on another source: what the state directory promises."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.engine_process import Engine
+from tests.acceptance.portfolios import portfolio, write_ndjson
+
+MakeEngine = Callable[..., Engine]
+
+WORKERS = 4
+
+
+def small_chunks(engine: Engine, records: int = 400) -> dict[str, dict[str, object]]:
+    """Configure chunks of ten records, and return the portfolio."""
+    loans = portfolio(records)
+    write_ndjson(engine.home / "loans.ndjson", loans)
+    engine.configure(upload={"batch_size": 10, "concurrency": WORKERS})
+    return loans
+
+
+def test_kill_9_and_the_same_command_again(make_engine: MakeEngine) -> None:
+    engine = make_engine(latency_ms=10)
+    loans = small_chunks(engine)
+    process = engine.start("sync", "--json")
+    engine.server.wait(answered=10)
+    process.kill()
+    process.communicate()
+    done = engine.sync()
+    assert (done.exit_code, done.records) == (0, {"read": 400, "updated": 400})
+    assert done.report["resumes"] == 1
+    assert engine.server.state() == loans
+    assert engine.server.stats()["repeated"] <= WORKERS * 10
+
+
+def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    dice, engine = random.Random(seed), make_engine(latency_ms=5)
+    loans = small_chunks(engine, 1_500)
+    kills = 0
+    for _ in range(25):
+        before = engine.server.stats()["requests"]
+        process = engine.start("sync", "--json")
+        try:
+            engine.server.wait(requests=before + dice.randrange(1, 8), timeout_s=2)
+        except TimeoutError:
+            pass  # it was done before so many requests
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+    done = engine.sync()
+    assert (done.exit_code, done.records["updated"]) == (0, 1_500)
+    assert engine.server.state() == loans
+    assert engine.server.stats()["repeated"] <= kills * WORKERS * 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_what_is_in_flight_finish(number: signal.Signals, make_engine: MakeEngine) -> None:
+    engine = make_engine(hold="before-reply")
+    loans = small_chunks(engine)
+    process = engine.start("sync", "--json")
+    engine.server.wait(held=WORKERS)
+    process.send_signal(number)
+    assert process.stderr is not None
+    while b'"stopping"' not in process.stderr.readline():
+        pass
+    engine.server.change(hold="nothing")
+    engine.server.release()
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert b'"status": "interrupted"' in out
+    assert engine.server.stats()["requests"] == WORKERS
+    assert engine.sync().records == {"read": 400, "updated": 400}
+    assert engine.server.stats()["repeated"] == 0
+    assert engine.server.state() == loans
+
+
+def test_a_second_signal_leaves_at_once(make_engine: MakeEngine) -> None:
+    engine = make_engine(hold="before-reply")
+    small_chunks(engine)
+    process = engine.start("sync")
+    engine.server.wait(held=WORKERS)
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr is not None
+    while b'"stopping"' not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 75
+    process.communicate()
+
+
+def test_a_second_run_leaves_with_69_and_sends_nothing(make_engine: MakeEngine) -> None:
+    engine = make_engine(hold="before-reply")
+    small_chunks(engine)
+    first = engine.start("sync")
+    engine.server.wait(held=WORKERS)
+    assert engine.run("sync").exit_code == 69
+    assert engine.server.stats()["requests"] == WORKERS
+    first.kill()
+    first.communicate()
+    engine.server.change(hold="nothing")
+    engine.server.release()
+    assert engine.sync().exit_code == 0  # the lock went with its process
+
+
+@pytest.mark.parametrize("keep_the_times", [True, False])
+def test_a_source_that_changed_is_refused_until_fresh(keep_the_times: bool, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    loans = small_chunks(engine)
+    interrupt(engine)
+    path = engine.home / "loans.ndjson"
+    times = path.stat()
+    loans["loan_000399"]["payment_status"] = "xxxx"
+    write_ndjson(path, loans)
+    if keep_the_times:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    refused = engine.sync()
+    assert (refused.exit_code, "loans.ndjson" in refused.err, "--fresh" in refused.err) == (65, True, True)
+    done = engine.sync("--fresh")
+    assert (done.exit_code, done.report["resumes"]) == (0, 0)
+    assert engine.server.state() == loans
+
+
+def test_a_source_that_was_only_touched_is_resumed(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    small_chunks(engine)
+    interrupt(engine)
+    os.utime(engine.home / "loans.ndjson")
+    assert engine.sync().report["resumes"] == 1
+
+
+def test_other_settings_are_refused_by_name(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    small_chunks(engine)
+    interrupt(engine)
+    engine.configure(upload={"batch_size": 20})
+    refused = engine.sync()
+    assert (refused.exit_code, "upload.batch_size" in refused.err) == (65, True)
+
+
+def interrupt(engine: Engine) -> None:
+    """Let some chunks become durable, then stop the run."""
+    engine.server.change(hold="before-reply")
+    process = engine.start("sync")
+    engine.server.wait(held=WORKERS)
+    engine.server.release()
+    engine.server.wait(held=WORKERS)
+    process.kill()
+    process.communicate()
+    engine.server.change(hold="nothing")
+    engine.server.release()
