@@ -22,7 +22,7 @@ from engine.journal import Journal, Run, chunk_digest
 from engine.journal_thread import OwnThread
 from engine.pacing import Pacer
 from engine.pipeline import run_pipeline
-from engine.producer import cut, skip_done
+from engine.producer import first_records, skip_done
 from engine.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
 from engine.records import Chunk, ChunkResult, Outcome
 from engine.report import Report, iso, status_of
@@ -176,7 +176,7 @@ class ActiveRun:
         upload = self._upload
         envelope_bytes = sum(map(len, self._endpoint.envelope()))
         chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
-        chunks = self._counted(cut(self._job.source.blocks(), chunker, limit=self._job.limit))
+        chunks = self._counted(chunker.cut(first_records(self._job.source.blocks(), self._job.limit)))
         await run_pipeline(
             skip_done(chunks, self._run.done, _digest, self._skip),
             api=api,

@@ -86,7 +86,6 @@ def _source(settings: Any) -> list[Finding]:
     """Read the whole source as `sync` would, and say what is in it."""
     from engine.chunker import Chunker
     from engine.dry_run import survey
-    from engine.producer import cut
     from engine.run import endpoint_of
     from engine.sources import open_source
 
@@ -96,7 +95,7 @@ def _source(settings: Any) -> list[Finding]:
     )
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
     chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
-    found = survey(cut(source.blocks(), chunker), envelope_bytes)
+    found = survey(chunker.cut(source.blocks()), envelope_bytes)
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
     took_s = found.requests / upload.requests_per_second

@@ -7,7 +7,7 @@ are cut depends on nothing but the records and the two limits, which is what let
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -25,6 +25,12 @@ class Chunker:
         self._lines_bytes_max = lines_bytes_max
         self._seq = 0
         self._open = _OpenChunk()
+
+    def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
+        """Yield the chunks of one whole pass over a source."""
+        for block in blocks:
+            yield from self.add(block)
+        yield from self.finish()
 
     def add(self, block: Block) -> Iterator[Chunk]:
         """Take the next block of the source; yield the chunks that it completes."""

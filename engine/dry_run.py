@@ -14,7 +14,7 @@ from engine.bulk_api import Endpoint
 from engine.chunker import Chunker
 from engine.config import Settings
 from engine.errors import ExitCode, SourceMissing
-from engine.producer import cut
+from engine.producer import first_records
 from engine.records import Chunk
 from engine.run import endpoint_of
 from engine.sources import open_source
@@ -70,7 +70,7 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     )
     envelope_bytes = sum(map(len, endpoint.envelope()))
     chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
-    found = survey(cut(source.blocks(), chunker, limit=limit), envelope_bytes)
+    found = survey(chunker.cut(first_records(source.blocks(), limit)), envelope_bytes)
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
     if as_json:

@@ -8,7 +8,6 @@ never record data; that goes to the reject file beside it, which counts up to th
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -21,49 +20,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine.accounts import Reason, RecordCounts, RequestCounts
-from engine.errors import StateFailed, StateLocked
+from engine.errors import StateFailed
 from engine.private_files import make_dir
 from engine.records import ChunkResult, Outcome
 from engine.rejects import add_reason, read_reject_ids, reasons, reject_lines
+from engine.state_dir import DATABASE, LOCK, RUNS, open_database, take_lock, translated
 
-FORMAT_VERSION = 1
-DATABASE = "journal.sqlite3"
-LOCK = "lock"
-RUNS = "runs"
 REJECTED = "rejected.ndjson"
 
 WAITING_IDS_MAX = 1_000_000
 """So many undelivered ids of earlier runs are looked out for; beyond that, a replay may send a record twice."""
-
-_SCHEMA = """
-CREATE TABLE run (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, campaign_id TEXT NOT NULL, started_at TEXT NOT NULL,
-    identity TEXT NOT NULL,           -- the settings that decide what is sent, as JSON
-    fingerprint TEXT,                 -- of the source's content, as JSON; NULL until it is known
-    finished INTEGER NOT NULL DEFAULT 0,
-    resumes INTEGER NOT NULL DEFAULT 0,
-    worked_s REAL NOT NULL DEFAULT 0,
-    rejected_bytes INTEGER NOT NULL DEFAULT 0,
-    requests TEXT NOT NULL DEFAULT '{}',
-    telemetry TEXT NOT NULL DEFAULT '{}'
-) STRICT;
-CREATE TABLE chunk (
-    run_id TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
-    read INTEGER NOT NULL, invalid INTEGER NOT NULL, superseded INTEGER NOT NULL,
-    updated INTEGER NOT NULL, rejected INTEGER NOT NULL, unknown INTEGER NOT NULL,
-    PRIMARY KEY (run_id, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE reason (
-    run_id TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
-    count INTEGER NOT NULL, example_ids TEXT NOT NULL,
-    PRIMARY KEY (run_id, outcome, reason)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE undelivered (            -- what runs could not deliver, until a later run does
-    campaign_id TEXT NOT NULL, id_digest BLOB NOT NULL, run_id TEXT NOT NULL,
-    PRIMARY KEY (campaign_id, id_digest, run_id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"""
 
 
 @dataclass(slots=True)
@@ -107,12 +73,12 @@ class Journal:
         make_dir(state_dir)
         make_dir(state_dir / RUNS)
         self.dir = state_dir
-        self._lock = _take_lock(state_dir / LOCK)
+        self._lock = take_lock(state_dir / LOCK)
         self._rejects: BinaryIO | None = None
         self._waiting: set[str] = set()  # ids that earlier runs could not deliver
         try:
-            with _translated(state_dir / DATABASE):
-                self._db = _open_database(state_dir)
+            with translated(state_dir / DATABASE):
+                self._db = open_database(state_dir)
         except BaseException:
             self._lock.close()
             raise
@@ -130,7 +96,7 @@ class Journal:
 
     def unfinished_run(self, kind: str) -> Run | None:
         """Return the latest run of this kind if it was not finished."""
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             query = "SELECT * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1"
             row = self._db.execute(query, (kind,)).fetchone()
             if row is None or row["finished"]:
@@ -207,14 +173,14 @@ class Journal:
         """Return the sums over all chunks of `run` with a durable result."""
         names = ("read", "invalid", "superseded", "updated", "rejected", "unknown")
         sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             row = self._db.execute(f"SELECT {sums} FROM chunk WHERE run_id = ?", (run.id,)).fetchone()  # noqa: S608 - constants
         return RecordCounts(**dict(zip(names, row, strict=True)))
 
     def reasons(self, run: Run) -> list[Reason]:
         """Return why records of `run` were not accepted, the most frequent first."""
         query = "SELECT outcome, reason, count, example_ids FROM reason WHERE run_id = ? ORDER BY count DESC, reason"
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             return [
                 Reason(outcome, reason, count, json.loads(example_ids))
                 for outcome, reason, count, example_ids in self._db.execute(query, (run.id,))
@@ -223,13 +189,13 @@ class Journal:
     def latest_run_to_replay(self) -> str | None:
         """Return the latest run with records that still wait to be delivered, else the latest run, None without any."""
         query = "SELECT id FROM run ORDER BY id IN (SELECT DISTINCT run_id FROM undelivered) DESC, rowid DESC LIMIT 1"
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             row = self._db.execute(query).fetchone()
         return row[0] if row else None
 
     def undelivered_by(self, run_id: str) -> set[bytes]:
         """Return the digests of ids that this run could not deliver, and no later run has read since."""
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             return {row[0] for row in self._db.execute("SELECT id_digest FROM undelivered WHERE run_id = ?", (run_id,))}
 
     def _ids_waiting(self, run: Run) -> set[str]:
@@ -238,7 +204,7 @@ class Journal:
         The database holds only digests; the ids stand in the reject files of those runs.
         """
         query = "SELECT DISTINCT run_id FROM undelivered WHERE campaign_id = ? AND run_id <> ?"
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             run_ids = [row[0] for row in self._db.execute(query, (run.campaign_id, run.id))]
         waiting: set[str] = set()
         for run_id in run_ids:
@@ -247,7 +213,7 @@ class Journal:
 
     def learned(self, name: str) -> Any:
         """Return what an earlier run has learned under `name`, or None."""
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             row = self._db.execute("SELECT value FROM learned WHERE name = ?", (name,)).fetchone()
         return json.loads(row[0]) if row else None
 
@@ -260,7 +226,7 @@ class Journal:
         path = self.run_dir(run.id) / REJECTED
         if self._rejects is None:
             raise RuntimeError("the run was neither begun nor resumed")
-        with _translated(path):
+        with translated(path):
             written = sum(self._rejects.write(line + b"\n") for result in results for line in reject_lines(result))
             if written:
                 self._rejects.flush()
@@ -295,7 +261,7 @@ class Journal:
         """Open the reject file, cut to the length that was committed: what is behind it never counted."""
         path = self.run_dir(run.id) / REJECTED
         make_dir(path.parent)
-        with _translated(path):
+        with translated(path):
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
             os.fchmod(file.fileno(), 0o600)
             length = file.seek(0, os.SEEK_END)
@@ -308,7 +274,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self.dir / DATABASE):
+        with translated(self.dir / DATABASE):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -317,85 +283,6 @@ class Journal:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def _take_lock(path: Path) -> BinaryIO:
-    """Lock the state directory; the kernel gives the lock back when the process ends, however it ends."""
-    try:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b")
-    except OSError as error:
-        raise StateFailed(f"{path}: cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent") from None
-    return file
-
-
-def _open_database(state_dir: Path) -> sqlite3.Connection:
-    """Open the database, or make a new one where no run was ever written down.
-
-    A new one is made under another name and renamed, so an empty or half-made database is always damage.
-    """
-    path = state_dir / DATABASE
-    if not path.exists():
-        if any((state_dir / RUNS).iterdir()):
-            raise StateFailed(f"{path} is missing though there are runs; restore it, or use another state.dir")
-        _create_database(path)
-    if path.is_symlink():
-        raise StateFailed(f"{path} is a symbolic link; remove it or use another state.dir")
-    if path.stat().st_size == 0:
-        raise StateFailed(f"{path} is empty: the state directory is damaged; restore it, or use another state.dir")
-    db = _connect(path)
-    try:
-        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("quick_check failed")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-    except BaseException:
-        db.close()
-        raise
-    if version != FORMAT_VERSION:
-        db.close()
-        raise StateFailed(f"{path} has format {version}, this program needs {FORMAT_VERSION}; use another state.dir")
-    return db
-
-
-def _create_database(path: Path) -> None:
-    new = path.with_suffix(".new")
-    for leftover in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    db = sqlite3.connect(new, isolation_level=None)
-    db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {FORMAT_VERSION}; COMMIT;")
-    db.close()
-    new.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(directory)
-    os.close(directory)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-    db.row_factory = sqlite3.Row
-    db.execute("PRAGMA locking_mode = EXCLUSIVE")
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    return db
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn what the file system and SQLite raise into the one error that names the file."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        advice = "free space or restore the directory, then run the same command again"
-        raise StateFailed(f"{path}: the state can't be used ({error}); {advice}") from error
-    except OSError as error:
-        raise StateFailed(
-            f"{path}: the state can't be used ({error.strerror}); free space or check the rights"
-        ) from error
 
 
 def _chunk_row(run: Run, result: ChunkResult) -> tuple[str | int | bytes, ...]:

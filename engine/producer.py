@@ -1,4 +1,4 @@
-"""The producer: reads the source and cuts chunks, in a thread of its own, as fast as the channel takes them."""
+"""The producer: reads the source in a thread of its own, as fast as the channel takes its chunks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from engine.channel import Channel, ChannelClosed
-from engine.chunker import Chunker
 from engine.errors import SourceUntrusted
 from engine.records import Block, Chunk, Refusal, cut_spans, place_of
 
@@ -54,15 +53,11 @@ def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None
         finished.set_exception(error)
 
 
-def cut(blocks: Iterable[Block], chunker: Chunker, *, limit: int | None = None) -> Iterator[Chunk]:
-    """Yield the chunks of one pass over the source; with `limit`, of its first records only."""
-    for block in blocks if limit is None else first_records(blocks, limit):
-        yield from chunker.add(block)
-    yield from chunker.finish()
-
-
-def first_records(blocks: Iterable[Block], limit: int) -> Iterator[Block]:
-    """Yield blocks until they hold `limit` valid records, the last block cut to fit."""
+def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
+    """Yield blocks until they hold `limit` valid records, the last block cut to fit; all blocks without a limit."""
+    if limit is None:
+        yield from blocks
+        return
     for block in blocks:
         if len(block.ids) >= limit:
             spans, _ = cut_spans(block.spans, limit)

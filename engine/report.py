@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import ceil, log2
-from pathlib import Path
 from random import Random
 
 import orjson
 
-from engine import private_files
 from engine.accounts import Reason, RecordCounts, RequestCounts
 from engine.errors import ExitCode
 
@@ -192,19 +190,6 @@ def from_json(data: bytes) -> Report:
     import msgspec  # here, because it is slow to import and only needed to read reports
 
     return msgspec.json.decode(data, type=Report)  # its errors are ValueErrors
-
-
-def write(report: Report, run_dir: Path, *, previous: Report | None = None) -> None:
-    """Write `report.json` and `report.html` into `run_dir`; `previous` is the run to compare with on the page.
-
-    Raises:
-        StateFailed: they cannot be written.
-    """
-    from engine import report_page  # here, because the page is made of this module's values
-
-    private_files.make_dir(run_dir)
-    private_files.write(run_dir / REPORT_JSON, to_json(report))
-    private_files.write(run_dir / REPORT_HTML, report_page.render(report, previous).encode())
 
 
 _BUCKETS_PER_OCTAVE = 8

@@ -18,11 +18,13 @@ from engine.bulk_api import Endpoint, HttpBulkApi
 from engine.config import Settings
 from engine.errors import EngineError, SourceUntrusted
 from engine.guards import check_size
-from engine.journal import RUNS, Journal, Run
+from engine.journal import Journal, Run
 from engine.journal_thread import OwnThread
 from engine.progress import NoProgress, ProgressDisplay
-from engine.report import Report, iso, new_run_id, write
+from engine.report import Report, iso, new_run_id
+from engine.report_files import write
 from engine.sources.fingerprint import FileFingerprint, differences, fingerprint
+from engine.state_dir import RUNS
 from engine.status import previous_report
 from engine.stopping import Stop
 
