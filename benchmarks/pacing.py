@@ -121,7 +121,7 @@ HEADER = (
 def _numbers(one: Played) -> dict[str, Any]:
     """Return what is judged about one client in one scenario."""
     scenario, log = one.scenario, one.log
-    best_s = scenario.best_s(scenario.requests, log.failed)
+    best_s = scenario.best_s(len(log.accepted), log.failed)
     return {
         "seconds": log.duration_s,
         "best_s": best_s,

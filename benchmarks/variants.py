@@ -1,0 +1,126 @@
+"""The engine with parts of it left out, to see what each costs: `python -m benchmarks.variants PARTS sync -c FILE`.
+
+Nobody should run such an engine: each part is there because without it records can be lost or miscounted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from engine.records import Block, ChunkResult
+
+
+class Replacement(NamedTuple):
+    """What stands for `name` of a module or class while a part is left out."""
+
+    owner: Any
+    name: str
+    stand_in: Any
+
+
+def _without_fingerprint() -> list[Replacement]:
+    """The source's content is not hashed: a changed source would not be noticed at a resume."""
+    from engine import run
+
+    return [Replacement(run, "fingerprint", lambda _paths: {})]
+
+
+def _without_duplicate_check() -> list[Replacement]:
+    """The chunker believes that the ids of a block differ."""
+    from engine.chunker import Chunker
+
+    def is_a_chunk(chunker: Any, block: Block) -> bool:
+        return (
+            not chunker._open.lines
+            and len(block.ids) == chunker._records_max
+            and len(block.lines) <= chunker._lines_bytes_max
+        )
+
+    return [Replacement(Chunker, "_is_a_chunk", is_a_chunk)]
+
+
+def _without_order() -> list[Replacement]:
+    """Chunks pass the gate without a look at their ids: two versions of an id could be in flight."""
+    from engine import pipeline
+    from engine.order import OrderGate
+
+    class CountingGate(OrderGate):
+        async def admit(self, ids: Iterable[str]) -> None:
+            await super().admit(())
+
+        def release(self, ids: Iterable[str]) -> None:
+            super().release(())
+
+    return [Replacement(pipeline, "OrderGate", CountingGate)]
+
+
+def _without_reply_check() -> list[Replacement]:
+    """Any reply counts as a success of every record."""
+    from engine import uploader
+    from engine.reply import Settled
+
+    return [Replacement(uploader, "interpret", lambda _reply, _ids: Settled(()))]
+
+
+def _without_journal() -> list[Replacement]:
+    """Results are summed up in memory: a killed run would start over, and a chunk's digest is not made."""
+    from engine import run
+    from engine.accounts import RecordCounts
+    from engine.journal import Journal
+
+    class Forgetful(Journal):
+        sums = RecordCounts()
+
+        def record(self, run: Any, results: Sequence[ChunkResult], *_: Any) -> None:
+            for result in results:
+                self.sums.read += result.chunk.read
+                self.sums.superseded += result.chunk.superseded
+                self.sums.updated += result.updated
+
+        def counts(self, run: Any) -> RecordCounts:
+            return RecordCounts(self.sums.read, superseded=self.sums.superseded, updated=self.sums.updated)
+
+    return [Replacement(run, "Journal", Forgetful)]
+
+
+def _without_report() -> list[Replacement]:
+    """No latencies, no timeline, no report file."""
+    from engine import run
+    from engine.telemetry import Telemetry
+
+    def nothing(*_: Any, **__: Any) -> None:
+        pass
+
+    return [
+        Replacement(Telemetry, "observe", nothing),
+        Replacement(Telemetry, "sample", nothing),
+        Replacement(run, "write", nothing),
+    ]
+
+
+PARTS: dict[str, tuple[str, Callable[[], list[Replacement]]]] = {
+    "fingerprint": ("fingerprint of the source", _without_fingerprint),
+    "duplicates": ("check for an id twice in a chunk", _without_duplicate_check),
+    "order": ("order gate", _without_order),
+    "reply": ("reply check", _without_reply_check),
+    "journal": ("journal", _without_journal),
+    "report": ("telemetry and report", _without_report),
+}
+
+
+def leave_out(parts: Iterable[str]) -> None:
+    """Replace these parts in this process."""
+    for part in parts:
+        for replacement in PARTS[part][1]():
+            if not hasattr(replacement.owner, replacement.name):
+                raise AttributeError(f"{part}: {replacement.owner} has no {replacement.name} any more")
+            setattr(replacement.owner, replacement.name, replacement.stand_in)
+
+
+if __name__ == "__main__":
+    from engine.__main__ import main
+
+    leave_out(filter(None, sys.argv[1].split(",")))
+    sys.exit(main(sys.argv[2:]))
