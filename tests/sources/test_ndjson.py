@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reading import read
 
 from engine.errors import SourceUntrusted
 from engine.records import Place
 from engine.sources import SourceSpec, open_source
+from tests.sources.reading import read
 
 GOOD = b'{"id":"a","data":{"x":1}}'
 

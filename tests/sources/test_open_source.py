@@ -1,0 +1,228 @@
+"""From what is configured to the files that are read."""
+
+import gzip
+import io
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from engine.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
+from engine.sources import SourceSpec, open_source
+from engine.sources.paths import find_files
+from engine.sources.spec import Format
+
+
+def line(id_: str) -> bytes:
+    return b'{"id":"%b","data":{"x":1}}\n' % id_.encode()
+
+
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with some exports."""
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for name in ("b", "a", "c"):
+        (folder / f"{name}.ndjson").write_bytes(line(name))
+    (folder / "d.jsonl.gz").write_bytes(gzip.compress(line("d")))
+    (folder / "e.NDJSON.ZST").write_bytes(zstandard.compress(line("e")))
+    (folder / "old").mkdir()
+    (folder / "old" / "z.ndjson").write_bytes(line("z"))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def ids(*paths: str, format: Format | None = None) -> list[str]:
+    return [id_ for block in open_source(SourceSpec(paths, format=format)).blocks() for id_ in block.ids]
+
+
+def refusal(*paths: str, format: Format | None = None) -> EngineError:
+    with pytest.raises(EngineError) as caught:
+        open_source(SourceSpec(paths, format=format))
+    return caught.value
+
+
+@pytest.mark.usefixtures("exports")
+class TestPaths:
+    def test_globs_are_sorted_and_lists_keep_their_order(self) -> None:
+        assert ids("exports/*.ndjson") == ["a", "b", "c"]
+        assert ids("exports/c.ndjson", "exports/a.ndjson") == ["c", "a"]
+        assert ids("exports/[bc].ndjson", "exports/a.ndjson") == ["b", "c", "a"]
+        assert ids("exports/**/*.ndjson") == ["a", "b", "c", "z"]
+
+    def test_a_file_named_twice_is_read_once_where_it_is_named_first(self) -> None:
+        Path("link.ndjson").symlink_to("exports/a.ndjson")
+        assert ids("exports/b.ndjson", "./exports/b.ndjson", "exports/*.ndjson", "link.ndjson") == ["b", "a", "c"]
+
+    def test_folders_in_a_glob_are_passed_over(self) -> None:
+        assert ids("exports/*") == ["a", "b", "c", "d", "e"]
+
+    def test_a_name_that_looks_like_a_glob(self) -> None:
+        Path("x[1].ndjson").write_bytes(line("literal"))
+        assert ids("x[1].ndjson") == ["literal"]
+
+    def test_what_the_source_says_of_itself(self) -> None:
+        source = open_source(SourceSpec(("exports/*.ndjson", "exports/d.jsonl.gz")))
+        assert source.label == "exports/*.ndjson, exports/d.jsonl.gz (4 files)"
+        assert source.paths == tuple(f"exports/{name}" for name in ("a.ndjson", "b.ndjson", "c.ndjson", "d.jsonl.gz"))
+        assert source.total_bytes == sum(Path(path).stat().st_size for path in source.paths)
+        assert sum(block.source_bytes for block in source.blocks()) == source.total_bytes
+        assert open_source(SourceSpec(("exports/a.ndjson",))).label == "exports/a.ndjson"
+
+    @pytest.mark.parametrize(
+        ("path", "message"),
+        [
+            ("exports/none.ndjson", "exports/none.ndjson does not exist"),
+            ("exports/*.csv", "exports/*.csv matches no file"),
+            ("exports/*l[d]", "exports/*l[d] matches no file"),
+            ("exports", "exports is a directory; name its files, for example exports/*.csv"),
+            ("exports/", "exports/ is a directory; name its files, for example exports/*.csv"),
+        ],
+    )
+    def test_what_is_not_there_is_named(self, path: str, message: str) -> None:
+        error = refusal("exports/a.ndjson", path)
+        assert isinstance(error, SourceMissing)
+        assert str(error) == message
+
+    def test_a_dangling_link_does_not_exist(self) -> None:
+        Path("link.ndjson").symlink_to("nowhere")
+        assert str(refusal("link.ndjson")) == "link.ndjson does not exist"
+
+    def test_a_pipe_is_refused_at_once(self) -> None:
+        os.mkfifo("pipe.ndjson")
+        error = refusal("pipe.ndjson")
+        assert isinstance(error, SourceUntrusted)
+        assert str(error) == 'pipe.ndjson is not a regular file; give it as standard input, with source.path = "-"'
+
+    def test_an_unreadable_file_is_not_trusted(self, exports: Path) -> None:
+        (exports / "a.ndjson").chmod(0)
+        for folder in (exports, *exports.parents[:3]):
+            folder.chmod(folder.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)  # root may read everything
+        try:
+            error = refusal("exports/a.ndjson")
+        finally:
+            if was_root:
+                os.seteuid(0)
+        assert isinstance(error, SourceUntrusted)
+        assert str(error) == "exports/a.ndjson cannot be read: Permission denied"
+
+
+@pytest.mark.usefixtures("exports")
+class TestFormats:
+    @pytest.mark.parametrize(
+        ("name", "format"),
+        [
+            ("a.csv", "csv"),
+            ("a.b.CSV", "csv"),
+            ("a.tsv", "tsv"),
+            ("a.jsonl", "ndjson"),
+            ("a.ndjson", "ndjson"),
+            ("a.parquet", "parquet"),
+        ],
+    )
+    def test_the_name_tells_the_format(self, name: str, format: Format) -> None:
+        Path(name).write_bytes(b"x")
+        (file,) = find_files(SourceSpec((name,)))
+        assert (file.format, file.compression) == (format, None)
+
+    def test_a_format_that_is_set_wins_and_the_compression_is_still_seen(self) -> None:
+        Path("export.dat.gz").write_bytes(gzip.compress(line("x")))
+        Path("a.csv").write_bytes(line("y"))
+        assert ids("export.dat.gz", "a.csv", format="ndjson") == ["x", "y"]
+
+    @pytest.mark.parametrize("name", ["export", "export.txt", "export.json", "export.gz", "ndjson"])
+    def test_a_name_that_tells_nothing_needs_a_format(self, name: str) -> None:
+        Path(name).write_bytes(line("x"))
+        error = refusal(name)
+        assert isinstance(error, ConfigError)
+        assert str(error).startswith(f"source.format: must be set, because the name of {name} does not tell it")
+
+    @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+    def test_a_name_that_tells_nothing_is_read_by_its_content(self, compress: type[bytes]) -> None:
+        Path("export.dat").write_bytes(compress(line("x")))
+        assert ids("export.dat", format="ndjson") == ["x"]
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [
+            ("x.ndjson", gzip.compress(b""), "x.ndjson is gzip data, which its name does not say"),
+            ("x.csv", zstandard.compress(b""), "x.csv is zstd data, which its name does not say"),
+            ("x.csv.gz", zstandard.compress(b""), "x.csv.gz is zstd data, which its name does not say"),
+            ("x.ndjson.gz", b'{"id"', "x.ndjson.gz is not gzip data, as its name says"),
+            ("x.ndjson.zst", b"\x28\xb5", "x.ndjson.zst is not zstd data, as its name says"),
+            ("x.csv", b"PAR1\x15\x04", "x.csv is a Parquet file, not text"),
+            ("x.csv", b"PK\x03\x04\x14", "x.csv is a ZIP archive or a spreadsheet, not text"),
+        ],
+    )
+    def test_a_name_that_lies_is_not_trusted(self, name: str, content: bytes, message: str) -> None:
+        Path(name).write_bytes(content)
+        error = refusal(name)
+        assert isinstance(error, SourceUntrusted)
+        assert message in str(error)
+
+    def test_parquet_is_not_compressed_from_outside(self) -> None:
+        Path("x.parquet.gz").write_bytes(gzip.compress(b"PAR1"))
+        assert isinstance(refusal("x.parquet.gz"), ConfigError)
+
+    @pytest.mark.parametrize("name", ["x.ndjson", "x.ndjson.gz", "x.ndjson.zst"])
+    def test_an_empty_file_is_no_error_here(self, name: str) -> None:
+        Path(name).touch()
+        assert ids(name, "exports/a.ndjson") == ["a"]
+
+    @pytest.mark.parametrize("name", ["d.jsonl.gz", "e.NDJSON.ZST"])
+    def test_a_damaged_file_ends_the_source_after_what_was_good(self, exports: Path, name: str) -> None:
+        whole = b"".join(line(f"{n * 7919 % 10007}") for n in range(10_000))
+        compress = gzip.compress if name.endswith("gz") else zstandard.compress
+        packed = compress(whole)
+        (exports / name).write_bytes(packed[: len(packed) // 2])
+        found: list[str] = []
+        blocks = open_source(SourceSpec(("exports/a.ndjson", f"exports/{name}")), block_records=100).blocks()
+        with pytest.raises(SourceUntrusted, match="is damaged: it ends in the middle"):
+            found.extend(id_ for block in blocks for id_ in block.ids)
+        assert found[0] == "a"
+        assert found[1:] == [f"{n * 7919 % 10007}" for n in range(len(found) - 1)]
+        assert len(found) > (1_000 if name.endswith("gz") else 0)
+
+    def test_a_name_with_odd_characters(self) -> None:
+        name = "नाम 'x\" \udcff.ndjson"
+        Path(name).write_bytes(line("x"))
+        assert ids(name) == ["x"]
+
+
+class TestStandardInput:
+    def test_it_is_read_like_a_file(self) -> None:
+        for content in (line("a") + line("b"), gzip.compress(line("a") + line("b"))):
+            source = open_source(SourceSpec(("-",), format="ndjson"), stdin=io.BytesIO(content))
+            assert (source.label, source.paths, source.total_bytes) == ("standard input", ("-",), None)
+            (block,) = source.blocks()
+            assert block.ids == ["a", "b"]
+            assert block.spans[0].path == "-"
+            assert block.source_bytes == len(content)
+
+    def test_it_is_the_standard_input_of_the_process(self) -> None:
+        program = (
+            "from engine.sources import *\n"
+            "for block in open_source(SourceSpec(('-',), format='ndjson')).blocks(): print(block.ids)"
+        )
+        found = subprocess.run([sys.executable, "-c", program], input=line("ü"), capture_output=True, check=True)
+        assert found.stdout.decode("utf-8") == "['ü']\n"
+
+    @pytest.mark.parametrize(
+        ("spec", "message"),
+        [
+            (SourceSpec(("-",)), "source.format: must be set"),
+            (SourceSpec(("-",), format="parquet"), "source.format: Parquet cannot be read from standard input"),
+            (SourceSpec(("-", "a.csv"), format="csv"), 'source.path: "-" (standard input) cannot be combined'),
+        ],
+    )
+    def test_its_format_must_be_set(self, spec: SourceSpec, message: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            open_source(spec, stdin=io.BytesIO())
+        assert str(caught.value).startswith(message)
