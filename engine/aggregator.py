@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from engine.channel import Channel
@@ -18,14 +19,20 @@ async def aggregate(
 ) -> None:
     """Handle results until the channel ends. Those that arrive together become durable together.
 
+    What is being made durable when this is cancelled is counted all the same: the journal can't be called back.
+
     Args:
         results: from the uploader workers.
         record: returns when the results are durable.
         count: takes results that are durable into the sums; may ask the run to stop.
         gate: holds the ids of the chunks until then.
     """
-    while arrived := await results.receive_all():
+
+    async def settle(arrived: Sequence[ChunkResult]) -> None:
         await record(arrived)
         count(arrived)
         for result in arrived:
             gate.release(result.chunk.ids)
+
+    while arrived := await results.receive_all():
+        await asyncio.shield(settle(arrived))

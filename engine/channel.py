@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -49,16 +48,17 @@ class Channel(Generic[T]):
             self._changed.notify_all()
             return items
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        """Receive item by item until the channel is closed and empty."""
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._closed or self._items)
-                if not self._items:
-                    return
-                item = self._items.popleft()
-                self._changed.notify_all()
-            yield item
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        """Wait for an item and return it; the iteration ends once the channel is closed and empty."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closed or self._items)
+            if not self._items:
+                raise StopAsyncIteration
+            self._changed.notify_all()
+            return self._items.popleft()
 
     async def close(self, *, discard: bool = False) -> None:
         """Let nothing more in. What waits can still be received, unless `discard` throws it away."""

@@ -3,15 +3,16 @@
     source ─► produce(cut(…)) ─► chunks ─► admit ─► ready ─► upload × n ─► results ─► aggregate ─► journal
                thread             channel   order    channel  the network   channel    durable
 
-Data flows left to right through bounded channels; nothing flows back but results. The memory a run can need is bounded
-by the chunks alive at once: `CHUNKS_QUEUED` in each of two channels, one in the hand of each stage, one per worker and
-one result per worker, each at most `upload.max_body_bytes` plus its ids; see `chunks_alive_max`.
+Data flows left to right through bounded channels; nothing flows back but results. The order gate lets through as many
+chunks as there are workers and waits for a durable result before the next. So no more than these can have been sent
+without a trace when the process is killed, and so the memory is bounded: see `chunks_alive_max`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from engine.aggregator import aggregate
 from engine.channel import Channel
@@ -24,10 +25,16 @@ from engine.uploader import BulkApi, Traffic, upload
 
 CHUNKS_QUEUED = 2
 
+Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
+
 
 def chunks_alive_max(workers: int) -> int:
-    """Return how many chunks exist at once at the most: queued, in the stages' hands, in flight, and as results."""
-    return 2 * CHUNKS_QUEUED + 3 + 2 * workers
+    """Return how many chunks exist at once at the most.
+
+    Those that were let through, the queue before the gate, one in front of each of them, and the one being cut. Each
+    is at most `upload.max_body_bytes` plus its ids.
+    """
+    return workers + CHUNKS_QUEUED + 3
 
 
 async def run_pipeline(
@@ -40,6 +47,7 @@ async def run_pipeline(
     count: Callable[[Sequence[ChunkResult]], None],
     stop: Stop,
     drain_timeout_s: float,
+    produce: Produce = produce,
 ) -> None:
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
@@ -49,18 +57,18 @@ async def run_pipeline(
         EngineError: the reason of the stop, or what the source or the journal raised.
     """
     cut: Channel[Chunk] = Channel(CHUNKS_QUEUED)
-    ready: Channel[Chunk] = Channel(CHUNKS_QUEUED)
+    ready: Channel[Chunk] = Channel(workers)
     results: Channel[ChunkResult] = Channel(workers)
-    gate = OrderGate()
+    gate = OrderGate(chunks_max=workers)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_stop_on_error(produce(chunks, cut), stop))
+            production = group.create_task(_produce(produce, chunks, cut, stop))
             admission = group.create_task(_admit(cut, ready, gate))
             uploads = [
                 group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop)) for _ in range(workers)
             ]
             aggregation = group.create_task(aggregate(results, record=record, count=count, gate=gate))
-            drain = group.create_task(_drain(stop, admission, ready, drain_timeout_s))
+            drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
             await asyncio.wait([admission, *uploads])
             await results.close()
             await asyncio.wait([aggregation])
@@ -82,18 +90,24 @@ async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) ->
         await cut.close(discard=True)  # unless all are through, tell the producer that nobody needs the rest
 
 
-async def _stop_on_error(production: Awaitable[None], stop: Stop) -> None:
+async def _produce(produce: Produce, chunks: Iterable[Chunk], cut: Channel[Chunk], stop: Stop) -> None:
     """A source that fails stops the run as a signal would: what is in flight may finish."""
     try:
-        await production
+        await produce(chunks, cut)
     except EngineError as error:
         stop.request(error)
 
 
-async def _drain(stop: Stop, admission: asyncio.Task[None], ready: Channel[Chunk], drain_timeout_s: float) -> None:
-    """After a stop: let nothing more start, then give what is in flight its time."""
+async def _drain(
+    stop: Stop, beginnings: Iterable[asyncio.Task[None]], ready: Channel[Chunk], drain_timeout_s: float
+) -> None:
+    """After a stop: let nothing more begin, then give what is in flight its time.
+
+    The producer is not waited for: it may be waiting itself, for more of an endless standard input.
+    """
     await stop.wait()
-    admission.cancel()
+    for task in beginnings:
+        task.cancel()
     await ready.close(discard=True)
     await asyncio.sleep(drain_timeout_s)
     raise stop.error or Interrupted("stopped")

@@ -1,0 +1,230 @@
+"""One history: a portfolio, a server and a disk made of a seed, and processes that run, crash and resume until done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from random import Random
+
+from engine.accounts import RecordCounts, RequestCounts
+from engine.channel import Channel, ChannelClosed
+from engine.chunker import Chunker
+from engine.errors import EngineError, Interrupted
+from engine.pacing import Pacer
+from engine.pipeline import run_pipeline
+from engine.producer import skip_done
+from engine.records import Chunk, ChunkResult
+from engine.retry import Breaker, RetryBudget, RetryPolicy
+from engine.stopping import Stop
+from engine.turnstile import Turnstile
+from engine.uploader import Traffic
+from tests.simulation import checks
+from tests.simulation.portfolio import Portfolio
+from tests.simulation.server import Character, FakeApi, FakeServer
+from tests.simulation.storage import Disk, FakeJournal, digest
+from tests.simulation.virtual_time import NothingLeftToDo, VirtualLoop, run
+
+PROCESSES_MAX = 60
+"""A history that is not done after so many processes never will be."""
+TROUBLED_PROCESSES = 8
+"""After so many processes nothing crashes or fails any more, only the API is as it is."""
+TURNS_MAX = 200_000
+"""A process that takes so many turns of its loop is caught in one."""
+
+
+class Crash(BaseException):
+    """The process is killed."""
+
+
+@dataclass(slots=True)
+class History:
+    """What happened, and everything that must not happen: `violations` is empty if all is well."""
+
+    seed: int
+    processes: int = 0
+    crashes: int = 0
+    requests: int = 0
+    counts: RecordCounts = field(default_factory=RecordCounts)
+    violations: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        wrong = "; ".join(self.violations) or "as it must be"
+        return f"seed {self.seed}: {self.processes} processes, {self.requests} requests: {wrong}"
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that a history is made of and that outlives a process."""
+
+    rng: Random
+    portfolio: Portfolio
+    server: FakeServer
+    disk: Disk
+    records_max: int
+    lines_bytes_max: int
+    workers: int
+    violations: list[str] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, seed: int) -> World:
+        """Draw a world."""
+        rng = Random(seed)
+        return cls(
+            rng=rng,
+            portfolio=Portfolio.make(rng),
+            server=FakeServer(rng, Character.make(rng)),
+            disk=Disk(),
+            records_max=rng.randint(3, 8),
+            lines_bytes_max=rng.choice((100, 250, 10_000)),
+            workers=rng.randint(1, 5),
+        )
+
+    def chunks(self) -> Iterable[Chunk]:
+        """Read the source and cut it, as every process does."""
+        chunker = Chunker(records_max=self.records_max, lines_bytes_max=self.lines_bytes_max)
+        return chunker.cut(self.portfolio.read())
+
+
+def simulate(seed: int) -> History:
+    """Live through the history of `seed`."""
+    world, history = World.make(seed), History(seed)
+    done = False
+    while not done and history.processes < PROCESSES_MAX:
+        before = set(world.disk.results)
+        try:
+            done = run_process(world, history.processes)
+        except Crash:
+            history.crashes += 1
+        except Exception as error:
+            world.violations.append(f"a bug: {type(error).__name__}: {error}")
+            break
+        world.violations += checks.of_a_process(world, history.processes, before)
+        history.processes += 1
+    if not done and not world.violations:
+        world.violations.append("never done")
+    if done:
+        world.violations += checks.at_the_end(world)
+    history.requests = len(world.server.requests)
+    history.counts = world.disk.counts()
+    history.violations = sorted({*world.violations, *world.server.violations})
+    return history
+
+
+def run_process(world: World, number: int) -> bool:
+    """Run one process, which may be stopped or killed; return whether the run came to its end.
+
+    Raises:
+        Crash: it was killed.
+    """
+    loop = VirtualLoop()
+    process = Process(world, number)
+    kill_at = world.rng.randrange(1, 400) if process.troubled and world.rng.random() < 0.5 else TURNS_MAX
+
+    def on_turn(turns: int) -> None:
+        if turns == kill_at:
+            process.die()
+            loop.on_turn(lambda _: None)
+            if kill_at == TURNS_MAX:
+                raise RuntimeError("the process is caught in a loop")
+            raise Crash
+
+    loop.on_turn(on_turn)
+    try:
+        return run(process.run(), loop)
+    except NothingLeftToDo:
+        raise RuntimeError("every task waits for another") from None
+
+
+class Process:
+    """What the program does between its start and its end."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self._number = number
+        self._counts = world.disk.counts()
+        self._api = FakeApi(world.server, number)
+        self._journal: FakeJournal | None = None
+        self.troubled = number < TROUBLED_PROCESSES
+
+    def die(self) -> None:
+        """From now on nothing that this process does has any effect."""
+        self._api.dead = True
+        if self._journal is not None:
+            self._journal.dead = True
+
+    async def run(self) -> bool:
+        """Run or resume; return whether all is done."""
+        world, rng, stop = self._world, self._world.rng, Stop()
+        loop = asyncio.get_running_loop()
+        journal = self._journal = FakeJournal(world.disk, rng, fails=self.troubled and rng.random() < 0.05)
+        traffic = self._traffic(stop)
+        sent_before = traffic.requests.sent
+        if self.troubled and rng.random() < 0.2:
+            loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
+        try:
+            await run_pipeline(
+                skip_done(world.chunks(), world.disk.done, digest, lambda _chunk: None),
+                api=self._api,
+                traffic=traffic,
+                workers=world.workers,
+                record=lambda results: journal.record(results, traffic.requests),
+                count=self._count,
+                stop=stop,
+                drain_timeout_s=rng.choice((0.0, 0.02, 1.0, 60.0)),
+                produce=partial(produce, rng=rng),
+            )
+        except EngineError:
+            return False
+        finally:
+            if not self._api.dead:
+                await asyncio.sleep(1)  # what the journal had begun is brought to its end
+                self._check_accounts(traffic.requests, sent_before)
+        return True
+
+    def _traffic(self, stop: Stop) -> Traffic:
+        breaker, rng, now = Breaker(), self._world.rng, asyncio.get_running_loop().time()
+        pacer = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
+        requests = replace(self._world.disk.requests)
+        requests.failed = requests.sent - requests.succeeded - requests.throttled  # as `Journal.resume` has it
+        return Traffic(
+            pacer=pacer,
+            turnstile=Turnstile(pacer, breaker, stop),
+            breaker=breaker,
+            budget=RetryBudget(now),
+            dice=rng,
+            policy=RetryPolicy(window_s=rng.choice((20.0, 900.0))),
+            requests=requests,
+        )
+
+    def _count(self, results: Sequence[ChunkResult]) -> None:
+        for result in results:
+            self._counts.read += result.chunk.read
+            self._counts.updated += result.updated
+
+    def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
+        """What this process has counted is what is durable and what arrived."""
+        violations, durable = self._world.violations, self._world.disk.counts()
+        if (durable.read, durable.updated) != (self._counts.read, self._counts.updated):
+            violations.append("what was counted is not what is durable")
+        arrived = sum(request.process == self._number for request in self._world.server.requests)
+        if requests.sent - sent_before != arrived:
+            violations.append(f"{requests.sent - sent_before} requests counted, {arrived} arrived")
+        if requests.sent != requests.succeeded + requests.throttled + requests.failed:
+            violations.append("the requests do not add up")
+
+
+async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk], *, rng: Random) -> None:
+    """Stand in for the thread of `engine.producer.produce`: now and then a chunk takes its time."""
+    try:
+        for chunk in chunks:
+            if rng.random() < 0.3:
+                await asyncio.sleep(rng.choice((0.001, 0.2)))
+            await channel.send(chunk)
+    except ChannelClosed:
+        pass
+    except BaseException:
+        await channel.close(discard=True)
+        raise
+    await channel.close()

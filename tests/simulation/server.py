@@ -1,0 +1,337 @@
+"""The API as it might be: it keeps the truth of what was applied, and misbehaves in every way it was told to.
+
+A fault never hides that the update was not applied behind a reply that is consistent and says it was: nobody could see
+through that. Everything else goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from random import Random
+from typing import Any, cast
+
+import orjson
+
+from engine.reply import NoReply, Reply
+from tests.simulation.portfolio import POISON, VERSION, Data
+
+TIMEOUT_S = 5.0
+"""How long the client waits for a reply."""
+
+Records = Sequence[tuple[str, Data]]
+Answer = Reply | NoReply
+
+NAMINGS = ("id", "nested", "index", "loan_id", "text", "unnamed")
+"""The shapes in which the server names the records that it refuses."""
+
+
+@dataclass(slots=True)
+class Character:
+    """What this server is like for a whole history."""
+
+    faults: Sequence[str]
+    fault_share: float
+    naming: str
+    refuses_whole: bool
+    """Whether one record that it does not like makes it refuse the request, with 422."""
+    body_bytes_max: int | None
+    latency_s: float
+    outage: tuple[float, float] | None
+    """From when to when it is down, in seconds of a process."""
+    calm_after: int
+    """After so many requests it behaves, so that every history ends."""
+
+    @classmethod
+    def make(cls, rng: Random) -> Character:
+        """Draw a character."""
+        start = rng.uniform(0, 20)
+        return cls(
+            faults=rng.sample(sorted(FAULTS), rng.randint(1, 4)),
+            fault_share=rng.choice((0, 0.05, 0.2, 0.5, 0.9)),
+            naming=rng.choice(NAMINGS),
+            refuses_whole=rng.random() < 0.4,
+            body_bytes_max=rng.choice((None, None, None, 60, 150, 300)),
+            latency_s=rng.choice((0.001, 0.1, 1.0)),
+            outage=(start, start + rng.choice((1, 20, 200))) if rng.random() < 0.2 else None,
+            calm_after=rng.choice((20, 60, 150)),
+        )
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that arrived: in which process of the client, with which records."""
+
+    process: int
+    records: Records
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """The truth: what is applied, what is in flight, what went wrong that must never."""
+
+    rng: Random
+    character: Character
+    state: dict[str, Data] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    token: int = 0
+    _in_flight: set[str] = field(default_factory=set)
+    _newest: dict[str, int] = field(default_factory=dict)
+
+    def arrive(self, request: Request) -> None:
+        """Look at a request that comes in; whatever comes of it, it must be in order."""
+        self.requests.append(request)
+        ids = [record_id for record_id, _ in request.records]
+        if len(set(ids)) < len(ids):
+            self.violations.append("two versions of an id in one request")
+        if not self._in_flight.isdisjoint(ids):
+            self.violations.append("two versions of an id in flight")
+        for record_id, data in request.records:
+            version = cast(int, data[VERSION])
+            if version < self._newest.get(record_id, -1):
+                self.violations.append("an old version of an id after a newer one")
+            self._newest[record_id] = version
+        self._in_flight.update(ids)
+
+    def leave(self, request: Request) -> None:
+        """The client has its reply, or waits for it no more."""
+        self._in_flight.difference_update(record_id for record_id, _ in request.records)
+
+    async def answer(self, request: Request, body_bytes: int) -> Answer:
+        """Do with a request whatever the dice say."""
+        character, rng = self.character, self.rng
+        calm = len(self.requests) > character.calm_after
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(rng.uniform(0, character.latency_s))
+        if character.outage and character.outage[0] <= now < character.outage[1] and not calm:
+            return Reply(503) if rng.random() < 0.5 else NoReply("the connection was refused")
+        if character.body_bytes_max is not None and body_bytes > character.body_bytes_max:
+            return Reply(413)
+        if not calm and rng.random() < character.fault_share:
+            answer = await FAULTS[rng.choice(character.faults)](self, request.records)
+        else:
+            answer = self.behave(request.records)
+        await asyncio.sleep(rng.uniform(0, character.latency_s))
+        return answer
+
+    def behave(self, records: Records) -> Answer:
+        """Apply what is good, refuse the rest, tell the truth."""
+        refused = [index for index, (_, data) in enumerate(records) if POISON in data]
+        if refused and self.character.refuses_whole:
+            return _json(422, {"success": False, "error": "validation", "message": "a record is invalid"})
+        return self.refuse(records, refused)
+
+    def refuse(self, records: Records, refused: Sequence[int], naming: str | None = None) -> Reply:
+        """Apply all but the `refused` records, and name these in the server's way."""
+        self.apply([record for index, record in enumerate(records) if index not in refused])
+        errors = [_error(naming or self.character.naming, index, records[index][0]) for index in refused]
+        named = [error for error in errors if error is not None]
+        return _results(len(records), len(records) - len(refused), len(refused), named)
+
+    def apply(self, records: Records) -> None:
+        """Update the records: fields that are not given stay as they are."""
+        for record_id, data in records:
+            self.state.setdefault(record_id, {}).update(data)
+
+    def apply_good(self, records: Records) -> None:
+        """Apply what could be applied, without a word about it."""
+        self.apply([record for record in records if POISON not in record[1]])
+
+
+def _error(naming: str, index: int, record_id: str) -> Any:
+    match naming:
+        case "id" | "loan_id":
+            return {naming: record_id, "error": "invalid"}
+        case "nested":
+            return {"update": {"_id": record_id}, "message": "invalid"}
+        case "index":
+            return {"index": index, "error": "invalid"}
+        case "text":
+            return f"record {record_id}: is invalid"
+        case _:
+            return None
+
+
+def _json(status: int, document: Any, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(status, headers or {}, orjson.dumps(document))
+
+
+def _results(
+    total: Any, successful: Any, failed: Any, errors: Any = (), *, success: Any = None, status: int = 0
+) -> Reply:
+    results = {"total": total, "successful": successful, "failed": failed, "errors": list(errors), "retried": 0}
+    says = failed == 0 if success is None else success
+    return _json(status or (200 if says else 207), {"success": says, "message": "processed", "results": results})
+
+
+# The faults. Each is what happens instead of `behave`, when the request has arrived.
+
+
+async def _throttle(server: FakeServer, _: Records) -> Answer:
+    now = 1_800_000_000 + asyncio.get_running_loop().time()
+    date = formatdate(now, usegmt=True)
+    later = formatdate(now + 3, usegmt=True)
+    asked = server.rng.choice(("1", "2.5", "-4", "soon", "", "0", "inf", "1e9", later, "100000"))
+    headers = {"retry-after": asked, "date": date} if asked else {}
+    return Reply(429, headers, b"slow down")
+
+
+async def _gateway(server: FakeServer, _: Records) -> Answer:
+    return Reply(server.rng.choice((500, 502, 503, 504, 408)), {}, b"<html>Bad Gateway</html>")
+
+
+async def _error_after_applying(server: FakeServer, records: Records) -> Answer:
+    server.apply_good(records)
+    return _json(500, {"success": False, "error": "internal"})
+
+
+async def _reset(server: FakeServer, records: Records) -> Answer:
+    return NoReply("the connection was reset")
+
+
+async def _reset_after_applying(server: FakeServer, records: Records) -> Answer:
+    server.apply_good(records)
+    return NoReply("the connection was reset")
+
+
+async def _hang(server: FakeServer, records: Records) -> Answer:
+    if server.rng.random() < 0.5:
+        server.apply_good(records)
+    await asyncio.sleep(TIMEOUT_S)
+    return NoReply("no reply in time")
+
+
+async def _unreadable(server: FakeServer, records: Records) -> Answer:
+    whole = server.behave(records)
+    body = whole.body if isinstance(whole, Reply) and whole.body else b""
+    return Reply(200, {}, server.rng.choice((body[: len(body) // 2], b"", None, b"OK", b"[]", b"null", b"\xff")))
+
+
+async def _html(server: FakeServer, _: Records) -> Answer:
+    return Reply(200, {}, b"<html>Please log in to the hotel's network</html>")
+
+
+async def _no_results(server: FakeServer, records: Records) -> Answer:
+    return _json(200, server.rng.choice(({"success": True}, {"success": True, "results": []}, {"results": None})))
+
+
+async def _success_false(server: FakeServer, records: Records) -> Answer:
+    server.apply_good(records)
+    return _results(len(records), len(records), 0, success=False, status=200)
+
+
+async def _counts_lie(server: FakeServer, records: Records) -> Answer:
+    server.apply_good(records[:-1])
+    count = len(records)
+    lies = ((count, count - 1, 0), (count, count, 1), (count, -1, count + 1), (count, str(count), 0), (count, None, 0))
+    return _results(*server.rng.choice(lies), success=True)
+
+
+async def _total_lies(server: FakeServer, records: Records) -> Answer:
+    half = len(records) // 2
+    server.apply_good(records[:half])
+    return _results(half, half, 0)
+
+
+async def _fail_some(server: FakeServer, records: Records) -> Answer:
+    """Some records fail that would not fail again; they are named as ever."""
+    return server.refuse(records, _some(server, records))
+
+
+async def _fail_some_unnamed(server: FakeServer, records: Records) -> Answer:
+    return server.refuse(records, _some(server, records), "unnamed")
+
+
+async def _fail_some_name_others(server: FakeServer, records: Records) -> Answer:
+    failed = _some(server, records)
+    server.refuse(records, failed)
+    nobody = [{"id": "nobody", "error": "invalid"}, {"index": len(records)}, "3 records failed", {"error": {"code": 7}}]
+    return _results(len(records), len(records) - len(failed), len(failed), nobody)
+
+
+async def _name_too_many(server: FakeServer, records: Records) -> Answer:
+    server.apply_good(records)
+    errors = [{"id": record_id} for record_id, _ in records]
+    return _results(len(records), len(records), 0, errors, success=True)
+
+
+async def _all_failed(server: FakeServer, records: Records) -> Answer:
+    return _results(len(records), 0, len(records), success=False, status=500)
+
+
+async def _rotate_token(server: FakeServer, records: Records) -> Answer:
+    server.token += 1
+    return Reply(401)
+
+
+def _some(server: FakeServer, records: Records) -> list[int]:
+    """Records that fail this time: those that always do, and one more."""
+    chosen = server.rng.randrange(len(records))
+    return [index for index, (_, data) in enumerate(records) if POISON in data or index == chosen]
+
+
+FAULTS: dict[str, Callable[[FakeServer, Records], Awaitable[Answer]]] = {
+    "throttle": _throttle,
+    "gateway": _gateway,
+    "error after applying": _error_after_applying,
+    "reset": _reset,
+    "reset after applying": _reset_after_applying,
+    "hang": _hang,
+    "unreadable": _unreadable,
+    "html": _html,
+    "no results": _no_results,
+    "success false": _success_false,
+    "counts lie": _counts_lie,
+    "total lies": _total_lies,
+    "fail some": _fail_some,
+    "fail some, unnamed": _fail_some_unnamed,
+    "fail some, name others": _fail_some_name_others,
+    "name too many": _name_too_many,
+    "all failed": _all_failed,
+    "rotate token": _rotate_token,
+}
+
+LIES = frozenset({"no results", "success false", "counts lie", "total lies", "name too many"})
+"""Faults after which a record may have to be left unknown, because nothing that can be believed is said of it."""
+
+
+class FakeApi:
+    """The API seam of one process of the client."""
+
+    def __init__(self, server: FakeServer, process: int) -> None:
+        self._server = server
+        self._process = process
+        self._token = server.token
+        self._token_number = 0
+        self.dead = False
+
+    async def update(self, lines: bytes) -> Answer:
+        """Send records; see `engine.uploader.BulkApi`."""
+        documents = [orjson.loads(line) for line in lines.split(b"\n")]
+        request = Request(self._process, [(document["id"], document["data"]) for document in documents])
+        server, token_number = self._server, self._token_number
+        server.arrive(request)
+        try:
+            if self._token != server.token:
+                return Reply(401, token_number=token_number)
+            answer = await server.answer(request, len(lines))
+        except asyncio.CancelledError:
+            if server.rng.random() < 0.5:
+                server.apply_good(request.records)
+            raise
+        finally:
+            server.leave(request)
+        return answer
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Read the token again; see `engine.uploader.BulkApi`."""
+        if refused.token_number < self._token_number:
+            return True
+        if self._token == self._server.token:
+            return False
+        self._token = self._server.token
+        self._token_number += 1
+        return True
