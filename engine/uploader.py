@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import inf
 from random import Random
 from typing import Protocol
 
@@ -37,10 +38,10 @@ from engine.retry import (
 from engine.stopping import Stop
 from engine.turnstile import TurnRefused, Turnstile
 
-SPLITS_MAX = 2_000
-"""Extra requests a run may spend on isolating records."""
-SPLITS_PER_CHUNK_MAX = 500
-"""Extra requests a single chunk may spend on it, so that one bad chunk does not eat the budget of the others."""
+FRUITLESS_MAX = 1_000
+"""So many requests that leave records unsettled a run may spend on isolating them. Halving makes two of each."""
+FRUITLESS_PER_CHUNK_MAX = 250
+"""So many of them a single chunk may spend, so that one bad chunk does not eat the budget of the others."""
 
 
 class BulkApi(Protocol):
@@ -65,11 +66,13 @@ class Traffic:
     budget: RetryBudget
     dice: Random
     policy: RetryPolicy
-    time_left_s: Callable[[], float] = lambda: float("inf")
+    time_left_s: Callable[[], float] = lambda: inf
     observe: Callable[[Signal, Reply | NoReply], None] = lambda _signal, _reply: None
     requests: RequestCounts = field(default_factory=RequestCounts)
     retries: int = 0
-    lines_bytes_max: int | None = None
+    fruitless: int = 0
+    """Requests that were answered, but left records unsettled."""
+    lines_bytes_max: float = inf
     """Learned from a 413: larger requests are split before they are sent."""
 
 
@@ -99,15 +102,15 @@ class Delivery:
         self._stop = stop
         self._failures: list[Failure] = []
         self._lines: list[bytes] = []  # single lines, cut only when a part has to be sent
-        self._splits = 0
+        self._fruitless = 0
 
     async def run(self) -> Sequence[Failure] | None:
         """Return the records that were not updated, or None if the run stops before all are settled."""
         parts: deque[Sequence[int]] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
         while parts:
             part = parts.popleft()
-            if len(part) > 1 and self._is_too_large(part):
-                parts.extendleft(reversed(self._halves(part)))
+            if self._is_too_large(part):
+                parts.extendleft(reversed(_halves(part)))
                 continue
             verdict = await self._settle(part)
             if verdict is None:
@@ -124,29 +127,36 @@ class Delivery:
             case Unproven(failures, open_indexes, reason, status):
                 self._note(part, failures)
                 left = [part[index] for index in open_indexes]
-                return self._isolate(left, Failure(0, Outcome.UNKNOWN, reason, status))
+                return self._isolate(left, len(part), Failure(0, Outcome.UNKNOWN, reason, status))
             case RefusedWhole(reason, status, too_large):
-                if too_large and len(part) > 1:
-                    self._traffic.lines_bytes_max = len(self._lines_of(part)) // 2 + 1
-                alone = Outcome.REJECTED if len(part) == 1 else Outcome.UNKNOWN
-                return self._isolate(part, Failure(0, alone, reason, status))
+                if too_large:
+                    self._learn_size(part)
+                return self._isolate(part, len(part), Failure(0, Outcome.REJECTED, reason, status))
 
-    def _isolate(self, part: Sequence[int], verdict: Failure) -> list[Sequence[int]]:
-        """Halve `part`, or, if that can't be done (any more), let `verdict` stand for each of its records."""
-        traffic = self._traffic
-        spent = self._splits >= SPLITS_PER_CHUNK_MAX or traffic.requests.split >= SPLITS_MAX
-        if len(part) > 1 and not spent:
-            return self._halves(part)
-        if len(part) > 1:
-            reason = f"{verdict.reason} (not isolated: too many records to find)"
-            verdict = Failure(0, Outcome.UNKNOWN, reason, verdict.http_status)
-        self._failures += [Failure(index, verdict.outcome, verdict.reason, verdict.http_status) for index in part]
-        return []
+    def _isolate(self, left: Sequence[int], sent: int, alone: Failure) -> list[Sequence[int]]:
+        """Return the parts in which to send again what is `left` of the `sent` records of a request.
 
-    def _halves(self, part: Sequence[int]) -> list[Sequence[int]]:
-        middle = (len(part) + 1) // 2
-        self._splits += 2
-        return [part[:middle], part[middle:]]
+        Where no smaller part is possible, `alone` is what became of the one record.
+        """
+        self._fruitless += 1
+        self._traffic.fruitless += 1
+        if len(left) == sent == 1:
+            self._failures.append(Failure(left[0], alone.outcome, alone.reason, alone.http_status))
+            return []
+        if self._is_spent() or self._traffic.fruitless >= FRUITLESS_MAX:
+            self._give_up(left, alone)
+            return []
+        # Fewer are left: those that were named may have been to blame for all.
+        return [left] if len(left) < sent else _halves(left)
+
+    def _give_up(self, left: Sequence[int], verdict: Failure) -> None:
+        """Nothing is proven about single records, and what the API said may quote any of them: so it is not kept."""
+        status = verdict.http_status
+        reason = f"not isolated (HTTP {status}): too many requests failed" if status else verdict.reason
+        self._failures += [Failure(index, Outcome.UNKNOWN, reason, status) for index in left]
+
+    def _is_spent(self) -> bool:
+        return self._fruitless >= FRUITLESS_PER_CHUNK_MAX
 
     def _note(self, part: Sequence[int], failures: Sequence[Failure]) -> None:
         self._failures += [Failure(part[f.index], f.outcome, f.reason, f.http_status) for f in failures]
@@ -244,9 +254,16 @@ class Delivery:
     def _renew_token(self, reply: Reply | NoReply) -> bool:
         return isinstance(reply, Reply) and self._api.renew_token(reply)
 
+    def _learn_size(self, part: Sequence[int]) -> None:
+        """From now on, try half of what was too large."""
+        traffic = self._traffic
+        if len(part) > 1:
+            traffic.lines_bytes_max = min(traffic.lines_bytes_max, len(self._lines_of(part)) // 2 + 1)
+
     def _is_too_large(self, part: Sequence[int]) -> bool:
+        """Whether to split `part` unsent; not any more in a chunk where nothing is small enough."""
         learned = self._traffic.lines_bytes_max
-        return learned is not None and len(self._lines_of(part)) > learned
+        return learned < inf and len(part) > 1 and len(self._lines_of(part)) > learned and not self._is_spent()
 
     def _lines_of(self, part: Sequence[int]) -> bytes:
         if len(part) == len(self._chunk.ids):
@@ -254,6 +271,11 @@ class Delivery:
         if not self._lines:
             self._lines = self._chunk.lines.split(b"\n")
         return b"\n".join([self._lines[index] for index in part])
+
+
+def _halves(part: Sequence[int]) -> list[Sequence[int]]:
+    middle = (len(part) + 1) // 2
+    return [part[:middle], part[middle:]]
 
 
 def _quota(reply: Reply | NoReply) -> Quota | None:
