@@ -7,10 +7,9 @@ The address of a health check is as good as a password, so no message repeats it
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -57,18 +56,18 @@ def body(report: Report) -> str:
 
 
 def run_command(
-    command: str,
+    command: Sequence[str],
     report: Report,
     report_path: Path,
     *,
     secret_names: Collection[str] = (),
     timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> str | None:
-    """Run `command` with the path of the report as its last argument; return what went wrong, or None. Blocks.
+    """Run `command`, its arguments and the path of the report; return what went wrong, or None. Blocks.
 
-    The command is split as a shell would, but no shell runs it. Its environment is ours without `secret_names` and with
-    `SYNC_RUN_ID`, `SYNC_STATUS`, `SYNC_EXIT_CODE` and `SYNC_REPORT`. Its output is discarded: standard output is kept
-    for results, standard error for the log. After `timeout_s` it and what it started are killed.
+    No shell is involved. Its environment is ours without the variables `secret_names`, and with `SYNC_RUN_ID`,
+    `SYNC_STATUS`, `SYNC_EXIT_CODE` and `SYNC_REPORT`. Its output is discarded: standard output is kept for results,
+    standard error for the log. After `timeout_s` it and what it started are killed.
     """
     environment = {name: value for name, value in os.environ.items() if name not in secret_names} | {
         "SYNC_RUN_ID": report.run_id,
@@ -77,11 +76,8 @@ def run_command(
         "SYNC_REPORT": str(report_path),
     }
     try:
-        arguments = shlex.split(command)
-        if not arguments:
-            return "the notify command is empty"
         process = subprocess.Popen(  # noqa: S603 - the operator's own command, from the configuration, without a shell
-            [*arguments, str(report_path)],
+            [*command, str(report_path)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ import orjson
 from engine import summary
 from engine.errors import ConfigError
 from engine.report import REPORT_JSON, Report, RunStatus, from_json, to_json
-from engine.wording import counted, next_steps, rate_text, seconds_text, shown
+from engine.wording import counted, moment_text, next_steps, rate_text, seconds_text, shown
 
 RUNS_SHOWN_MAX = 30
 """The most runs in the table; `--json` has them all."""
@@ -40,11 +40,14 @@ class Night:
 
 def nights(runs_dir: Path) -> list[Night]:
     """Return every run beneath `runs_dir`, the oldest first; none when the directory does not exist."""
+    return [_night(run_dir) for run_dir in _run_dirs(runs_dir)]
+
+
+def _run_dirs(runs_dir: Path) -> list[Path]:
     try:
-        run_dirs = sorted(path for path in runs_dir.iterdir() if path.is_dir() and not path.is_symlink())
+        return sorted(path for path in runs_dir.iterdir() if path.is_dir() and not path.is_symlink())
     except OSError:
         return []
-    return [_night(run_dir) for run_dir in run_dirs]
 
 
 def _night(run_dir: Path) -> Night:
@@ -60,8 +63,11 @@ def _night(run_dir: Path) -> Night:
 
 def previous_report(runs_dir: Path, run_id: str) -> Report | None:
     """Return the report of the latest `sync` run before `run_id` that left one, to compare with."""
-    earlier = [n.report for n in nights(runs_dir) if n.run_id < run_id and n.report and n.report.kind == "sync"]
-    return earlier[-1] if earlier else None
+    for run_dir in reversed(_run_dirs(runs_dir)):
+        report = _night(run_dir).report if run_dir.name < run_id else None
+        if report and report.kind == "sync":
+            return report
+    return None
 
 
 def status(
@@ -88,7 +94,8 @@ def status(
 def detail(report: Report, state_dir: Path, config_path: str = "") -> str:
     """Return one run in full, as its own summary."""
     run_dir = state_dir / "runs" / report.run_id
-    heading = f"Run {report.run_id}, {_when(report.started_at)} to {_when(report.finished_at)}, {report.status.value}"
+    times = f"{moment_text(report.started_at)} to {moment_text(report.finished_at)}"
+    heading = f"Run {report.run_id}, {times}, {report.status.value}"
     return f"{heading}\n\n{summary.render(report, run_dir=run_dir, config_path=config_path or report.config_path)}"
 
 
@@ -157,7 +164,7 @@ def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str
     records = report.records
     return (
         shown(night.run_id),
-        _when(report.started_at),
+        moment_text(report.started_at),
         f"{name} ({report.kind})" if report.kind != "sync" else name,
         f"{records.read:,}",
         f"{records.updated:,}",
@@ -188,8 +195,3 @@ def _resumable_note(open_run: Night, config_path: str) -> str:
     pending = f", {counted(report.records.pending, 'record')} pending" if report.records.pending else ""
     command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
     return f"Resumable: {open_run.run_id} ({open_run.status}{pending}). Go on with: {command}"
-
-
-def _when(moment: str) -> str:
-    """Return `2026-11-23 02:00 UTC` for the times of a report."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment

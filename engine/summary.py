@@ -13,6 +13,7 @@ from engine.wording import (
     bytes_text,
     counted,
     example_ids,
+    limits_text,
     ms_text,
     next_steps,
     rate_text,
@@ -126,20 +127,6 @@ def _requests(report: Report) -> str:
     ]
     isolating = f"; {requests.split:,} of them to isolate records" if requests.split else ""
     return f"{requests.sent:,}: {', '.join(outcomes)}{isolating}"
-
-
-def limits_text(report: Report) -> str:
-    """Return the limits that were found, in words; empty when none was."""
-    pacing = report.pacing
-    found = []
-    if pacing.rate_limit is not None:
-        found.append(f"{rate_text(pacing.rate_limit)} requests/s")
-    if pacing.in_flight_limit is not None:
-        found.append(f"{pacing.in_flight_limit:,} in flight")
-    if not found:
-        return ""
-    moved = f" (moved {counted(len(pacing.moves), 'time')})" if pacing.moves else ""
-    return "found " + " and ".join(found) + moved
 
 
 def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:

@@ -79,7 +79,7 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
             pass
         case ExitCode.SOME_NOT_ACCEPTED:
             steps.append(
-                NextStep("Correct what rejected.ndjson names, in the source or in that file, for the next run.")
+                NextStep("Correct the records that rejected.ndjson names at their source; the next run sends them.")
             )
             steps.append(
                 NextStep("Or send them again as they are:", f"python -m engine replay -c {config} {report.run_id}")
@@ -149,3 +149,22 @@ def example_ids(reason: Reason) -> list[str]:
     """Return the example ids of `reason` fit to be shown, with `...` at the end when there are more like them."""
     ids = [shown(i, 40) for i in reason.example_ids if i.strip()]
     return [*ids, "..."] if ids and reason.count > len(reason.example_ids) else ids
+
+
+def limits_text(report: Report) -> str:
+    """Return the limits that were found, in words; empty when none was."""
+    pacing = report.pacing
+    found = []
+    if pacing.rate_limit is not None:
+        found.append(f"{rate_text(pacing.rate_limit)} requests/s")
+    if pacing.in_flight_limit is not None:
+        found.append(f"{pacing.in_flight_limit:,} in flight")
+    if not found:
+        return ""
+    moved = f" (moved {counted(len(pacing.moves), 'time')})" if pacing.moves else ""
+    return "found " + " and ".join(found) + moved
+
+
+def moment_text(moment: str) -> str:
+    """Return a moment as reports hold it the way people read it: `2026-11-23 02:00 UTC`."""
+    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment
