@@ -19,7 +19,7 @@ THREADS = {
     "MainThread": "event loop",
     "producer": "producer",
     "journal_0": "journal",
-    "asyncio_0": "fingerprint",
+    "uvloop_0": "fingerprint",
     "native threads": "threads of polars and pyarrow",
 }
 

@@ -25,7 +25,7 @@ STAGES = {
 }
 """What each stage adds to the one before it."""
 
-SAMPLE_S = 0.02
+SAMPLE_S = 0.05
 READ_BYTES = 1 << 20
 
 
@@ -96,6 +96,7 @@ class ThreadTimes:
         self._over.set()
         self._sampler.join()
         seconds: dict[str, float] = {}
+        self._nanoseconds.pop(self._sampler.native_id or 0, None)
         for thread, spent in self._nanoseconds.items():
             name = self._names.get(thread, "native threads")
             seconds[name] = seconds.get(name, 0.0) + spent / 1e9

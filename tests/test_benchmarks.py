@@ -1,0 +1,176 @@
+"""The benchmarks work, at sizes that take no time: what they measure is true, and what they patch still exists."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import results
+from benchmarks.__main__ import main
+from benchmarks.engine_runs import Workload
+from benchmarks.inputs import KINDS, write
+from benchmarks.measure import interleaved, measure
+from benchmarks.peers.catalog import PEERS
+from benchmarks.plots import Bar, BarGroup, Panel, Series, bar_chart, line_chart
+from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.service_log import Entry, ServiceLog
+from engine.simulator.process import StandInProcess
+
+PYTHON = sys.executable
+RECORDS = 25
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[StandInProcess]:
+    with StandInProcess("--sink") as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def work(sink: StandInProcess, tmp_path_factory: pytest.TempPathFactory) -> Workload:
+    path = tmp_path_factory.mktemp("inputs") / "portfolio.ndjson"
+    write(path, RECORDS)
+    return Workload("ndjson", path, RECORDS, sink, {"requests_per_second": 10_000.0, "batch_size": 10})
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where results go, and where inputs are kept, for the time of one test."""
+    monkeypatch.setattr(results, "DIRECTORY", tmp_path / "results")
+    monkeypatch.setattr("benchmarks.inputs.tempfile.gettempdir", lambda: str(tmp_path))
+    return tmp_path / "results"
+
+
+def test_a_process_is_measured_from_outside() -> None:
+    busy = measure([PYTHON, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
+    assert 0.3 <= busy.cpu_s < 3
+    assert busy.wall_s >= 0.3
+    large = measure([PYTHON, "-c", "data = b'x' * 300_000_000; print(len(data))"])
+    assert large.peak_mb > 300
+    assert large.stdout == "300000000\n"
+    assert measure([PYTHON, "-c", "pass"]).peak_mb < 200, "the peak of an earlier child was reported"
+
+
+def test_a_failing_process_tells_why_and_a_hanging_one_is_killed() -> None:
+    failed = measure([PYTHON, "-c", "import sys; sys.exit('no')"])
+    assert (failed.exit_code, failed.stderr_end) == (1, "no\n")
+    assert measure([PYTHON, "-c", "input() if 0 else __import__('time').sleep(60)"], timeout_s=0.3).exit_code == -9
+
+
+def test_rounds_begin_with_another_one_each_time() -> None:
+    assert list(interleaved("abc", 2)) == [(0, "a"), (0, "b"), (0, "c"), (1, "b"), (1, "c"), (1, "a")]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_inputs_hold_what_they_should(kind: object, tmp_path: Path) -> None:
+    from benchmarks.inputs import Kind
+    from engine.sources import open_source
+    from engine.sources.spec import SourceSpec
+
+    assert isinstance(kind, Kind)
+    path = tmp_path / f"portfolio{kind.suffix}"
+    write(path, RECORDS)
+    blocks = list(open_source(SourceSpec((str(path),), **kind.source)).blocks())
+    ids = [record_id for block in blocks for record_id in block.ids]
+    assert len(set(ids)) == RECORDS
+    assert ids != sorted(ids)
+    assert not any(block.refusals for block in blocks)
+    first = json.loads(blocks[0].lines.split(b"\n")[1])
+    assert first["id"] == "LN61803399"
+    assert len(first["data"]) == 7
+
+
+def test_sorted_ids_are_sorted_and_gzip_is_the_same_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.ndjson", RECORDS, sorted_ids=True)
+    write(tmp_path / "a.ndjson.gz", RECORDS, sorted_ids=True)
+    text = (tmp_path / "a.ndjson").read_bytes()
+    ids = [json.loads(line)["id"] for line in text.splitlines()]
+    assert ids == sorted(ids)
+    assert gzip.decompress((tmp_path / "a.ndjson.gz").read_bytes()) == text
+
+
+@pytest.mark.parametrize("name", ["usual", "prototype", "transport"])
+def test_peers_deliver_every_record(name: str, work: Workload) -> None:
+    before = work.server.stats()["records"]
+    measured = measure(PEERS[name].command(PYTHON, "ndjson", work.path, RECORDS), work.env())
+    assert measured.exit_code == 0, measured.stderr_end
+    assert work.server.stats()["records"] - before == RECORDS
+
+
+def test_a_peer_that_is_not_installed_is_called_absent() -> None:
+    assert PEERS["usual"].missing(PYTHON) == ""
+    assert PEERS["usual"].missing("/bin/false") == "aiohttp"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"],
+        ["scale", "--sizes", "10,20", "--kinds", "ndjson"],
+        ["cost", "--records", "20", "--runs", "1"],
+        ["profile", "--records", "20", "--runs", "1", "--kinds", "ndjson"],
+        ["startup", "--runs", "1"],
+    ],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_a_benchmark_prints_a_table_and_writes_its_results(
+    arguments: list[str], directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`cost` and `profile` fail if a part can't be left out, or a stage can't be run, as the engine is now."""
+    assert main(arguments) == 0
+    assert "| -" in capsys.readouterr().out
+    written = json.loads((directory / f"{arguments[0]}.json").read_text())
+    assert written["results"]
+    assert written["machine"]["cpus"] >= 1
+    assert_is_svg((directory / f"{arguments[0]}.svg").read_text())
+
+
+def test_pacing_plays_a_scenario(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = Scenario("quick", "quick", 10, 0.01, {"requests_per_second": 50.0, "concurrency": 2}, "", ((0, 50.0),), 5)
+    monkeypatch.setitem(SCENARIOS, "quick", quick)
+    assert main(["pacing", "--scenarios", "quick"]) == 0
+    assert "100.0%" in capsys.readouterr().out
+    clients = json.loads((directory / "pacing.json").read_text())["results"]
+    assert [client["delivered"] for client in clients] == [1.0] * 4
+    assert_is_svg((directory / "pacing.svg").read_text())
+
+
+def test_best_possible_times() -> None:
+    assert SCENARIOS["capacity"].best_s(200, 2) == pytest.approx(25.0, abs=0.1)
+    assert SCENARIOS["rate"].best_s(200, 2) == pytest.approx(19.2 + 0.1, abs=0.1)
+    assert SCENARIOS["changes"].best_s(450, 0) == pytest.approx(40 + (450 - 3 - 200 - 100) / 10 + 0.1, abs=0.2)
+    assert SCENARIOS["outage"].best_s(400, 7) == pytest.approx(10 + 399 / 20 + 0.1, abs=0.2)
+
+
+def test_a_log_tells_when_a_limit_was_found() -> None:
+    scenario = Scenario("", "", 0, 0.0, {"requests_per_second": 1_000.0}, "", ((0, 10.0),))
+    slow = [Entry(t / 5, t / 5, "200", 1) for t in range(20)]  # 5 a second for 4 seconds
+    full = [Entry(4 + t / 10, 4 + t / 10, "200", 1) for t in range(60)]  # then 10 a second for 6
+    log = ServiceLog(slow + full)
+    [found_s] = log.found_after_s(scenario)
+    assert found_s == pytest.approx(4.0, abs=0.7)
+    assert ServiceLog(slow).found_after_s(scenario) == [None]
+    refused = [Entry(entry.began_s, entry.ended_s, "429", 0) for entry in full]
+    assert ServiceLog(slow + full + refused).found_after_s(scenario) == [None], "it oversteps the limit"
+    assert log.warm_share(scenario) == pytest.approx(1.0, abs=0.05)
+
+
+def test_pictures_are_wellformed_and_escape_what_they_show() -> None:
+    bars = bar_chart([BarGroup("<a> & b", [Bar("<x>", 1.0, "1 & 2", main=True), Bar("none", 0.0, "")])])
+    lines = line_chart([Panel("p", "s", "1/s", [Series("<s>", [(0, 0), (1, 0.5)]), Series("empty", [])])])
+    for picture in (bars, lines):
+        assert_is_svg(picture)
+
+
+def assert_is_svg(text: str) -> None:
+    root = ElementTree.fromstring(text)  # noqa: S314 - our own picture
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(root) > 2, "there is nothing on the picture"
