@@ -23,7 +23,7 @@ PREVIOUS_BYTES_MAX = 1_000_000
 LATENCY_OCTAVES = range(3, 18)
 """Bucket bounds of the latency histogram: 2^3 ms to 2^17 ms, which is 8 ms to 131 s."""
 
-_LAST_SUCCESS = "bulk_sync_last_success_timestamp_seconds"
+_LAST_SUCCESS = "bulk_sync_last_success_timestamp_seconds{"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class MetricValues:
     """What is exposed, of a run under way or ended.
 
     `exit_code` and `finished_at_s` are None while the run is under way, `last_success_s` is None when it never
-    succeeded; both moments are seconds since 1970. Limits are None as long as none was learned.
+    succeeded; both moments are seconds since 1970. `statuses` counts requests by the HTTP status of their reply, as
+    text, with `none` for no reply. Limits are None as long as none was learned.
     """
 
     campaign_id: str
@@ -39,6 +40,7 @@ class MetricValues:
     requests: RequestCounts
     duration_s: float
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    statuses: Mapping[str, int] = field(default_factory=dict)
     throttled_s: float = 0.0
     retries: int = 0
     in_flight: int = 0
@@ -52,9 +54,23 @@ class MetricValues:
 def render(values: MetricValues) -> str:
     """Return the values in the text exposition format of Prometheus."""
     campaign = {"campaign": values.campaign_id}
-    records = {f.name: getattr(values.records, f.name) for f in fields(RecordCounts) if f.name != "read"}
-    requests = {name: getattr(values.requests, name) for name in ("succeeded", "throttled", "failed")}
-    gauges: list[tuple[str, str, float | None]] = [
+    outcomes = {f.name: getattr(values.records, f.name) for f in fields(RecordCounts) if f.name != "read"}
+    results = {name: getattr(values.requests, name) for name in ("succeeded", "throttled", "failed")}
+    lines = [
+        *_family("records", "Records by outcome.", _by("outcome", outcomes, campaign)),
+        *_family("requests", "Requests by result.", _by("result", results, campaign)),
+        *_family("replies", "Requests by the HTTP status of the reply.", _by("status", values.statuses, campaign)),
+        *_latency(values.latency, campaign),
+    ]
+    for name, meaning, value in _gauges(values):
+        if value is not None:
+            lines += _family(name, meaning, [(campaign, value)])
+    return "\n".join(lines) + "\n"
+
+
+def _gauges(values: MetricValues) -> list[tuple[str, str, float | None]]:
+    """Return name, meaning and value of what is a single number."""
+    return [
         ("records_read", "Records read from the source.", values.records.read),
         ("requests_sent", "Requests on the wire, retries included.", values.requests.sent),
         ("requests_split", "Extra requests to isolate refused records.", values.requests.split),
@@ -66,17 +82,8 @@ def render(values: MetricValues) -> str:
         ("run_duration_seconds", "Time worked by the run, without pauses.", values.duration_s),
         ("run_exit_code", "Exit code of the latest run that ended; absent while one is under way.", values.exit_code),
         ("run_finished_timestamp_seconds", "When the latest run ended.", values.finished_at_s),
-        (_LAST_SUCCESS.removeprefix("bulk_sync_"), "When a run last delivered everything.", values.last_success_s),
+        ("last_success_timestamp_seconds", "When a run last delivered everything.", values.last_success_s),
     ]
-    lines = [
-        *_family("records", "Records by outcome.", [({**campaign, "outcome": k}, n) for k, n in records.items()]),
-        *_family("requests", "Requests by result.", [({**campaign, "result": k}, n) for k, n in requests.items()]),
-        *_latency(values.latency, campaign),
-    ]
-    for name, meaning, value in gauges:
-        if value is not None:
-            lines += _family(name, meaning, [(campaign, value)])
-    return "\n".join(lines) + "\n"
 
 
 def last_success_s(text: str) -> float | None:
@@ -133,6 +140,11 @@ def _family(name: str, meaning: str, samples: Iterable[tuple[Mapping[str, str], 
         f"# TYPE {full} gauge",
         *(f"{full}{_labelled(labels)} {_number(value)}" for labels, value in samples),
     ]
+
+
+def _by(label: str, counts: Mapping[str, int], labels: Mapping[str, str]) -> list[tuple[Mapping[str, str], float]]:
+    """Return one sample for each of `counts`, told apart by `label`."""
+    return [({**labels, label: name}, count) for name, count in counts.items()]
 
 
 def _labelled(labels: Mapping[str, str]) -> str:

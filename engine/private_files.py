@@ -63,7 +63,7 @@ def replacing(path: Path, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        file = os.fdopen(_open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+        file = _create(draft, mode)
     except OSError as error:
         raise _failed(path, error) from error
     try:
@@ -80,19 +80,6 @@ def replacing(path: Path, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
             draft.unlink()  # gone already when it took the place of `path`
 
 
-def open_append(path: Path) -> BinaryIO:
-    """Open `path` to append to it, as a new 0600 file where there is none. Nothing is synced: that is the caller's.
-
-    Raises:
-        StateFailed: it cannot be opened, or is a symlink, a hard link, not a regular file, or another user's.
-    """
-    try:
-        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, FILE_MODE)
-    except OSError as error:
-        raise _failed(path, error) from error
-    return os.fdopen(descriptor, "ab")
-
-
 def sync_dir(path: Path) -> None:
     """Make the names in the directory `path` durable: a renamed file is only then sure to survive a power cut.
 
@@ -106,18 +93,11 @@ def sync_dir(path: Path) -> None:
         os.close(descriptor)
 
 
-def _open(path: Path, flags: int, mode: int) -> int:
-    """Open `path` without following a link; the file has exactly `mode` and is a plain file of ours."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or _is_a_stranger(found.st_uid):
-            raise StateFailed(f"{path}: not a plain file of this user's (a link or a device?); remove it")
-        os.fchmod(descriptor, mode)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _create(path: Path, mode: int) -> BinaryIO:
+    """Create `path`, which must be new, with exactly `mode`."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "wb")
 
 
 def _is_a_stranger(uid: int) -> bool:

@@ -65,8 +65,8 @@ class Sample:
     """What happened in one interval of a run, which ends `t_s` seconds of work after the start of the run.
 
     `updated`, `requests`, `throttled` and `retried` count what happened in the interval (`throttled` requests are among
-    the `requests`). `in_flight` is the most requests in flight at once; `rate_limit` the learned limit at the end, in
-    requests a second; `latency_ms` the mean over the interval's requests, or None without any.
+    the `requests`). `in_flight` is the requests in flight and `rate_limit` the requests a second allowed at its end;
+    `latency_ms` the mean over the interval's requests, or None without any.
     """
 
     t_s: float
@@ -249,21 +249,6 @@ class LatencyHistogram:
             (2**octave / 1000, sum(n for bucket, n in self.counts.items() if bucket <= octave * _BUCKETS_PER_OCTAVE))
             for octave in octaves
         ]
-
-    def to_json(self) -> bytes:
-        """Return the histogram as a JSON object, for the journal."""
-        return orjson.dumps(self, option=orjson.OPT_NON_STR_KEYS)
-
-    @classmethod
-    def from_json(cls, data: bytes) -> LatencyHistogram:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: it is not a histogram.
-        """
-        import msgspec  # here, because it is slow to import and only needed to resume
-
-        return msgspec.json.decode(data, type=cls)  # its errors are ValueErrors
 
 
 class TimelineRecorder:

@@ -117,7 +117,7 @@ def panels(report: Report) -> str:
     if chart.moves:
         notes.append("<span class=move-key></span>A limit moved.")
     if quiet:
-        notes.append(f"{' and '.join(quiet)}: none in the whole run.")
+        notes.append(f"No request was {' or '.join(name.lower() for name in quiet)}.")
     return f"{''.join(drawn)}<p class=note>{' '.join(notes)}</p>"
 
 

@@ -85,7 +85,8 @@ def _head(report: Report) -> str:
     listed = "".join(f"<div><dt>{name}</dt><dd>{_text(value, 120)}</dd></div>" for name, value in facts if value)
     return (
         f"<header class={kind}>\n<p class=status><span class=mark aria-hidden=true>{mark}</span>"
-        f"{report.status.value}, exit code {report.exit_code}</p>\n<h1>{_text(verdict(report), 1000)}</h1>\n<dl class=facts>{listed}</dl>\n</header>"
+        f"{report.status.value}, exit code {report.exit_code}</p>\n"
+        f"<h1>{_text(verdict(report), 1000)}</h1>\n<dl class=facts>{listed}</dl>\n</header>"
     )
 
 
@@ -167,7 +168,7 @@ def _reasons(reasons: list[Reason]) -> str:
         return ""
     ranked = sorted(reasons, key=lambda r: (-r.count, r.outcome, r.reason))
     rows = "".join(
-        f"<tr><td class=num>{reason.count:,}</td><td><span class='key s-{_text(reason.outcome)}'></span>"
+        f"<tr><td class=num>{reason.count:,}</td><td class=outcome><span class='key s-{_text(reason.outcome)}'></span>"
         f"{_text(reason.outcome)}</td><td class=reason>{_text(reason.reason)}"
         f"<div class=ids>{_ids(reason)}</div></td></tr>"
         for reason in ranked[:REASONS_MAX]
@@ -203,8 +204,8 @@ def _limits(report: Report) -> str:
     note = f"<p class=note>{counted(earlier, 'earlier move')} in report.json.</p>" if earlier else ""
     return (
         f"{sentence}\n<details{' open' if len(moves) <= 8 else ''}><summary>Why they moved ({len(moves)})</summary>\n"
-        f"<table><thead><tr><th class=num>after</th><th>limit</th><th>why</th></tr></thead><tbody>{rows}</tbody></table>{note}"
-        "</details>"
+        f"<table><thead><tr><th class=num>after</th><th>limit</th><th>why</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>{note}</details>"
     )
 
 

@@ -42,9 +42,10 @@ code{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .s-rejected{background:var(--rejected)}.s-unknown{background:var(--unknown)}.s-pending{background:var(--pending)}
 table{border-collapse:collapse;width:100%}
 .sums{margin-top:12px}
-th,td{text-align:left;vertical-align:baseline;padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);font-weight:400}
+th,td{text-align:left;vertical-align:baseline;padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);
+font-weight:400}
 thead th{color:var(--soft);font-size:13px}tbody tr:last-child>*{border-bottom:0}
-.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.outcome{white-space:nowrap}.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .sums .meaning{width:45%}.reasons .reason{width:80%;overflow-wrap:anywhere}
 .ids code{display:inline-block;color:var(--soft);margin-right:8px;overflow-wrap:anywhere}
 figure{margin:0 0 14px}figcaption{display:flex;flex-wrap:wrap;gap:0 6px;align-items:baseline;margin-bottom:6px}

@@ -1,0 +1,66 @@
+"""Reports to test with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from engine.accounts import Reason, RecordCounts, RequestCounts
+from engine.report import Latency, LimitMove, Pacing, Report, RunStatus, Sample
+
+RUN_ID = "20261123T020000Z-07b3f9"
+
+
+def partial_report(**changes: Any) -> Report:
+    """Return the report of a night with 19 records that were not accepted."""
+    report = Report(
+        run_id=RUN_ID,
+        status=RunStatus.PARTIAL,
+        exit_code=3,
+        campaign_id="69bd2c",
+        started_at="2026-11-23T02:00:00.000Z",
+        finished_at="2026-11-23T02:07:35.412Z",
+        duration_s=449.5,
+        resumes=1,
+        records=RecordCounts(read=4_210_000, invalid=7, superseded=1_205, updated=4_208_776, rejected=9, unknown=3),
+        requests=RequestCounts(sent=4_290, succeeded=4_221, throttled=41, failed=28, split=29),
+        reasons=[
+            Reason("rejected", "emi_due_date: not a date", 8, ["LN-000123", "LN-004412"]),
+            Reason("invalid", "data: not an object", 7, ["<img src=x onerror=alert(1)>"]),
+            Reason("unknown", "the reply names no record", 3, ["LN-77", "LN-78", "LN-79"]),
+            Reason("rejected", "no such loan", 1, ["LN-5"]),
+        ],
+        source="portfolio.csv.gz",
+        config_path="night.toml",
+        latency_ms=Latency(312.0, 540.2, 812.5, 2210.0),
+        throttled_s=12.4,
+        bytes_sent=641_000_000,
+        pacing=Pacing(9.6, 8, [LimitMove(12.0, "9.6 requests/s", "429 Too Many Requests")]),
+        timeline=[
+            Sample(
+                t_s=float(t),
+                updated=9_000,
+                requests=9,
+                throttled=int(t % 7 == 0),
+                retried=int(t % 7 == 1),
+                latency_ms=310.0,
+            )
+            for t in range(1, 450)
+        ],
+    )
+    return replace(report, **changes)
+
+
+def succeeded_report(**changes: Any) -> Report:
+    """Return the report of a night on which all went well."""
+    report = partial_report(
+        status=RunStatus.SUCCEEDED,
+        exit_code=0,
+        resumes=0,
+        records=RecordCounts(read=1_000_000, updated=1_000_000),
+        requests=RequestCounts(sent=100, succeeded=100),
+        reasons=[],
+        throttled_s=0.0,
+        pacing=Pacing(),
+    )
+    return replace(report, **changes)
