@@ -26,7 +26,7 @@ BODY_REASONS_MAX = 20
 
 def ping_start(url: str, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
     """Tell the health check at `url` that a run starts; return what went wrong, or None. Blocks, within limits."""
-    return _ping(_beneath(url, "start"), b"", timeout_s)
+    return _ping(url, "start", b"", timeout_s)
 
 
 def ping_end(url: str, report: Report, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
@@ -34,8 +34,8 @@ def ping_end(url: str, report: Report, *, timeout_s: float = PING_TIMEOUT_S) -> 
 
     Success is `url` itself, anything else `url/<exit code>`; the body is `body(report)`.
     """
-    address = url if report.exit_code == 0 else _beneath(url, str(report.exit_code))
-    return _ping(address, body(report).encode("utf-8", "replace"), timeout_s)
+    event = str(report.exit_code) if report.exit_code else ""
+    return _ping(url, event, body(report).encode("utf-8", "replace"), timeout_s)
 
 
 def body(report: Report) -> str:
@@ -100,40 +100,40 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:
     return None if exit_code == 0 else f"the notify command ended with {exit_code}"
 
 
-def _beneath(url: str, name: str) -> str:
-    """Return `url` with `name` added to its path; a query stays where it is."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
-
-
-def _ping(url: str, data: bytes, timeout_s: float) -> str | None:
-    """Post `data` to `url`, a second time if need be, each within `timeout_s`."""
+def _ping(url: str, event: str, data: bytes, timeout_s: float) -> str | None:
+    """Post `data` to `event` beneath `url`, a second time if need be, each within `timeout_s`."""
     problem: str | None = None
     for _ in range(PING_ATTEMPTS):
-        problem = _post_within(url, data, timeout_s)
+        problem = _post_within(url, event, data, timeout_s)
         if problem is None:
             return None
     return f"the health check could not be told: {problem}"
 
 
-def _post_within(url: str, data: bytes, timeout_s: float) -> str | None:
+def _post_within(url: str, event: str, data: bytes, timeout_s: float) -> str | None:
     """Post on a daemon thread, since no timeout of urllib's covers the look-up of a name."""
     outcome: list[str | None] = []
-    thread = Thread(target=lambda: outcome.append(_post(url, data, timeout_s)), name="health check", daemon=True)
+
+    def post() -> None:
+        outcome.append(_post(url, event, data, timeout_s))
+
+    thread = Thread(target=post, name="health check", daemon=True)
     thread.start()
     thread.join(timeout_s)
     return outcome[0] if outcome else f"no answer within {seconds_text(timeout_s)}"
 
 
-def _post(url: str, data: bytes, timeout_s: float) -> str | None:
+def _post(url: str, event: str, data: bytes, timeout_s: float) -> str | None:
     from http.client import HTTPException  # here, because they are slow to import and only needed where configured
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        if urlsplit(url).scheme not in ("http", "https"):
+        address = _beneath(url, event)
+        if not address.startswith(("http://", "https://")):
             return "its address is not an http or https URL"
-        request = Request(url, data=data, method="POST", headers={"Content-Type": "text/plain; charset=utf-8"})  # noqa: S310 - checked above
+        request = Request(address, data, headers, method="POST")  # noqa: S310 - checked above
         with urlopen(request, timeout=timeout_s):  # noqa: S310 - checked above
             return None
     except HTTPError as error:
@@ -141,3 +141,9 @@ def _post(url: str, data: bytes, timeout_s: float) -> str | None:
         return f"it answered {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         return type(error).__name__  # its text could hold the address
+
+
+def _beneath(url: str, event: str) -> str:
+    """Return `url` with `event` added to its path; a query stays where it is."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{event}")) if event else url
