@@ -16,7 +16,7 @@ from engine.bulk_api import Endpoint, HttpBulkApi
 from engine.chunker import Chunker
 from engine.config import Settings
 from engine.deadline import Deadline
-from engine.errors import AccountsDoNotBalance, EngineError, ExitCode, SourceMissing
+from engine.errors import AccountsDoNotBalance, EngineError, ExitCode, Interrupted, SourceMissing
 from engine.guards import rejects_exceeded
 from engine.journal import Journal, Run, chunk_digest
 from engine.journal_thread import OwnThread
@@ -82,7 +82,7 @@ class ActiveRun:
         self._read = 0  # records of the chunks cut so far, done before or not
         self._skipped = 0  # of these, records whose result was durable when this process began
         self._source_bytes = 0
-        self._came_to_the_end = False
+        self._source_ended = False
         self._deadline = Deadline(self._upload.deadline, self._clock)
         self._history = ProgressHistory()
         self.telemetry = Telemetry(earlier=dict(run.telemetry))
@@ -95,9 +95,8 @@ class ActiveRun:
         try:
             async with api:
                 await self._deliver(api)
-            self._came_to_the_end = True
-            if self._read == 0 and not self._job.may_be_empty:
-                return SourceMissing(f"{self._job.source.label} holds no record")
+        except Interrupted as error:
+            return None if self.finished else error  # asked to stop when there was nothing left to do
         except EngineError as error:
             return error
         finally:
@@ -105,12 +104,20 @@ class ActiveRun:
             with suppress(asyncio.CancelledError):
                 await ticker
             self.telemetry.bytes_sent += api.bytes_sent
+        if self._read == 0 and not self._job.may_be_empty:
+            return SourceMissing(f"{self._job.source.label} holds no record")
         return None
 
     @property
     def finished(self) -> bool:
-        """Whether the run needs no other process to come to its end."""
-        return self._came_to_the_end
+        """Whether every record of the source has a durable result: the run needs no other process."""
+        return self._source_ended and self._pending == 0
+
+    @property
+    def _pending(self) -> int:
+        """Records that were read, by this process, and have no durable result."""
+        settled_here = self._counts.read - self._done_before
+        return self._read - self._skipped - settled_here
 
     @property
     def worked_s(self) -> float:
@@ -126,11 +133,10 @@ class ActiveRun:
         counts = await self._thread.call(self._journal.counts, self._run)
         if counts != self._counts:
             raise AccountsDoNotBalance("the journal's sums are not those of the run; this is a bug")
-        settled_here = counts.read - self._done_before
-        counts.pending = self._read - self._skipped - settled_here
+        counts.pending = self._pending
         counts.read += counts.pending
         counts.check()
-        if self._came_to_the_end and counts.pending:
+        if error is None and not self.finished:
             raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
         exit_code = _exit_code(error, counts.invalid + counts.rejected + counts.unknown)
         now, worked_s = self._clock(), self.worked_s
@@ -194,6 +200,7 @@ class ActiveRun:
             self._read += chunk.read
             self._source_bytes += chunk.source_bytes
             yield chunk
+        self._source_ended = True
 
     def _skip(self, chunk: Chunk) -> None:
         self._skipped += chunk.read

@@ -57,9 +57,7 @@ class Engine:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command and leave it running."""
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
-        return subprocess.Popen(
-            [sys.executable, "-m", "engine", *args], cwd=self.home, env=self.environment, **streams
-        )
+        return subprocess.Popen([sys.executable, "-m", "engine", *args], cwd=self.home, env=self.environment, **streams)
 
     def run(self, *args: str, stdin: bytes | None = None, **options: Any) -> Outcome:
         """Run a command to its end."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-NAMES = ("Asha", "रमेश कुमार", "செல்வி", "রহিমা", "محمد", "Zoë", "O'Brien \"Bob\"", "李雷")
+NAMES = ("Asha", "रमेश कुमार", "செல்வி", "রহিমা", "محمد", "Zoë", 'O\'Brien "Bob"', "李雷")
 
 Portfolio = dict[str, dict[str, Any]]
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,13 @@ def test_it_can_be_run_again_in_the_same_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
-        demo(tmp_path / "d", 400_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        demo(tmp_path / "d", 400_000),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        # Whoever runs the tests in the background may ignore SIGINT, which would be inherited.
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
     )
     assert process.stdout
     for line in process.stdout:
