@@ -58,7 +58,7 @@ def open_source(
         stdin: What `-` reads, the process's standard input by default.
 
     Raises:
-        ConfigError: the format of an input is not known, or the mapping contradicts itself.
+        ConfigError: the format of an input is not known, or standard input is mixed with files.
         SourceMissing: a path or a glob leads to no file.
         SourceUntrusted: a file can't be read, or its content is not what its name says.
     """

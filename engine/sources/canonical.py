@@ -7,8 +7,6 @@ all lines at once, each of them a sum of numbers that can't be negative, so that
 
 from __future__ import annotations
 
-from operator import sub
-
 import msgspec
 
 from engine.sources.lines import count_byte
@@ -26,23 +24,20 @@ class _Line(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
 ENVELOPE_BYTES = len(b'{"id":"","data":}')
-_REPEATED_KEY_BYTES = len('"id":0,')
-"""The least that writing a key twice takes."""
-
 _STARTS = (b'{"id":"', b'{"id": "')
 """How a line begins: compact, or as `json.dumps` writes it."""
 
-_SMALL_DATA_BYTES = 10
 _LONG_SPACE_BYTES = 64
+"""Longer whitespace is not searched for: this is rare enough, and found out in no time."""
 
 _DEEP_DATA_BYTES = 2 * DEPTH_MAX
 """Data smaller than this has no room for the brackets of so many levels."""
 
 
-def canonical_ids(lines: bytes, count: int) -> list[str] | None:
-    """Return the ids of `count` lines (joined by newlines) if each of them surely is a canonical record as it stands.
+def read_canonical_lines(lines: bytes, count: int) -> tuple[list[str], bytes] | None:
+    """Return the ids of `count` lines, and the lines, if each of them surely is a canonical record as it stands.
 
-    None means doubt, not fault.
+    `lines` are joined by newlines. None means doubt, not fault.
     """
     start = _STARTS[lines.startswith(_STARTS[1])]
     # `}}`, newline, `{` can't occur inside a JSON value. So if it is wherever a line ends, each line is one object that
@@ -64,29 +59,25 @@ def canonical_ids(lines: bytes, count: int) -> list[str] | None:
         or _any_empty(lines, records, sizes)
         or _any_deep(lines, records, sizes)
     )
-    return None if doubt else ids
+    return None if doubt else (ids, lines)
 
 
 def _may_repeat_keys(lines: bytes, ids: list[str], records: list[_Line], sizes: list[int]) -> bool:
     """Return False only if no line has `id` or `data` twice."""
     count = len(ids)
-    spare_bytes = len(lines) - (count - 1) - count * ENVELOPE_BYTES - len("".join(ids)) - sum(sizes)
-    if not spare_bytes:  # nothing is left over for anything but one id and one data in each line
+    least_bytes = count * ENVELOPE_BYTES + len("".join(ids)) + sum(sizes) + count - 1
+    if len(lines) == least_bytes:  # nothing is left over for anything but one id and one data in each line
         return False
-    # There is whitespace, or an id that takes more bytes than characters. Mostly no line has enough of that either.
-    spare = map(sub, map(sub, map(len, lines.split(b"\n")), sizes), map(len, ids))
-    if max(spare) - ENVELOPE_BYTES < _REPEATED_KEY_BYTES:
-        return False
-    # So count quotes: of the two keys and the id there are six in a line at least; a repeated key brings two more.
+    # There is whitespace, or an id that takes more bytes than characters. So count quotes: of the two keys and the id
+    # there are six in a line at least; a repeated key brings two more.
     return lines.count(b'"') - b"".join([record.data for record in records]).count(b'"') != 6 * count
 
 
 def _any_empty(lines: bytes, records: list[_Line], sizes: list[int]) -> bool:
     """Return whether some data has no fields."""
-    least = min(sizes)
-    # Data of so many bytes without fields would have all of them, but the braces, filled with whitespace.
-    space = b" " * min(least - len("{}"), _LONG_SPACE_BYTES)
-    if least >= _SMALL_DATA_BYTES and not (space in lines or b"\t" in lines or b"\r" in lines):
+    # The smallest data, if it had no fields, would be braces filled with whitespace. Larger data would have more of it.
+    space = b" " * min(min(sizes) - len("{}"), _LONG_SPACE_BYTES)
+    if space not in lines and b"\t" not in lines and b"\r" not in lines:
         return False
     return any(is_empty(record.data) for record in records)
 

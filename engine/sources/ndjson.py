@@ -1,19 +1,23 @@
 """NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
 
-Lines are read some thousands at a time. Canonical ones mostly go the fast path of `canonical.py`; whatever that one
-doubts, and all flat lines, are read one by one as `ndjson_lines.py` says.
+Lines are read some thousands at a time. Most slices go a fast path (`canonical.py`, `flat.py`) that reads them at once;
+whatever it doubts is read line by line, as `ndjson_lines.py` and `flat.py` say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.records import Block, Place, Refusal, Span, join_spans
-from engine.sources.canonical import canonical_ids
+from engine.sources.canonical import read_canonical_lines
 from engine.sources.files import InputFile
+from engine.sources.flat import FlatLines
 from engine.sources.lines import LineSlice, line_slices
-from engine.sources.ndjson_lines import WHITESPACE, Invalid, LineReader, flat_reader, read_canonical, text_of
+from engine.sources.ndjson_lines import WHITESPACE, Invalid, LineReader, read_canonical, text_of
 from engine.sources.spec import SourceSpec
+
+SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
+"""Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
 
 
 def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
@@ -25,11 +29,15 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
         SourceMissing: the file has gone.
         SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
     """
-    read_line = read_canonical if spec.id is None else flat_reader(spec)
+    if spec.id is None:
+        read_lines, read_line = read_canonical_lines, read_canonical
+    else:
+        flat = FlatLines(spec)
+        read_lines, read_line = flat.read_lines, flat.read_line
     row, stored_bytes = 1, 0
     with file.open() as stream:
         for lines in line_slices(stream, name=file.name, lines_max=block_records, line_bytes_max=record_bytes_max):
-            block = _block(lines, Place(file.path, row), read_line, record_bytes_max)
+            block = _block(lines, Place(file.path, row), read_lines, read_line, record_bytes_max)
             row += lines.count
             if block.ids or block.refusals:
                 block.source_bytes = file.stored_bytes_read() - stored_bytes
@@ -37,16 +45,18 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
                 yield block
 
 
-def _block(slice_: LineSlice, start: Place, read_line: LineReader, record_bytes_max: int) -> Block:
+def _block(
+    slice_: LineSlice, start: Place, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
+) -> Block:
     lines = slice_.lines
     if slice_.overlong:
         return Block([], b"", [], [_overlong(lines, start, record_bytes_max)])
     if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
         lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
-    if read_line is read_canonical and not _any_overlong(lines, record_bytes_max):
-        ids = canonical_ids(lines, slice_.count)
-        if ids is not None:
-            return Block(ids, lines, [Span(start.path, start.row, slice_.count)])
+    read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, slice_.count)
+    if read:
+        ids, records = read
+        return Block(ids, records, [Span(start.path, start.row, slice_.count)])
     return exact_block(lines, start, read_line, record_bytes_max)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Never
 
@@ -16,7 +15,6 @@ import msgspec
 from msgspec import Raw
 
 from engine.records import Place, Refusal
-from engine.sources.spec import SourceSpec
 
 DEPTH_MAX = 200
 """How deep the objects and lists of a line may be nested. JSON readers give up somewhere beyond; none at this depth."""
@@ -28,14 +26,10 @@ WHITESPACE = b" \t\r"
 """What JSON calls whitespace, but for the newline."""
 
 LineReader = Callable[[bytes], tuple[str, bytes]]
-"""Takes a line without whitespace around it, returns the record's id and its canonical line. Raises Invalid."""
+"""Takes a line without whitespace around it, returns the record's id and its canonical line. Raises `Invalid`."""
 
-_NULL = Raw(b"null")
-_SHAPES_MAX = 1_000
-
-_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_string = msgspec.json.Decoder(str).decode
-_integer = re.compile(rb"-?[0-9]+")
+decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+decode_string = msgspec.json.Decoder(str).decode
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _not_brackets = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -66,17 +60,17 @@ def read_canonical(line: bytes) -> tuple[str, bytes]:
     Raises:
         Invalid: it is no such line.
     """
-    values = _object_of(line)
-    _refuse_repeated_keys(line, values)
+    values = object_of(line)
+    refuse_repeated_keys(line, values)
     id_, data = values.get("id"), values.get("data")
     if id_ is None or data is None:
         raise Invalid("id is missing" if id_ is None else "data is missing")
     raw_id, raw_data = bytes(id_), bytes(data)
     if raw_id[0] != ord('"'):
-        raise Invalid(f"id is {_kind(raw_id)}, not a string")
+        raise Invalid(f"id is {kind_of(raw_id)}, not a string")
     if raw_data[0] != ord("{"):
-        raise Invalid(f"data is {_kind(raw_data)}, not an object")
-    text_id = _decode_string(raw_id)
+        raise Invalid(f"data is {kind_of(raw_data)}, not an object")
+    text_id = decode_string(raw_id)
     if not text_id:
         raise Invalid("id is empty", text_id, raw_data)
     if is_empty(raw_data):
@@ -84,97 +78,18 @@ def read_canonical(line: bytes) -> tuple[str, bytes]:
     return text_id, line if len(values) == 2 else b'{"id":%b,"data":%b}' % (raw_id, raw_data)
 
 
-def flat_reader(spec: SourceSpec) -> LineReader:
-    """Return a reader of flat lines: objects in which the key `spec.id` holds the id and the others are fields."""
-    id_key = spec.id or ""
-    shapes: dict[tuple[str, ...], _Shape] = {}
+def object_of(line: bytes) -> dict[str, Raw]:
+    """Return the values of a line that is a JSON object, by key, each as the bytes it was written in.
 
-    def shape_of(keys: tuple[str, ...]) -> _Shape:
-        if len(shapes) >= _SHAPES_MAX:
-            shapes.clear()
-        return shapes.setdefault(keys, _Shape.of(keys, spec))
-
-    def read_flat(line: bytes) -> tuple[str, bytes]:
-        values = _object_of(line)
-        keys = tuple(values)
-        shape = shapes.get(keys) or shape_of(keys)
-        compact = len(line) == shape.envelope_bytes + sum(map(len, values.values()))
-        if not compact:  # otherwise there is no room for a key written twice
-            _refuse_repeated_keys(line, values)
-        text_id, raw_id = _flat_id(values.get(id_key))
-        if spec.nulls == "omit" and b"null" in line and _NULL in values.values():
-            compact = False
-            shape = shape_of(tuple(key for key, value in values.items() if value != _NULL))
-        if shape.conflict:
-            raise Invalid(shape.conflict)
-        if not shape.sent_keys:
-            raise Invalid("data has no fields", text_id, b"{}")
-        if compact and shape.data_follows_id:
-            return text_id, b'{"id":%b,"data":{%b}' % (raw_id, line[shape.id_start + len(values[id_key]) + 1 :])
-        return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
-
-    return read_flat
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What becomes of lines that have certain keys in a certain order.
-
-    `envelope_bytes` is what a line takes beside its values if there is no whitespace. `data_follows_id` tells that the
-    id comes first, its value at `id_start`, and the rest of the line is sent as it is. `template` makes a line of an id
-    and the values of `sent_keys`, all of them JSON.
+    Raises:
+        Invalid: it is no object, or no valid text, or nested too deeply.
     """
-
-    sent_keys: list[str]
-    envelope_bytes: int
-    data_follows_id: bool
-    id_start: int
-    template: bytes
-    conflict: str | None
-
-    @classmethod
-    def of(cls, keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
-        """Apply the mapping of `spec` to `keys`."""
-        sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
-        fields = [field for _, field in sent]
-        names = [msgspec.json.encode(field).replace(b"%", b"%%") for field in fields]
-        first = keys[0] if keys else ""
-        return cls(
-            sent_keys=[key for key, _ in sent],
-            envelope_bytes=1 + sum(len(key.encode()) + len('"":,') for key in keys),
-            data_follows_id=first == spec.id and sent == [(key, key) for key in keys[1:]],
-            id_start=len('{"":') + len(first.encode()),
-            template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
-            conflict=None
-            if len(set(fields)) == len(fields)
-            else "two keys would be sent as the same field; see source.rename",
-        )
-
-
-def _flat_id(value: Raw | None) -> tuple[str, bytes]:
-    """Return the id as text and as a JSON string. An integer of any size becomes its decimal text."""
-    if value is None:
-        raise Invalid("id is missing")
-    raw = bytes(value)
-    if raw[0] == ord('"'):
-        text = _decode_string(raw)
-        if not text:
-            raise Invalid("id is empty")
-        return text, raw
-    if not _integer.fullmatch(raw):
-        raise Invalid(f"id is {_kind(raw)}, not a string or an integer")
-    digits = b"0" if raw == b"-0" else raw
-    return digits.decode(), b'"%b"' % digits
-
-
-def _object_of(line: bytes) -> dict[str, Raw]:
-    """Return the values of a JSON object by key, each as the bytes it was written in."""
     try:
         if not line.isascii():
             line.decode()  # msgspec looks at the text of keys, but not of values that it leaves raw
-        values = _decode_object(line)
+        values = decode_object(line)
     except msgspec.ValidationError:
-        raise Invalid(f"the line is {_kind(line)}, not an object") from None
+        raise Invalid(f"the line is {kind_of(line)}, not an object") from None
     except msgspec.DecodeError:
         _explain(line)
     except UnicodeDecodeError:
@@ -186,7 +101,12 @@ def _object_of(line: bytes) -> dict[str, Raw]:
     return values
 
 
-def _refuse_repeated_keys(line: bytes, values: dict[str, Raw]) -> None:
+def refuse_repeated_keys(line: bytes, values: dict[str, Raw]) -> None:
+    """Make sure that a line, an object with these values, has no key twice.
+
+    Raises:
+        Invalid: it has.
+    """
     # Each key that is written has two quotes at least, so that the sum leaves no room for one that is written twice.
     if line.count(b'"') - b"".join(values.values()).count(b'"') != 2 * len(values) and _repeats_a_key(line):
         raise Invalid("a key is written twice")
@@ -229,7 +149,7 @@ def nests_deeper(value: bytes, levels: int) -> bool:
     return max(accumulate(1 if bracket in b"{[" else -1 for bracket in brackets)) > levels
 
 
-def _kind(raw: bytes) -> str:
+def kind_of(raw: bytes) -> str:
     """Name the kind of a JSON value by its first byte."""
     return {
         ord('"'): "a string",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.records import Place, Span
 from engine.sources import canonical, utf8
-from engine.sources.canonical import canonical_ids
+from engine.sources.canonical import read_canonical_lines
 from engine.sources.ndjson import exact_block
 from engine.sources.ndjson_lines import read_canonical
 
@@ -27,10 +27,11 @@ def exact(lines: bytes) -> tuple[list[str], bytes, bool]:
 
 def check(lines: bytes) -> list[str] | None:
     """What the fast path says, after checking it."""
-    ids = canonical_ids(lines, lines.count(b"\n") + 1)
-    if ids is not None:
-        assert (ids, lines, True) == exact(lines)
-    return ids
+    read = read_canonical_lines(lines, lines.count(b"\n") + 1)
+    if read is not None:
+        assert (*read, True) == exact(lines)
+        assert read[1] is lines
+    return read and read[0]
 
 
 texts = st.text(max_size=12) | st.sampled_from(
