@@ -46,7 +46,8 @@ class Job:
     identity: Mapping[str, Any]
     fresh: bool = False
     limit: int | None = None
-    may_be_empty: bool = False
+    of_rejects: bool = False
+    """Whether these are records that were rejected before: there may be none, and any share of them may fail again."""
     config_path: str = ""
 
 
@@ -104,7 +105,7 @@ class ActiveRun:
             with suppress(asyncio.CancelledError):
                 await ticker
             self.telemetry.bytes_sent += api.bytes_sent
-        if self._read == 0 and not self._job.may_be_empty:
+        if self._read == 0 and not self._job.of_rejects:
             return SourceMissing(f"{self._job.source.label} holds no record")
         return None
 
@@ -223,6 +224,8 @@ class ActiveRun:
             counts.updated += result.updated
             counts.unknown += result.count(Outcome.UNKNOWN)
             counts.rejected += result.count(Outcome.REJECTED)
+        if self._job.of_rejects:
+            return
         tripped = rejects_exceeded(counts, self._max_rejected, self._expected_records())
         if tripped is not None:
             self._stop.request(tripped)

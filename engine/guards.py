@@ -50,7 +50,7 @@ def rejects_exceeded(counts: RecordCounts, limit: Limit, expected: int | None) -
     if not limit.exceeded(bad, max(counts.sent, judged_from)):
         return None
     return SourceUntrusted(
-        f"stopped: the API did not accept {bad:,} of {counts.sent:,} records, more than guard.max_rejected ({limit}) "
+        f"the API did not accept {bad:,} of {counts.sent:,} records, more than guard.max_rejected ({limit}) "
         "allows; look at rejected.ndjson, then run the same command again to go on, with a higher limit for this run: "
         "ENGINE_GUARD__MAX_REJECTED=100%"
     )

@@ -54,7 +54,7 @@ def _plan(
     if not path.exists():
         raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
     source = RejectFile(path, journal.undelivered_by(chosen), settings.upload.batch_size, display)
-    return Job("replay", source, {"replayed_run": chosen}, fresh=True, may_be_empty=True, config_path=config_path)
+    return Job("replay", source, {"replayed_run": chosen}, fresh=True, of_rejects=True, config_path=config_path)
 
 
 @dataclass(slots=True)
