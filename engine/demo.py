@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     place = Place(prepare(args.keep))
     with _Step(f"Making {place.portfolio} with {args.records:,} records"):
         write(place.portfolio, args.records, args.seed)
+    # polars catches SIGINT so that waiting for a process goes on regardless (pola-rs/polars#21739); undo that.
+    signal.siginterrupt(signal.SIGINT, True)
     with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
         place.write_config(server)
         _say(f"The stand-in of the API listens at {server.url}: {LATENCY_MS} ms a request, every record kept.")
@@ -265,8 +267,8 @@ def _what_next(place: Place, server: StandInProcess) -> list[str]:
         *(f"The report: {report}" for report in place.reports()),
         "",
         "What to try next:",
-        f"  {command} --error-share 0.02 --rate 20 --reject-share 0.00001",
-        "      in one terminal: a stand-in that fails, throttles and rejects a little",
+        f"  {command} --latency-ms 500 --error-share 0.02 --reject-share 0.00001",
+        "      in one terminal: a stand-in that is slow, fails now and then, and rejects a few records",
         f"  python -m engine sync -c {place.config}",
         "      in another: press Ctrl-C or kill it in the middle, and run it again; it goes on where it was",
         "  python -m engine init your-export.csv",
