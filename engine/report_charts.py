@@ -10,12 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import ceil, floor, log10
+from statistics import median
 
 from engine.report import LimitMove, Report, Sample
 from engine.wording import ms_text, rate_text, seconds_text
 
 BINS_MAX = 150
 """The most columns in a panel; more would be finer than a screen shows."""
+
+GAP_FACTOR = 5
+"""An interval so many times longer than the median one was not observed but for its end: a process had been killed."""
 
 _BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -43,20 +47,19 @@ class Bin:
         weight = sum(requests for _, requests in self.latencies)
         return sum(ms * requests for ms, requests in self.latencies) / weight if weight else None
 
-    def per_s(self, count: float) -> float:
-        """Return `count` as a rate over the time that was observed."""
-        return count / self.covered_s if self.covered_s else 0.0
+    def per_s(self, count: float) -> float | None:
+        """Return `count` as a rate over the time that was observed; None if none was."""
+        return count / self.covered_s if self.covered_s else None
 
 
 def bins(timeline: Sequence[Sample], width_s: float) -> list[Bin]:
     """Return the timeline in columns of `width_s` seconds.
 
     What flows (records, requests) is shared out evenly where an interval crosses a border; single events (throttled,
-    retried) stay whole, in the column in which their interval ends.
+    retried) stay whole, in the column in which their interval ends. What was not observed is covered by no column.
     """
     columns = [Bin() for _ in range(max(ceil(timeline[-1].t_s / width_s), 1))] if timeline else []
-    start_s = 0.0
-    for sample in timeline:
+    for start_s, sample in _intervals(timeline):
         first = min(floor(start_s / width_s), len(columns) - 1)
         last = max(min(ceil(sample.t_s / width_s), len(columns)) - 1, first)
         for index in range(first, last + 1):
@@ -65,8 +68,17 @@ def bins(timeline: Sequence[Sample], width_s: float) -> list[Bin]:
             _fill(columns[index], sample, share, max(overlap_s, 0.0))
         columns[last].throttled += sample.throttled
         columns[last].retried += sample.retried
-        start_s = max(sample.t_s, start_s)
     return columns
+
+
+def _intervals(timeline: Sequence[Sample]) -> list[tuple[float, Sample]]:
+    """Return each sample with the moment from which on it was observed."""
+    starts_s = [0.0, *(sample.t_s for sample in timeline[:-1])]
+    usual_s = median(sample.t_s - start_s for start_s, sample in zip(starts_s, timeline, strict=True))
+    return [
+        (start_s if sample.t_s - start_s <= GAP_FACTOR * usual_s else sample.t_s - usual_s, sample)
+        for start_s, sample in zip(starts_s, timeline, strict=True)
+    ]
 
 
 def _fill(column: Bin, sample: Sample, share: float, overlap_s: float) -> None:
@@ -99,13 +111,13 @@ def panels(report: Report) -> str:
         return "<p>The run was too short to draw.</p>"
     width_s = bin_width_s(report.timeline[-1].t_s)
     chart = _Chart(bins(report.timeline, width_s), width_s, report.pacing.moves)
-    limits = [column.rate_limit for column in chart.columns]
+    limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
     each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
     drawn = [
         chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), rate_text, tall=True),
         chart.line("Latency of requests", "mean", lambda c: c.latency_ms, ms_text),
         chart.area("Requests", "a second", lambda c: c.per_s(c.requests), rate_text, limits=limits),
-        chart.area("In flight", "requests at once", lambda c: float(c.in_flight), rate_text),
+        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None, rate_text),
     ]
     quiet = [name for name, total in _troubles(chart.columns) if not total]
     if "Throttled" not in quiet:
@@ -116,6 +128,8 @@ def panels(report: Report) -> str:
     notes = ["Time is the time worked, in minutes and seconds since the start."]
     if chart.moves:
         notes.append("<span class=move-key></span>A limit moved.")
+    if not all(column.covered_s for column in chart.columns):
+        notes.append("In a gap nothing was recorded, as when a process was killed.")
     if quiet:
         notes.append(f"No request was {' or '.join(name.lower() for name in quiet)}.")
     return f"{''.join(drawn)}<p class=note>{' '.join(notes)}</p>"
@@ -141,17 +155,21 @@ class _Chart:
         self,
         title: str,
         unit: str,
-        value: Callable[[Bin], float],
+        value: Callable[[Bin], float | None],
         text: Callable[[float], str],
         *,
         limits: Sequence[float | None] = (),
         tall: bool = False,
     ) -> str:
-        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one."""
+        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one.
+
+        Both have gaps where nothing was observed.
+        """
         values = [value(column) for column in self.columns]
-        top = nice_max(max([*values, *(limit for limit in limits if limit is not None)]))
-        shapes = f'<path class=area d="M0 {_HEIGHT:g}{self._steps(values, top)}V{_HEIGHT:g}Z"/>'
-        label = f"peak {text(max(values))}"
+        peak = max((each for each in values if each is not None), default=0.0)
+        top = nice_max(max([peak, *(limit for limit in limits if limit is not None)]))
+        shapes = f'<path class=area d="{self._filled(values, top)}"/>'
+        label = f"peak {text(peak)}"
         if any(limit is not None for limit in limits):
             shapes += f'<path class=limit d="{self._line(limits, top)}"/>'
             label = f"{label}, <span class=limit-key></span>allowed at the end {text(_last(limits))}"
@@ -187,11 +205,17 @@ class _Chart:
         )
         return f"<div class=axis aria-hidden=true>{ticks}</div>"
 
-    def _steps(self, values: Sequence[float], top: float) -> str:
-        step = _WIDTH / len(values)
-        return "".join(
-            f"V{_HEIGHT * (1 - value / top):.1f}H{(index + 1) * step:.1f}" for index, value in enumerate(values)
-        )
+    def _filled(self, values: Sequence[float | None], top: float) -> str:
+        """Return the path of an area in steps down to zero, one for each stretch of values."""
+        step, path = _WIDTH / len(values), []
+        for index, value in enumerate(values):
+            if value is not None:
+                begins = index == 0 or values[index - 1] is None
+                ends = index + 1 == len(values) or values[index + 1] is None
+                path.append(f"M{index * step:.1f} {_HEIGHT:g}" if begins else "")
+                path.append(f"V{_HEIGHT * (1 - value / top):.1f}H{(index + 1) * step:.1f}")
+                path.append(f"V{_HEIGHT:g}Z" if ends else "")
+        return "".join(path)
 
     def _line(self, values: Sequence[float | None], top: float) -> str:
         """Return the path of a line in steps that is lifted where there is no value."""
