@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from engine.errors import SourceUntrusted
 from engine.records import Block
-from engine.sources.table_mapping import map_columns
+from engine.sources.columns import map_columns
 from engine.sources.csv_rows import RowCollector, read_rows
 from engine.sources.files import InputFile, InputStream
 from engine.sources.spec import SourceSpec
@@ -38,7 +38,7 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
         header = next(rows, None)
         if header is None:
             return
-        mapping = map_columns(spec, header, file.name)
+        mapping = map_columns(header, spec, file.name)
         collector = RowCollector(mapping, file.path, len(header), record_bytes_max)
         stored_bytes = 0
         for row, cells in enumerate(_good_until_damaged(rows), 1):

@@ -16,7 +16,7 @@ import orjson
 from engine.errors import SourceUntrusted
 from engine.records import Block, Place, Refusal, Span, join_spans
 from engine.sources.cells import NAMES, READERS, NotOfType
-from engine.sources.table_mapping import TableMapping
+from engine.sources.columns import Mapping
 
 RAW_CHARACTERS_MAX = 10_000
 
@@ -25,7 +25,7 @@ RAW_CHARACTERS_MAX = 10_000
 class RowCollector:
     """Turns rows into the records and refusals of a block."""
 
-    mapping: TableMapping
+    mapping: Mapping
     path: str
     width: int
     record_bytes_max: int
@@ -73,7 +73,7 @@ class RowCollector:
         """Return the data object, and the reason why it is not valid, if it is not."""
         parts: list[bytes] = []
         reason: str | None = None
-        for column in self.mapping.columns:
+        for column in self.mapping.sent:
             text = cells[column.index]
             if not text:
                 value = b"null" if self.mapping.send_nulls else None

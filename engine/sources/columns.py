@@ -20,16 +20,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class TableMapping:
+class Mapping:
     """The position of the id, and the columns that become fields, in the order of the file."""
 
     id_index: int
-    id_name: str
-    columns: tuple[Column, ...]
+    id: str
+    sent: tuple[Column, ...]
     send_nulls: bool
 
 
-def map_columns(spec: SourceSpec, names: Sequence[str], path: str) -> TableMapping:
+def map_columns(names: Sequence[str], spec: SourceSpec, path: str) -> Mapping:
     """Return the mapping of a table with columns `names`.
 
     Raises:
@@ -56,7 +56,7 @@ def map_columns(spec: SourceSpec, names: Sequence[str], path: str) -> TableMappi
     ]
     if mistakes:
         raise ConfigError(f"{'; '.join(mistakes)}; its columns are {listed}")
-    return TableMapping(names.index(spec.id), spec.id, columns, spec.nulls == "send")
+    return Mapping(names.index(spec.id), spec.id, columns, spec.nulls == "send")
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

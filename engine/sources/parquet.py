@@ -1,0 +1,133 @@
+"""Parquet sources: column by column to canonical records, with flat memory however large the row groups are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pyarrow as pa
+from pyarrow import parquet as native
+
+from engine.errors import ConfigError, SourceMissing, SourceUntrusted
+from engine.records import Block
+from engine.sources.columnar import BlockCutter, Field, RowEncoder
+from engine.sources.columns import Mapping, map_columns
+from engine.sources.files import InputFile
+from engine.sources.json_columns import is_id_type, to_json, unsupported
+from engine.sources.spec import SourceSpec
+
+BATCH_BYTES = 16 << 20
+"""About how much is decoded and encoded at once, by the sizes that the file states."""
+
+BATCH_DECODED_BYTES_MAX = 64 << 20
+"""What is encoded at once, by the real sizes: its JSON stays far below the 2 GB that one Arrow array can hold."""
+
+_BUFFER_BYTES = 1 << 18
+"""How much of each column is read at once. Without it, all of a row group's column would be."""
+
+
+def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
+    """Yield the records of one Parquet file, `block_records` a block, the last one smaller.
+
+    Columns that are not sent are not read.
+
+    Raises:
+        ConfigError: the mapping does not fit the columns, or a column that is sent has a type without a JSON form.
+        SourceMissing: the file has gone, or is empty.
+        SourceUntrusted: it is not a Parquet file or is damaged; everything good before was yielded.
+    """
+    with closing(_open(file)) as table:
+        mapping = _map(table.schema_arrow, spec, file)
+        names = [mapping.id, *[column.name for column in mapping.sent]]
+        encoder = RowEncoder(
+            file.path,
+            to_json,
+            [Field(column.name, column.field, to_json) for column in mapping.sent],
+            nulls=spec.nulls,
+            no_id="id is null",
+            record_bytes_max=record_bytes_max,
+        )
+        cutter = BlockCutter(block_records)
+        row, source_bytes = 1, 0
+        damage: SourceUntrusted | None = None
+        try:
+            for ids, *columns in _batches(table, names, file, block_records):
+                rows = range(row, row + len(ids))
+                row += len(ids)
+                stored = (file.size or 0) * (row - 1) // table.metadata.num_rows
+                yield from cutter.add(encoder.encode(ids, columns, rows), stored - source_bytes)
+                source_bytes = stored
+        except SourceUntrusted as error:
+            damage = error
+        yield from cutter.finish()
+        if damage:
+            raise damage
+
+
+def _open(file: InputFile) -> native.ParquetFile:
+    if file.size == 0:
+        raise SourceMissing(f"{file.name} is empty")
+    try:
+        # pre_buffer would keep everything that was read until the file is closed
+        return native.ParquetFile(file.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+    except FileNotFoundError:
+        raise SourceMissing(f"{file.name} does not exist") from None
+    except (pa.ArrowException, OSError):
+        raise SourceUntrusted(
+            f"{file.name} cannot be read as Parquet: it is damaged, incomplete or another format"
+        ) from None
+
+
+def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> Mapping:
+    """Apply the mapping, and check that every column that takes part has a type that can be sent."""
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise SourceUntrusted(f"{file.name} has a column twice: {', '.join(map(repr, twice))}")
+    mapping = map_columns(schema.names, replace(spec, types={}), file.name)
+    mistakes = []
+    id_type = schema.field(mapping.id).type
+    if not is_id_type(id_type):
+        mistakes.append(f"source.id: column {mapping.id!r} holds {id_type}; ids must be text or integers")
+    for column in mapping.sent:
+        found = unsupported(schema.field(column.name).type)
+        if found:
+            mistakes.append(
+                f"source.exclude: column {column.name!r} holds {found}, which has no JSON form; leave it out"
+            )
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return mapping
+
+
+def _batches(
+    table: native.ParquetFile, names: Sequence[str], file: InputFile, block_records: int
+) -> Iterator[list[pa.Array]]:
+    """Yield the columns of some rows at a time, of bounded size."""
+    row = 1
+    try:
+        for batch in table.iter_batches(_batch_rows(table, block_records), columns=names, use_threads=False):
+            for part in _bounded(batch):
+                yield [part.column(name) for name in names]
+                row += len(part)
+    except (pa.ArrowException, OSError):
+        raise SourceUntrusted(
+            f"{file.name} is damaged behind row {row - 1}: its data cannot be read (was it copied completely?)"
+        ) from None
+
+
+def _batch_rows(table: native.ParquetFile, block_records: int) -> int:
+    """Return how many rows to decode at once: a block, fewer if rows are large."""
+    groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
+    row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return max(1, min(block_records, BATCH_BYTES // max(row_bytes, 1)))
+
+
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Halve a batch until its parts are small: sizes in a file are of encoded values, which can be far smaller."""
+    if batch.nbytes > BATCH_DECODED_BYTES_MAX and len(batch) > 1:
+        half = len(batch) // 2
+        yield from _bounded(batch.slice(0, half))
+        yield from _bounded(batch.slice(half))
+    else:
+        yield batch
