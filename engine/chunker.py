@@ -2,19 +2,22 @@
 
 A chunk closes at `records_max` records or before its lines would exceed `lines_bytes_max`, whichever comes first.
 Records of one id are merged, later values winning, so the ids of a chunk are pairwise different. Where the chunks
-are cut depends on nothing but the records and the two limits, which is what lets an interrupted run resume.
+are cut depends on nothing but what the source yields and the two limits, which lets an interrupted run resume; and not
+on how the source cuts its blocks, unless so much of it is refused that `REFUSALS_MAX` matters.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from engine.records import Block, Chunk, Place, Refusal, Span, cut_spans, join_spans, place_of
+from engine.records import Block, Chunk, Place, Refusal, Span, cut_spans, join_spans, places
 
 REFUSALS_MAX = 1_000
-"""A chunk with this many local refusals closes even if it is not full, so that bad input can't fill the memory."""
+"""A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
+of records: bad input can't fill the memory."""
 
 
 class Chunker:
@@ -41,7 +44,7 @@ class Chunker:
             yield self._close()
         else:
             yield from self._add_runs(block)
-        if len(self._open.refusals) >= REFUSALS_MAX:
+        if len(self._open.refusals) >= REFUSALS_MAX or self._open.refused_bytes() > self._lines_bytes_max:
             yield self._close()
 
     def finish(self) -> Iterator[Chunk]:
@@ -60,18 +63,18 @@ class Chunker:
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:
         """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
-        ids, spans = block.ids, block.spans
+        ids, spans = block.ids, deque(block.spans)
         lines = block.lines.split(b"\n") if ids else []
         start = 0
         while start < len(ids):
             room = self._records_max - len(self._open.lines)
             run = slice(start, start + room)
-            run_spans, spans = cut_spans(spans, room)
+            run_spans = _take(spans, room)
             if self._open.can_extend(ids[run], lines[run], self._lines_bytes_max):
                 self._open.extend(ids[run], lines[run], run_spans)
             else:
-                for index, (record_id, line) in enumerate(zip(ids[run], lines[run], strict=True)):
-                    yield from self._add_record(record_id, line, place_of(run_spans, index))
+                for record_id, line, place in zip(ids[run], lines[run], places(run_spans), strict=True):
+                    yield from self._add_record(record_id, line, place)
             start += room
             if len(self._open.lines) == self._records_max:
                 yield self._close()
@@ -106,6 +109,10 @@ class _OpenChunk:
         self._joined_bytes = -1  # of the lines and the newlines between them
         self._superseded = 0
         self._whole: Block | None = None
+
+    def refused_bytes(self) -> int:
+        """How much text the refusals hold."""
+        return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
 
     def replace(self, block: Block) -> None:
         """Become `block`, uncut."""
@@ -159,8 +166,20 @@ class _OpenChunk:
     def _move(self, index: int, place: Place) -> None:
         """Say that the record at `index` now stands at `place`: where its latest values come from."""
         if len(self._spans) != len(self.lines):
-            self._spans = [Span(span.path, row, 1) for span in self._spans for row in _rows(span)]
+            self._spans = [Span(*each, 1) for each in places(self._spans)]
         self._spans[index] = Span(*place, 1)
+
+
+def _take(spans: deque[Span], count: int) -> list[Span]:
+    """Remove the places of the first `count` records from `spans`, or as many as there are, and return them."""
+    taken: list[Span] = []
+    while spans and count > 0:
+        span = spans.popleft()
+        head, tail = cut_spans([span], count)
+        taken += head
+        spans.extendleft(tail)
+        count -= span.count
+    return taken
 
 
 def merge_lines(older: bytes, newer: bytes) -> bytes:
@@ -175,10 +194,6 @@ class _Line(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-def _rows(span: Span) -> range:
-    return range(span.first_row, span.first_row + span.count)
 
 
 def _too_large(record_id: str, line: bytes, place: Place) -> Refusal:

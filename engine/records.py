@@ -7,7 +7,7 @@ are all slices of that blob; single lines are cut out only when a reply demands 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -60,9 +60,9 @@ class Refusal:
 
 @dataclass(slots=True)
 class Block:
-    """What a source yields: some consecutive records, of any number, in source order.
+    r"""What a source yields: some consecutive records, of any number, in source order.
 
-    `lines` is `b"\\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
+    `lines` is `b"\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
     source (as stored, so compressed bytes of a compressed file) were consumed for this block.
     """
@@ -137,6 +137,13 @@ def place_of(spans: Iterable[Span], index: int) -> Place:
             return Place(span.path, span.first_row + index)
         index -= span.count
     raise IndexError("the spans cover fewer records")
+
+
+def places(spans: Iterable[Span]) -> Iterator[Place]:
+    """Yield the place of each record that `spans` cover."""
+    for span in spans:
+        for row in range(span.first_row, span.first_row + span.count):
+            yield Place(span.path, row)
 
 
 def cut_spans(spans: Iterable[Span], count: int) -> tuple[list[Span], list[Span]]:
