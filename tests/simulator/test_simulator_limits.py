@@ -127,9 +127,12 @@ async def test_more_slots_help_at_once_and_a_cancelled_holder_gives_back() -> No
 
 
 def test_capacity_makes_requests_queue(server: StandInProcess) -> None:
-    server.change(capacity=1, latency_ms=30)
+    server.change(capacity=1, latency_ms=30, hold="before-apply")
     with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda id_: put(server, records(id_)), fresh_ids(4)))
+        waiting = [pool.submit(put, server, records(id_)) for id_ in fresh_ids(4)]
+        server.wait(held=4)
+        server.change(hold="nothing")  # all four want the one slot at the same moment
+        answers = [one.result(WAIT_S) for one in waiting]
     assert [answer.status for answer in answers] == [200] * 4
     took_s = sorted(entry["took_s"] for entry in server.requests()[-4:])
     assert took_s[0] >= 0.03
