@@ -163,7 +163,7 @@ class Delivery:
 
     async def _settle(self, part: Sequence[int]) -> Settled | Unproven | RefusedWhole | None:
         """Send `part` until something is proven; None if the run stops first."""
-        lines, ids = self._lines_of(part), [self._chunk.ids[index] for index in part]
+        lines, ids = self._lines_of(part), self._ids_of(part)
         trials = Trials(successes_before=self._traffic.breaker.successes)
         while True:
             reply, verdict = await self._attempt(lines, ids, is_split=len(part) < len(self._chunk.ids))
@@ -264,6 +264,10 @@ class Delivery:
         """Whether to split `part` unsent; not any more in a chunk where nothing is small enough."""
         learned = self._traffic.lines_bytes_max
         return learned < inf and len(part) > 1 and len(self._lines_of(part)) > learned and not self._is_spent()
+
+    def _ids_of(self, part: Sequence[int]) -> Sequence[str]:
+        whole = self._chunk.ids
+        return whole if len(part) == len(whole) else [whole[index] for index in part]
 
     def _lines_of(self, part: Sequence[int]) -> bytes:
         if len(part) == len(self._chunk.ids):
