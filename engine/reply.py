@@ -22,6 +22,9 @@ from engine.records import Failure, Outcome
 REASON_CHARACTERS_MAX = 300
 """Reasons are cut to this length: an API may answer with a page."""
 
+ERRORS_PER_RECORD_MAX = 50
+"""A record may break several rules at once; a list longer than that is noise, and not looked through."""
+
 _TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _REFUSES_ACCESS = frozenset({401, 402, 403, 404, 405, 407, 410, 451})
 
@@ -133,8 +136,8 @@ def _read_results(
     results: dict[str, Any], document: dict[str, Any], status: int, ids: Sequence[str]
 ) -> Settled | Unproven | RefusedWhole | TryAgain:
     failed = _proven_failures(results, len(ids))
-    errors = results.get("errors", [])
-    if failed is None or not isinstance(errors, list):
+    errors = [] if results.get("errors") is None else results["errors"]
+    if failed is None or not isinstance(errors, list) or len(errors) > ERRORS_PER_RECORD_MAX * len(ids):
         return TryAgain("the counts of the reply do not add up", Trouble.CONTRADICTION, status)
     if failed == 0:
         if errors or document.get("success") is not True or not 200 <= status < 300:
@@ -149,10 +152,11 @@ def _read_results(
     failures = _failures(attribution, status)
     if len(failures) == failed:
         return Settled(failures, retried=_count(results, "retried") or 0)
+    unnamed_reason = (attribution.unnamed_reason or reason)[:REASON_CHARACTERS_MAX]
     if failed == len(ids) == 1:
-        return Settled((Failure(0, Outcome.REJECTED, attribution.unnamed_reason or reason, status),))
+        return Settled((Failure(0, Outcome.REJECTED, unnamed_reason, status),))
     if failed == len(ids) and not failures:
-        return RefusedWhole(attribution.unnamed_reason or reason, status)
+        return RefusedWhole(unnamed_reason, status)
     left = [index for index in range(len(ids)) if index not in attribution.reasons]
     return Unproven(failures, left, "the reply does not name every record that failed", status)
 

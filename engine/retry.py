@@ -6,12 +6,15 @@ Full jitter as in "Exponential Backoff And Jitter" (AWS Architecture Blog); the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from random import Random
 
 from engine.reply import Trouble, TryAgain
+
+_SECONDS = re.compile(r"[0-9]{1,18}(\.[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +115,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return the wait that `Retry-After` asks for, in seconds, or None if it is missing or malformed.
 
     Seconds or an HTTP date (RFC 9110, section 10.2.3); a date is measured against the reply's own `Date`, so that
-    two clocks need not agree. Fractions are accepted; negative and non-finite values are malformed.
+    two clocks need not agree. Fractions are accepted; everything else, negative numbers too, is malformed.
     """
     text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        return _seconds_until(text, headers)
-    return seconds if 0 <= seconds < float("inf") else None
+    return float(text) if _SECONDS.fullmatch(text) else _seconds_until(text, headers)
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:
