@@ -98,7 +98,7 @@ def whole_records_end(data: bytes) -> int:
 def find_delimiter(header: str, expected: str) -> str:
     """Return the delimiter of a header: the expected one unless only another makes several columns of it."""
     columns = {mark: len(_first_cells(header, mark)) for mark in (expected, ",", ";", "\t", "|")}
-    return expected if columns[expected] > 1 else max(columns, key=lambda mark: columns[mark])
+    return max(columns, key=lambda mark: columns[mark]) if columns[expected] == 1 else expected
 
 
 def _first_cells(text: str, delimiter: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +57,7 @@ def is_id_type(type_: pa.DataType) -> bool:
     """Return whether values of `type_` can be ids: text, or integers, which become their decimal text."""
     if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
         return is_id_type(type_.value_type)
-    return pa.types.is_integer(type_) or _is_text(type_)
+    return bool(pa.types.is_integer(type_)) or _is_text(type_)
 
 
 def to_json(array: pa.Array) -> JsonText:
@@ -89,8 +89,8 @@ def escape(text: pa.StringArray) -> pa.StringArray:
     return text
 
 
-def join(*parts: pa.StringArray | str) -> pa.StringArray:
-    """Return the parts of each row joined; a row with a null in any part is null."""
+def join(*parts: pa.StringArray | str, null_handling: Literal["emit_null", "replace"] = "emit_null") -> pa.StringArray:
+    """Return the parts of each row joined. A row with a null in any part is null, or else nulls count as empty."""
     merged: list[Any] = []
     for part in parts:
         if isinstance(part, str) and merged and isinstance(merged[-1], str):
@@ -98,7 +98,7 @@ def join(*parts: pa.StringArray | str) -> pa.StringArray:
         else:
             merged.append(part)
     scalars = [pa.scalar(part) if isinstance(part, str) else part for part in merged]
-    return pc.binary_join_element_wise(*scalars, "")
+    return pc.binary_join_element_wise(*scalars, "", null_handling=null_handling, null_replacement="")
 
 
 def complete(value: JsonText) -> pa.StringArray:
@@ -121,17 +121,12 @@ def where_not(fits: pa.BooleanArray) -> pa.BooleanArray | None:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_)
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def _is_list(type_: pa.DataType) -> bool:
-    return (
-        pa.types.is_list(type_)
-        or pa.types.is_large_list(type_)
-        or pa.types.is_fixed_size_list(type_)
-        or pa.types.is_list_view(type_)
-        or pa.types.is_large_list_view(type_)
-    )
+    lists = (pa.ListType, pa.LargeListType, pa.FixedSizeListType, pa.ListViewType, pa.LargeListViewType)
+    return isinstance(type_, lists)
 
 
 def _values(text: pa.StringArray) -> bytes:

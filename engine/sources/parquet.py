@@ -11,8 +11,9 @@ from pyarrow import parquet as native
 
 from engine.errors import ConfigError, SourceMissing, SourceUntrusted
 from engine.records import Block
-from engine.sources.columnar import BlockCutter, Field, RowEncoder
+from engine.sources.columnar import Field, RowEncoder
 from engine.sources.columns import Mapping, map_columns
+from engine.sources.even_blocks import BlockCutter
 from engine.sources.files import InputFile
 from engine.sources.json_columns import is_id_type, to_json, unsupported
 from engine.sources.spec import SourceSpec
@@ -81,9 +82,6 @@ def _open(file: InputFile) -> native.ParquetFile:
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> Mapping:
     """Apply the mapping, and check that every column that takes part has a type that can be sent."""
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-    if twice:
-        raise SourceUntrusted(f"{file.name} has a column twice: {', '.join(map(repr, twice))}")
     mapping = map_columns(schema.names, replace(spec, types={}), file.name)
     mistakes = []
     id_type = schema.field(mapping.id).type

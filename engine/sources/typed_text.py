@@ -24,7 +24,7 @@ _BOOLEAN_WORDS = pa.array(_BOOLEANS)
 _BOOLEAN_VALUES = pa.array(_BOOLEANS.values())
 
 _SPACES = " \t\r\n"
-_integer = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
+_integer = re.compile(r"([+-]?)0*([0-9]+)")
 _number = re.compile(r"([+-]?)0*([0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _FIRST_DATE = pa.scalar(date(1, 1, 1))
 
@@ -39,9 +39,9 @@ class _Reading(NamedTuple):
     complaint: str
 
 
-def typed_json(text: pa.StringArray, type_: ColumnType | None) -> JsonText:
+def typed_json(text: pa.StringArray, type_: ColumnType) -> JsonText:
     """Return a column of valid UTF-8 text as JSON text of the declared type; nulls stay nulls."""
-    if type_ is None or type_ == "string":
+    if type_ == "string":
         return JsonText(escape(text), quoted=True)
     if type_ == "boolean":
         return _booleans(text)
@@ -62,7 +62,7 @@ def _booleans(text: pa.StringArray) -> JsonText:
     """`true`, `yes` and `1`, or `false`, `no` and `0`, in capitals or small letters."""
     words = pc.index_in(pc.ascii_lower(pc.ascii_trim(text, _SPACES)), _BOOLEAN_WORDS)
     fits = pc.or_(words.is_valid(), text.is_null())
-    return JsonText(_BOOLEAN_VALUES.take(words), False, where_not(fits), "is not a boolean")
+    return JsonText(_BOOLEAN_VALUES.take(words), False, where_not(fits), "is not true or false")
 
 
 def _plain_integers(text: pa.StringArray) -> pa.BooleanArray:
@@ -73,7 +73,7 @@ def _plain_integers(text: pa.StringArray) -> pa.BooleanArray:
 
 
 def _read_integer(value: str) -> str | None:
-    """A whole number of any size: leading zeros and a plus sign go, and so do decimals that are zero."""
+    """A whole number of any size: leading zeros and a plus sign go, because JSON has none."""
     match = _integer.fullmatch(value)
     if not match:
         return None
@@ -91,7 +91,7 @@ def _read_number(value: str) -> str | None:
     if not match or not any(character.isdigit() for character in value.lower().partition("e")[0]):
         return None
     sign, digits, fraction, exponent = (part or "" for part in match.groups())
-    return f"{sign.strip('+')}{digits or '0'}{fraction.rstrip() if fraction != '.' else ''}{exponent}"
+    return f"{sign.strip('+')}{digits or '0'}{fraction if fraction != '.' else ''}{exponent}"
 
 
 def _dates(text: pa.StringArray) -> JsonText:
@@ -102,7 +102,7 @@ def _dates(text: pa.StringArray) -> JsonText:
     if _are_dates(days):
         return JsonText(days, quoted=True)
     fits = pa.array([None if day is None else _is_date(day) for day in days.to_pylist()], pa.bool_())
-    return JsonText(days, True, where_not(fits), "is not a date (YYYY-MM-DD)")
+    return JsonText(days, True, where_not(fits), "is not a date like 2026-11-30")
 
 
 def _are_dates(text: pa.StringArray) -> bool:
@@ -137,7 +137,7 @@ def _read_json(value: str) -> str | None:
 
 
 _READINGS: dict[ColumnType, _Reading] = {
-    "integer": _Reading(_plain_integers, _read_integer, "is not an integer"),
+    "integer": _Reading(_plain_integers, _read_integer, "is not a whole number"),
     "number": _Reading(_plain_numbers, _read_number, "is not a number"),
-    "json": _Reading(_no_json_is_plain, _read_json, "is not valid JSON"),
+    "json": _Reading(_no_json_is_plain, _read_json, "is not JSON"),
 }

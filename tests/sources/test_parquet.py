@@ -1,0 +1,363 @@
+"""Parquet sources: every value exact, whatever its type, and nothing read that is not sent."""
+
+import json
+import math
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import ConfigError, SourceMissing
+from engine.sources import parquet
+from engine.sources.columnar import RowEncoder
+from engine.sources.json_columns import complete, to_json
+from tests.sources.tables import TableReading, read_file
+
+
+def read_table(folder: Path, table: pa.Table, *, row_group_size: int | None = None, **mapping: Any) -> TableReading:
+    path = folder / "source.parquet"
+    pq.write_table(table, path, row_group_size=row_group_size)
+    return read_file(path, **mapping)
+
+
+def value_of(folder: Path, array: pa.Array) -> list[str]:
+    """The JSON text that each value of a column is sent as."""
+    found = read_table(folder, pa.table({"id": [str(i) for i in range(len(array))], "v": array}), nulls="send")
+    assert not found.refusals
+    prefixes = [f'{{"id":"{i}","data":{{"v":' for i in range(len(array))]
+    return [line.decode()[len(prefix) : -2] for prefix, line in zip(prefixes, found.lines, strict=True)]
+
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("array", "texts"),
+    [
+        (pa.array([2**63 - 1, -(2**63), 2**53 + 1, None]), [str(2**63 - 1), str(-(2**63)), str(2**53 + 1), "null"]),
+        (pa.array([2**64 - 1], pa.uint64()), [str(2**64 - 1)]),
+        (pa.array([Decimal("1.10"), Decimal("-0.05"), None], pa.decimal128(12, 2)), ["1.10", "-0.05", "null"]),
+        (
+            pa.array([Decimal("12345678901234567890123456789.12")], pa.decimal128(38, 2)),
+            ["12345678901234567890123456789.12"],
+        ),
+        (pa.array([0.1, 5000.0, 1e-7, -0.0, 1e300]), ["0.1", "5000", "1e-7", "-0", "1e+300"]),
+        (pa.array([0.1], pa.float32()), ["0.1"]),
+        (pa.array([True, False, None]), ["true", "false", "null"]),
+        (pa.array([date(2026, 11, 5), date(1, 1, 1)]), ['"2026-11-05"', '"0001-01-01"']),
+        (
+            pa.array([datetime(2026, 11, 5, 10), datetime(2026, 11, 5, 10, 0, 0, 1200), None]),
+            ['"2026-11-05T10:00:00"', '"2026-11-05T10:00:00.001200"', "null"],
+        ),
+        (
+            pa.array([datetime(2026, 11, 5, 10, tzinfo=INDIA)], pa.timestamp("ms", "Asia/Kolkata")),
+            ['"2026-11-05T10:00:00+05:30"'],
+        ),
+        (pa.array([datetime(2026, 11, 5, 10, tzinfo=UTC)], pa.timestamp("s", "UTC")), ['"2026-11-05T10:00:00Z"']),
+        (pa.array([-1], pa.timestamp("us", "-03:00")), ['"1969-12-31T20:59:59.999999-03:00"']),
+        (pa.array([0], pa.timestamp("us", "Nowhere/Atall")), ['"1970-01-01T00:00:00Z"']),
+        (pa.array([time(10, 30), time(10, 30, 0, 5)]), ['"10:30:00"', '"10:30:00.000005"']),
+        (pa.array([timedelta(seconds=90), timedelta(milliseconds=-1500)], pa.duration("ms")), ['"PT90S"', '"-PT1.5S"']),
+        (pa.array(["a", "b", "a", None]).dictionary_encode(), ['"a"', '"b"', '"a"', "null"]),
+        (pa.array(['q"\\\n\t\0\x1f', "नमस्ते", "😀\u2028"]), ['"q\\"\\\\\\n\\t\\u0000\\u001f"', '"नमस्ते"', '"😀\u2028"']),
+        (pa.array(["x"], pa.large_string()), ['"x"']),
+        (pa.array([[1, None], [], None]), ["[1,null]", "[]", "null"]),
+        (
+            pa.array([{"a": Decimal("1.10"), "b": [{"c": "x,}"}]}, None, {"a": None, "b": None}]),
+            ['{"a":1.10,"b":[{"c":"x,}"}]}', "null", '{"a":null,"b":null}'],
+        ),
+        (
+            pa.array([[('k"', 1)], None, [], [("a", None), ("b", 2)]], pa.map_(pa.string(), pa.int32())),
+            ['{"k\\"":1}', "null", "{}", '{"a":null,"b":2}'],
+        ),
+        (pa.array([[(7, "x")]], pa.map_(pa.int32(), pa.string())), ['{"7":"x"}']),
+        (pa.nulls(2), ["null", "null"]),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_values_are_exact(tmp_path: Path, array: pa.Array, texts: list[str]) -> None:
+    assert value_of(tmp_path, array) == texts
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (pa.array([1.0, math.nan, None]), "column 'v' is not a finite number"),
+        (pa.array([1.0, -math.inf, None]), "column 'v' is not a finite number"),
+        (pa.array([[1.0], [2.0, math.nan], None]), "column 'v' holds a value that is not a finite number"),
+        (
+            pa.array([{"x": {"y": 1.0}}, {"x": {"y": math.inf}}, None]),
+            "column 'v' holds a value that is not a finite number",
+        ),
+        (pa.array([0, 2**40, None], pa.timestamp("s")), "column 'v' is not a date in the years 0 to 9999"),
+        (
+            pa.array([0, 3_000_000, None], pa.int32()).cast(pa.date32()),
+            "column 'v' is not a date in the years 0 to 9999",
+        ),
+        (pa.array([b"a", b"\xff", None]).view(pa.string()), "column 'v' is not valid UTF-8"),
+    ],
+)
+def test_what_json_cannot_say_is_refused(tmp_path: Path, array: pa.Array, reason: str) -> None:
+    found = read_table(tmp_path, pa.table({"id": ["1", "2", "3"], "v": array, "w": [1, 2, 3]}))
+    assert found.ids == ["1", "3"]
+    assert found.data[1] == {"w": 3}
+    assert found.reasons == [(2, reason)]
+    assert json.loads(found.refusals[0].data or b"")["w"] == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "ids"),
+    [
+        (pa.array([7, 2**62]), ["7", str(2**62)]),
+        (pa.array(["007", 'q"']), ["007", 'q"']),
+        (pa.array(["a", "a"]).dictionary_encode(), ["a", "a"]),
+        (pa.array([1, 2], pa.uint8()), ["1", "2"]),
+    ],
+)
+def test_ids_are_text(tmp_path: Path, array: pa.Array, ids: list[str]) -> None:
+    assert read_table(tmp_path, pa.table({"id": array, "v": [1, 2]})).ids == ids
+
+
+def test_ids_that_are_none(tmp_path: Path) -> None:
+    ids = pa.array([b"1", None, b"", b"\xff", b"5"]).view(pa.string())
+    found = read_table(tmp_path, pa.table({"id": ids, "v": [1, 2, 3, 4, 5]}))
+    assert found.ids == ["1", "5"]
+    assert found.reasons == [(2, "id is null"), (3, "id is empty"), (4, "id is not valid UTF-8")]
+
+
+@pytest.mark.parametrize(
+    ("table", "mapping", "words"),
+    [
+        ({"id": [1.5], "v": [1]}, {}, ["'id'", "double"]),
+        ({"id": ["1"], "v": [b"x"], "w": [[b"y"]]}, {}, ["'v'", "'w'", "binary"]),
+        ({"id": ["1"], "v": [1]}, {"id": None}, ["source.id"]),
+        ({"id": ["1"], "v": [1]}, {"fields": ("x",)}, ["'x'"]),
+        ({"id": ["1"]}, {}, ["no column"]),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_one_error(
+    tmp_path: Path, table: dict[str, Any], mapping: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_table(tmp_path, pa.table(table), **mapping)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_columns_not_sent_are_not_read(tmp_path: Path) -> None:
+    table = pa.table({"id": ["1"], "a": [1], "secret": [b"binary"], "b.c": [2], "b": [{"c": 3}]})
+    found = read_table(tmp_path, table, exclude=frozenset({"secret"}), rename={"a": "z"})
+    assert found.data == [{"z": 1, "b.c": 2, "b": {"c": 3}}]
+    assert read_table(tmp_path, table, fields=("b.c",)).data == [{"b.c": 2}]
+
+
+def test_blocks_have_exactly_the_size_asked_for_across_row_groups(tmp_path: Path) -> None:
+    table = pa.table({"id": pa.array(range(25_000)), "v": pa.array(range(25_000))})
+    found = read_table(tmp_path, table, row_group_size=3_333, block_records=1_000)
+    assert found.block_sizes == [1_000] * 25
+    assert found.ids == [str(i) for i in range(25_000)]
+    assert found.source_bytes == (tmp_path / "source.parquet").stat().st_size
+
+
+def test_large_values_come_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "BATCH_DECODED_BYTES_MAX", 50_000)
+    encoded_rows: list[int] = []
+    encode = RowEncoder.encode
+
+    def counting(self: RowEncoder, ids: Any, columns: Any, rows: Any) -> Any:
+        encoded_rows.append(len(rows))
+        return encode(self, ids, columns, rows)
+
+    monkeypatch.setattr(RowEncoder, "encode", counting)
+    table = pa.table({"id": pa.array(range(300)), "v": ["x" * 10_000] * 300})  # a dictionary: 10 kB in the file
+    assert len(read_table(tmp_path, table).ids) == 300
+    assert sum(encoded_rows) == 300
+    assert max(encoded_rows) <= 5
+
+
+def test_a_record_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    found = read_table(tmp_path, pa.table({"id": ["1", "2"], "v": ["x" * 600, "y"]}), record_bytes_max=500)
+    assert found.ids == ["2"]
+    assert found.reasons == [(1, "the record is longer than 500 bytes")]
+
+
+def test_an_empty_table_has_no_records(tmp_path: Path) -> None:
+    assert read_table(tmp_path, pa.table({"id": pa.array([], pa.string()), "v": pa.array([], pa.int64())})).ids == []
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "source.parquet"
+    pq.write_table(
+        pa.table({"id": pa.array(range(100_000)), "v": pa.array(range(100_000))}), path, row_group_size=20_000
+    )
+    content = path.read_bytes()
+    for damaged in (content[:-100], content[:1000], b"PAR1 and then something else", b"id,v\n1,2\n"):
+        path.write_bytes(damaged)
+        assert "cannot be read as Parquet" in (read_file(path).damage or "")
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(5000) + content[middle + 5000 :])
+    found = read_file(path)
+    assert "is damaged behind row" in (found.damage or "")
+    assert found.ids == [str(i) for i in range(len(found.ids))]
+    assert len(found.ids) >= 10_000
+    path.write_bytes(b"")
+    with pytest.raises(SourceMissing, match="empty"):
+        read_file(path)
+
+
+# Random columns of every type, held against a plain and slow encoder.
+
+# Arrow knows the changes of a zone up to 2037; later times keep their instant, with an offset of then.
+_naive_times = st.datetimes(datetime(1678, 1, 1), datetime(2261, 1, 1))
+_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+_leaves: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
+    (pa.string(), _texts),
+    (pa.large_string(), _texts),
+    (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
+    (pa.uint64(), st.integers(0, 2**64 - 1)),
+    (pa.int8(), st.integers(-128, 127)),
+    (pa.float64(), st.floats(allow_nan=False, allow_infinity=False)),
+    (pa.float32(), st.floats(allow_nan=False, allow_infinity=False, width=32)),
+    (pa.decimal128(20, 3), st.decimals(-(10**15), 10**15, places=3)),
+    (pa.decimal128(38, 20), st.decimals(-(10**15), 10**15, places=20)),
+    (pa.decimal256(50, 2), st.decimals(-(10**40), 10**40, places=2)),
+    (pa.bool_(), st.booleans()),
+    (pa.date32(), st.dates()),
+    (pa.timestamp("s"), _naive_times.map(lambda moment: moment.replace(microsecond=0))),
+    (pa.timestamp("us"), _naive_times),
+    (pa.timestamp("us", "Asia/Kolkata"), _naive_times.map(lambda moment: moment.replace(tzinfo=UTC))),
+    (
+        pa.timestamp("ms", "America/New_York"),
+        st.datetimes(datetime(1678, 1, 1), datetime(2037, 1, 1)).map(lambda m: m.replace(microsecond=5000, tzinfo=UTC)),
+    ),
+    (pa.time64("us"), st.times()),
+    (pa.duration("us"), st.timedeltas(timedelta(days=-9999), timedelta(days=9999))),
+    (pa.dictionary(pa.int32(), pa.string()), _texts),
+]
+
+
+def _nested(
+    inner: st.SearchStrategy[tuple[pa.DataType, st.SearchStrategy[Any]]],
+) -> st.SearchStrategy[tuple[pa.DataType, st.SearchStrategy[Any]]]:
+    def of_list(item: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
+        return pa.list_(item[0]), st.lists(st.none() | item[1], max_size=3)
+
+    def of_struct(items: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
+        names = [f'f"{i}' for i in range(len(items))]
+        values = {name: st.none() | item[1] for name, item in zip(names, items, strict=True)}
+        return pa.struct([(name, item[0]) for name, item in zip(names, items, strict=True)]), st.fixed_dictionaries(
+            values
+        )
+
+    def of_map(item: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
+        entries = st.dictionaries(_texts, st.none() | item[1], max_size=3).map(lambda found: list(found.items()))
+        return pa.map_(pa.string(), item[0]), entries
+
+    return inner.map(of_list) | st.lists(inner, min_size=1, max_size=3).map(of_struct) | inner.map(of_map)
+
+
+_columns = st.recursive(st.sampled_from(_leaves), _nested, max_leaves=4)
+
+
+def plainly(value: Any, type_: pa.DataType) -> str:
+    """One Python value as JSON, without haste."""
+    if value is None:
+        return "null"
+    if pa.types.is_map(type_):
+        members = [f"{json.dumps(key)}:{plainly(item, type_.item_type)}" for key, item in value]
+        return "{" + ",".join(members) + "}"
+    if pa.types.is_list(type_):
+        return "[" + ",".join(plainly(item, type_.value_type) for item in value) + "]"
+    if pa.types.is_struct(type_):
+        members = [f"{json.dumps(field.name)}:{plainly(value[field.name], field.type)}" for field in type_]
+        return "{" + ",".join(members) + "}"
+    if pa.types.is_duration(type_):
+        seconds = abs(value) // timedelta(seconds=1)
+        fraction = f"{(abs(value) % timedelta(seconds=1)) // timedelta(microseconds=1):06}".rstrip("0")
+        return json.dumps(f"{'-' if value < timedelta(0) else ''}PT{seconds}{'.' if fraction else ''}{fraction}S")
+    if isinstance(value, datetime | date | time):
+        return json.dumps(value.isoformat())
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
+
+
+def comparable(text: str, type_: pa.DataType) -> Any:
+    """JSON as values: decimals exact, floats as what they read back as, times without differences of notation."""
+    if pa.types.is_float32(type_):
+        return pa.array([json.loads(text)], pa.float32())[0].as_py()
+    if pa.types.is_temporal(type_) and not pa.types.is_duration(type_) and text != "null":
+        moment = json.loads(text)
+        return datetime.fromisoformat(moment) if "T" in moment else moment.partition(".")[0], moment.partition(".")[2]
+    return json.loads(text, parse_float=float if pa.types.is_floating(type_) else Decimal)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), leaf=st.sampled_from(_leaves))
+def test_random_columns_of_every_type(data: st.DataObject, leaf: tuple[pa.DataType, st.SearchStrategy[Any]]) -> None:
+    type_, values = leaf
+    items = data.draw(st.lists(st.none() | values, max_size=8))
+    array = pa.array(items, type_)
+    encoded = to_json(array.slice(len(items) // 3))
+    assert encoded.misfits is None
+    texts = complete(encoded).fill_null("null").to_pylist()
+    expected = [plainly(value, type_) for value in array.slice(len(items) // 3).to_pylist()]
+    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+        texts = [text.replace('Z"', '+00:00"') for text in texts]
+        expected = [_without_zeros(text) for text in expected]
+        texts = [_without_zeros(text) for text in texts]
+        assert texts == expected
+    else:
+        assert [comparable(text, type_) for text in texts] == [comparable(text, type_) for text in expected]
+
+
+def _without_zeros(text: str) -> str:
+    """A time whose fraction has no zeros at its end."""
+    whole, point, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{whole}{point}{digits.rstrip('0')}{rest[len(digits) :]}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), column=_columns.filter(lambda column: pa.types.is_nested(column[0])))
+def test_random_nested_columns(data: st.DataObject, column: tuple[pa.DataType, st.SearchStrategy[Any]]) -> None:
+    type_, values = column
+    items = data.draw(st.lists(st.none() | values, max_size=6))
+    array = pa.array(items, type_).slice(len(items) // 3)
+    texts = complete(to_json(array)).fill_null("null").to_pylist()
+    decoded = [json.loads(text) for text in texts]
+    expected = [json.loads(plainly(value, type_)) for value in array.to_pylist()]
+    assert _shape(decoded) == _shape(expected)
+
+
+def _shape(value: Any) -> Any:
+    """What is left of a value without its notation, which the test of each type looks at: numbers as floats."""
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shape(item) for item in value]
+    if isinstance(value, str):
+        return _without_zeros(value.replace("Z", "+00:00")) if "T" in value else _without_zeros(value)
+    return pa.scalar(value, pa.float32()).as_py() if isinstance(value, float) else value
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[st.none() | _texts] * 3, st.none() | st.integers(0, 9)), max_size=12),
+    nulls=st.sampled_from(["omit", "send"]),
+)
+def test_every_pattern_of_nulls(tmp_path_factory: pytest.TempPathFactory, rows: list[Any], nulls: str) -> None:
+    names = ["a", "b", "c", "d"]
+    columns = [pa.array([row[i] for row in rows], pa.int64() if i == 3 else pa.string()) for i in range(4)]
+    table = pa.table([pa.array(range(len(rows)), pa.int64()), *columns], ["id", *names])
+    found = read_table(tmp_path_factory.mktemp("nulls"), table, nulls=nulls)
+    expected = {
+        i: {name: value for name, value in zip(names, row, strict=True) if value is not None or nulls == "send"}
+        for i, row in enumerate(rows)
+    }
+    assert dict(zip(map(int, found.ids), found.data, strict=True)) == {i: data for i, data in expected.items() if data}
+    assert [list(data) for data in found.data] == [list(data) for data in expected.values() if data]
+    assert found.reasons == [(i + 1, "data has no fields") for i, data in expected.items() if not data]
