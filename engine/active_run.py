@@ -25,7 +25,7 @@ from engine.pipeline import run_pipeline
 from engine.producer import first_records, skip_done
 from engine.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
 from engine.records import Chunk, ChunkResult, Outcome
-from engine.report import Report, iso, status_of
+from engine.report import Pacing, Report, iso, status_of
 from engine.retry import Breaker, RetryBudget, RetryPolicy
 from engine.sources import Source
 from engine.sources.fingerprint import FileFingerprint
@@ -89,9 +89,11 @@ class ActiveRun:
         self.telemetry = Telemetry(earlier=dict(run.telemetry))
         self.telemetry.start_from(counts.updated)
         self.traffic = self._new_traffic(learned)
+        self._api: HttpBulkApi | None = None
 
     async def work(self, api: HttpBulkApi, display: ProgressDisplay) -> EngineError | None:
         """Run the pipeline; return why it stopped before its end, if it did."""
+        self._api = api
         ticker = asyncio.create_task(self._tick(display))
         try:
             async with api:
@@ -104,7 +106,6 @@ class ActiveRun:
             ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await ticker
-            self.telemetry.bytes_sent += api.bytes_sent
         if self._read == 0 and not self._job.of_rejects:
             return SourceMissing(f"{self._job.source.label} holds no record")
         return None
@@ -125,6 +126,43 @@ class ActiveRun:
         """Seconds worked by all processes of the run."""
         return self._run.worked_s + self._clock() - self._started_at
 
+    @property
+    def campaign_id(self) -> str:
+        """The campaign that is updated."""
+        return self._run.campaign_id
+
+    @property
+    def counts(self) -> RecordCounts:
+        """The sums so far; what was read and has no durable result is pending."""
+        return replace(self._counts, read=self._counts.read + self._pending, pending=self._pending)
+
+    @property
+    def throttled_s(self) -> float:
+        """Seconds that all processes of the run held back because the API said so."""
+        return self.telemetry.quiet_s + self.traffic.turnstile.quiet_s
+
+    @property
+    def retries(self) -> int:
+        """Requests of all processes that repeated an earlier one."""
+        return self.telemetry.retries + self.traffic.retries
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of all request bodies, of all processes."""
+        return self.telemetry.bytes_sent + (self._api.bytes_sent if self._api else 0)
+
+    @property
+    def pacing(self) -> Pacing:
+        """The limits that were found, and how."""
+        now, worked_s = self._clock(), self.worked_s
+        return self.telemetry.pacing(self.traffic.pacer, lambda at: worked_s + at - now)
+
+    def telemetry_json(self) -> dict[str, Any]:
+        """Return what the next process of the run goes on from."""
+        return self.telemetry.to_json(
+            self.pacing, quiet_s=self.throttled_s, bytes_sent=self.bytes_sent, retries=self.retries
+        )
+
     async def report(self, error: EngineError | None) -> Report:
         """Derive the report from the journal; what was read beyond it is pending.
 
@@ -140,7 +178,6 @@ class ActiveRun:
         if error is None and not self.finished:
             raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
         exit_code = _exit_code(error, counts.invalid + counts.rejected + counts.unknown)
-        now, worked_s = self._clock(), self.worked_s
         return Report(
             run_id=self._run.id,
             status=status_of(exit_code),
@@ -148,7 +185,7 @@ class ActiveRun:
             campaign_id=self._run.campaign_id,
             started_at=self._run.started_at,
             finished_at=iso(datetime.now(UTC)),
-            duration_s=round(worked_s, 3),
+            duration_s=round(self.worked_s, 3),
             resumes=self._run.resumes,
             records=counts,
             requests=replace(self.traffic.requests),
@@ -158,9 +195,9 @@ class ActiveRun:
             source=self._job.source.label,
             config_path=self._job.config_path,
             latency_ms=self.telemetry.latencies.latency(),
-            throttled_s=round(self.telemetry.quiet_s + self.traffic.turnstile.quiet_s, 3),
-            bytes_sent=self.telemetry.bytes_sent,
-            pacing=self.telemetry.pacing(self.traffic.pacer, lambda at: worked_s + at - now),
+            throttled_s=round(self.throttled_s, 3),
+            bytes_sent=self.bytes_sent,
+            pacing=self.pacing,
             timeline=self.telemetry.timeline.samples,
         )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from engine import logs, metrics, notify
 from engine.active_run import ActiveRun
 from engine.config import Notify, Settings
+from engine.metrics import MetricValues
 from engine.report import REPORT_JSON, Report
 
 
@@ -29,27 +31,37 @@ async def announce_end(settings: Settings, report: Report, run_dir: Path) -> Non
         _log(await asyncio.to_thread(notify.run_command, table.command, report, path, secret_names=secrets))
 
 
-def write_metrics(table: Notify, report: Report, active: ActiveRun) -> None:
-    """Write the metrics file, if one is wanted."""
-    if table.prometheus_textfile is None:
-        return
-    now_s = time.time()
-    values = metrics.MetricValues(
-        campaign_id=report.campaign_id,
-        records=report.records,
-        requests=report.requests,
-        duration_s=report.duration_s,
+def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValues:
+    """Return what a run shows to Prometheus: as it stands now, or as it ended."""
+    traffic, pacing, now_s = active.traffic, active.pacing, time.time()
+    return MetricValues(
+        campaign_id=active.campaign_id,
+        records=report.records if report else active.counts,
+        requests=report.requests if report else replace(traffic.requests),
+        duration_s=report.duration_s if report else active.worked_s,
         latency=active.telemetry.latencies,
-        throttled_s=report.throttled_s,
-        retries=active.traffic.retries,
-        in_flight=active.traffic.turnstile.in_flight,
-        rate_limit=report.pacing.rate_limit,
-        in_flight_limit=report.pacing.in_flight_limit,
-        exit_code=report.exit_code,
-        finished_at_s=now_s,
-        last_success_s=now_s if report.exit_code == 0 else None,
+        statuses=active.telemetry.statuses,
+        throttled_s=active.throttled_s,
+        retries=active.retries,
+        in_flight=traffic.turnstile.in_flight,
+        rate_limit=pacing.rate_limit,
+        in_flight_limit=pacing.in_flight_limit,
+        exit_code=report.exit_code if report else None,
+        finished_at_s=now_s if report else None,
+        last_success_s=now_s if report and report.exit_code == 0 else None,
     )
-    _log(metrics.write(table.prometheus_textfile, values))
+
+
+def write_metrics(table: Notify, values: MetricValues) -> None:
+    """Write the metrics file, if one is wanted."""
+    if table.prometheus_textfile is not None:
+        _log(metrics.write(table.prometheus_textfile, values))
+
+
+def announce_no_run(table: Notify, exit_code: int) -> None:
+    """Tell the health check that there will be no report, because a run could not begin or met a bug."""
+    if table.healthcheck_url:
+        _log(notify.ping_no_run(table.healthcheck_url, exit_code))
 
 
 def _log(problem: str | None) -> None:

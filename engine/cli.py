@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine.errors import EngineError, ExitCode
+
 if TYPE_CHECKING:
     from engine.config import Settings
     from engine.progress import ProgressDisplay, ProgressSnapshot
@@ -211,6 +213,9 @@ def _run(args: argparse.Namespace, run_loop: RunLoop) -> int:
 
     try:
         report = run_loop(work, display.prompt)
+    except Exception as error:
+        _announce_no_run(settings, error)
+        raise
     finally:
         display.close()
     _show(report, settings, args)
@@ -232,6 +237,15 @@ async def _work(settings: Settings, args: argparse.Namespace, stop: Stop, displa
     from engine.jobs import sync
 
     return await sync(settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=config_path)
+
+
+def _announce_no_run(settings: Settings, error: Exception) -> None:
+    """A night that leaves no report is told, too; unless another run is under way, which tells its own end."""
+    from engine.announce import announce_no_run
+
+    exit_code = error.exit_code if isinstance(error, EngineError) else ExitCode.BUG
+    if exit_code is not ExitCode.LOCKED:
+        announce_no_run(settings.notify, exit_code)
 
 
 async def _announce(stop: Stop, display: SupervisedDisplay) -> None:

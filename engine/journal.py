@@ -169,6 +169,16 @@ class Journal:
                 (int(finished), worked_s, json.dumps(asdict(requests)), json.dumps(telemetry), run.id),
             )
 
+    def save_telemetry(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    ) -> None:
+        """Write down how the run looks from outside, so that a killed process loses little of it."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE run SET worked_s = ?, requests = ?, telemetry = ? WHERE id = ?",
+                (worked_s, json.dumps(asdict(requests)), json.dumps(telemetry), run.id),
+            )
+
     def counts(self, run: Run) -> RecordCounts:
         """Return the sums over all chunks of `run` with a durable result."""
         names = ("read", "invalid", "superseded", "updated", "rejected", "unknown")

@@ -38,6 +38,15 @@ def ping_end(url: str, report: Report, *, timeout_s: float = PING_TIMEOUT_S) -> 
     return _ping(url, event, body(report).encode("utf-8", "replace"), timeout_s)
 
 
+def ping_no_run(url: str, exit_code: int, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
+    """Tell the health check at `url` that a night left no report; return what went wrong, or None. Blocks.
+
+    The reason stays in the log: it names files.
+    """
+    text = f"no report: the run could not begin or met a bug, exit code {exit_code}; its log says why\n"
+    return _ping(url, str(exit_code), text.encode(), timeout_s)
+
+
 def body(report: Report) -> str:
     """Return the summary that leaves the machine: the verdict, counts and reasons, but no ids and no file names."""
     records = report.records

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 from engine import logs
 from engine.active_run import ActiveRun, Job
-from engine.announce import announce_end, announce_start, write_metrics
+from engine.announce import announce_end, announce_start, metric_values, write_metrics
 from engine.bulk_api import Endpoint, HttpBulkApi
 from engine.config import Settings
 from engine.errors import EngineError, SourceUntrusted
@@ -27,6 +28,9 @@ from engine.sources.fingerprint import FileFingerprint, differences, fingerprint
 from engine.state_dir import RUNS
 from engine.status import previous_report
 from engine.stopping import Stop
+
+UPKEEP_S = 10.0
+"""How often metrics and telemetry of a run under way are written down."""
 
 Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
 
@@ -64,7 +68,11 @@ async def carry_out(
                 stop=stop,
             )
             await announce_start(settings.notify)
-            error = await active.work(api, display or NoProgress())
+            upkeep = asyncio.create_task(_keep_up(active, run, settings, thread, stop))
+            try:
+                error = await active.work(api, display or NoProgress())
+            finally:
+                await _end(upkeep)
             return await _conclude(active, run, error, settings, thread)
         finally:
             fingerprinting.cancel()
@@ -139,14 +147,33 @@ async def _conclude(
         finished=active.finished,
         worked_s=report.duration_s,
         requests=report.requests,
-        telemetry=active.telemetry.to_json(report.pacing),
+        telemetry=active.telemetry_json(),
     )
     await call(journal.learn, _limits_of(settings), active.traffic.pacer.to_json())
     previous = previous_report(settings.state.dir / RUNS, run.id)
     await call(write, report, journal.run_dir(run.id), previous=previous)
-    write_metrics(settings.notify, report, active)
+    await asyncio.to_thread(write_metrics, settings.notify, metric_values(active, report))
     await announce_end(settings, report, journal.run_dir(run.id))
     return report
+
+
+async def _keep_up(active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop) -> None:
+    """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
+    save = thread.value.save_telemetry
+    try:
+        while True:
+            await asyncio.to_thread(write_metrics, settings.notify, metric_values(active))
+            await asyncio.sleep(UPKEEP_S)
+            requests = replace(active.traffic.requests)
+            telemetry = active.telemetry_json()
+            await thread.call(save, run, worked_s=active.worked_s, requests=requests, telemetry=telemetry)
+    except EngineError as error:  # a journal that fails must not fail in silence
+        stop.request(error)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _limits_of(settings: Settings) -> str:

@@ -25,7 +25,9 @@ class Telemetry:
     timeline: TimelineRecorder = field(default_factory=TimelineRecorder)
     moves: list[LimitMove] = field(default_factory=list)
     quiet_s: float = 0.0
+    """Of the earlier processes, as are the next two."""
     bytes_sent: int = 0
+    retries: int = 0
     _interval: _Interval = field(default_factory=lambda: _Interval())
     _updated_before: int = 0
 
@@ -41,6 +43,7 @@ class Telemetry:
         self.moves = [LimitMove(**move) for move in earlier.get("moves", [])]
         self.quiet_s = earlier.get("quiet_s", 0.0)
         self.bytes_sent = earlier.get("bytes_sent", 0)
+        self.retries = earlier.get("retries", 0)
 
     def observe(self, signal: Signal, reply: Reply | NoReply) -> None:
         """Take note of a finished attempt."""
@@ -73,8 +76,8 @@ class Telemetry:
         """Say how many records earlier processes had updated, so that they don't count as this one's."""
         self._updated_before = updated
 
-    def to_json(self, pacing: Pacing) -> dict[str, Any]:
-        """Return what the next process of the run goes on from."""
+    def to_json(self, pacing: Pacing, *, quiet_s: float, bytes_sent: int, retries: int) -> dict[str, Any]:
+        """Return what the next process of the run goes on from; the arguments are totals over all processes."""
         return {
             "latency_counts": {str(bucket): count for bucket, count in self.latencies.counts.items()},
             "latency_sum_ms": self.latencies.sum_ms,
@@ -82,8 +85,9 @@ class Telemetry:
             "statuses": dict(self.statuses),
             "timeline": [asdict(sample) for sample in self.timeline.samples],
             "moves": [asdict(move) for move in pacing.moves],
-            "quiet_s": self.quiet_s,
-            "bytes_sent": self.bytes_sent,
+            "quiet_s": quiet_s,
+            "bytes_sent": bytes_sent,
+            "retries": retries,
         }
 
     def pacing(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> Pacing:
