@@ -157,6 +157,10 @@ class RetryBudget:
         self._tokens -= 1
         return max(0.0, -self._tokens / self.PER_SECOND)
 
+    def give_back(self) -> None:
+        """Return a retry that waits for its turn no more, because the outage is over."""
+        self._tokens += 1
+
 
 class Breaker:
     """Opens after `FAILURES_MAX` failures in a row; while open, one request at a time probes; one success closes it."""

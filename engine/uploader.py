@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import inf
@@ -70,6 +71,8 @@ class Traffic:
     observe: Callable[[Signal, Reply | NoReply], None] = lambda _signal, _reply: None
     requests: RequestCounts = field(default_factory=RequestCounts)
     retries: int = 0
+    recovery: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set, and replaced by a new one, when the API answers again after an outage."""
     fruitless: int = 0
     """Requests that were answered, but left records unsettled."""
     lines_bytes_max: float = inf
@@ -202,8 +205,18 @@ class Delivery:
             return False
         self._traffic.retries += 1
         turn_s = self._traffic.budget.take(asyncio.get_running_loop().time())
-        await self._stop.pause(max(decision.delay_s, turn_s))
+        recovery = self._traffic.recovery
+        await self._stop.pause(decision.delay_s)
+        if turn_s > decision.delay_s:
+            await self._stop.unless_stopped(self._wait_for_budget(turn_s - decision.delay_s, recovery))
         return not self._stop.requested
+
+    async def _wait_for_budget(self, seconds: float, recovery: asyncio.Event) -> None:
+        """Wait for the turn that the budget gave, but not beyond the end of an outage."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await recovery.wait()
+                self._traffic.budget.give_back()
 
     async def _attempt(self, lines: bytes, ids: Sequence[str], *, is_split: bool) -> tuple[Reply | NoReply, Verdict]:
         """One wire attempt: paced, counted, read."""
@@ -241,8 +254,11 @@ class Delivery:
         traffic = self._traffic
         if trouble in (Trouble.THROTTLED, Trouble.OUTAGE):
             traffic.breaker.failed(now, throttled=trouble is Trouble.THROTTLED)
-        else:
-            traffic.breaker.succeeded()  # it answered: the API is there, whatever it thinks of the records
+        else:  # it answered: the API is there, whatever it thinks of the records
+            if traffic.breaker.is_open:
+                traffic.recovery.set()
+                traffic.recovery = asyncio.Event()
+            traffic.breaker.succeeded()
         if trouble is Trouble.THROTTLED:
             traffic.requests.throttled += 1
         elif isinstance(verdict, (Settled, Unproven)):
