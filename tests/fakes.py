@@ -1,0 +1,137 @@
+"""Stand-ins for the seams, which do what the real ones do as far as anybody can see, without a network.
+
+`FakeBulkApi` passes the same contract suite as the real client (`test_bulk_api_contract.py`); the in-memory journal of
+the simulation is in `simulation/storage.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from engine.channel import Channel
+from engine.pacing import Pacer
+from engine.records import Chunk, ChunkResult, Span
+from engine.reply import NoReply, Reply
+from engine.retry import Breaker, RetryBudget, RetryPolicy
+from engine.stopping import Stop
+from engine.turnstile import Turnstile
+from engine.uploader import BulkApi, Traffic, upload
+
+Answer = Reply | NoReply
+Behaviour = Callable[[Sequence[str]], Answer]
+"""What to answer to a request with these ids."""
+
+
+def updated(ids: Sequence[str]) -> Reply:
+    """Every record was updated."""
+    return results(len(ids), 0)
+
+
+def results(successful: int, failed: int, errors: Sequence[Any] = (), *, status: int = 200) -> Reply:
+    """A reply with counts that add up."""
+    counts = {"total": successful + failed, "successful": successful, "failed": failed, "errors": list(errors)}
+    document = {"success": failed == 0, "message": "processed", "results": counts}
+    return Reply(status, {}, orjson.dumps(document))
+
+
+def refusing(*bad: str, status: int = 422) -> Behaviour:
+    """Refuse every request whole that holds one of the `bad` records."""
+
+    def answer(ids: Sequence[str]) -> Reply:
+        if set(bad).isdisjoint(ids):
+            return updated(ids)
+        return Reply(status, {}, orjson.dumps({"success": False, "message": "a record is invalid"}))
+
+    return answer
+
+
+class FakeBulkApi:
+    """Gives the `answers` one after another, then behaves; remembers what was sent, and what it holds."""
+
+    def __init__(
+        self,
+        *answers: Answer,
+        behaviour: Behaviour = updated,
+        latency_s: float = 0.0,
+        tokens: Sequence[str] = ("token",),
+    ) -> None:
+        self.sent: list[list[str]] = []
+        self.bodies: list[bytes] = []
+        self.in_flight = 0
+        self.in_flight_peak = 0
+        self._answers = list(answers)
+        self._behaviour = behaviour
+        self._latency_s = latency_s
+        self._tokens = list(tokens)
+        self._token_number = 0
+
+    async def update(self, lines: bytes) -> Answer:
+        """Take the records in, wait, answer."""
+        ids = [orjson.loads(line)["id"] for line in lines.split(b"\n")]
+        token_number = self._token_number
+        self.sent.append(ids)
+        self.bodies.append(lines)
+        self.in_flight += 1
+        self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
+        try:
+            await asyncio.sleep(self._latency_s)
+        finally:
+            self.in_flight -= 1
+        answer = self._answers.pop(0) if self._answers else self._behaviour(ids)
+        if isinstance(answer, NoReply):
+            return answer
+        return Reply(answer.status, answer.headers, answer.body, token_number)
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Go on to the next token, if there is one."""
+        if refused.token_number < self._token_number:
+            return True
+        if self._token_number + 1 >= len(self._tokens):
+            return False
+        self._token_number += 1
+        return True
+
+
+def chunk_of(*ids: str, seq: int = 0) -> Chunk:
+    """A chunk of small records."""
+    lines = b"\n".join(orjson.dumps({"id": id_, "data": {"n": number}}) for number, id_ in enumerate(ids))
+    return Chunk(seq, list(ids), lines, [Span("portfolio.ndjson", 1, len(ids))] if ids else [])
+
+
+def traffic_of(
+    stop: Stop, *, workers: int = 8, rate: float = 1_000.0, dice: Any = None, policy: RetryPolicy | None = None
+) -> Traffic:
+    """What uploaders share, with limits that are known and high. Needs a running loop."""
+    from random import Random
+
+    breaker = Breaker()
+    learned = {"rate": rate / 0.7, "in_flight": workers}
+    pacer = Pacer(rate_max=rate, in_flight_max=workers, learned=learned)
+    return Traffic(
+        pacer=pacer,
+        turnstile=Turnstile(pacer, breaker, stop),
+        breaker=breaker,
+        budget=RetryBudget(asyncio.get_running_loop().time()),
+        dice=dice or Random(1),
+        policy=policy or RetryPolicy(),
+    )
+
+
+async def upload_all(
+    chunks: Sequence[Chunk], api: BulkApi, traffic: Traffic, stop: Stop, *, workers: int = 1
+) -> list[ChunkResult]:
+    """Run uploader workers over `chunks` and return the results that they hand on."""
+    ready: Channel[Chunk] = Channel(len(chunks) + 1)
+    results: Channel[ChunkResult] = Channel(len(chunks) + 1)
+    for chunk in chunks:
+        await ready.send(chunk)
+    await ready.close()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop))
+    await results.close()
+    return await results.receive_all()
