@@ -255,7 +255,7 @@ def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
 def test_the_variable_of_the_token_may_have_any_name(tmp_path: Path) -> None:
     path = toml(tmp_path, '[api]\ncampaign_id = "c"\ntoken_env = "ENGINE_API_TOKEN"\n[source]\npath = "a.ndjson"')
     settings = load(path, environ={"ENGINE_API_TOKEN": "t"})
-    assert settings.api.token_env == "ENGINE_API_TOKEN"  # noqa: S105 - the name of a variable
+    assert settings.api.token_env == "ENGINE_API_TOKEN"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ class TestToken:
     def test_credentials_of_systemd(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "token").write_text("credential")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-        assert self.settings(token_file="token").api.read_token() == "credential"  # noqa: S106 - the name of a file
+        assert self.settings(token_file="token").api.read_token() == "credential"
 
     @pytest.mark.parametrize("value", ["", " \n", "canary\nX: y", "canary tokén", "canary canary"])
     def test_what_cannot_be_a_token(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -346,7 +346,7 @@ class TestToken:
 
     def test_a_token_written_in_place_of_the_name_is_not_repeated(self) -> None:
         with pytest.raises(ConfigError) as caught:
-            self.settings(token_env="canary0123456789abcdef").api.read_token()  # noqa: S106 - a canary
+            self.settings(token_env="canary0123456789abcdef").api.read_token()
         assert "canary" not in str(caught.value)
         assert "api.token_env" in str(caught.value)
 

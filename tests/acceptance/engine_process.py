@@ -56,8 +56,11 @@ class Engine:
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command and leave it running."""
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
-        return subprocess.Popen([sys.executable, "-m", "engine", *args], cwd=self.home, env=self.environment, **streams)
+        streams: dict[str, Any] = {name: subprocess.PIPE for name in ("stdout", "stderr")} | options
+        command = [sys.executable, "-m", "engine", *args]
+        streams.setdefault("stdin", subprocess.DEVNULL)
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, cwd=self.home, env=self.environment, **streams)
+        return process
 
     def run(self, *args: str, stdin: bytes | None = None, **options: Any) -> Outcome:
         """Run a command to its end."""
