@@ -177,10 +177,12 @@ def _count(text: str) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     from engine.config import load
+    from engine.state_dir import LOCK, is_locked
     from engine.status import status
 
     settings = load(args.config)
-    write_result(status(settings.state.dir, args.run_id, json=args.json, config_path=str(args.config)))
+    running = is_locked(settings.state.dir / LOCK)
+    write_result(status(settings.state.dir, args.run_id, json=args.json, config_path=str(args.config), running=running))
     return 0
 
 

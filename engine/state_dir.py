@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ FORMAT_VERSION = 1
 DATABASE = "journal.sqlite3"
 LOCK = "lock"
 RUNS = "runs"
+
+LOCK_ATTEMPTS = 3
+LOCK_PAUSE_S = 0.02
+"""A look at the lock (`is_locked`) holds it for some microseconds: no reason for a run to give up."""
 
 _SCHEMA = """
 CREATE TABLE run (
@@ -54,12 +59,33 @@ def take_lock(path: Path) -> BinaryIO:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b")
     except OSError as error:
         raise StateFailed(f"{path}: cannot be opened: {error.strerror}") from error
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if attempt < LOCK_ATTEMPTS - 1:
+                time.sleep(LOCK_PAUSE_S)
+        else:
+            return file
+    file.close()
+    raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent")
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock at `path`; never makes the file, never waits.
+
+    A free lock is held, shared, for the moment of asking, which `take_lock` outlasts.
+    """
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except OSError:
-        file.close()
-        raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent") from None
-    return file
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def open_database(state_dir: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -36,6 +37,19 @@ class Night:
         if self.report:
             return self.report.status.value
         return "unreadable" if self.problem else "crashed"
+
+    @property
+    def begun_at(self) -> str:
+        """When it began, in ISO 8601: as reported, or as its id says; empty when neither does."""
+        return self.report.started_at if self.report else _begun_at(self.run_id)
+
+
+def _begun_at(run_id: str) -> str:
+    """Return the moment in an id such as `20261123T020000Z-07b3f9`, in ISO 8601; empty if there is none."""
+    try:
+        return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return ""
 
 
 def nights(runs_dir: Path) -> list[Night]:
@@ -87,7 +101,8 @@ def status(
     if chosen is None:
         raise ConfigError(f"{state_dir}: there is no run {shown(run_id)}; `status` without an id lists the runs")
     if chosen.report is None:
-        raise ConfigError(chosen.problem or f"run {run_id} left no report: it crashed, or is still under way")
+        advice = "is still under way" if running and chosen is _open_run(found) else "crashed before it left a report"
+        raise ConfigError(chosen.problem or f"run {run_id} {advice}; `status` without an id shows what is resumable")
     return to_json(chosen.report).decode() if json else detail(chosen.report, state_dir, config_path)
 
 
@@ -103,7 +118,7 @@ def as_json(found: Sequence[Night], *, running: bool = False) -> str:
     """Return all runs as one JSON object: `runs` (reports without their timelines), `resumable`, `rejected`, `running`.
 
     `resumable` and `running` are a run's id or null; `rejected` lists the ids of runs that left a `rejected.ndjson`. A
-    run without a report has only `run_id`, `status` and, when its report is damaged, `problem`.
+    run without a report has only `run_id`, `status`, `started_at` and, when its report is damaged, `problem`.
     """
     runs = []
     for night in found:
@@ -111,9 +126,8 @@ def as_json(found: Sequence[Night], *, running: bool = False) -> str:
             run = orjson.loads(to_json(night.report))
             del run["timeline"]
         else:
-            run = {"run_id": night.run_id, "status": night.status} | (
-                {"problem": night.problem} if night.problem else {}
-            )
+            run = {"run_id": night.run_id, "status": night.status, "started_at": night.begun_at}
+            run |= {"problem": night.problem} if night.problem else {}
         runs.append(run)
     open_run = _open_run(found)
     values = {
@@ -160,11 +174,11 @@ def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str
     report = night.report
     name = "running" if under_way else night.status
     if report is None:
-        return (shown(night.run_id), "", name, "", "", "", "", "")
+        return (shown(night.run_id), moment_text(night.begun_at), name, "", "", "", "", "")
     records = report.records
     return (
         shown(night.run_id),
-        moment_text(report.started_at),
+        moment_text(night.begun_at),
         f"{name} ({report.kind})" if report.kind != "sync" else name,
         f"{records.read:,}",
         f"{records.updated:,}",

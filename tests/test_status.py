@@ -15,6 +15,7 @@ from engine.status import RUNS_SHOWN_MAX, Night, as_json, nights, previous_repor
 from tests.reports import partial_report, succeeded_report
 
 FIRST, SECOND, THIRD = (f"2026112{day}T020000Z-00000{day}" for day in (1, 2, 3))
+START_OF_SECOND = ("2026-11-22", "02:00", "UTC")
 
 
 @pytest.fixture
@@ -73,9 +74,13 @@ def test_a_crashed_run_is_resumable(tmp_path: Path, runs: Path) -> None:
     keep(runs, succeeded_report(run_id=FIRST))
     (runs / SECOND).mkdir()
     lines = status(tmp_path, config_path="night.toml").splitlines()
-    assert lines[2].split() == [SECOND, "crashed"]
+    assert lines[2].split() == [SECOND, *START_OF_SECOND, "crashed"]
     assert lines[-1] == f"Resumable: {SECOND} (crashed). Go on with: python -m engine sync -c night.toml"
-    assert json.loads(status(tmp_path, json=True))["runs"][1] == {"run_id": SECOND, "status": "crashed"}
+    assert json.loads(status(tmp_path, json=True))["runs"][1] == {
+        "run_id": SECOND,
+        "status": "crashed",
+        "started_at": "2026-11-22T02:00:00Z",
+    }
 
 
 def test_a_run_under_way_is_not_called_crashed_or_resumable(tmp_path: Path, runs: Path) -> None:
@@ -103,10 +108,10 @@ def test_a_damaged_report_is_mentioned_and_not_fatal(tmp_path: Path, runs: Path,
     (runs / SECOND / "report.json").write_bytes(damage)
     keep(runs, partial_report(run_id=THIRD))
     text = status(tmp_path)
-    assert text.splitlines()[2].split() == [SECOND, "unreadable"]
+    assert text.splitlines()[2].split() == [SECOND, *START_OF_SECOND, "unreadable"]
     assert f"Unreadable: {runs / SECOND / 'report.json'} cannot be read: " in text
     values = json.loads(status(tmp_path, json=True))
-    assert values["runs"][1].keys() == {"run_id", "status", "problem"}
+    assert values["runs"][1].keys() == {"run_id", "status", "started_at", "problem"}
     with pytest.raises(ConfigError, match="cannot be read"):
         status(tmp_path, SECOND)
 
@@ -138,7 +143,7 @@ def test_a_run_that_does_not_exist_is_one_clear_error(tmp_path: Path, runs: Path
 
 def test_a_run_without_a_report_cannot_be_shown_in_full(tmp_path: Path, runs: Path) -> None:
     (runs / FIRST).mkdir(parents=True)
-    with pytest.raises(ConfigError, match="left no report"):
+    with pytest.raises(ConfigError, match="crashed before it left a report"):
         status(tmp_path, FIRST)
 
 
