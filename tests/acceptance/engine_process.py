@@ -56,7 +56,7 @@ class Engine:
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command and leave it running."""
-        streams: dict[str, Any] = {name: subprocess.PIPE for name in ("stdout", "stderr")} | options
+        streams: dict[str, Any] = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE) | options
         command = [sys.executable, "-m", "engine", *args]
         streams.setdefault("stdin", subprocess.DEVNULL)
         process: subprocess.Popen[bytes] = subprocess.Popen(command, cwd=self.home, env=self.environment, **streams)
