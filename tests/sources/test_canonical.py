@@ -199,7 +199,7 @@ def test_both_ways_of_checking_utf_8(way: Callable[[bytes], bool], text: bytes, 
 
 
 def test_a_large_source_is_worth_the_faster_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "polars", raising=False)
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
     asked: list[bytes] = []
 
     def natively(text: bytes) -> bool:
@@ -207,7 +207,7 @@ def test_a_large_source_is_worth_the_faster_way(monkeypatch: pytest.MonkeyPatch)
         return True
 
     monkeypatch.setattr(utf8, "check_natively", natively)
-    monkeypatch.setattr(utf8, "POLARS_PAYS_FROM_BYTES", 100)
+    monkeypatch.setattr(utf8, "PYARROW_PAYS_FROM_BYTES", 100)
     check_ = utf8.Utf8Check()
     text = "अनीता".encode() * 4
     assert [check_(text) for _ in range(4)] == [True] * 4
