@@ -1,0 +1,77 @@
+"""Real listeners for what a run tells others: a health check over HTTP, and a supervisor's notify socket."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import NamedTuple
+
+
+class Ping(NamedTuple):
+    """One request to the health check."""
+
+    path: str
+    body: str
+
+
+class HealthCheck(AbstractContextManager["HealthCheck"]):
+    """A health check that takes pings on a free port of this machine."""
+
+    def __init__(self) -> None:
+        self.pings: list[Ping] = []
+        pings = self.pings
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                pings.append(Ping(self.path, body.decode()))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/ping/uuid"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Supervisor(AbstractContextManager["Supervisor"]):
+    """The end of a notify socket at which a supervisor listens."""
+
+    def __init__(self, path: Path) -> None:
+        self.address = str(path)
+        self.heard: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.address)
+        self._socket.settimeout(20)
+
+    def wait_for(self, start: str) -> str:
+        """Return the next message that starts so; everything until then is in `heard`."""
+        while True:
+            message = self._socket.recv(4096).decode()
+            self.heard.append(message)
+            if message.startswith(start):
+                return message
+
+    def read_rest(self) -> None:
+        """Take in what has been said so far."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self.heard.append(self._socket.recv(4096).decode())
+        except BlockingIOError:
+            self._socket.settimeout(20)
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
