@@ -54,15 +54,15 @@ class Turnstile:
             self._left.set()
 
     async def _wait_for_turn(self) -> None:
-        paid = False
-        while not (paid and self._is_free()):
+        due = False
+        while not due:
             if self._stop.requested:
                 raise TurnRefused
-            if not self._is_free():
-                await self._wait_for_change()
-            elif not paid:
+            if self._is_free():
                 await self._pay()
-                paid = True
+                due = self._is_free() and not self._stop.requested  # else it may be long until then: pay again
+            else:
+                await self._wait_for_change()
 
     async def _pay(self) -> None:
         """Wait until the next request is due."""
