@@ -200,6 +200,7 @@ class Notify(Table):
     healthcheck_url: HttpUrl | None = Field(default=None, repr=False)
     command: Annotated[tuple[str, ...], BeforeValidator(as_arguments)] | None = None
     prometheus_textfile: FilePath | None = None
+    prometheus_port: int | None = Field(default=None, ge=1, le=65_535)
 
 
 class Log(Table):

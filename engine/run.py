@@ -7,7 +7,8 @@ whoever wants to hear about it. The pipeline itself knows nothing of settings, j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -21,6 +22,8 @@ from engine.errors import EngineError, SourceUntrusted
 from engine.guards import check_size
 from engine.journal import Journal, Run
 from engine.journal_thread import OwnThread
+from engine.metrics import render
+from engine.metrics_endpoint import serving
 from engine.progress import NoProgress, ProgressDisplay
 from engine.report import Report, iso, new_run_id
 from engine.report_files import write
@@ -68,11 +71,8 @@ async def carry_out(
                 stop=stop,
             )
             await announce_start(settings.notify)
-            upkeep = asyncio.create_task(_keep_up(active, run, settings, thread, stop))
-            try:
+            async with _observed(active, run, settings, thread, stop):
                 error = await active.work(api, display or NoProgress())
-            finally:
-                await _end(upkeep)
             return await _conclude(active, run, error, settings, thread)
         finally:
             fingerprinting.cancel()
@@ -157,6 +157,20 @@ async def _conclude(
     return report
 
 
+@asynccontextmanager
+async def _observed(
+    active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop
+) -> AsyncIterator[None]:
+    """Let the world see the run while it is under way."""
+    upkeep = asyncio.create_task(_keep_up(active, run, settings, thread, stop))
+    try:
+        async with serving(settings.notify.prometheus_port, lambda: render(metric_values(active))):
+            yield
+    finally:
+        upkeep.cancel()
+        await asyncio.wait([upkeep])
+
+
 async def _keep_up(active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
     save = thread.value.save_telemetry
@@ -169,11 +183,6 @@ async def _keep_up(active: ActiveRun, run: Run, settings: Settings, thread: OwnT
             await thread.call(save, run, worked_s=active.worked_s, requests=requests, telemetry=telemetry)
     except EngineError as error:  # a journal that fails must not fail in silence
         stop.request(error)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 def _limits_of(settings: Settings) -> str:

@@ -16,12 +16,12 @@ from engine.errors import ConfigError
 from engine.service_templates import Facts
 from engine.sources.spec import STDIN
 
-KINDS = ("systemd", "supervisord", "kubernetes")
+KINDS = ("systemd", "supervisord", "kubernetes", "prometheus-alerts")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("kind", choices=KINDS, help="what starts the engine")
+    parser.add_argument("kind", choices=KINDS, help="what starts the engine, or watches over it")
     parser.add_argument(
         "-c", "--config", type=Path, default=Path("config.toml"), metavar="FILE", help="the configuration"
     )
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: the configuration or an argument is wrong, or a file is there already.
     """
     facts = facts_of(load(args.config), config=args.config, name=args.name, start_at=args.at)
-    files: dict[str, str] = import_module(f"engine.service_templates.{args.kind}").render(facts)
+    files: dict[str, str] = import_module(f"engine.service_templates.{args.kind.replace('-', '_')}").render(facts)
     if args.output:
         _write(files, args.output)
     else:

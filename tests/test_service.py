@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.accounts import RecordCounts, RequestCounts
 from engine.config import from_tables
 from engine.errors import ConfigError, ExitCode
+from engine.metrics import MetricValues
+from engine.metrics import render as render_metrics
 from engine.service import facts_of
-from engine.service_templates import Facts, kubernetes, supervisord, systemd
+from engine.service_templates import Facts, kubernetes, prometheus_alerts, supervisord, systemd
 
 CONFIG = '[api]\ncampaign_id = "c"\n[source]\npath = "exports/*.csv"\nid = "loan_id"\n'
 TIMEOUT_S = 30
@@ -271,6 +274,43 @@ class TestKubernetes:
         assert 'ENTRYPOINT ["python", "-m", "engine"]' in manifest
 
 
+class TestPrometheusAlerts:
+    def rules(self, facts: Facts) -> list[dict[str, Any]]:
+        [group] = yaml.safe_load(prometheus_alerts.render(facts)["bulk-sync.yaml"])["groups"]
+        rules: list[dict[str, Any]] = group["rules"]
+        return rules
+
+    def test_every_rule_says_what_it_is_about_and_how_urgent(self, facts: Facts) -> None:
+        rules = self.rules(facts)
+        assert len({rule["alert"] for rule in rules}) == len(rules) > 3
+        for rule in rules:
+            assert rule["labels"]["severity"] in ("page", "ticket")
+            assert rule["annotations"]["summary"]
+
+    def test_rules_use_only_metrics_that_exist(self, facts: Facts) -> None:
+        values = MetricValues(
+            campaign_id="c", records=RecordCounts(), requests=RequestCounts(), duration_s=1.0, exit_code=0,
+            finished_at_s=1.0, last_success_s=1.0,
+        )  # fmt: skip
+        exposed = set(re.findall(r"^# TYPE (\S+)", render_metrics(values), re.MULTILINE))
+        used = {name for rule in self.rules(facts) for name in re.findall(r"bulk_sync_\w+", rule["expr"])}
+        assert used
+        assert used <= exposed
+
+    def test_odd_paths_stay_text(self, facts: Facts) -> None:
+        odd = replace(facts, config=Path('/a "b" \\c {{ $x }}\n- d'), textfile=Path("/x\ny: z"))
+        assert len(self.rules(odd)) == len(self.rules(facts))
+        assert "{{ $x" not in prometheus_alerts.render(odd)["bulk-sync.yaml"]
+
+    def test_promtool_agrees_where_present(self, facts: Facts, tmp_path: Path) -> None:
+        promtool = shutil.which("promtool")
+        if promtool is None:
+            pytest.skip("promtool is not installed")
+        path = tmp_path / "rules.yaml"
+        path.write_text(prometheus_alerts.render(facts)["bulk-sync.yaml"])
+        subprocess.run([promtool, "check", "rules", str(path)], check=True, timeout=TIMEOUT_S)
+
+
 def service(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "config.toml").write_text(CONFIG)
     return subprocess.run(
@@ -283,12 +323,12 @@ def service(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("kind", ["systemd", "supervisord", "kubernetes"])
+@pytest.mark.parametrize("kind", ["systemd", "supervisord", "kubernetes", "prometheus-alerts"])
 def test_the_command_prints_real_paths(kind: str, tmp_path: Path) -> None:
     result = service(tmp_path, kind)
     assert (result.returncode, result.stderr) == (0, "")
     assert str(tmp_path / "config.toml") in result.stdout
-    if kind != "kubernetes":
+    if kind in ("systemd", "supervisord"):
         assert sys.executable in result.stdout
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.stand_in import stand_in
+from tests.test_metrics_endpoint import free_port
 
 RECORDS = 2_000
 CHUNK = 20
@@ -170,13 +172,19 @@ def test_the_page_tells_the_same(night: Night) -> None:
 def test_while_it_runs_the_metrics_and_status_say_so(make_engine: MakeEngine) -> None:
     engine = make_engine(hold="before-reply")
     write_ndjson(engine.home / "loans.ndjson", portfolio(40))
-    engine.configure(upload={"batch_size": 10, "concurrency": 2}, notify={"prometheus_textfile": "sync.prom"})
+    port = free_port()
+    engine.configure(
+        upload={"batch_size": 10, "concurrency": 2},
+        notify={"prometheus_textfile": "sync.prom", "prometheus_port": port},
+    )
     process = engine.start("sync")
     try:
         engine.server.wait(held=2)
         metrics = samples((engine.home / "sync.prom").read_text())
         assert "run_exit_code" not in metrics
         assert metrics["records:updated"] == 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
+            assert samples(reply.read().decode())["in_flight"] == 2
         values = json.loads(engine.run("status", "--json").out)
         assert (values["running"], values["resumable"]) == (values["runs"][0]["run_id"], None)
         assert "Under way: " in engine.run("status").out
