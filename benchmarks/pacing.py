@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=1, metavar="R", help="runs of each (%(default)s); all are shown")
 
 
+PICTURE_TOP = 1.5
+"""A learned limit is cut off in the picture above so many times the possible: it would squeeze everything else."""
+
 Timeline = Sequence[tuple[float, float]]
 
 
@@ -99,8 +102,8 @@ def _scripts(scenario: Scenario) -> list[Client]:
     in_flight = scenario.capacity or 8
     return [
         _script("fixed limiter, told the limit", told, in_flight),
-        _script("back-off only, 8 in flight", 0.0, 8),
-        _script("back-off only, 32 in flight", 0.0, 32),
+        _script("back-off only (8 in flight)", 0.0, 8),
+        _script("back-off only (32 in flight)", 0.0, 32),
     ]
 
 
@@ -165,13 +168,16 @@ def _picture(played: Sequence[Played]) -> str:
         of_scenario = [one for one in played if one.scenario is scenario]
         end_s = max(one.log.duration_s for one in of_scenario)
         possible = [(t / 10, scenario.rate_at(t / 10)) for t in range(int(end_s * 10))]
-        series = [Series(one.client.partition(",")[0], one.log.accepted_per_s()) for one in of_scenario]
-        learned = [Series("engine: its own limit", _below(one.learned, 4 * possible[0][1])) for one in of_scenario[:1]]
+        series = [Series(_short(one.client), one.log.accepted_per_s()) for one in of_scenario]
+        top = PICTURE_TOP * max(rate for _, rate in possible)
+        learned = [
+            Series("engine: its own limit", [(t_s, min(rate, top)) for t_s, rate in one.learned], dashed=True)
+            for one in of_scenario[:1]
+        ]
         title = f"{scenario.title}: requests accepted a second"
         panels.append(Panel(title, "seconds", "", [*series, *learned, Series("possible", possible, dashed=True)]))
     return line_chart(panels)
 
 
-def _below(points: Timeline, ceiling: float) -> list[tuple[float, float]]:
-    """Leave out what would squeeze everything else: a limit far above what is possible."""
-    return [(x, y) for x, y in points if y <= ceiling]
+def _short(client: str) -> str:
+    return client.partition(",")[0].replace(" in flight", "")

@@ -108,16 +108,17 @@ def _panel(panel: Panel, top: int) -> list[str]:
             parts.append(f'<text x="{x:.1f}" y="{below}" text-anchor="middle" class="soft">{tick:g}</text>')
     parts.append(f'<text x="{left}" y="{below + 17}" class="soft">{escape(panel.x_label)}</text>')
     parts.append(f'<text x="{left + width + 12}" y="{plot_top - 4}" class="soft">{escape(panel.y_label)}</text>')
+    lines: list[str] = []
     for number, series in enumerate(panel.series):
         color = COLORS[number % len(COLORS)]
         dashes = ' stroke-dasharray="5 4"' if series.dashed else ""
         path = " ".join(at(x, y) for x, y in series.points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.8"{dashes}/>')
+        lines.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.8"{dashes}/>')
         y = plot_top + 16 + 18 * number
         x = left + width + 12
         parts.append(f'<line x1="{x}" x2="{x + 18}" y1="{y}" y2="{y}" stroke="{color}" stroke-width="2"{dashes}/>')
         parts.append(f'<text x="{x + 24}" y="{y + 4}">{escape(series.label)}</text>')
-    return parts
+    return [*parts, *reversed(lines)]  # the first line lies on top
 
 
 def _ticks(largest: float) -> list[float]:

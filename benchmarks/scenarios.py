@@ -154,6 +154,8 @@ SCENARIOS = {
             service_s=0.1,
             upload={"requests_per_second": 20.0, "concurrency": 8},
             target="rate back within 10 s",
+            rates=((0, 20),),
+            burst=5,
             outage=(8.0, 18.0),
         ),
         Scenario(
@@ -163,6 +165,8 @@ SCENARIOS = {
             service_s=0.1,
             upload={"requests_per_second": 20.0, "concurrency": 8},
             target="≥ 97 %",
+            rates=((0, 20),),
+            burst=5,
             more_flags=_ONE_IN_A_HUNDRED_503,
         ),
     )
