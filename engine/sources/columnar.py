@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from engine.errors import ConfigError
 from engine.records import Place, Refusal, Span, join_spans
 from engine.sources.even_blocks import EncodedRows
-from engine.sources.json_columns import JsonText, complete, join
+from engine.sources.json_columns import NULL, JsonText, complete, join
 from engine.sources.ndjson_lines import text_of
 
 ToJson = Callable[[pa.Array], JsonText]
@@ -119,7 +120,7 @@ class RowEncoder:
             problems.append((ids.text.is_null(), self._no_id))
         id_bytes = pc.binary_length(ids.text)
         if pc.min(id_bytes).as_py() == 0:
-            problems.append((pc.equal(id_bytes, 0).fill_null(False), "id is empty"))
+            problems.append((pc.equal(id_bytes, pa.scalar(0, pa.int32())), "id is empty"))
         for field_, value in zip(self._fields, values, strict=True):
             if value.misfits is not None:
                 problems.append((value.misfits, f"column {field_.column!r} {value.complaint}"))
@@ -127,7 +128,7 @@ class RowEncoder:
             problems.append((pc.invert(filled), "data has no fields"))
         line_bytes = pc.binary_length(lines)
         if (pc.max(line_bytes).as_py() or 0) - 1 > self._record_bytes_max:
-            too_long = pc.greater(line_bytes, self._record_bytes_max + 1).fill_null(False)
+            too_long = pc.greater(line_bytes, pa.scalar(self._record_bytes_max + 1, pa.int64()))
             problems.append((too_long, overlong(self._record_bytes_max)))
         return problems
 
@@ -187,7 +188,7 @@ def overlong(bytes_max: int) -> str:
 def _with_nulls_sent(value: JsonText) -> JsonText:
     if not value.text.null_count:
         return value
-    return value._replace(text=complete(value).fill_null("null"), quoted=False)
+    return value._replace(text=complete(value).fill_null(NULL), quoted=False)
 
 
 def _between(closing: _Closing, key: str, sent: _Mask, filled: _Mask) -> pa.StringArray | str:
@@ -199,21 +200,27 @@ def _between(closing: _Closing, key: str, sent: _Mask, filled: _Mask) -> pa.Stri
         sent: Where the next value is sent.
         filled: Where any value before it is: a comma must stand there.
     """
-
-    def text(has_closing: bool, is_sent: bool, is_filled: bool) -> str:
-        return (
-            (closing.quote if has_closing else "") + ("," if is_sent and is_filled else "") + (key if is_sent else "")
-        )
-
     masks = (closing.sent, sent, filled)
     if all(isinstance(mask, bool) for mask in masks):
-        return text(bool(closing.sent), bool(sent), bool(filled))
-    number: pa.Int8Array = pa.scalar(0, pa.int8())
-    for bit, mask in zip((1, 2, 4), masks, strict=True):
-        flag = pa.scalar(int(mask), pa.int8()) if isinstance(mask, bool) else mask.cast(pa.int8())
-        number = pc.add(number, pc.multiply(flag, pa.scalar(bit, pa.int8())))
-    texts = [text(bool(choice & 1), bool(choice & 2), bool(choice & 4)) for choice in range(8)]
-    return pa.array(texts).take(number)
+        return _gap(closing.quote, key, bool(closing.sent), bool(sent), bool(filled))
+    number = _ZERO
+    for bit, mask in zip(_BITS, masks, strict=True):
+        number = pc.add(number, pc.if_else(mask, bit, _ZERO))
+    return _gaps(closing.quote, key).take(number)
+
+
+_ZERO = pa.scalar(0, pa.int8())
+_BITS = tuple(pa.scalar(bit, pa.int8()) for bit in (1, 2, 4))
+
+
+@lru_cache(maxsize=4096)
+def _gaps(quote: str, key: str) -> pa.StringArray:
+    """Return all that may stand between two values, by the number that the three masks make in binary."""
+    return pa.array([_gap(quote, key, bool(n & 1), bool(n & 2), bool(n & 4)) for n in range(8)], pa.string())
+
+
+def _gap(quote: str, key: str, has_closing: bool, is_sent: bool, is_filled: bool) -> str:
+    return (quote if has_closing else "") + ("," if is_sent and is_filled else "") + (key if is_sent else "")
 
 
 def _or(one: _Mask, other: _Mask) -> _Mask:

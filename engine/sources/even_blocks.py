@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from engine.errors import SourceUntrusted
 from engine.records import Block, Refusal, Span, cut_spans, join_spans
 
 REFUSALS_MAX = 1_000
@@ -23,8 +24,28 @@ class EncodedRows:
     refusals: list[Refusal]
 
 
-class BlockCutter:
-    """Makes blocks of exactly `block_records` records, the last one smaller, of rows that come in any number."""
+def even_blocks(rows: Iterable[tuple[EncodedRows, int]], block_records: int) -> Iterator[Block]:
+    """Yield blocks of exactly `block_records` records, the last one smaller, of rows that come in any number.
+
+    Beside some rows stands how many bytes of the file, as stored, had been read for all rows up to them.
+
+    Raises:
+        SourceUntrusted: what `rows` raises, after everything before was yielded.
+    """
+    cutter = _BlockCutter(block_records)
+    source_bytes = 0
+    try:
+        for encoded, read_bytes in rows:
+            yield from cutter.add(encoded, read_bytes - source_bytes)
+            source_bytes = read_bytes
+    except SourceUntrusted:
+        yield from cutter.finish()
+        raise
+    yield from cutter.finish()
+
+
+class _BlockCutter:
+    """The block being filled, and when to close it."""
 
     def __init__(self, block_records: int) -> None:
         self._block_records = block_records

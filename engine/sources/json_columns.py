@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
@@ -23,8 +24,12 @@ _SECOND_CHARACTERS = len("2026-11-05 10:00:00")
 _TIME_CHARACTERS = len("10:00:00")
 _FOUR_DIGIT_YEARS_S = (-62_167_219_200, 253_402_300_800)
 """The first second of the year 0 and that of the year 10000, from 1970."""
+_TRUE = pa.scalar(True, pa.bool_())
 _NO_DATE = "is not a date in the years 0 to 9999"
 _UNITS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+NULL = pa.scalar("null", pa.string())
 
 
 class JsonText(NamedTuple):
@@ -97,8 +102,13 @@ def join(*parts: pa.StringArray | str, null_handling: Literal["emit_null", "repl
             merged[-1] += part
         else:
             merged.append(part)
-    scalars = [pa.scalar(part) if isinstance(part, str) else part for part in merged]
-    return pc.binary_join_element_wise(*scalars, "", null_handling=null_handling, null_replacement="")
+    arguments = [_scalar(part) if isinstance(part, str) else part for part in merged]
+    return pc.binary_join_element_wise(*arguments, _scalar(""), null_handling=null_handling, null_replacement="")
+
+
+@lru_cache(maxsize=4096)
+def _scalar(text: str) -> pa.StringScalar:
+    return pa.scalar(text, pa.string())  # without the type, Arrow takes 50 µs to infer it
 
 
 def complete(value: JsonText) -> pa.StringArray:
@@ -117,7 +127,7 @@ def any_of(masks: Sequence[pa.BooleanArray | None]) -> pa.BooleanArray | None:
 
 def where_not(fits: pa.BooleanArray) -> pa.BooleanArray | None:
     """Return the mask of the values that do not fit (nulls do), or None if all of them fit."""
-    return None if pc.all(fits, min_count=0).as_py() else pc.invert(fits.fill_null(True))
+    return None if pc.all(fits, min_count=0).as_py() else pc.invert(fits.fill_null(_TRUE))
 
 
 def _is_text(type_: pa.DataType) -> bool:
@@ -181,7 +191,9 @@ def _float(array: pa.Array) -> JsonText:
 
 def _date(array: pa.Array) -> JsonText:
     text = array.cast(pa.date32()).cast(pa.string())
-    fits = pc.equal(pc.binary_length(text), _DATE_CHARACTERS)  # a year beyond four digits, or before 0, takes more
+    fits = pc.equal(
+        pc.binary_length(text), pa.scalar(_DATE_CHARACTERS, pa.int32())
+    )  # a year beyond four digits, or before 0, takes more
     return JsonText(text, True, where_not(fits), _NO_DATE)
 
 
@@ -194,10 +206,13 @@ def _timestamp(array: pa.Array) -> JsonText:
     per_second = _UNITS_PER_SECOND[array.type.unit]
     text = array.cast(pa.string())
     if per_second > 1:
-        whole = pc.equal(pc.multiply(pc.divide(count, per_second), per_second), count)
+        divisor = pa.scalar(per_second, pa.int64())
+        whole = pc.equal(pc.multiply(pc.divide(count, divisor), divisor), count)
         text = pc.if_else(whole, pc.utf8_slice_codeunits(text, 0, _SECOND_CHARACTERS), text)
     text = pc.utf8_replace_slice(text, _DATE_CHARACTERS, _DATE_CHARACTERS + 1, "T")
-    first, last = (min(max(second * per_second, -(2**63)), 2**63 - 1) for second in _FOUR_DIGIT_YEARS_S)
+    first, last = (
+        pa.scalar(min(max(second * per_second, -(2**63)), 2**63 - 1), pa.int64()) for second in _FOUR_DIGIT_YEARS_S
+    )
     fits = pc.and_(pc.greater_equal(count, first), pc.less(count, last))
     return JsonText(join(text, offset), True, where_not(fits), _NO_DATE)
 
@@ -209,7 +224,7 @@ def _local_time(array: pa.TimestampArray) -> tuple[pa.TimestampArray, pa.StringA
         local = pc.local_timestamp(array)
     except pa.ArrowInvalid:
         local = utc
-    per_second = _UNITS_PER_SECOND[array.type.unit]
+    per_second = pa.scalar(_UNITS_PER_SECOND[array.type.unit], pa.int64())
     seconds = pc.divide(pc.subtract(local.cast(pa.int64()), utc.cast(pa.int64())), per_second).dictionary_encode()
     texts = pa.array([_offset(value) for value in seconds.dictionary.to_pylist()], pa.string())
     return local, texts.take(seconds.indices)
@@ -254,7 +269,7 @@ def _struct(array: pa.StructArray) -> JsonText:
     parts: list[pa.StringArray | str] = []
     for field, value in zip(array.type, fields, strict=True):
         parts += [f"{',' if parts else ''}{json.dumps(field.name, ensure_ascii=False)}:"]
-        parts += [complete(value).fill_null("null")]
+        parts += [complete(value).fill_null(NULL)]
     text = join("{", *parts, "}") if parts else pa.array(["{}"] * len(array), pa.string())
     return _nested(array, text, fields)
 
@@ -270,7 +285,7 @@ def _map(array: pa.MapArray) -> JsonText:
     if array.null_count:
         entries = pc.if_else(array.is_valid(), entries, pa.scalar(None, entries.type))
     keys, values = (to_json(child) for child in entries.flatten().flatten())
-    text = join('"', keys.text, '":', complete(values).fill_null("null"))
+    text = join('"', keys.text, '":', complete(values).fill_null(NULL))
     misfits = any_of([keys.misfits, values.misfits])
     items = JsonText(text, quoted=False, misfits=misfits, complaint=keys.complaint or values.complaint)
     return _joined_items(array, pc.list_value_length(entries), items, "{}")
@@ -279,14 +294,14 @@ def _map(array: pa.MapArray) -> JsonText:
 def _joined_items(array: pa.Array, lengths: pa.Array, items: JsonText, brackets: str) -> JsonText:
     """Put the items of each row between brackets; `items` are those of all rows, one behind the other."""
     zero = pa.array([0], pa.int32())
-    ends = pc.cumulative_sum(lengths.fill_null(0).cast(pa.int32()))
+    ends = pc.cumulative_sum(lengths.cast(pa.int32()).fill_null(zero[0]))
     offsets = pa.concat_arrays([zero, ends])
-    lists = pa.ListArray.from_arrays(offsets, complete(items).fill_null("null"))
+    lists = pa.ListArray.from_arrays(offsets, complete(items).fill_null(NULL))
     misfits = None
     if items.misfits is not None:
         counts = pa.concat_arrays([zero, pc.cumulative_sum(items.misfits.cast(pa.int32()))]).take(offsets)
-        misfits = pc.greater(pc.subtract(counts.slice(1), counts.slice(0, len(array))), 0)
-    text = join(brackets[0], pc.binary_join(lists, ","), brackets[1])
+        misfits = pc.greater(pc.subtract(counts.slice(1), counts.slice(0, len(array))), zero[0])
+    text = join(brackets[0], pc.binary_join(lists, _scalar(",")), brackets[1])
     return _nested(array, text, [items._replace(misfits=misfits)])
 
 

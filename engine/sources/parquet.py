@@ -11,9 +11,10 @@ from pyarrow import parquet as native
 
 from engine.errors import ConfigError, SourceMissing, SourceUntrusted
 from engine.records import Block
+from engine.sources.ahead import one_ahead
 from engine.sources.columnar import Field, RowEncoder
 from engine.sources.columns import Mapping, map_columns
-from engine.sources.even_blocks import BlockCutter
+from engine.sources.even_blocks import EncodedRows, even_blocks
 from engine.sources.files import InputFile
 from engine.sources.json_columns import is_id_type, to_json, unsupported
 from engine.sources.spec import SourceSpec
@@ -49,21 +50,18 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
             no_id="id is null",
             record_bytes_max=record_bytes_max,
         )
-        cutter = BlockCutter(block_records)
-        row, source_bytes = 1, 0
-        damage: SourceUntrusted | None = None
-        try:
-            for ids, *columns in _batches(table, names, file, block_records):
-                rows = range(row, row + len(ids))
-                row += len(ids)
-                stored = (file.size or 0) * (row - 1) // table.metadata.num_rows
-                yield from cutter.add(encoder.encode(ids, columns, rows), stored - source_bytes)
-                source_bytes = stored
-        except SourceUntrusted as error:
-            damage = error
-        yield from cutter.finish()
-        if damage:
-            raise damage
+        yield from even_blocks(_encoded(table, names, encoder, file, block_records), block_records)
+
+
+def _encoded(
+    table: native.ParquetFile, names: Sequence[str], encoder: RowEncoder, file: InputFile, block_records: int
+) -> Iterator[tuple[EncodedRows, int]]:
+    """Yield rows as records, and which part of the file's bytes all rows up to them are."""
+    row = 1
+    for ids, *columns in one_ahead(_batches(table, names, file, block_records)):
+        rows = range(row, row + len(ids))
+        row += len(ids)
+        yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
 
 
 def _open(file: InputFile) -> native.ParquetFile:

@@ -20,8 +20,8 @@ from engine.sources.ndjson_lines import DEPTH_MAX, nests_deeper
 from engine.sources.spec import ColumnType
 
 _BOOLEANS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
-_BOOLEAN_WORDS = pa.array(_BOOLEANS)
-_BOOLEAN_VALUES = pa.array(_BOOLEANS.values())
+_BOOLEAN_WORDS = pa.array(_BOOLEANS, pa.string())
+_BOOLEAN_VALUES = pa.array(_BOOLEANS.values(), pa.string())
 
 _SPACES = " \t\r\n"
 _integer = re.compile(r"([+-]?)0*([0-9]+)")

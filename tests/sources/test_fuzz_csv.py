@@ -10,7 +10,7 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.sources import csv
+from engine.sources import csv_table
 from tests.sources.tables import TableReading, read_text
 
 HEADER = b"id,a,b\n"
@@ -26,12 +26,12 @@ dirty = st.lists(
 
 
 def exactly(content: bytes, **mapping: Any) -> TableReading:
-    with TemporaryDirectory() as folder, patch.object(csv, "_quotes_are_regular", lambda *_: False):
+    with TemporaryDirectory() as folder, patch.object(csv_table, "quotes_are_regular", lambda *_: False):
         return read_text(Path(folder), content, **mapping)
 
 
 def natively(content: bytes, piece_bytes: int, **mapping: Any) -> TableReading:
-    with TemporaryDirectory() as folder, patch.object(csv, "PIECE_BYTES", piece_bytes):
+    with TemporaryDirectory() as folder, patch.object(csv_table, "PIECE_BYTES", piece_bytes):
         return read_text(Path(folder), content, **mapping)
 
 
