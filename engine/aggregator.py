@@ -36,3 +36,4 @@ async def aggregate(
 
     while arrived := await results.receive_all():
         await asyncio.shield(settle(arrived))
+        del arrived  # who waits for more keeps no chunk alive: they are large

@@ -31,10 +31,10 @@ Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
 def chunks_alive_max(workers: int) -> int:
     """Return how many chunks exist at once at the most.
 
-    Those that were let through, the queue before the gate, one in front of each of them, and the one being cut. Each
-    is at most `upload.max_body_bytes` plus its ids.
+    Those that were let through; for a moment as many whose results have just become durable; the queue before the gate,
+    one on each side of it, and the one being cut. Each is at most `upload.max_body_bytes` plus its ids.
     """
-    return workers + CHUNKS_QUEUED + 3
+    return 2 * workers + CHUNKS_QUEUED + 3
 
 
 async def run_pipeline(
@@ -85,6 +85,7 @@ async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) ->
         async for chunk in cut:
             await gate.admit(chunk.ids)
             await ready.send(chunk)
+            del chunk  # who waits for the next one keeps no other alive
         await ready.close()
     finally:
         await cut.close(discard=True)  # unless all are through, tell the producer that nobody needs the rest

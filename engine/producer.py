@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from engine.channel import Channel, ChannelClosed
 from engine.errors import SourceUntrusted
@@ -27,7 +28,9 @@ async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk]) -> None:
         error: BaseException | None = None
         try:
             for chunk in chunks:
-                asyncio.run_coroutine_threadsafe(channel.send(chunk), loop).result()
+                if finished.done():
+                    return  # cancelled: nobody waits for the thread any more
+                _call(loop, channel.send(chunk))
         except ChannelClosed:
             pass  # the run is stopping: nobody needs the rest
         except BaseException as failure:
@@ -42,6 +45,20 @@ async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk]) -> None:
         await channel.close(discard=True)
         raise
     await channel.close()
+
+
+def _call(loop: asyncio.AbstractEventLoop, sending: Coroutine[Any, Any, None]) -> None:
+    """Have `sending` run in the loop, and wait for its end.
+
+    Raises:
+        ChannelClosed: the channel is closed, or the loop itself.
+    """
+    try:
+        future = asyncio.run_coroutine_threadsafe(sending, loop)
+    except RuntimeError:
+        sending.close()
+        raise ChannelClosed from None
+    future.result()
 
 
 def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None:

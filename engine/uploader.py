@@ -93,6 +93,7 @@ async def upload(
         if failures is None:
             return
         await results.send(ChunkResult(chunk, failures))
+        del chunk  # who waits for the next one keeps no other alive
 
 
 class Delivery:
