@@ -61,7 +61,7 @@ class HttpBulkApi:
 
     async def __aenter__(self) -> Self:
         endpoint = self._endpoint
-        connector = aiohttp.TCPConnector(limit=endpoint.connections, ssl=_tls(endpoint.ca_file), ttl_dns_cache=60)
+        connector = aiohttp.TCPConnector(limit=endpoint.connections, ssl=_tls(endpoint), ttl_dns_cache=60)
         timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, connect=min(_CONNECT_S, endpoint.timeout_s))
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -198,11 +198,15 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
     return None if inflate and not inflate.eof else b"".join(parts)
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """How to trust the server; reading the system's certificates takes a while, so only where there is TLS."""
+    if not endpoint.url.startswith("https:"):
+        return True
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return ssl.create_default_context(cafile=endpoint.ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"api.ca_file: {ca_file} can't be read as certificates in PEM form ({error})") from error
+        reason = f"{endpoint.ca_file} can't be read as certificates in PEM form ({error})"
+        raise ConfigError(f"api.ca_file: {reason}") from error
 
 
 def _no_reply(error: BaseException) -> NoReply:
