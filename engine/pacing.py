@@ -1,12 +1,15 @@
 """How many requests may be in flight, and how many may start per second. Pure; the clock comes in.
 
-Nobody knows the limits of the API, so they are learned beneath the configured ceilings:
+Nobody knows the limits of the API, so they are learned beneath the configured ceilings, from every attempt's `Signal`:
 
-- `RateLimit` listens to refusals (429). It doubles until the first one, then falls to the rate that was accepted, holds
-  there, and after a while grows again to find out whether the limit is still the same.
-- `InFlightLimit` listens to latency. More in flight than the server can serve at once only wait in its queue, so it
-  grows while latency stays at its best and shrinks in proportion when it rises (as TCP Vegas does for a network).
-- `Retry-After` and `RateLimit-*` headers are authority: everybody is silent, or slower, for as long as they say.
+- Refusals (429) teach the **rate** (`rate_limit.py`): it grows until the first one, falls to what was accepted, holds
+  there, and grows again after a while to find out whether the limit is still the same.
+- Latency teaches how many may be **in flight** (`InFlightLimit`): more than the server can serve at once only wait in
+  its queue, so the limit grows while latency stays at its best, and falls to what the server serves at its best latency
+  when it rises. Version conflicts that rise, and many failures at once, cut it too. Single failures move nothing.
+- `Retry-After` and `RateLimit-*` headers are **authority**: everybody is silent, or slower, for as long as they say.
+
+Each movement of a limit is written down with its reason. What was learned is where the next run starts.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from math import inf
 from statistics import median
 from typing import Any
 
+from engine.rate_limit import RateLimit
+
 RATE_AT_START = 10.0
-IN_FLIGHT_AT_START = 8
+IN_FLIGHT_AT_START = 16
 SHARE_OF_LEARNED = 0.7
 """A new run starts with this share of the rate that the last one learned."""
 MOVES_MAX = 200
@@ -67,140 +72,143 @@ class Move:
 
 
 @dataclass(slots=True)
-class RateLimit:
-    """Requests that may start per second."""
+class Round:
+    """What some requests that finished one after the other told about the load."""
 
-    ceiling: float
-    rate: float
-    found: bool = False
-    """Whether the server has ever refused: until then, the rate doubles."""
-    known: float | None = None
-    """The accepted rate at the last refusals."""
-    _moved_at: float = 0.0
-    _cut_at: float = -inf
-    _accepted: deque[float] = field(default_factory=deque)
-    _round_trip_s: float = 0.2
+    latencies_s: list[float] = field(default_factory=list)
+    served_per_s: list[float] = field(default_factory=list)
+    """Requests in flight by latency: with a full queue, what the server serves in a second (Little's law)."""
+    failures: int = 0
+    conflicts: int = 0
+    in_flight: int = 0
 
-    HOLD_S = 4.0
-    GROWTH_HOLDING = 0.005
-    GROWTH_PROBING = 0.12
-    WINDOW_S = 2.0
-    SAMPLES_MIN = 8
-    BELOW_KNOWN = 0.97
-    CHANGED = 1.6
-    """A refusal at more than so many times the known limit means that the limit has risen."""
+    def add(self, signal: Signal, *, comparable: bool) -> None:
+        """Take note of a request; only `comparable` ones (of full size) tell about latency."""
+        self.in_flight = max(self.in_flight, signal.in_flight)
+        if signal.failed:
+            self.failures += 1
+        elif comparable:
+            self.latencies_s.append(signal.latency_s)
+            self.served_per_s.append(signal.in_flight / max(signal.latency_s, 1e-3))
+            self.conflicts += signal.conflicts
 
-    def accepted(self, signal: Signal) -> None:
-        """A request was accepted: grow, if the rate is what holds the run back."""
-        now = signal.finished_at
-        self._round_trip_s += 0.1 * (signal.latency_s - self._round_trip_s)
-        self._accepted.append(now)
-        while len(self._accepted) > self.SAMPLES_MIN and self._accepted[0] < now - self.WINDOW_S:
-            self._accepted.popleft()
-        passed_s = min(now - self._moved_at, 1.0)
-        self._moved_at = now
-        measured = self._accepted_rate(now)
-        if measured is None or measured > 0.7 * self.rate:
-            self.rate = min(self.ceiling, self.rate * self._growth(now) ** passed_s)
-
-    def refused(self, signal: Signal) -> str | None:
-        """A request was refused: fall to what was accepted, once per round trip. Return why, if it fell."""
-        now = signal.finished_at
-        self.found = True
-        if signal.started_at < self._cut_at:
-            return None  # it was sent before the last cut could help
-        measured = self._accepted_rate(now)
-        self._cut_at = self._moved_at = now
-        if measured is None:
-            self.rate *= 0.7
-            return "refused (429)"
-        unchanged = self.known is not None and 0.9 * self.known < measured < self.CHANGED * self.known
-        self.known = 0.7 * self.known + 0.3 * measured if unchanged and self.known else measured
-        self.rate = max(0.5 * self.rate, min(0.95 * self.rate, self.BELOW_KNOWN * self.known))
-        return f"refused (429) while {measured:.3g}/s were accepted"
-
-    def _growth(self, now: float) -> float:
-        """The factor by which the rate grows in a second."""
-        if not self.found:
-            return float(2 ** (1 / max(1.0, 1.5 * self._round_trip_s)))
-        holding = now - self._cut_at < self.HOLD_S
-        return 1 + (self.GROWTH_HOLDING if holding else self.GROWTH_PROBING)
-
-    def _accepted_rate(self, now: float) -> float | None:
-        """Accepted requests per second of late, or None while there are too few to tell."""
-        if len(self._accepted) < self.SAMPLES_MIN:
-            return None
-        return len(self._accepted) / max(now - self._accepted[0], 1e-3)
+    @property
+    def seen(self) -> int:
+        """Requests that count."""
+        return len(self.latencies_s) + self.failures
 
 
-@dataclass(slots=True)
 class InFlightLimit:
-    """Requests that may be in flight at once."""
+    """Requests that may be in flight at once.
 
-    ceiling: int
-    limit: float
-    found: bool = False
-    """Whether latency has ever risen with the load: until then, the limit doubles."""
-    _round: list[float] = field(default_factory=list)
-    _round_in_flight: int = 0
-    _round_failures: int = 0
-    _round_conflicts: int = 0
-    _round_started_at: float = 0.0
-    _records_max: int = 1
-    _best: deque[tuple[float, float]] = field(default_factory=deque)
-    """Median latencies of the rounds of late, with their times."""
+    Judged in rounds of finished requests. The best latency is that of a server without a queue: now and then the limit
+    is lowered for a round to measure it again, so that a server that has become slower is not taken for a full one.
+    """
 
-    BEST_WINDOW_S = 60.0
-    ROUND_MIN = 4
-    RISEN = 1.5
-    CALM = 1.25
-    QUEUE = 1.15
-    """So much more than the server can serve at once is kept in flight, so that it never waits for us."""
+    ROUND_AT_START = 8
+    ROUND = 12
+    RISEN = 1.35
+    """Latency so many times its best means that requests wait in the server's queue."""
+    CALM = 1.15
+    QUEUE = 1.2
+    """So much more than the server serves at once is kept in flight, so that it never waits for us."""
+    FAR = 1.5
+    """So many times above what was once too much, the limit grows faster: the server has changed."""
+    FAILING = 0.3
+    DRAIN = 0.7
+    DRAIN_EVERY_S = 30.0
     FLOOR = 2
+
+    def __init__(self, ceiling: int, start: float, *, found: bool = False) -> None:
+        self.ceiling = ceiling
+        self.limit = min(float(ceiling), start)
+        self.found = found
+        """Whether more than the server can serve was ever in flight: until then, the limit doubles."""
+        self._round = Round()
+        self._records_max = 1
+        self._best_s: float | None = None
+        self._served = start if found else inf
+        self._cut_at = -inf
+        self._before_failures: float | None = None
+        self._usual_conflicts = 0.0
+        self._draining = False
+        self._drain_at = inf
+
+    @property
+    def current(self) -> int:
+        """The limit at this moment: lower than usual while the best latency is measured."""
+        return max(1, int(self.limit * (self.DRAIN if self._draining else 1.0)))
 
     def finished(self, signal: Signal) -> str | None:
         """Take note of a finished request; return why, if the limit moved."""
-        if signal.started_at < self._round_started_at:
-            return None  # started under another limit
-        self._records_max = max(self._records_max, signal.records)
-        if signal.failed:
-            self._round_failures += 1
-        elif not signal.throttled and 2 * signal.records > self._records_max:
-            self._round.append(signal.latency_s)
-            self._round_conflicts += signal.conflicts
-        self._round_in_flight = max(self._round_in_flight, signal.in_flight)
-        seen = len(self._round) + self._round_failures
-        if seen < max(self.ROUND_MIN, self.limit):
+        if signal.throttled or signal.started_at < self._cut_at:
             return None
-        before = self.limit
-        why = self._judge(signal.finished_at)
-        self._round, self._round_failures, self._round_conflicts, self._round_in_flight = [], 0, 0, 0
-        if abs(self.limit - before) >= 0.5:
-            self._round_started_at = signal.finished_at
-        return why if int(self.limit) != int(before) else None
+        self._records_max = max(self._records_max, signal.records)
+        self._round.add(signal, comparable=2 * signal.records > self._records_max)
+        if self._round.seen < (max(self.ROUND, self.limit) if self.found else self.ROUND_AT_START):
+            return None
+        before, now = int(self.limit), signal.finished_at
+        done, self._round = self._round, Round()
+        why = self._judge(done, now)
+        if self._draining or (self.found and now > self._drain_at):
+            self._draining = not self._draining
+            self._cut_at, self._drain_at = now, now + self.DRAIN_EVERY_S
+        return why if int(self.limit) != before else None
 
-    def _judge(self, now: float) -> str:
-        """Move the limit at the end of a round."""
-        if self._round_failures > 0.3 * (len(self._round) + self._round_failures):
-            self._set(0.7 * self.limit)
+    def _judge(self, done: Round, now: float) -> str | None:
+        """Move the limit at the end of a round; return why."""
+        if done.failures > self.FAILING * done.seen:
+            self._before_failures = self._before_failures or self.limit
+            self._move(0.7 * self.limit, now)
             return "requests fail or time out"
-        latency_s = median(self._round)
-        self._best.append((now, latency_s))
-        while self._best[0][0] < now - self.BEST_WINDOW_S:
-            self._best.popleft()
-        best_s = min(latency for _, latency in self._best)
-        ratio = latency_s / max(best_s, 1e-3)
-        if self._round_conflicts > 0.01 * len(self._round) * self._records_max:
+        conflicts = done.conflicts / (len(done.latencies_s) * self._records_max)
+        usual, self._usual_conflicts = self._usual_conflicts, conflicts
+        if conflicts > 1.5 * usual + 0.01:
             self.found = True
-            self._set(0.8 * self.limit)
-            return "the server retries records because of version conflicts"
-        if ratio > self.RISEN and latency_s - best_s > 0.02:
+            self._move(0.8 * self.limit, now)
+            return f"the server retried {conflicts:.0%} of the records because of version conflicts"
+        if self._before_failures is not None:
+            return self._recover(self._before_failures)
+        return self._follow_latency(done, now)
+
+    def _follow_latency(self, done: Round, now: float) -> str | None:
+        latency_s = median(done.latencies_s)
+        best_s = self._best_s = self._best(latency_s)
+        busy = 2 * done.in_flight >= self.limit
+        if self._draining:
+            return None
+        if busy and latency_s > self.RISEN * best_s and latency_s - best_s > 0.02:
             self.found = True
-            self._set(self.limit / ratio * self.QUEUE)
+            self._drain_at = min(self._drain_at, now + self.DRAIN_EVERY_S)
+            self._served = best_s * median(done.served_per_s)
+            self._move(min(self.limit, self.QUEUE * self._served), now)
             return f"latency rose from {best_s:.2g} s to {latency_s:.2g} s"
-        if ratio < self.CALM and self._round_in_flight >= int(self.limit):
-            self._set(self.limit + max(1.0, 0.05 * self.limit) if self.found else 2 * self.limit)
-        return "latency stays at its best"
+        if latency_s < self.CALM * best_s and done.in_flight >= self.current:
+            if self.found:
+                share = 0.3 if self.limit > self.FAR * self._served else 0.03
+                self._move(self.limit + max(1.0, share * self.limit), now)
+            else:
+                self._set(self.limit + done.seen)  # doubles in a round trip
+        return f"latency stays at its best, {best_s:.2g} s"
+
+    def _best(self, latency_s: float) -> float:
+        """The latency without a queue: measured while draining, or lower than known, but not by one lucky round."""
+        if self._best_s is None:
+            return latency_s
+        weight = 0.5 if self._draining else 0.3 if latency_s < self._best_s else 0.0
+        return self._best_s + weight * (latency_s - self._best_s)
+
+    def _recover(self, before: float) -> str:
+        """Double each round, back to the limit before the failures."""
+        self._set(min(before, 2 * self.limit))
+        if self.limit >= before:
+            self._before_failures = None
+        return "requests succeed again"
+
+    def _move(self, limit: float, now: float) -> None:
+        """Set the limit, and judge it only by requests that start under it."""
+        self._cut_at = now
+        self._set(limit)
 
     def _set(self, limit: float) -> None:
         self.limit = min(float(self.ceiling), max(float(min(self.FLOOR, self.ceiling)), limit))
@@ -213,52 +221,45 @@ class Pacer:
     """
 
     def __init__(self, *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> None:
-        learned_rate = (learned or {}).get("rate")
-        start = SHARE_OF_LEARNED * learned_rate if learned_rate else RATE_AT_START
-        self._rate = RateLimit(rate_max, min(rate_max, start), found=bool(learned_rate))
-        learned_in_flight = (learned or {}).get("in_flight")
-        self._in_flight = InFlightLimit(
-            in_flight_max, float(min(in_flight_max, learned_in_flight or IN_FLIGHT_AT_START)), bool(learned_in_flight)
-        )
+        learned = learned or {}
+        known, in_flight = learned.get("rate"), learned.get("in_flight")
+        self._rate = RateLimit(rate_max, SHARE_OF_LEARNED * known if known else RATE_AT_START, known or None)
+        self._in_flight = InFlightLimit(in_flight_max, float(in_flight or IN_FLIGHT_AT_START), found=bool(in_flight))
         self._quota_rate = inf
-        self._quota_until = 0.0
-        self._catch_up_until = 0.0
-        self._catch_up_trusted = True
+        self._quota_until = -inf
+        self._quiet_from = 0.0
         self.quiet_until = 0.0
         self.moves: deque[Move] = deque(maxlen=MOVES_MAX)
 
     def rate(self, now: float) -> float:
         """Requests that may start per second, now."""
-        rate = self._rate.rate
-        if self.quiet_until <= now < self._catch_up_until:
-            rate = min(2 * rate, self._rate.ceiling)
+        rate = min(self._rate.rate * self._rate.savings.factor(now), self._rate.ceiling)
         return min(rate, self._quota_rate) if now < self._quota_until else rate
 
     @property
     def in_flight(self) -> int:
         """Requests that may be in flight at once."""
-        return max(1, int(self._in_flight.limit))
+        return self._in_flight.current
 
     @property
     def limit_found(self) -> str | None:
         """What was learned so far, in words, or None if the ceilings are all there is."""
         parts = []
-        if self._rate.found:
-            parts.append(f"{self._rate.rate:.3g} requests/s")
+        if self._rate.known is not None:
+            parts.append(f"{self._rate.known:.3g} requests/s")
         if self._in_flight.found:
-            parts.append(f"{self.in_flight} in flight")
+            parts.append(f"{int(self._in_flight.limit)} in flight")
         return ", ".join(parts) or None
 
     def learn(self, signal: Signal) -> None:
         """Take note of a finished attempt."""
         now = signal.finished_at
-        if signal.throttled:
-            if now < self._catch_up_until:
-                self._catch_up_trusted = False  # the server does not save up what was not used
-            self._note(now, f"{self._rate.rate:.3g}/s", self._rate.refused(signal))
-        elif not signal.failed:
-            self._rate.accepted(signal)
-        self._note(now, f"{self.in_flight} in flight", self._in_flight.finished(signal))
+        why = self._learn_rate(signal)
+        if why is not None:
+            self.moves.append(Move(now, f"{self._rate.rate:.3g}/s", why))
+        why = self._in_flight.finished(signal)
+        if why is not None:
+            self.moves.append(Move(now, f"{int(self._in_flight.limit)} in flight", why))
         if signal.retry_after_s is not None and (signal.throttled or signal.failed):
             self._be_quiet(now, signal.retry_after_s)
         if signal.quota is not None:
@@ -266,19 +267,23 @@ class Pacer:
 
     def to_json(self) -> dict[str, Any]:
         """Return what the next run starts from: only limits that were really found."""
-        rate = self._rate.known or self._rate.rate
-        return {
-            "rate": rate if self._rate.found else None,
-            "in_flight": self.in_flight if self._in_flight.found else None,
-        }
+        return {"rate": self._rate.known, "in_flight": int(self._in_flight.limit) if self._in_flight.found else None}
+
+    def _learn_rate(self, signal: Signal) -> str | None:
+        if signal.throttled:
+            return self._rate.refused(signal.started_at, signal.finished_at, signal.in_flight)
+        if signal.failed:
+            self._rate.admitted(signal.started_at)
+            return None
+        return self._rate.accepted(signal.started_at, signal.finished_at)
 
     def _be_quiet(self, now: float, seconds: float) -> None:
-        until = now + seconds
-        if until <= self.quiet_until:
+        if now + seconds <= self.quiet_until:
             return
-        self.quiet_until = until
-        if self._catch_up_trusted:
-            self._catch_up_until = until + min(seconds, 2.0)
+        if now >= self.quiet_until:
+            self._quiet_from = now
+        self.quiet_until = now + seconds
+        self._rate.silent(self._quiet_from, self.quiet_until)
 
     def _obey(self, now: float, quota: Quota) -> None:
         """Spread what is left of a quota evenly over the time until it is renewed."""
@@ -287,10 +292,6 @@ class Pacer:
             return
         self._quota_rate = max(quota.remaining / max(quota.reset_s, 0.05), 0.1)
         self._quota_until = now + quota.reset_s
-
-    def _note(self, now: float, what: str, why: str | None) -> None:
-        if why is not None:
-            self.moves.append(Move(now, what, why))
 
 
 def quota_of(headers: Mapping[str, str], seconds_since_epoch: float | None = None) -> Quota | None:
