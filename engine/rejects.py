@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from json import JSONDecoder
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from engine.accounts import EXAMPLE_IDS_MAX, Reason
@@ -22,9 +25,12 @@ REASONS_MAX = 200
 OTHER_REASONS = "other reasons"
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_decoder = JSONDecoder(parse_int=str, parse_float=str)
+"""Reads whatever a source lets through: numbers of any size stay the text they are."""
 _MASK = "…"
 _MASKED_CHARACTERS_MIN = 2
-"""Values shorter than this say nothing about a person, and masking them would tear words apart."""
+"""Values shorter than this say nothing about a person."""
+_SHORT_CHARACTERS = 4
 
 
 def reject_lines(result: ChunkResult) -> Iterator[bytes]:
@@ -37,17 +43,22 @@ def reject_lines(result: ChunkResult) -> Iterator[bytes]:
 
 
 def read_reject_ids(path: Path) -> Iterator[str]:
-    """Yield the ids in a reject file; none if the file is gone, and no further ones after a line that is damaged."""
+    """Yield the ids in a reject file; none if the file is gone. A damaged line, such as a torn last one, has none."""
     if not path.exists():
         return
     with path.open("rb") as file:
         for line in file:
-            try:
-                record_id = orjson.loads(line).get("id")
-            except (orjson.JSONDecodeError, AttributeError):
-                return
-            if isinstance(record_id, str):
-                yield record_id
+            with suppress(msgspec.MsgspecError):
+                record_id = _decode_id(line).id
+                if record_id is not None:
+                    yield record_id
+
+
+class _WithId(msgspec.Struct):
+    id: str | None = None
+
+
+_decode_id = msgspec.json.Decoder(_WithId).decode
 
 
 def reasons(result: ChunkResult) -> list[Reason]:
@@ -77,11 +88,19 @@ def masked(reason: str, line: bytes) -> str:
 
     An API may quote what it refuses; reports and logs must not hold record data, and reasons without it group well.
     """
-    record = orjson.loads(line)
+    record = _decoder.decode(line.decode())
     values = {text for text in _texts(record["data"]) if len(text) >= _MASKED_CHARACTERS_MIN} | {record["id"]}
+    folded = reason.casefold()
     for value in sorted(values, key=len, reverse=True):
-        reason = re.sub(re.escape(value), _MASK, reason, flags=re.IGNORECASE)
+        if value.casefold() in folded:  # rarely so, and quicker to tell than to replace
+            reason = re.sub(_quoted(value), _MASK, reason, flags=re.IGNORECASE)
     return _NUMBER.sub("#", reason)
+
+
+def _quoted(value: str) -> str:
+    """Return the pattern of `value` in a reason: a short one only as a word of its own, or it would tear others."""
+    pattern = re.escape(value)
+    return pattern if len(value) >= _SHORT_CHARACTERS else rf"(?<!\w){pattern}(?!\w)"
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -95,8 +114,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, str):
         yield value
         yield value.strip()
-    elif isinstance(value, float):
-        yield str(value)
 
 
 def _failure_line(failure: Failure, line: bytes, place: Place) -> bytes:
