@@ -69,13 +69,17 @@ def _open(file: InputFile) -> native.ParquetFile:
         raise SourceMissing(f"{file.name} is empty")
     try:
         # pre_buffer would keep everything that was read until the file is closed
-        return native.ParquetFile(file.path, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        table = native.ParquetFile(
+            file.path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+        )
+        table.schema_arrow.to_string()  # raises if a name is not UTF-8
     except FileNotFoundError:
         raise SourceMissing(f"{file.name} does not exist") from None
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise SourceUntrusted(
             f"{file.name} cannot be read as Parquet: it is damaged, incomplete or another format"
         ) from None
+    return table
 
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> Mapping:

@@ -210,6 +210,21 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_file(path)
 
 
+def test_a_damaged_page_is_noticed_by_its_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "source.parquet"
+    table = pa.table({"id": ["1", "2"], "v": ["unmistakable", "text"]})
+    pq.write_table(table, path, write_page_checksum=True, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"unmistakable", b"unmistakeble"))  # in its statistics, too
+    assert "is damaged" in (read_file(path).damage or "")
+
+
+def test_a_damaged_name_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "source.parquet"
+    pq.write_table(pa.table({"id": ["1"], "name": ["x"]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"name", b"n\xffme"))
+    assert "cannot be read as Parquet" in (read_file(path).damage or "")
+
+
 # Random columns of every type, held against a plain and slow encoder.
 
 # Arrow knows the changes of a zone up to 2037; later times keep their instant, with an offset of then.
