@@ -88,6 +88,7 @@ def _source(settings: Any) -> list[Finding]:
     from engine.dry_run import survey
     from engine.run import endpoint_of
     from engine.sources import open_source
+    from engine.wording import counted
 
     upload = settings.upload
     source = open_source(
@@ -102,7 +103,7 @@ def _source(settings: Any) -> list[Finding]:
     findings = [
         Finding(
             "source",
-            f"{source.label}: {found.read:,} records in {found.requests:,} requests, "
+            f"{source.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
             f"at least {took_s:,.0f} s at {upload.requests_per_second:g} requests/s",
         )
     ]

@@ -150,13 +150,20 @@ def render(proposal: Proposal, campaign_id: str) -> str:
         "[guard]",
         "# Stop rather than send a source that cannot be right:",
         '#max_rejected = "5%"',
-        f"#min_records = {max(found.rows // 2, 1)}",
+        _fewest_records(found),
         "",
         "[state]",
         "# Runs, reports and what is needed to resume:",
         'dir = "engine-state"',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _fewest_records(found: Survey) -> str:
+    """Suggest half of what is there; no number where only a part was looked at: half of that would stop nothing."""
+    if found.is_complete:
+        return f"#min_records = {max(found.rows // 2, 1)}"
+    return "#min_records = …  # half of what `python -m engine check` counts: only a part was looked at here"
 
 
 def _mapping(proposal: Proposal, id_column: ColumnSurvey) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -241,3 +242,12 @@ def test_a_missing_source_is_66(tmp_path: Path) -> None:
     assert missing.returncode == ExitCode.SOURCE_MISSING
     assert missing.stderr == "engine: none.csv does not exist\n"
     assert not (tmp_path / "config.toml").exists()
+
+
+def test_the_fewest_records_are_suggested_only_where_all_were_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv(tmp_path / "loans.csv", ["id", "name"], *([f"x{n}", "y"] for n in range(40)))
+    assert "#min_records = 20\n" in render(propose(survey([str(path)])), "c")
+    monkeypatch.setattr(source_survey, "ROWS_MAX", 10)
+    assert not re.search(r"min_records = \d", render(propose(survey([str(path)])), "c"))
