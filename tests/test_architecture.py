@@ -22,7 +22,7 @@ PACKAGE = ROOT / "engine"
 STAGES = {"engine.producer", "engine.chunker", "engine.uploader", "engine.aggregator"}
 """Each does one thing to what flows through it. They meet only in `pipeline.py`, and know no settings."""
 
-DECISIONS = {"engine.reply", "engine.attribution", "engine.retry", "engine.pacing", "engine.order"}
+DECISIONS = {"engine.reply", "engine.attribution", "engine.retry", "engine.pacing", "engine.rate_limit", "engine.order"}
 """Pure: values in, values out; no I/O, no clock, no settings, none of the stages."""
 
 VALUES = {"engine.records", "engine.errors", "engine.accounts"}
@@ -43,7 +43,7 @@ ONLY_IN = {
         "engine.demo",  # ends the stand-in that it started
         "engine.notify",  # kills what a notify command leaves behind
     },
-    "sqlite3": {"engine.journal"},
+    "sqlite3": {"engine.journal", "engine.state_dir"},
     "aiolimiter": {"engine.turnstile"},
     "pydantic": {"engine.config", "engine.config_mistakes"},
     "argparse": {
