@@ -122,7 +122,7 @@ def _one_in_five_null(frame: pl.DataFrame) -> list[pl.Expr]:
 
     row = pl.int_range(pl.len())
     return [
-        pl.when(row // 5**place % 5 > 0).then(pl.col(name)).alias(name)
+        pl.when(row // 5**place % 5 != place).then(pl.col(name)).alias(name)
         for place, name in enumerate(("emi_amount", "payment_status", "risk"))
     ]
 
