@@ -32,6 +32,18 @@ WAITING_IDS_MAX = 1_000_000
 """So many undelivered ids of earlier runs are looked out for; beyond that, a replay may send a record twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What a run could not deliver: so many bytes of its reject file count, and in them, lines of the ids in `first`.
+
+    `first` maps the digest of an id to the byte from which its lines count: what stands before is of older versions.
+    """
+
+    campaign_id: str
+    file_bytes: int
+    first: Mapping[bytes, int]
+
+
 @dataclass(slots=True)
 class Run:
     """A run as the journal knows it. `done` maps the seq of each chunk with a durable result to its digest."""
@@ -75,7 +87,7 @@ class Journal:
         self.dir = state_dir
         self._lock = take_lock(state_dir / LOCK)
         self._rejects: BinaryIO | None = None
-        self._waiting: set[str] = set()  # ids that earlier runs could not deliver
+        self._waiting: set[str] = set()  # ids that could not be delivered, and may turn up again
         try:
             with translated(state_dir / DATABASE):
                 self._db = open_database(state_dir)
@@ -84,11 +96,11 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Close the files and give the lock back."""
-        if self._rejects is not None:
-            self._rejects.close()
-        self._db.close()
-        self._lock.close()
+        """Close the files and give the lock back. What did not fit on a full disk never counted and is left behind."""
+        for file in (self._rejects, self._db, self._lock):
+            if file is not None:
+                with suppress(OSError, sqlite3.Error):
+                    file.close()
 
     def run_dir(self, run_id: str) -> Path:
         """Where the files of a run are."""
@@ -147,13 +159,14 @@ class Journal:
 
         `worked_s` and `requests` are the totals of the run so far, over all its processes.
         """
+        rejected_before = run.rejected_bytes
         self._append_rejects(run, results)
         with self._transaction() as db:
             db.executemany(
                 "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_chunk_row(run, result) for result in results]
             )
             self._add_reasons(db, run, results)
-            self._note_undelivered(db, run, results)
+            self._note_undelivered(db, run, results, from_byte=rejected_before)
             db.execute(
                 "UPDATE run SET rejected_bytes = ?, worked_s = ?, requests = ? WHERE id = ?",
                 (run.rejected_bytes, worked_s, json.dumps(asdict(requests)), run.id),
@@ -196,26 +209,31 @@ class Journal:
                 for outcome, reason, count, example_ids in self._db.execute(query, (run.id,))
             ]
 
-    def latest_run_to_replay(self) -> str | None:
+    def latest_run_to_replay(self, campaign_id: str) -> str | None:
         """Return the latest run with records that still wait to be delivered, else the latest run, None without any."""
-        query = "SELECT id FROM run ORDER BY id IN (SELECT DISTINCT run_id FROM undelivered) DESC, rowid DESC LIMIT 1"
+        waiting = "SELECT DISTINCT run_id FROM undelivered"
+        query = f"SELECT id FROM run WHERE campaign_id = ? ORDER BY id IN ({waiting}) DESC, rowid DESC LIMIT 1"  # noqa: S608 - constants
         with translated(self.dir / DATABASE):
-            row = self._db.execute(query).fetchone()
+            row = self._db.execute(query, (campaign_id,)).fetchone()
         return row[0] if row else None
 
-    def undelivered_by(self, run_id: str) -> set[bytes]:
-        """Return the digests of ids that this run could not deliver, and no later run has read since."""
+    def undelivered_by(self, run_id: str) -> Undelivered | None:
+        """Return what this run could not deliver and nobody has since; None if there is no such run."""
         with translated(self.dir / DATABASE):
-            return {row[0] for row in self._db.execute("SELECT id_digest FROM undelivered WHERE run_id = ?", (run_id,))}
+            run = self._db.execute("SELECT campaign_id, rejected_bytes FROM run WHERE id = ?", (run_id,)).fetchone()
+            if run is None:
+                return None
+            rows = self._db.execute("SELECT id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
+            return Undelivered(run["campaign_id"], run["rejected_bytes"], dict(rows.fetchall()))
 
     def _ids_waiting(self, run: Run) -> set[str]:
-        """Return the ids, as far as they fit, that other runs of the campaign could not deliver.
+        """Return the ids, as far as they fit, that runs of the campaign could not deliver, this one included.
 
         The database holds only digests; the ids stand in the reject files of those runs.
         """
-        query = "SELECT DISTINCT run_id FROM undelivered WHERE campaign_id = ? AND run_id <> ?"
+        query = "SELECT DISTINCT run_id FROM undelivered WHERE campaign_id = ?"
         with translated(self.dir / DATABASE):
-            run_ids = [row[0] for row in self._db.execute(query, (run.campaign_id, run.id))]
+            run_ids = [row[0] for row in self._db.execute(query, (run.campaign_id,))]
         waiting: set[str] = set()
         for run_id in run_ids:
             waiting.update(islice(read_reject_ids(self.run_dir(run_id) / REJECTED), WAITING_IDS_MAX - len(waiting)))
@@ -253,15 +271,26 @@ class Journal:
         rows = [(run.id, r.outcome, r.reason, r.count, json.dumps(r.example_ids)) for r in groups.values()]
         db.executemany("INSERT OR REPLACE INTO reason VALUES (?, ?, ?, ?, ?)", rows)
 
-    def _note_undelivered(self, db: sqlite3.Connection, run: Run, results: Sequence[ChunkResult]) -> None:
-        """What earlier runs could not deliver was read again: the newer version counts, delivered or not."""
-        if self._waiting:
-            read_again = [record_id for result in results for record_id in self._waiting.intersection(result.chunk.ids)]
-            rows = [(run.campaign_id, id_digest(record_id), run.id) for record_id in read_again]
-            db.executemany("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ? AND run_id <> ?", rows)
-        failed = [result.chunk.ids[failure.index] for result in results for failure in result.failures]
-        rows = [(run.campaign_id, id_digest(record_id), run.id) for record_id in failed]
-        db.executemany("INSERT OR IGNORE INTO undelivered VALUES (?, ?, ?)", rows)
+    def _note_undelivered(
+        self, db: sqlite3.Connection, run: Run, results: Sequence[ChunkResult], *, from_byte: int
+    ) -> None:
+        """Write down who waits from now on, and who waits no more.
+
+        What other runs could not deliver was read again: the newer version counts, delivered or not. What this run
+        could not deliver waits until a later version of it is delivered.
+        """
+        failed = {result.chunk.ids[failure.index] for result in results for failure in result.failures}
+        read_again = [record_id for result in results for record_id in self._waiting.intersection(result.chunk.ids)]
+        of_others = [(run.campaign_id, id_digest(record_id), run.id) for record_id in read_again]
+        db.executemany("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ? AND run_id <> ?", of_others)
+        delivered = [
+            (run.campaign_id, id_digest(record_id), run.id) for record_id in read_again if record_id not in failed
+        ]
+        db.executemany("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ? AND run_id = ?", delivered)
+        waiting = [(run.campaign_id, id_digest(record_id), run.id, from_byte) for record_id in failed]
+        db.executemany("INSERT OR IGNORE INTO undelivered VALUES (?, ?, ?, ?)", waiting)
+        if len(self._waiting) < WAITING_IDS_MAX:
+            self._waiting |= failed
 
     def _open_run(self, run: Run) -> None:
         self._waiting = self._ids_waiting(run)
@@ -272,6 +301,8 @@ class Journal:
         path = self.run_dir(run.id) / REJECTED
         make_dir(path.parent)
         with translated(path):
+            if self._rejects is not None:
+                self._rejects.close()
             file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
             os.fchmod(file.fileno(), 0o600)
             length = file.seek(0, os.SEEK_END)

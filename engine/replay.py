@@ -1,8 +1,9 @@
 """`replay`: send again what an earlier run could not deliver, and nothing that is out of date by now.
 
-The reject file of a run is a source like any other. Left out is what a later run has read since (the journal knows): an
-old value must not overwrite a newer one. What was invalid stays so until the source is mended, so it is left out, too.
-An interrupted replay is not resumed but run again: what it has settled waits no longer.
+The reject file of a run is a source like any other. Left out is what a later run has read since, or the same run has
+delivered later on in its source (the journal knows): an old value must not overwrite a newer one. What was invalid
+stays so until the source is mended, so it is left out, too. An interrupted replay is not resumed but run again: what it
+has settled waits no longer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from engine import logs
 from engine.active_run import Job
 from engine.config import Settings
 from engine.errors import ConfigError, SourceUntrusted
-from engine.journal import REJECTED, Journal, id_digest
+from engine.journal import REJECTED, Journal, Undelivered, id_digest
 from engine.progress import NoProgress, ProgressDisplay
 from engine.records import Block, Outcome, Span, join_spans
 from engine.report import Report
@@ -47,13 +48,16 @@ async def replay(
 def _plan(
     journal: Journal, *, settings: Settings, run_id: str | None, display: ProgressDisplay, config_path: str
 ) -> Job:
-    chosen = run_id or journal.latest_run_to_replay()
+    chosen = run_id or journal.latest_run_to_replay(settings.api.campaign_id)
     if chosen is None:
-        raise ConfigError("there is no run to replay in this state directory")
+        raise ConfigError("there is no run to replay in this state directory for api.campaign_id")
+    undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
-    if not path.exists():
+    if undelivered is None or not path.exists():
         raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
-    source = RejectFile(path, journal.undelivered_by(chosen), settings.upload.batch_size, display)
+    if undelivered.campaign_id != settings.api.campaign_id:
+        raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
+    source = RejectFile(path, undelivered, settings.upload.batch_size, display)
     return Job("replay", source, {"replayed_run": chosen}, fresh=True, of_rejects=True, config_path=config_path)
 
 
@@ -62,7 +66,7 @@ class RejectFile:
     """A reject file as a source: of each line that may be sent again, its record."""
 
     path: Path
-    still_wanted: set[bytes]
+    undelivered: Undelivered
     block_records: int
     display: ProgressDisplay
     outdated: int = 0
@@ -74,10 +78,10 @@ class RejectFile:
     def __post_init__(self) -> None:
         self.paths = (str(self.path),)
         self.label = str(self.path)
-        self.total_bytes = self.path.stat().st_size
+        self.total_bytes = self.undelivered.file_bytes
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the records that were rejected or left unknown and that no later run has read."""
+        """Yield the records that were rejected or left unknown, and of which nothing newer was delivered or read."""
         self.outdated = self.invalid = 0
         with self.path.open("rb") as file:
             yield from self._blocks(enumerate(file, 1))
@@ -88,9 +92,13 @@ class RejectFile:
         lines: list[bytes] = []
         spans: list[Span] = []
         source_bytes = 0
+        position = 0
         for row, line in rows:
+            if position == self.undelivered.file_bytes:
+                break  # what follows was never committed
+            reject = self._wanted(row, line, position)
+            position += len(line)
             source_bytes += len(line)
-            reject = self._wanted(row, line)
             if reject is not None:
                 ids.append(reject.id)
                 lines.append(msgspec.json.encode(_Record(reject.id, reject.data)))
@@ -100,7 +108,7 @@ class RejectFile:
                 ids, lines, spans, source_bytes = [], [], [], 0
         yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
 
-    def _wanted(self, row: int, line: bytes) -> _Reject | None:
+    def _wanted(self, row: int, line: bytes, position: int) -> _Reject | None:
         try:
             reject = _decoder.decode(line)
         except msgspec.MsgspecError as error:
@@ -108,14 +116,15 @@ class RejectFile:
         if reject.outcome == Outcome.INVALID:
             self.invalid += 1
             return None
-        if id_digest(reject.id) not in self.still_wanted:
+        first = self.undelivered.first.get(id_digest(reject.id))
+        if first is None or position < first:
             self.outdated += 1
             return None
         return reject
 
     def _tell_what_is_left_out(self) -> None:
         if self.outdated:
-            self.display.message(f"Left out: {self.outdated:,} records that a later run has read since.")
+            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
         if self.invalid:
             self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
         logs.get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)

@@ -22,6 +22,9 @@ LOCK_ATTEMPTS = 3
 LOCK_PAUSE_S = 0.02
 """A look at the lock (`is_locked`) holds it for some microseconds: no reason for a run to give up."""
 
+PAGE_BYTES = 4096
+"""SQLite's default, and so the size of each page of a database that was made here."""
+
 _SCHEMA = """
 CREATE TABLE run (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, campaign_id TEXT NOT NULL, started_at TEXT NOT NULL,
@@ -47,6 +50,7 @@ CREATE TABLE reason (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE undelivered (            -- what runs could not deliver, until a later run does
     campaign_id TEXT NOT NULL, id_digest BLOB NOT NULL, run_id TEXT NOT NULL,
+    from_byte INTEGER NOT NULL,       -- of the run's reject file: lines before it are of versions delivered since
     PRIMARY KEY (campaign_id, id_digest, run_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -100,8 +104,8 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
         _create_database(path)
     if path.is_symlink():
         raise StateFailed(f"{path} is a symbolic link; remove it or use another state.dir")
-    if path.stat().st_size == 0:
-        raise StateFailed(f"{path} is empty: the state directory is damaged; restore it, or use another state.dir")
+    if not _has_whole_pages(path):  # SQLite would make up for what is missing
+        raise StateFailed(f"{path} is damaged: empty or cut off; restore it, or use another state.dir")
     db = _connect(path)
     try:
         if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -114,6 +118,11 @@ def open_database(state_dir: Path) -> sqlite3.Connection:
         db.close()
         raise StateFailed(f"{path} has format {version}, this program needs {FORMAT_VERSION}; use another state.dir")
     return db
+
+
+def _has_whole_pages(path: Path) -> bool:
+    size = path.stat().st_size
+    return path.is_file() and size > 0 and size % PAGE_BYTES == 0
 
 
 def _create_database(path: Path) -> None:
