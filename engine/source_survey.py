@@ -128,17 +128,10 @@ def _refuse_other_encodings(head: bytes, path: str) -> None:
 
 def _csv(found: Survey, file: InputFile, head: str) -> Survey:
     delimiter = _delimiter(head)
-    if delimiter in "\t,":
-        actual: Format = "tsv" if delimiter == "\t" else "csv"
-        if actual != found.format:
-            found.doubts.append(
-                f"the name says {found.format}, but the columns are separated by {_DELIMITERS[delimiter]}"
-            )
-            found.format, found.format_is_evident = actual, False
-    else:
-        raise SourceUntrusted(
-            f"{file.path} separates its columns by {_DELIMITERS[delimiter]}; export it with commas or tabs"
-        )
+    actual: Format = "tsv" if delimiter == "\t" else "csv"  # which recognises semicolons and bars by itself
+    if actual != found.format:
+        found.doubts.append(f"the name says {found.format}, but the columns are separated by {_DELIMITERS[delimiter]}")
+        found.format, found.format_is_evident = actual, False
     csv.field_size_limit(LINE_CHARS_MAX)
     with _open_text(file) as text:
         rows = csv.reader(text, delimiter=delimiter)
