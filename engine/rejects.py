@@ -89,7 +89,8 @@ def masked(reason: str, line: bytes) -> str:
     An API may quote what it refuses; reports and logs must not hold record data, and reasons without it group well.
     """
     record = _decoder.decode(line.decode())
-    values = {text for text in _texts(record["data"]) if len(text) >= _MASKED_CHARACTERS_MIN} | {record["id"]}
+    texts = {text for text in _texts(record["data"]) if len(text) >= _MASKED_CHARACTERS_MIN} | {record["id"]}
+    values = [text for text in texts if not _NUMBER.fullmatch(text)]  # numbers are masked whoever's they are
     folded = reason.casefold()
     for value in sorted(values, key=len, reverse=True):
         if value.casefold() in folded:  # rarely so, and quicker to tell than to replace
