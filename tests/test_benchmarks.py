@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,15 @@ def test_a_process_is_measured_from_outside() -> None:
     large = measure([PYTHON, "-c", "data = b'x' * 300_000_000; print(len(data))"])
     assert large.peak_mb > 300
     assert large.stdout == "300000000\n"
-    assert measure([PYTHON, "-c", "pass"]).peak_mb < 200, "the peak of an earlier child was reported"
+
+
+def test_the_peak_is_of_this_child_and_not_of_an_earlier_one() -> None:
+    # In a process of its own: a child's peak begins at the size of the process that it was forked from.
+    small = f"measure([{PYTHON!r}, '-c', 'pass']).peak_mb"
+    large = f"measure([{PYTHON!r}, '-c', 'bytearray(300_000_000)']).peak_mb"
+    code = f"from benchmarks.measure import measure\nprint({large} > 300, {small} < 200)"
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
 
 
 def test_a_failing_process_tells_why_and_a_hanging_one_is_killed() -> None:
