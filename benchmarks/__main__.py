@@ -18,6 +18,7 @@ BENCHMARKS = {
     "cost": "what journal, order check, reply check and the like cost each",
     "startup": "how long it takes to get going",
     "profile": "where the time goes, stage by stage and thread by thread",
+    "crashes": "kill -9 at random instants, on real sockets and files",
     "simulate": "random histories of faults and crashes against a fake clock, server and disk",
 }
 
