@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from random import Random
 from typing import Any, cast
@@ -318,6 +318,8 @@ class FakeApi:
             if self._token != server.token:
                 return Reply(401, token_number=token_number)
             answer = await server.answer(request, len(lines))
+            if isinstance(answer, Reply):
+                answer = replace(answer, token_number=token_number)
         except asyncio.CancelledError:
             if server.rng.random() < 0.5:
                 server.apply_good(request.records)
