@@ -8,6 +8,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -76,7 +77,7 @@ def test_counting_only_keeps_the_limits_but_no_state() -> None:
 )
 def test_a_flag_that_means_nothing_is_one_clear_error(flag: str, named: str) -> None:
     done = subprocess.run(
-        ["python", "-m", "engine", "simulate", "--host=192.0.2.1", flag], capture_output=True, text=True
+        [sys.executable, "-m", "engine", "simulate", "--host=192.0.2.1", flag], capture_output=True, text=True
     )
     assert done.returncode == 2
     assert named in done.stderr
