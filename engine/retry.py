@@ -29,6 +29,8 @@ class RetryPolicy:
     contradictions_max: int = 3
     attempts_max: int = 8
     """After so many failures of one request, while others succeed, the request itself is suspected."""
+    others_min: int = 3
+    """So many others must have succeeded since it was first sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def decide(
     """
     if trials.contradictions >= policy.contradictions_max:
         return Isolate(verdict.reason)
-    if trials.outages >= policy.attempts_max and others_succeeded >= policy.attempts_max:
+    if trials.outages >= policy.attempts_max and others_succeeded >= policy.others_min:
         return Isolate(verdict.reason)
     if retry_after_s is not None:
         delay_s = retry_after_s

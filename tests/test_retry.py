@@ -77,10 +77,10 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
     [
         # An outage is waited out, however often it has been tried, as long as nobody else succeeds.
         ({"outages": 500}, Wait),
-        ({"outages": 500, "others": POLICY.attempts_max - 1}, Wait),
+        ({"outages": 500, "others": POLICY.others_min - 1}, Wait),
         ({"outages": POLICY.attempts_max - 1, "others": 500}, Wait),
         # While others succeed, it is this request.
-        ({"outages": POLICY.attempts_max, "others": POLICY.attempts_max}, Isolate),
+        ({"outages": POLICY.attempts_max, "others": POLICY.others_min}, Isolate),
         # Being throttled says nothing about the request.
         ({"outages": 0, "throttles": 500, "others": 500}, Wait),
         # A reply that contradicts itself is asked for again, but not for long.

@@ -111,7 +111,7 @@ def _wrong_rejects(world: World, results: list[ChunkResult]) -> Iterator[str]:
 def _needless_doubt(world: World, counts: RecordCounts) -> Iterator[str]:
     """An API that tells the truth, and is there most of the time, leaves nothing unknown and no good record refused."""
     character = world.server.character
-    if character.fault_share > 0.2 or not LIES.isdisjoint(character.faults):
+    if character.fault_share > 0.2 or character.outage or not LIES.isdisjoint(character.faults):
         return
     if counts.unknown:
         yield f"{counts.unknown} records unknown for no reason"
