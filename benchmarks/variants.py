@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from engine.records import Block, ChunkResult
+from engine.records import ChunkResult
 
 
 class Replacement(NamedTuple):
@@ -27,33 +27,11 @@ def _without_fingerprint() -> list[Replacement]:
     return [Replacement(run, "fingerprint", lambda _paths: {})]
 
 
-def _without_duplicate_check() -> list[Replacement]:
-    """The chunker believes that the ids of a block differ."""
-    from engine.chunker import Chunker
-
-    def is_a_chunk(chunker: Any, block: Block) -> bool:
-        return (
-            not chunker._open.lines
-            and len(block.ids) == chunker._records_max
-            and len(block.lines) <= chunker._lines_bytes_max
-        )
-
-    return [Replacement(Chunker, "_is_a_chunk", is_a_chunk)]
-
-
 def _without_order() -> list[Replacement]:
-    """Chunks pass the gate without a look at their ids: two versions of an id could be in flight."""
-    from engine import pipeline
-    from engine.order import OrderGate
+    """The chunker believes that all ids differ: an id could be twice in a chunk, or two versions of it in flight."""
+    from engine.recent_ids import RecentIds
 
-    class CountingGate(OrderGate):
-        async def admit(self, ids: Iterable[str]) -> None:
-            await super().admit(())
-
-        def release(self, ids: Iterable[str]) -> None:
-            super().release(())
-
-    return [Replacement(pipeline, "OrderGate", CountingGate)]
+    return [Replacement(RecentIds, "take", lambda _recent, _seq, _ids: 0)]
 
 
 def _without_reply_check() -> list[Replacement]:
@@ -102,8 +80,7 @@ def _without_report() -> list[Replacement]:
 
 PARTS: dict[str, tuple[str, Callable[[], list[Replacement]]]] = {
     "fingerprint": ("fingerprint of the source", _without_fingerprint),
-    "duplicates": ("check for an id twice in a chunk", _without_duplicate_check),
-    "order": ("order gate", _without_order),
+    "order": ("order of ids: none twice in a chunk or in flight", _without_order),
     "reply": ("reply check", _without_reply_check),
     "journal": ("journal", _without_journal),
     "report": ("telemetry and report", _without_report),

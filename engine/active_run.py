@@ -219,7 +219,11 @@ class ActiveRun:
     async def _deliver(self, api: HttpBulkApi) -> None:
         upload = self._upload
         envelope_bytes = sum(map(len, self._endpoint.envelope()))
-        chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
+        chunker = Chunker(
+            records_max=upload.batch_size,
+            lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes),
+            remembered=upload.concurrency,
+        )
         chunks = self._counted(chunker.cut(first_records(self._job.source.blocks(), self._job.limit)))
         await run_pipeline(
             skip_done(chunks, self._run.done, _digest, self._skip),

@@ -25,14 +25,14 @@ async def aggregate(
         results: from the uploader workers.
         record: returns when the results are durable.
         count: takes results that are durable into the sums; may ask the run to stop.
-        gate: holds the ids of the chunks until then.
+        gate: holds the chunks until then.
     """
 
     async def settle(arrived: Sequence[ChunkResult]) -> None:
         await record(arrived)
         count(arrived)
         for result in arrived:
-            gate.release(result.chunk.ids)
+            gate.release(result.chunk)
 
     while arrived := await results.receive_all():
         await asyncio.shield(settle(arrived))

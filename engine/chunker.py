@@ -4,16 +4,19 @@ A chunk closes at `records_max` records or before its lines would exceed `lines_
 Records of one id are merged, later values winning, so the ids of a chunk are pairwise different. Where the chunks
 are cut depends on nothing but what the source yields and the two limits, which lets an interrupted run resume; and not
 on how the source cuts its blocks, unless so much of it is refused that `REFUSALS_MAX` matters.
+
+The ids of a source are looked at only here; a chunk that is closed keeps its lines, and what is known about its ids.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from engine.records import Block, Chunk, Place, Refusal, Span, cut_spans, join_spans, places
+from engine.recent_ids import RecentIds
+from engine.records import Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -21,11 +24,18 @@ of records: bad input can't fill the memory."""
 
 
 class Chunker:
-    """Cuts the blocks of one pass over a source into numbered chunks."""
+    """Cuts the blocks of one pass over a source into numbered chunks.
 
-    def __init__(self, *, records_max: int, lines_bytes_max: int) -> None:
+    Args:
+        records_max: how many records a chunk holds at the most.
+        lines_bytes_max: how many bytes its lines are at the most, with the newlines between them.
+        remembered: with how many chunks before it the ids of each chunk are compared at least.
+    """
+
+    def __init__(self, *, records_max: int, lines_bytes_max: int, remembered: int = 8) -> None:
         self._records_max = records_max
         self._lines_bytes_max = lines_bytes_max
+        self._recent = RecentIds(remembered)
         self._seq = 0
         self._open = _OpenChunk()
 
@@ -39,27 +49,25 @@ class Chunker:
         """Take the next block of the source; yield the chunks that it completes."""
         self._open.refusals += block.refusals
         self._open.source_bytes += block.source_bytes
-        if self._is_a_chunk(block):
-            self._open.replace(block)
-            yield self._close()
+        whole = self._whole(block)
+        if whole is not None:
+            yield whole
         else:
             yield from self._add_runs(block)
         if len(self._open.refusals) >= REFUSALS_MAX or self._open.refused_bytes() > self._lines_bytes_max:
-            yield self._close()
+            yield self._close_open()
 
     def finish(self) -> Iterator[Chunk]:
         """Yield what is left at the end of the source."""
         if self._open.lines or self._open.refusals:
-            yield self._close()
+            yield self._close_open()
 
-    def _is_a_chunk(self, block: Block) -> bool:
-        """The fast path: nothing is waiting, and the block can go as it is."""
-        return (
-            not self._open.lines
-            and len(block.ids) == self._records_max
-            and len(block.lines) <= self._lines_bytes_max
-            and len(set(block.ids)) == len(block.ids)
-        )
+    def _whole(self, block: Block) -> Chunk | None:
+        """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
+        if self._open.lines or len(block.ids) != self._records_max or len(block.lines) > self._lines_bytes_max:
+            return None
+        apart_from = self._recent.take(self._seq, block.ids)
+        return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:
         """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
@@ -77,23 +85,39 @@ class Chunker:
                     yield from self._add_record(record_id, line, place)
             start += room
             if len(self._open.lines) == self._records_max:
-                yield self._close()
+                yield self._close_open()
 
     def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
         if len(line) > self._lines_bytes_max:
             self._open.refusals.append(_too_large(record_id, line, place))
             return
         if not self._open.merge(record_id, line, place, self._lines_bytes_max):
-            yield self._close()
+            yield self._close_open()
             self._open.merge(record_id, line, place, self._lines_bytes_max)
         if len(self._open.lines) == self._records_max:
-            yield self._close()
+            yield self._close_open()
 
-    def _close(self) -> Chunk:
-        chunk = self._open.close(self._seq)
-        self._seq += 1
-        self._open = _OpenChunk()
-        return chunk
+    def _close_open(self) -> Chunk:
+        """Close the chunk that was filled, record by record or run by run."""
+        ids = self._open.ids
+        apart_from = self._recent.take(self._seq, ids)
+        if apart_from is None:
+            raise AssertionError("the ids of an open chunk are pairwise different")
+        return self._close(b"\n".join(self._open.lines), self._open.spans(), len(ids), apart_from)
+
+    def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
+        closed, self._open = self._open, _OpenChunk()
+        seq, self._seq = self._seq, self._seq + 1
+        return Chunk(
+            seq=seq,
+            ids=LineIds(lines, count),
+            lines=lines,
+            spans=spans,
+            refusals=closed.refusals,
+            superseded=closed.superseded,
+            source_bytes=closed.source_bytes,
+            apart_from=apart_from,
+        )
 
 
 class _OpenChunk:
@@ -103,20 +127,15 @@ class _OpenChunk:
         self.lines: list[bytes] = []
         self.refusals: list[Refusal] = []
         self.source_bytes = 0
-        self._ids: list[str] = []
+        self.superseded = 0
+        self.ids: list[str] = []
         self._index: dict[str, int] = {}  # id → position in the chunk
         self._spans: list[Span] = []
         self._joined_bytes = -1  # of the lines and the newlines between them
-        self._superseded = 0
-        self._whole: Block | None = None
 
     def refused_bytes(self) -> int:
         """How much text the refusals hold."""
         return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
-
-    def replace(self, block: Block) -> None:
-        """Become `block`, uncut."""
-        self._whole = block
 
     def can_extend(self, ids: list[str], lines: list[bytes], bytes_max: int) -> bool:
         """Whether a run of records fits whole: within `bytes_max`, and every id new."""
@@ -126,8 +145,8 @@ class _OpenChunk:
 
     def extend(self, ids: list[str], lines: list[bytes], spans: list[Span]) -> None:
         """Take a run of records that fits whole."""
-        self._index.update(zip(ids, range(len(self._ids), len(self._ids) + len(ids)), strict=True))
-        self._ids += ids
+        self._index.update(zip(ids, range(len(self.ids), len(self.ids) + len(ids)), strict=True))
+        self.ids += ids
         self.lines += lines
         self._spans += spans
         self._joined_bytes += sum(map(len, lines)) + len(lines)
@@ -148,20 +167,12 @@ class _OpenChunk:
         self.lines[index] = merged
         self._joined_bytes = grown
         self._move(index, place)
-        self._superseded += 1
+        self.superseded += 1
         return True
 
-    def close(self, seq: int) -> Chunk:
-        whole = self._whole
-        return Chunk(
-            seq=seq,
-            ids=whole.ids if whole else self._ids,
-            lines=whole.lines if whole else b"\n".join(self.lines),
-            spans=whole.spans if whole else join_spans(self._spans),
-            refusals=self.refusals,
-            superseded=self._superseded,
-            source_bytes=self.source_bytes,
-        )
+    def spans(self) -> list[Span]:
+        """Return where the records stand."""
+        return join_spans(self._spans)
 
     def _move(self, index: int, place: Place) -> None:
         """Say that the record at `index` now stands at `place`: where its latest values come from."""

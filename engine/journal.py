@@ -280,6 +280,8 @@ class Journal:
         could not deliver waits until a later version of it is delivered.
         """
         failed = {result.chunk.ids[failure.index] for result in results for failure in result.failures}
+        if not failed and not self._waiting:
+            return
         read_again = [record_id for result in results for record_id in self._waiting.intersection(result.chunk.ids)]
         of_others = [(run.campaign_id, id_digest(record_id), run.id) for record_id in read_again]
         db.executemany("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ? AND run_id <> ?", of_others)

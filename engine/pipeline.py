@@ -83,7 +83,7 @@ async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) ->
     """Pass chunks on in order, each when no earlier unfinished one shares an id with it."""
     try:
         async for chunk in cut:
-            await gate.admit(chunk.ids)
+            await gate.admit(chunk)
             await ready.send(chunk)
             del chunk  # who waits for the next one keeps no other alive
         await ready.close()

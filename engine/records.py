@@ -7,10 +7,13 @@ are all slices of that blob; single lines are cut out only when a reply demands 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+import msgspec
 
 CHUNK_RECORDS_MAX = 10_000
 """The most records one request may carry. Source: the bulk update API's page, "Max 10,000 items"."""
@@ -74,6 +77,50 @@ class Block:
     source_bytes: int = 0
 
 
+class LineIds(Sequence[str]):
+    """The ids of so many canonical lines. They are read when the first one is asked for: few chunks ever need them."""
+
+    def __init__(self, lines: bytes, count: int) -> None:
+        self._lines = lines
+        self._count = count
+        self._ids: list[str] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return self._read()[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._read() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<LineIds {self._count}>"
+
+    def _read(self) -> list[str]:
+        if self._ids is None:
+            self._ids = [line.id for line in _decode_lines(self._lines)]
+        return self._ids
+
+
+class _IdOfLine(msgspec.Struct, gc=False):
+    id: str
+
+
+_decode_lines = msgspec.json.Decoder(_IdOfLine).decode_lines
+
+NOT_KNOWN = sys.maxsize
+
+
 @dataclass(slots=True)
 class Chunk:
     """The unit of upload: at most `CHUNK_RECORDS_MAX` records with pairwise different ids.
@@ -81,15 +128,17 @@ class Chunk:
     `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
     is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
     hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id.
+    No chunk from seq `apart_from` on and before this one shares an id with it; what others do is not known.
     """
 
     seq: int
-    ids: list[str]
+    ids: Sequence[str]
     lines: bytes
     spans: Sequence[Span]
     refusals: Sequence[Refusal] = ()
     superseded: int = 0
     source_bytes: int = 0
+    apart_from: int = NOT_KNOWN
 
     @property
     def read(self) -> int:

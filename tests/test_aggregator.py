@@ -38,7 +38,7 @@ class Recorder:
 
     async def start(self, results: Channel[ChunkResult]) -> asyncio.Task[None]:
         for result in RESULTS:
-            await self.gate.admit(result.chunk.ids)
+            await self.gate.admit(result.chunk)
         return asyncio.ensure_future(aggregate(results, record=self.record, count=self.count, gate=self.gate))
 
 
@@ -56,10 +56,10 @@ def test_results_that_arrive_together_become_durable_together_and_then_count() -
         await asyncio.sleep(0.5)
         for result in RESULTS[1:]:
             await channel.send(result)
-        assert repr(recorder.gate) == "<OrderGate 4/10 chunks, 4 ids>"
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
         await channel.close()
         await task
-        assert repr(recorder.gate) == "<OrderGate 0/10 chunks, 0 ids>"
+        assert repr(recorder.gate) == "<OrderGate 0/10 chunks>"
 
     run(work(), VirtualLoop())
     assert recorder.events == ["write 0", "durable 0", "count 0", "write 1,2,3", "durable 1,2,3", "count 1,2,3"]
@@ -74,7 +74,7 @@ def test_what_could_not_be_made_durable_neither_counts_nor_lets_anybody_pass() -
         await channel.send(RESULTS[0])
         with pytest.raises(StateFailed):
             await task
-        assert repr(recorder.gate) == "<OrderGate 4/10 chunks, 4 ids>"
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
 
     run(work(), VirtualLoop())
     assert recorder.events == ["write 0"]

@@ -172,7 +172,7 @@ def test_a_full_block_passes_uncut() -> None:
     block = block_of(records)
     [chunk] = cut([block], records_max=5)
     assert chunk.lines is block.lines
-    assert chunk.ids is block.ids
+    assert chunk.ids == block.ids
 
 
 def refusal(row: int, raw: str = "?") -> Refusal:

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from engine import aggregator, attribution, chunker, order, pipeline, reply, uploader
+from engine import aggregator, attribution, chunker, order, pipeline, recent_ids, reply, uploader
 from engine.attribution import Attribution
-from engine.records import Failure
+from engine.records import Chunk, Failure
 from engine.reply import NoReply, Reply, Settled, Verdict
 from tests.simulation import history
 from tests.simulation.history import simulate
 from tests.simulation.virtual_time import VirtualLoop, run
 
 HISTORIES = 600
-HISTORIES_TO_CATCH_A_BUG = 400
+HISTORIES_TO_CATCH_A_BUG = 1_000
 
 Patch = pytest.MonkeyPatch
 
@@ -85,16 +85,29 @@ def _counted_before_it_is_durable(patch: Patch) -> None:
 
 
 def _no_order_gate(patch: Patch) -> None:
-    async def admit(self: order.OrderGate, ids: Iterable[str]) -> None:
-        pass
+    async def admit(self: order.OrderGate, chunk: Chunk) -> None:
+        self._unfinished[chunk.seq] = order._Unfinished(chunk)
 
     patch.setattr(order.OrderGate, "admit", admit)
 
 
+def _ids_that_are_not_compared(patch: Patch) -> None:
+    patch.setattr(recent_ids.RecentIds, "take", lambda _self, _seq, ids: 0 if len(set(ids)) == len(ids) else None)
+
+
+def _ids_compared_with_too_few(patch: Patch) -> None:
+    def take(self: recent_ids.RecentIds, seq: int, ids: Sequence[str]) -> int | None:
+        found = original(self, seq, ids)
+        return None if found is None else max(0, found - 1)
+
+    original = recent_ids.RecentIds.take
+    patch.setattr(recent_ids.RecentIds, "take", take)
+
+
 def _gate_without_a_bound(patch: Patch) -> None:
-    async def admit(self: order.OrderGate, ids: Iterable[str]) -> None:
+    async def admit(self: order.OrderGate, chunk: Chunk) -> None:
         self._chunks_max = 1_000
-        await original(self, ids)
+        await original(self, chunk)
 
     original = order.OrderGate.admit
     patch.setattr(order.OrderGate, "admit", admit)
@@ -200,6 +213,8 @@ BUGS: list[Callable[[Patch], None]] = [
     _gate_opens_before_the_result_is_durable,
     _counted_before_it_is_durable,
     _no_order_gate,
+    _ids_that_are_not_compared,
+    _ids_compared_with_too_few,
     _gate_without_a_bound,
     _any_200_is_a_success,
     _a_lost_reply_is_a_success,

@@ -65,6 +65,7 @@ class World:
     records_max: int
     lines_bytes_max: int
     workers: int
+    remembered: int
     violations: list[str] = field(default_factory=list)
 
     @classmethod
@@ -79,11 +80,14 @@ class World:
             records_max=rng.randint(3, 8),
             lines_bytes_max=rng.choice((100, 250, 10_000)),
             workers=rng.randint(1, 5),
+            remembered=rng.randint(1, 5),
         )
 
     def chunks(self) -> Iterable[Chunk]:
         """Read the source and cut it, as every process does."""
-        chunker = Chunker(records_max=self.records_max, lines_bytes_max=self.lines_bytes_max)
+        chunker = Chunker(
+            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
+        )
         return chunker.cut(self.portfolio.read())
 
 
