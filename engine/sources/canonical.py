@@ -7,8 +7,6 @@ all lines at once, each of them a sum of numbers that can't be negative, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from engine.sources.lines import count_byte
@@ -24,9 +22,6 @@ class _Line(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
-
-PART_BYTES = 65_536
-"""How much is decoded at once."""
 
 ENVELOPE_BYTES = len(b'{"id":"","data":}')
 _STARTS = (b'{"id":"', b'{"id": "')
@@ -51,23 +46,8 @@ def read_canonical_lines(lines: bytes, count: int) -> tuple[list[str], bytes] | 
         return None
     if not is_utf8(lines):
         return None
-    ids: list[str] = []
-    for part in _parts(lines):
-        part_ids = _ids_of(part)
-        if part_ids is None:
-            return None
-        ids += part_ids
-    return (ids, lines) if len(ids) == count else None
-
-
-def _parts(lines: bytes) -> Iterator[bytes]:
-    """Yield the lines some at a time: what is made of them then stays in the processor's cache, twice as fast."""
-    start = 0
-    while start < len(lines):
-        end = lines.find(b"\n", start + PART_BYTES)
-        end = len(lines) if end < 0 else end
-        yield lines[start:end]
-        start = end + 1
+    ids = _ids_of(lines)
+    return (ids, lines) if ids is not None and len(ids) == count else None
 
 
 def _ids_of(lines: bytes) -> list[str] | None:
@@ -103,7 +83,8 @@ def _any_empty(lines: bytes, records: list[_Line], sizes: list[int]) -> bool:
     """Return whether some data has no fields."""
     # The smallest data, if it had no fields, would be braces filled with whitespace. Larger data would have more of it.
     space = b" " * min(min(sizes) - len("{}"), _LONG_SPACE_BYTES)
-    if space not in lines and b"\t" not in lines and b"\r" not in lines:
+    may_be_blank = space in lines if b" " in lines else not space
+    if not may_be_blank and b"\t" not in lines and b"\r" not in lines:
         return False
     return any(is_empty(record.data) for record in records)
 

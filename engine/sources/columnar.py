@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -15,7 +16,6 @@ import pyarrow.compute as pc
 
 from engine.errors import ConfigError
 from engine.records import Place, Refusal, Span, join_spans
-from engine.sources.even_blocks import EncodedRows
 from engine.sources.json_columns import NULL, JsonText, complete, join
 from engine.sources.ndjson_lines import text_of
 
@@ -24,6 +24,22 @@ ToJson = Callable[[pa.Array], JsonText]
 
 _Mask: TypeAlias = pa.BooleanArray | bool
 """Where something holds, row by row, or everywhere or nowhere."""
+
+
+@dataclass(slots=True)
+class EncodedRows:
+    """Some rows as records. Each of `lines` ends with a newline."""
+
+    ids: list[str]
+    lines: pa.StringArray
+    spans: list[Span]
+    refusals: list[Refusal]
+
+    def text(self, start: int, stop: int) -> memoryview:
+        """Return the lines of some records, at least one, joined by newlines. Nothing is copied."""
+        offsets = memoryview(self.lines.buffers()[1]).cast("i")
+        first = self.lines.offset
+        return memoryview(self.lines.buffers()[2])[offsets[first + start] : offsets[first + stop] - 1]
 
 
 class _Closing(NamedTuple):

@@ -15,11 +15,11 @@ import pyarrow as pa
 from engine.errors import SourceMissing, SourceUntrusted
 from engine.records import Block
 from engine.sources.ahead import one_ahead
-from engine.sources.columnar import Field, RowEncoder
+from engine.sources.columnar import EncodedRows, Field, RowEncoder
 from engine.sources.columns import map_columns
 from engine.sources.csv_table import PIECE_BYTES, CsvTable, CsvText
 from engine.sources.csv_text import RecordReader, find_delimiter
-from engine.sources.even_blocks import EncodedRows, even_blocks
+from engine.sources.even_blocks import even_blocks
 from engine.sources.files import InputFile
 from engine.sources.json_columns import JsonText, escape
 from engine.sources.spec import STDIN, SourceSpec

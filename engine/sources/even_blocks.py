@@ -1,11 +1,10 @@
-"""Encoded rows of any number → blocks of even size, so that a block can become a chunk without being cut."""
+"""Records that come some at a time → blocks of even size, so that a block can become a chunk without being cut."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-
-import pyarrow as pa
+from typing import Protocol
 
 from engine.errors import SourceUntrusted
 from engine.records import Block, Refusal, Span, cut_spans, join_spans
@@ -14,20 +13,33 @@ REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""
 
 
-@dataclass(slots=True)
-class EncodedRows:
-    """Some rows as records. Each of `lines` ends with a newline."""
-
-    ids: list[str]
-    lines: pa.StringArray
-    spans: list[Span]
-    refusals: list[Refusal]
+BLOCK_BYTES_MAX = 8 << 20
+"""A block that would become larger than this is closed before it is full, unless what came at once is larger."""
 
 
-def even_blocks(rows: Iterable[tuple[EncodedRows, int]], block_records: int) -> Iterator[Block]:
+class Rows(Protocol):
+    """Some rows of a file as records, and those of them that were refused."""
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the records."""
+
+    @property
+    def spans(self) -> Sequence[Span]:
+        """Where the records stand."""
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """The rows that are no records."""
+
+    def text(self, start: int, stop: int) -> bytes | memoryview:
+        """Return the lines of some records, at least one, joined by newlines."""
+
+
+def even_blocks(rows: Iterable[tuple[Rows, int]], block_records: int) -> Iterator[Block]:
     """Yield blocks of exactly `block_records` records, the last one smaller, of rows that come in any number.
 
-    Beside some rows stands how many bytes of the file, as stored, had been read for all rows up to them.
+    Blocks that would become too large are smaller, too. Beside some rows stands how many bytes of the file, as stored, had been read for all rows up to them.
 
     Raises:
         SourceUntrusted: what `rows` raises, after everything before was yielded.
@@ -35,8 +47,8 @@ def even_blocks(rows: Iterable[tuple[EncodedRows, int]], block_records: int) -> 
     cutter = _BlockCutter(block_records)
     source_bytes = 0
     try:
-        for encoded, read_bytes in rows:
-            yield from cutter.add(encoded, read_bytes - source_bytes)
+        for some, read_bytes in rows:
+            yield from cutter.add(some, read_bytes - source_bytes)
             source_bytes = read_bytes
     except SourceUntrusted:
         yield from cutter.finish()
@@ -51,16 +63,19 @@ class _BlockCutter:
         self._block_records = block_records
         self._open = _OpenBlock()
 
-    def add(self, rows: EncodedRows, source_bytes: int) -> Iterator[Block]:
+    def add(self, rows: Rows, source_bytes: int) -> Iterator[Block]:
         """Take the next rows, for which `source_bytes` were read; yield the blocks that they complete."""
         self._open.source_bytes += source_bytes
         self._open.refusals += rows.refusals
         start, spans = 0, rows.spans
         while start < len(rows.ids):
-            count = min(self._block_records - len(self._open.ids), len(rows.ids) - start)
-            taken, spans = cut_spans(spans, count)
-            self._open.extend(rows.ids[start : start + count], _bytes_of(rows.lines.slice(start, count)), taken)
-            start += count
+            stop = min(start + self._block_records - len(self._open.ids), len(rows.ids))
+            text = rows.text(start, stop)
+            if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.ids:
+                yield self._close(before=spans[0])
+            taken, spans = cut_spans(spans, stop - start)
+            self._open.extend(rows.ids[start:stop], text, taken)
+            start = stop
             if len(self._open.ids) == self._block_records:
                 yield self._close(before=spans[0] if spans else None)
         if len(self._open.refusals) >= REFUSALS_MAX:
@@ -88,19 +103,14 @@ class _OpenBlock:
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
-    _lines: list[memoryview] = field(default_factory=list)
+    text_bytes: int = 0
+    _texts: list[bytes | memoryview] = field(default_factory=list)
 
-    def extend(self, ids: list[str], lines: memoryview, spans: list[Span]) -> None:
+    def extend(self, ids: list[str], text: bytes | memoryview, spans: list[Span]) -> None:
         self.ids += ids
         self.spans += spans
-        self._lines.append(lines)
+        self.text_bytes += len(text)
+        self._texts.append(text)
 
     def block(self) -> Block:
-        if self._lines:
-            self._lines[-1] = self._lines[-1][:-1]  # the last newline
-        return Block(self.ids, b"".join(self._lines), join_spans(self.spans), self.refusals, self.source_bytes)
-
-
-def _bytes_of(lines: pa.StringArray) -> memoryview:
-    offsets = memoryview(lines.buffers()[1]).cast("i")
-    return memoryview(lines.buffers()[2])[offsets[lines.offset] : offsets[lines.offset + len(lines)]]
+        return Block(self.ids, b"\n".join(self._texts), join_spans(self.spans), self.refusals, self.source_bytes)

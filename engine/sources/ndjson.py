@@ -1,18 +1,20 @@
 """NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
 
-Lines are read some thousands at a time. Most slices go a fast path (`canonical.py`, `flat.py`) that reads them at once;
+Lines are read some hundreds at a time. Most slices go a fast path (`canonical.py`, `flat.py`) that reads them at once;
 whatever it doubts is read line by line, as `ndjson_lines.py` and `flat.py` say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from engine.records import Block, Place, Refusal, Span, join_spans
 from engine.sources.canonical import read_canonical_lines
+from engine.sources.even_blocks import even_blocks
 from engine.sources.files import InputFile
 from engine.sources.flat import FlatLines
-from engine.sources.lines import LineSlice, line_slices
+from engine.sources.lines import LineSlice, line_slices, nth_newline
 from engine.sources.ndjson_lines import WHITESPACE, Invalid, LineReader, read_canonical, text_of
 from engine.sources.spec import SourceSpec
 
@@ -34,33 +36,53 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
     else:
         flat = FlatLines(spec)
         read_lines, read_line = flat.read_lines, flat.read_line
-    row, stored_bytes = 1, 0
     with file.open() as stream:
-        for lines in line_slices(stream, name=file.name, lines_max=block_records, line_bytes_max=record_bytes_max):
-            block = _block(lines, Place(file.path, row), read_lines, read_line, record_bytes_max)
-            row += lines.count
-            if block.ids or block.refusals:
-                block.source_bytes = file.stored_bytes_read() - stored_bytes
-                stored_bytes += block.source_bytes
-                yield block
+        slices = line_slices(stream, name=file.name, line_bytes_max=record_bytes_max)
+        yield from even_blocks(_rows(slices, file, read_lines, read_line, record_bytes_max), block_records)
 
 
-def _block(
+@dataclass(slots=True)
+class LineRows:
+    """Some lines as records. `lines` are joined by newlines."""
+
+    ids: list[str]
+    lines: bytes
+    spans: list[Span]
+    refusals: list[Refusal]
+
+    def text(self, start: int, stop: int) -> bytes:
+        """Return the lines of some records, at least one."""
+        begin = nth_newline(self.lines, start) + 1
+        end = len(self.lines) if stop == len(self.ids) else nth_newline(self.lines, stop)
+        return self.lines[begin:end]
+
+
+def _rows(
+    slices: Iterable[LineSlice], file: InputFile, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
+) -> Iterator[tuple[LineRows, int]]:
+    row = 1
+    for slice_ in slices:
+        rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
+        yield rows, file.stored_bytes_read()
+        row += slice_.count
+
+
+def _read(
     slice_: LineSlice, start: Place, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
-) -> Block:
+) -> LineRows:
     lines = slice_.lines
     if slice_.overlong:
-        return Block([], b"", [], [_overlong(lines, start, record_bytes_max)])
+        return LineRows([], b"", [], [_overlong(lines, start, record_bytes_max)])
     if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
         lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
     read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, slice_.count)
     if read:
         ids, records = read
-        return Block(ids, records, [Span(start.path, start.row, slice_.count)])
-    return exact_block(lines, start, read_line, record_bytes_max)
+        return LineRows(ids, records, [Span(start.path, start.row, slice_.count)], [])
+    return exact_rows(lines, start, read_line, record_bytes_max)
 
 
-def exact_block(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> Block:
+def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
     """Read lines one by one; the first of them stands at `start`."""
     ids: list[str] = []
     records: list[bytes] = []
@@ -81,7 +103,7 @@ def exact_block(lines: bytes, start: Place, read_line: LineReader, record_bytes_
             ids.append(id_)
             records.append(record)
             rows.append(row)
-    return Block(ids, b"\n".join(records), _spans(start.path, rows), refusals)
+    return LineRows(ids, b"\n".join(records), _spans(start.path, rows), refusals)
 
 
 def _spans(path: str, rows: list[int]) -> list[Span]:

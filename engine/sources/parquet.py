@@ -12,9 +12,9 @@ from pyarrow import parquet as native
 from engine.errors import ConfigError, SourceMissing, SourceUntrusted
 from engine.records import Block
 from engine.sources.ahead import one_ahead
-from engine.sources.columnar import Field, RowEncoder
+from engine.sources.columnar import EncodedRows, Field, RowEncoder
 from engine.sources.columns import Mapping, map_columns
-from engine.sources.even_blocks import EncodedRows, even_blocks
+from engine.sources.even_blocks import even_blocks
 from engine.sources.files import InputFile
 from engine.sources.json_columns import is_id_type, to_json, unsupported
 from engine.sources.spec import SourceSpec

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.records import Place, Span
 from engine.sources import canonical, utf8
 from engine.sources.canonical import read_canonical_lines
-from engine.sources.ndjson import exact_block
+from engine.sources.ndjson import exact_rows
 from engine.sources.ndjson_lines import read_canonical
 
 GOOD = b'{"id":"a","data":{"x":1}}'
@@ -20,7 +20,7 @@ GOOD = b'{"id":"a","data":{"x":1}}'
 
 def exact(lines: bytes) -> tuple[list[str], bytes, bool]:
     """The ids, the lines, and whether each line was a record, by the exact path."""
-    block = exact_block(lines, Place("f", 1), read_canonical, 8_000_000)
+    block = exact_rows(lines, Place("f", 1), read_canonical, 8_000_000)
     count = lines.count(b"\n") + 1
     return block.ids, block.lines, list(block.spans) == [Span("f", 1, count)]
 

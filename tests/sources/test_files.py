@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.errors import SourceMissing, SourceUntrusted
 from engine.sources.files import InputFile
-from engine.sources.lines import SLICE_BYTES_MAX, count_byte, line_slices
+from engine.sources.lines import SLICE_BYTES, count_byte, line_slices, nth_newline
 
 RANDOM = random.Random(20)
 CONTENT = b"".join(b"%d;%f\n" % (n, RANDOM.random()) for n in range(50_000))
@@ -205,27 +205,30 @@ class TestLineSlices:
     @settings(max_examples=300, deadline=None)
     @given(
         content=st.lists(st.sampled_from([b"\n", b"a", b"bcd", b"x" * 60, b"\r"])).map(b"".join),
-        lines_max=st.integers(1, 7),
+        slice_bytes=st.integers(0, 100),
+        read_bytes=st.integers(4, 100),
     )
-    def test_all_lines_come_once_and_in_order(self, content: bytes, lines_max: int) -> None:
-        slices = list(line_slices(io.BytesIO(content), name="f", lines_max=lines_max, line_bytes_max=1_000))
+    def test_all_lines_come_once_and_in_order(self, content: bytes, slice_bytes: int, read_bytes: int) -> None:
+        stream = io.BytesIO(content)
+        slices = list(
+            line_slices(stream, name="f", line_bytes_max=1_000, slice_bytes=slice_bytes, read_bytes=read_bytes)
+        )
         expected = content.removesuffix(b"\n").split(b"\n") if content else []
         assert [line for part in slices for line in part.lines.split(b"\n")] == expected
         assert [part.count for part in slices] == [part.lines.count(b"\n") + 1 for part in slices]
-        assert all(part.count == lines_max for part in slices[:-1])
 
     def test_line_lengths_that_change_by_much(self) -> None:
         lines = [b"x" * size for size in [5] * 30_000 + [5_000] * 3_000 + [0] * 50_000 + [2_000_000] * 9 + [7] * 40_000]
-        slices = line_slices(io.BytesIO(b"\n".join(lines)), name="f", lines_max=10_000, line_bytes_max=3_000_000)
-        found = list(slices)
+        found = list(line_slices(io.BytesIO(b"\n".join(lines)), name="f", line_bytes_max=3_000_000))
         assert [line for part in found for line in part.lines.split(b"\n")] == lines
-        assert max(len(part.lines) for part in found) <= SLICE_BYTES_MAX
-        assert max(part.count for part in found) == 10_000
+        assert max(len(part.lines) for part in found) <= 2_000_000 + 2 * SLICE_BYTES
+        assert len(found) < len(b"\n".join(lines)) / SLICE_BYTES
 
     @pytest.mark.parametrize("end", [b"", b"\n", b"\nlast", b"\nlast\n"])
-    def test_a_line_that_fits_into_no_slice_is_passed_over(self, end: bytes) -> None:
-        content = b"first\n" + b"x" * 30_000_000 + end
-        slices = list(line_slices(io.BytesIO(content), name="f", lines_max=10, line_bytes_max=100))
+    @pytest.mark.parametrize("length", [30_000_000, 1_100_000])
+    def test_a_line_longer_than_allowed_is_passed_over(self, end: bytes, length: int) -> None:
+        content = b"first\n" + b"x" * length + end
+        slices = list(line_slices(io.BytesIO(content), name="f", line_bytes_max=100))
         assert [part.overlong for part in slices] == [False, True] + [False] * (b"last" in end)
         assert [part.lines[:5] for part in slices] == [b"first", b"xxxxx", b"last"][: len(slices)]
         assert [part.count for part in slices] == [1] * len(slices)
@@ -236,7 +239,7 @@ class TestLineSlices:
         file = stored(tmp_path, gzip.compress(content)[:150_000], "gzip")
         found: list[bytes] = []
         with file.open() as stream:
-            slices = line_slices(stream, name="f", lines_max=1_000, line_bytes_max=1_000)
+            slices = line_slices(stream, name="f", line_bytes_max=1_000)
             with pytest.raises(SourceUntrusted, match="ends in the middle"):
                 found.extend(line for part in slices for line in part.lines.split(b"\n"))
         assert len(found) > 10_000
@@ -245,3 +248,9 @@ class TestLineSlices:
     @given(st.binary(), st.integers(0, 255))
     def test_counting_a_byte(self, data: bytes, byte: int) -> None:
         assert count_byte(data, bytes([byte])) == data.count(byte)
+
+    @given(st.binary(), st.data())
+    def test_the_nth_newline(self, data: bytes, draw: st.DataObject) -> None:
+        positions = [index for index, byte in enumerate(data) if byte == ord("\n")]
+        number = draw.draw(st.integers(0, len(positions)))
+        assert nth_newline(data, number) == (positions[number - 1] if number else -1)

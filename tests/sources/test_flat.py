@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.records import Place, Span
 from engine.sources.flat import FlatLines
-from engine.sources.ndjson import exact_block
+from engine.sources.ndjson import exact_rows
 from engine.sources.spec import SourceSpec
 
 keys = st.sampled_from(["k", "a", "b", "%b", "é", 'q"', ""])
@@ -30,7 +30,7 @@ def check(lines: bytes, mapping: dict[str, Any]) -> bool:
     read = flat.read_lines(lines, count)
     if read is None:
         return False
-    block = exact_block(lines, Place("f", 1), flat.read_line, 8_000_000)
+    block = exact_rows(lines, Place("f", 1), flat.read_line, 8_000_000)
     assert (block.ids, block.lines) == read
     assert block.spans == [Span("f", 1, count)]
     return True
