@@ -34,7 +34,6 @@ async def work_up_to(stage: str, config: Path) -> None:
     from engine import run
     from engine.bulk_api import HttpBulkApi
     from engine.channel import Channel
-    from engine.chunker import Chunker
     from engine.config import load
     from engine.pipeline import CHUNKS_QUEUED
     from engine.producer import produce
@@ -46,7 +45,7 @@ async def work_up_to(stage: str, config: Path) -> None:
     source = open_source(
         settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
     )
-    chunks = Chunker(records_max=upload.batch_size, lines_bytes_max=upload.max_body_bytes).cut(source.blocks())
+    chunks = run.reading_of(settings, None).cutting.cut(source)
     async with HttpBulkApi(run.endpoint_of(settings)) as api:
         match stage:
             case "read":

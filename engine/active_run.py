@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,8 +12,7 @@ from typing import Any
 
 from engine import logs
 from engine.accounts import RecordCounts
-from engine.bulk_api import Endpoint, HttpBulkApi
-from engine.chunker import Chunker
+from engine.bulk_api import HttpBulkApi
 from engine.config import Settings
 from engine.deadline import Deadline
 from engine.errors import AccountsDoNotBalance, EngineError, ExitCode, Interrupted, SourceMissing
@@ -22,7 +21,7 @@ from engine.journal import Journal, Run, chunk_digest
 from engine.journal_thread import OwnThread
 from engine.pacing import Pacer
 from engine.pipeline import run_pipeline
-from engine.producer import first_records, skip_done
+from engine.producer import skip_done
 from engine.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
 from engine.records import Chunk, ChunkResult, Outcome
 from engine.report import Pacing, Report, iso, status_of
@@ -43,6 +42,8 @@ class Job:
 
     kind: str
     source: Source
+    chunks: Callable[[], Iterator[Chunk]]
+    """Reads the source once, from its start."""
     identity: Mapping[str, Any]
     fresh: bool = False
     limit: int | None = None
@@ -59,7 +60,6 @@ class ActiveRun:
         job: Job,
         settings: Settings,
         *,
-        endpoint: Endpoint,
         thread: OwnThread[Journal],
         run: Run,
         counts: RecordCounts,
@@ -70,7 +70,6 @@ class ActiveRun:
         self._job = job
         self._upload = settings.upload
         self._max_rejected = settings.guard.max_rejected
-        self._endpoint = endpoint
         self._thread = thread
         self._journal = thread.value
         self._run = run
@@ -218,15 +217,8 @@ class ActiveRun:
 
     async def _deliver(self, api: HttpBulkApi) -> None:
         upload = self._upload
-        envelope_bytes = sum(map(len, self._endpoint.envelope()))
-        chunker = Chunker(
-            records_max=upload.batch_size,
-            lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes),
-            remembered=upload.concurrency,
-        )
-        chunks = self._counted(chunker.cut(first_records(self._job.source.blocks(), self._job.limit)))
         await run_pipeline(
-            skip_done(chunks, self._run.done, _digest, self._skip),
+            skip_done(self._counted(self._job.chunks()), self._run.done, _digest, self._skip),
             api=api,
             traffic=self.traffic,
             workers=upload.concurrency,

@@ -84,27 +84,21 @@ def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]
 
 def _source(settings: Any) -> list[Finding]:
     """Read the whole source as `sync` would, and say what is in it."""
-    from engine.chunker import Chunker
     from engine.dry_run import survey
-    from engine.run import endpoint_of
-    from engine.sources import open_source
+    from engine.run import endpoint_of, reading_of
     from engine.wording import counted
 
-    upload = settings.upload
-    source = open_source(
-        settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
-    )
-    envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
-    found = survey(chunker.cut(source.blocks()), envelope_bytes)
+    reading = reading_of(settings, None)
+    source = reading.open()
+    found = survey(reading.cutting.cut(source), sum(map(len, endpoint_of(settings).envelope())))
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
-    took_s = found.requests / upload.requests_per_second
+    rate = settings.upload.requests_per_second
     findings = [
         Finding(
             "source",
             f"{source.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
-            f"at least {took_s:,.0f} s at {upload.requests_per_second:g} requests/s",
+            f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
         )
     ]
     if found.superseded:

@@ -11,13 +11,10 @@ import orjson
 
 from engine.accounts import EXAMPLE_IDS_MAX
 from engine.bulk_api import Endpoint
-from engine.chunker import Chunker
 from engine.config import Settings
 from engine.errors import ExitCode, SourceMissing
-from engine.producer import first_records
 from engine.records import Chunk
-from engine.run import endpoint_of
-from engine.sources import open_source
+from engine.run import endpoint_of, reading_of
 
 PAYLOAD_RECORDS_SHOWN = 3
 
@@ -64,13 +61,9 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     Raises:
         EngineError: the source can't be read or is empty.
     """
-    upload, endpoint = settings.upload, endpoint_of(settings)
-    source = open_source(
-        settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
-    )
-    envelope_bytes = sum(map(len, endpoint.envelope()))
-    chunker = Chunker(records_max=upload.batch_size, lines_bytes_max=max(1, upload.max_body_bytes - envelope_bytes))
-    found = survey(chunker.cut(first_records(source.blocks(), limit)), envelope_bytes)
+    endpoint, reading = endpoint_of(settings), reading_of(settings, limit)
+    source = reading.open()
+    found = survey(reading.cutting.cut(source), sum(map(len, endpoint.envelope())))
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
     if as_json:

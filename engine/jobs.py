@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
 from engine.active_run import Job
 from engine.config import Settings, from_tables
 from engine.progress import ProgressDisplay
+from engine.reading.process import ReaderProcess, pays
 from engine.report import Report
-from engine.run import carry_out
-from engine.sources import open_source
+from engine.run import carry_out, reading_of
 from engine.sources.pairs import PairsSource
 from engine.stopping import Stop
 
@@ -38,12 +39,16 @@ async def sync(
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
-    upload = settings.upload
-    source = open_source(
-        settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
-    )
-    job = Job("sync", source, identity_of(settings, limit), fresh, limit, config_path=config_path)
-    return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
+    reading = reading_of(settings, limit)
+    source = reading.open()
+    reader = ReaderProcess(reading) if pays(source.total_bytes) else None
+    chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
+    job = Job("sync", source, chunks, identity_of(settings, limit), fresh, limit, config_path=config_path)
+    try:
+        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
+    finally:
+        if reader:
+            reader.close()
 
 
 def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
@@ -81,6 +86,7 @@ async def push(
     }
     settings = from_tables(tables, origin="the arguments of push")
     source = PairsSource(records, settings.upload.batch_size)
+    chunks = partial(reading_of(settings, None).cutting.cut, source)
     identity = {key: value for key, value in identity_of(settings, None).items() if not key.startswith("source.")}
-    job = Job("push", source, identity, fresh)
+    job = Job("push", source, chunks, identity, fresh)
     return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)

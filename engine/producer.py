@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.channel import Channel, ChannelClosed
 from engine.errors import SourceUntrusted
-from engine.records import Block, Chunk, Refusal, cut_spans, place_of
+from engine.records import Chunk
 
 
 async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk]) -> None:
@@ -68,29 +68,6 @@ def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None
         finished.set_result(None)
     else:
         finished.set_exception(error)
-
-
-def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
-    """Yield blocks until they hold `limit` valid records, the last block cut to fit; all blocks without a limit."""
-    if limit is None:
-        yield from blocks
-        return
-    for block in blocks:
-        if len(block.ids) >= limit:
-            spans, _ = cut_spans(block.spans, limit)
-            lines = b"\n".join(block.lines.split(b"\n")[:limit])
-            yield Block(block.ids[:limit], lines, spans, _up_to(block, limit), block.source_bytes)
-            return
-        limit -= len(block.ids)
-        yield block
-
-
-def _up_to(block: Block, limit: int) -> list[Refusal]:
-    """The refusals that stand before the record after the last one taken."""
-    if limit == len(block.ids):
-        return block.refusals
-    end = place_of(block.spans, limit)
-    return [refusal for refusal in block.refusals if refusal.place.path != end.path or refusal.place.row < end.row]
 
 
 def skip_done(

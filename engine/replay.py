@@ -23,7 +23,7 @@ from engine.journal import REJECTED, Journal, Undelivered, id_digest
 from engine.progress import NoProgress, ProgressDisplay
 from engine.records import Block, Outcome, Span, join_spans
 from engine.report import Report
-from engine.run import carry_out
+from engine.run import carry_out, reading_of
 from engine.stopping import Stop
 
 
@@ -58,7 +58,9 @@ def _plan(
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
-    return Job("replay", source, {"replayed_run": chosen}, fresh=True, of_rejects=True, config_path=config_path)
+    chunks = partial(reading_of(settings, None).cutting.cut, source)
+    identity = {"replayed_run": chosen}
+    return Job("replay", source, chunks, identity, fresh=True, of_rejects=True, config_path=config_path)
 
 
 @dataclass(slots=True)

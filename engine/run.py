@@ -25,6 +25,7 @@ from engine.journal_thread import OwnThread
 from engine.metrics import render
 from engine.metrics_endpoint import serving
 from engine.progress import NoProgress, ProgressDisplay
+from engine.reading import Cutting, Reading
 from engine.report import Report, iso, new_run_id
 from engine.report_files import write
 from engine.sources.fingerprint import FileFingerprint, differences, fingerprint
@@ -62,7 +63,6 @@ async def carry_out(
             active = ActiveRun(
                 job,
                 settings,
-                endpoint=endpoint,
                 thread=thread,
                 run=run,
                 counts=await thread.call(thread.value.counts, run),
@@ -90,6 +90,17 @@ def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None)
         ca_file=str(table.ca_file) if table.ca_file else None,
         proxy=table.proxy,
         connections=settings.upload.concurrency,
+    )
+
+
+def reading_of(settings: Settings, limit: int | None) -> Reading:
+    """Return how the source is read and cut, as plain values."""
+    upload = settings.upload
+    envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
+    return Reading(
+        settings.source.spec(),
+        Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit),
+        record_bytes_max=upload.max_body_bytes,
     )
 
 

@@ -22,7 +22,15 @@ PACKAGE = ROOT / "engine"
 STAGES = {"engine.producer", "engine.chunker", "engine.uploader", "engine.aggregator"}
 """Each does one thing to what flows through it. They meet only in `pipeline.py`, and know no settings."""
 
-DECISIONS = {"engine.reply", "engine.attribution", "engine.retry", "engine.pacing", "engine.rate_limit", "engine.order"}
+DECISIONS = {
+    "engine.reply",
+    "engine.attribution",
+    "engine.retry",
+    "engine.pacing",
+    "engine.rate_limit",
+    "engine.order",
+    "engine.recent_ids",
+}
 """Pure: values in, values out; no I/O, no clock, no settings, none of the stages."""
 
 VALUES = {"engine.records", "engine.errors", "engine.accounts"}
@@ -40,6 +48,7 @@ ONLY_IN = {
     "signal": {
         "engine.__main__",
         "engine.simulator",  # a process of its own, which ends at a signal
+        "engine.reading",  # a process of its own, which ignores them
         "engine.demo",  # ends the stand-in that it started
         "engine.notify",  # kills what a notify command leaves behind
     },

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from engine.channel import Channel
 from engine.errors import SourceUntrusted
-from engine.producer import first_records, produce, skip_done
+from engine.producer import produce, skip_done
+from engine.reading.first import first_records
 from engine.records import Block, Chunk, Place, Refusal, Span, places
 from tests.fakes import chunk_of
 from tests.simulation.storage import digest

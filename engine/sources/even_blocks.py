@@ -39,7 +39,8 @@ class Rows(Protocol):
 def even_blocks(rows: Iterable[tuple[Rows, int]], block_records: int) -> Iterator[Block]:
     """Yield blocks of exactly `block_records` records, the last one smaller, of rows that come in any number.
 
-    Blocks that would become too large are smaller, too. Beside some rows stands how many bytes of the file, as stored, had been read for all rows up to them.
+    Blocks that would become too large are smaller, too. Beside some rows stands how many bytes of the file, as stored,
+    had been read for all rows up to them.
 
     Raises:
         SourceUntrusted: what `rows` raises, after everything before was yielded.

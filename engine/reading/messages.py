@@ -1,0 +1,103 @@
+"""What the process that reads says to the one that sends: small messages, beside chunks in memory that both see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from engine.reading import Reading
+from engine.records import Chunk, LineIds, Refusal, Span
+
+SLOTS = 3
+"""So many chunks fit into the shared memory; chunk n of the pass stands in slot n modulo SLOTS."""
+
+FREED = b"\0"
+"""What the sending process writes when it has taken a chunk out of its slot."""
+
+_LENGTH_BYTES = 4
+
+
+class Cut(msgspec.Struct, tag=True, frozen=True):
+    """The next chunk, but for its lines: so many bytes of them, and so many records, stand in the next slot."""
+
+    seq: int
+    records: int
+    lines_bytes: int
+    spans: Sequence[Span]
+    refusals: Sequence[Refusal]
+    superseded: int
+    source_bytes: int
+    apart_from: int
+
+    def chunk(self, lines: bytes) -> Chunk:
+        """Return the chunk."""
+        return Chunk(
+            seq=self.seq,
+            ids=LineIds(lines, self.records),
+            lines=lines,
+            spans=self.spans,
+            refusals=self.refusals,
+            superseded=self.superseded,
+            source_bytes=self.source_bytes,
+            apart_from=self.apart_from,
+        )
+
+
+def cut_of(chunk: Chunk) -> Cut:
+    """Return what is said about a chunk."""
+    return Cut(
+        seq=chunk.seq,
+        records=len(chunk.ids),
+        lines_bytes=len(chunk.lines),
+        spans=chunk.spans,
+        refusals=chunk.refusals,
+        superseded=chunk.superseded,
+        source_bytes=chunk.source_bytes,
+        apart_from=chunk.apart_from,
+    )
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """Reading has failed: the name of an `EngineError`'s class, or "" for a bug, and the message."""
+
+    error: str
+    message: str
+
+
+class Ended(msgspec.Struct, tag=True, frozen=True):
+    """The source has come to its end."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_reading = msgspec.msgpack.Decoder(Reading).decode
+_decode_message = msgspec.msgpack.Decoder(Cut | Failed | Ended).decode
+
+
+def send(stream: BinaryIO, message: Reading | Cut | Failed | Ended) -> None:
+    """Write a message with its length before it."""
+    body = _encode(message)
+    stream.write(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Cut | Failed | Ended | None:
+    """Wait for the next message; None if the other process has gone."""
+    body = _body(stream)
+    return None if body is None else _decode_message(body)
+
+
+def receive_reading(stream: BinaryIO) -> Reading | None:
+    """Wait for what is to be read; None if the other process has gone."""
+    body = _body(stream)
+    return None if body is None else _decode_reading(body)
+
+
+def _body(stream: BinaryIO) -> bytes | None:
+    length = stream.read(_LENGTH_BYTES)
+    if len(length) < _LENGTH_BYTES:
+        return None
+    size = int.from_bytes(length, "big")
+    body = stream.read(size)
+    return body if len(body) == size else None
