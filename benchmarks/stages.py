@@ -31,10 +31,10 @@ READ_BYTES = 1 << 20
 
 async def work_up_to(stage: str, config: Path) -> None:
     """Do the job up to `stage` (any but the whole)."""
-    from engine import run
     from engine.bulk_api import HttpBulkApi
     from engine.channel import Channel
     from engine.config import load
+    from engine.job import endpoint_of, reading_of
     from engine.pipeline import CHUNKS_QUEUED
     from engine.producer import produce
     from engine.records import Chunk
@@ -45,8 +45,8 @@ async def work_up_to(stage: str, config: Path) -> None:
     source = open_source(
         settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
     )
-    chunks = run.reading_of(settings, None).cutting.cut(source)
-    async with HttpBulkApi(run.endpoint_of(settings)) as api:
+    chunks = reading_of(settings, None).cutting.cut(source)
+    async with HttpBulkApi(endpoint_of(settings)) as api:
         match stage:
             case "read":
                 _read_all(source.paths)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -17,6 +17,7 @@ from engine.config import Settings
 from engine.deadline import Deadline
 from engine.errors import AccountsDoNotBalance, EngineError, ExitCode, Interrupted, SourceMissing
 from engine.guards import rejects_exceeded
+from engine.job import Job
 from engine.journal import Journal, Run, chunk_digest
 from engine.journal_thread import OwnThread
 from engine.pacing import Pacer
@@ -26,7 +27,6 @@ from engine.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
 from engine.records import Chunk, ChunkResult, Outcome
 from engine.report import Pacing, Report, iso, status_of
 from engine.retry import Breaker, RetryBudget, RetryPolicy
-from engine.sources import Source
 from engine.sources.fingerprint import FileFingerprint
 from engine.stopping import Stop
 from engine.telemetry import SAMPLE_S, Telemetry
@@ -34,22 +34,6 @@ from engine.turnstile import Turnstile
 from engine.uploader import Traffic
 
 TICK_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to run: `identity` holds every setting that decides what is sent, by its dotted name."""
-
-    kind: str
-    source: Source
-    chunks: Callable[[], Iterator[Chunk]]
-    """Reads the source once, from its start."""
-    identity: Mapping[str, Any]
-    fresh: bool = False
-    limit: int | None = None
-    of_rejects: bool = False
-    """Whether these are records that were rejected before: there may be none, and any share of them may fail again."""
-    config_path: str = ""
 
 
 class ActiveRun:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-import orjson
 from aiohttp.payload import Payload
 
+from engine.endpoint import Endpoint
 from engine.errors import AccessRefused, ConfigError, EndpointUntrusted, EngineError
 from engine.reply import NoReply, Reply
 
@@ -28,24 +26,6 @@ _WRITE_BYTES = 262_144
 _CONNECT_S = 30.0
 _HEADERS = ("retry-after", "date", "ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining",
             "ratelimit-reset", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the records go, and how to get there. `read_token` raises an `EngineError` if there is none."""
-
-    url: str
-    campaign_id: str
-    read_token: Callable[[], str]
-    org_id: str | None = None
-    timeout_s: float = 120.0
-    ca_file: str | None = None
-    proxy: str | None = None
-    connections: int = 8
-
-    def envelope(self) -> tuple[bytes, bytes]:
-        """What stands before and after the comma-separated records in a request body."""
-        return b'{"campaignId":' + orjson.dumps(self.campaign_id) + b',"records":[', b"]}"
 
 
 class HttpBulkApi:

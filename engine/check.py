@@ -85,7 +85,7 @@ def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]
 def _source(settings: Any) -> list[Finding]:
     """Read the whole source as `sync` would, and say what is in it."""
     from engine.dry_run import survey
-    from engine.run import endpoint_of, reading_of
+    from engine.job import endpoint_of, reading_of
     from engine.wording import counted
 
     reading = reading_of(settings, None)
@@ -134,9 +134,9 @@ def _token(settings: Any) -> list[Finding]:
 async def _api(settings: Any) -> list[Finding]:
     """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
     from engine.bulk_api import HttpBulkApi
+    from engine.job import endpoint_of
     from engine.reply import NoReply
     from engine.retry import date_of
-    from engine.run import endpoint_of
 
     async with HttpBulkApi(endpoint_of(settings)) as api:
         reply = await api.campaigns(1, CAMPAIGNS_PER_PAGE)

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from engine.accounts import EXAMPLE_IDS_MAX
-from engine.bulk_api import Endpoint
 from engine.config import Settings
+from engine.endpoint import Endpoint
 from engine.errors import ExitCode, SourceMissing
+from engine.job import endpoint_of, reading_of
 from engine.records import Chunk
-from engine.run import endpoint_of, reading_of
 
 PAYLOAD_RECORDS_SHOWN = 3
 

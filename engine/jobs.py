@@ -7,12 +7,11 @@ from functools import partial
 from os import PathLike
 from typing import Any
 
-from engine.active_run import Job
 from engine.config import Settings, from_tables
+from engine.job import Job, identity_of, reading_of
 from engine.progress import ProgressDisplay
 from engine.reading.process import ReaderProcess, pays
 from engine.report import Report
-from engine.run import carry_out, reading_of
 from engine.sources.pairs import PairsSource
 from engine.stopping import Stop
 
@@ -45,24 +44,12 @@ async def sync(
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
     job = Job("sync", source, chunks, identity_of(settings, limit), fresh, limit, config_path=config_path)
     try:
+        from engine.run import carry_out  # takes long: the reader gets going meanwhile
+
         return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
     finally:
         if reader:
             reader.close()
-
-
-def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
-    """Return the settings that decide what is sent where: a resumed run must have the same."""
-    source = settings.source.model_dump(mode="json")
-    return {
-        "api.url": settings.api.url,
-        "api.campaign_id": settings.api.campaign_id,
-        "api.org_id": settings.api.org_id,
-        **{f"source.{key}": value for key, value in source.items()},
-        "upload.batch_size": settings.upload.batch_size,
-        "upload.max_body_bytes": settings.upload.max_body_bytes,
-        "--limit": limit,
-    }
 
 
 async def push(
@@ -89,4 +76,6 @@ async def push(
     chunks = partial(reading_of(settings, None).cutting.cut, source)
     identity = {key: value for key, value in identity_of(settings, None).items() if not key.startswith("source.")}
     job = Job("push", source, chunks, identity, fresh)
+    from engine.run import carry_out
+
     return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)

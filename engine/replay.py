@@ -16,14 +16,14 @@ from pathlib import Path
 import msgspec
 
 from engine import logs
-from engine.active_run import Job
 from engine.config import Settings
 from engine.errors import ConfigError, SourceUntrusted
+from engine.job import Job, reading_of
 from engine.journal import REJECTED, Journal, Undelivered, id_digest
 from engine.progress import NoProgress, ProgressDisplay
 from engine.records import Block, Outcome, Span, join_spans
 from engine.report import Report
-from engine.run import carry_out, reading_of
+from engine.run import carry_out
 from engine.stopping import Stop
 
 

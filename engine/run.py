@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from random import Random
 
 from engine import logs
-from engine.active_run import ActiveRun, Job
+from engine.active_run import ActiveRun
 from engine.announce import announce_end, announce_start, metric_values, write_metrics
-from engine.bulk_api import Endpoint, HttpBulkApi
+from engine.bulk_api import HttpBulkApi
 from engine.config import Settings
 from engine.errors import EngineError, SourceUntrusted
 from engine.guards import check_size
+from engine.job import Job, endpoint_of
 from engine.journal import Journal, Run
 from engine.journal_thread import OwnThread
 from engine.metrics import render
 from engine.metrics_endpoint import serving
 from engine.progress import NoProgress, ProgressDisplay
-from engine.reading import Cutting, Reading
 from engine.report import Report, iso, new_run_id
 from engine.report_files import write
 from engine.sources.fingerprint import FileFingerprint, differences, fingerprint
@@ -76,32 +76,6 @@ async def carry_out(
             return await _conclude(active, run, error, settings, thread)
         finally:
             fingerprinting.cancel()
-
-
-def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None) -> Endpoint:
-    """Return where the records go, as plain values."""
-    table = settings.api
-    return Endpoint(
-        url=table.url,
-        campaign_id=table.campaign_id,
-        read_token=read_token or table.read_token,
-        org_id=table.org_id,
-        timeout_s=table.timeout_s,
-        ca_file=str(table.ca_file) if table.ca_file else None,
-        proxy=table.proxy,
-        connections=settings.upload.concurrency,
-    )
-
-
-def reading_of(settings: Settings, limit: int | None) -> Reading:
-    """Return how the source is read and cut, as plain values."""
-    upload = settings.upload
-    envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    return Reading(
-        settings.source.spec(),
-        Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit),
-        record_bytes_max=upload.max_body_bytes,
-    )
 
 
 async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerprinting) -> Run | None:

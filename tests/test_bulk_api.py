@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.bulk_api import REPLY_BYTES_MAX, Endpoint, HttpBulkApi
+from engine.bulk_api import REPLY_BYTES_MAX, HttpBulkApi
+from engine.endpoint import Endpoint
 from engine.errors import ConfigError
 from engine.reply import NoReply, Reply
 from tests.fakes import chunk_of

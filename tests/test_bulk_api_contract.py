@@ -11,7 +11,8 @@ from random import Random
 
 import pytest
 
-from engine.bulk_api import Endpoint, HttpBulkApi
+from engine.bulk_api import HttpBulkApi
+from engine.endpoint import Endpoint
 from engine.records import Chunk, Outcome
 from engine.reply import Reply, Settled, Stop, interpret
 from engine.uploader import BulkApi

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from engine.bulk_api import Endpoint, HttpBulkApi
+from engine.bulk_api import HttpBulkApi
+from engine.endpoint import Endpoint
 from engine.errors import ConfigError, EndpointUntrusted
 from engine.reply import NoReply, Reply
 from tests.fakes import chunk_of
