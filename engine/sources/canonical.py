@@ -7,6 +7,8 @@ all lines at once, each of them a sum of numbers that can't be negative, so that
 
 from __future__ import annotations
 
+from os.path import commonprefix
+
 import msgspec
 
 from engine.sources.lines import count_byte
@@ -40,14 +42,20 @@ def read_canonical_lines(lines: bytes, count: int) -> tuple[list[str], bytes] | 
     `lines` are joined by newlines. None means doubt, not fault.
     """
     start = _STARTS[lines.startswith(_STARTS[1])]
-    # `}}`, newline, `{` can't occur inside a JSON value. So if it is wherever a line ends, each line is one object that
-    # ends with an object, which is its last value, and as the id is a string, that is the data.
-    if not (lines.startswith(start) and lines.endswith(b"}}") and lines.count(b"}}\n" + start) == count - 1):
-        return None
-    if not is_utf8(lines):
+    if not (lines.startswith(start) and lines.endswith(b"}}") and is_utf8(lines)):
         return None
     ids = _ids_of(lines)
-    return (ids, lines) if ids is not None and len(ids) == count else None
+    return (ids, lines) if ids is not None and len(ids) == count and _is_one_object_a_line(lines, start, ids) else None
+
+
+def _is_one_object_a_line(lines: bytes, start: bytes, ids: list[str]) -> bool:
+    """Return whether each line surely is one whole object, and its last value an object, which must be the data."""
+    # `}}`, newline, `{` can't occur inside a JSON value. So there is no doubt if it is wherever a line ends. A longer
+    # text is found sooner, so look for it with what most ids have in common first.
+    between = b"}}\n" + start
+    common = commonprefix([ids[0], ids[-1]]).encode()  # noqa: RUF071 - these are no paths
+    ends = len(ids) - 1
+    return (bool(common) and lines.count(between + common) == ends) or lines.count(between) == ends
 
 
 def _ids_of(lines: bytes) -> list[str] | None:
