@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -49,11 +50,21 @@ def _standard_input(spec: SourceSpec, stdin: BinaryIO | None) -> InputFile:
         raise ConfigError("source.format: must be set, because standard input has no name that tells its format")
     if spec.format == "parquet":
         raise ConfigError("source.format: Parquet cannot be read from standard input, only from files")
-    if stdin is None:
-        import sys
+    return InputFile(STDIN, spec.format, None, None, stdin or _own_stdin())
 
-        stdin = sys.stdin.buffer
-    return InputFile(STDIN, spec.format, None, None, stdin)
+
+def _own_stdin() -> BinaryIO:
+    """Return the process's standard input as a stream of our own, unbuffered.
+
+    The thread that reads it may still wait for more when the process ends. With `sys.stdin.buffer` it would then hold
+    the lock that the interpreter needs to close it, and the interpreter would abort.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    except (OSError, ValueError, AttributeError):  # closed, or something else was put into its place
+        raise SourceUntrusted(
+            "standard input cannot be read: this process has none; name a file in source.path"
+        ) from None
 
 
 def _matches(path: str) -> Iterator[str]:
