@@ -116,6 +116,7 @@ def test_limit_sends_only_the_first_records(make_engine: MakeEngine) -> None:
     write_ndjson(engine.home / "loans.ndjson", records)
     done = engine.sync("--limit", "7")
     assert (done.exit_code, done.records) == (0, {"read": 7, "updated": 7})
+    assert done.report["limit"] == 7  # such a run is none that the next night's size is compared with
     assert engine.server.state() == dict(list(records.items())[:7])
 
 
