@@ -12,15 +12,8 @@ from typing import BinaryIO
 from engine.errors import ConfigError, SourceMissing, SourceUntrusted
 from engine.sources.compression import Compression, compression_of
 from engine.sources.files import HEAD_BYTES, InputFile, open_stored, refuse_binary
-from engine.sources.spec import STDIN, Format, SourceSpec
+from engine.sources.spec import FORMATS, STDIN, Format, SourceSpec
 
-_FORMATS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".parquet": "parquet",
-}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -83,12 +76,12 @@ def _matches(path: str) -> Iterator[str]:
 def _input_file(path: str, given_format: Format | None) -> InputFile:
     stem, suffix = os.path.splitext(path.lower())
     named_compression = _COMPRESSIONS.get(suffix)
-    named_format = _FORMATS.get(os.path.splitext(stem)[1] if named_compression else suffix)
+    named_format = FORMATS.get(os.path.splitext(stem)[1] if named_compression else suffix)
     format_ = given_format or named_format
     if format_ is None:
         raise ConfigError(
             f"source.format: must be set, because the name of {path} does not tell it "
-            f"(known: {', '.join(_FORMATS)}, and behind the text ones {' or '.join(_COMPRESSIONS)})"
+            f"(known: {', '.join(FORMATS)}, and behind the text ones {' or '.join(_COMPRESSIONS)})"
         )
     size, head = _look_into(path)
     if format_ == "parquet":
