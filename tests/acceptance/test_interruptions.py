@@ -16,6 +16,8 @@ from tests.acceptance.portfolios import portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
 
+pytestmark = pytest.mark.usefixtures("side_by_side")
+
 WORKERS = 4
 
 
@@ -43,7 +45,6 @@ def test_kill_9_and_the_same_command_again(make_engine: MakeEngine) -> None:
 
 def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
     seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
     dice, engine = random.Random(seed), make_engine(latency_ms=5)
     loans = small_chunks(engine, 1_500)
     kills = 0
@@ -56,9 +57,9 @@ def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
         process.kill()
         process.communicate()
     done = engine.sync()
-    assert (done.exit_code, done.records["updated"]) == (0, 1_500)
-    assert engine.server.state() == loans
-    assert engine.server.stats()["repeated"] <= kills * WORKERS * 10
+    assert (done.exit_code, done.records["updated"]) == (0, 1_500), seed
+    assert engine.server.state() == loans, seed
+    assert engine.server.stats()["repeated"] <= kills * WORKERS * 10, seed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
