@@ -174,6 +174,7 @@ class ActiveRun:
             requests=replace(self.traffic.requests),
             reasons=await self._thread.call(self._journal.reasons, self._run),
             kind=self._run.kind,
+            limit=self._job.limit,
             message=str(error) if error else "",
             source=self._job.source.label,
             config_path=self._job.config_path,

@@ -32,7 +32,7 @@ from engine.config_values import (
 from engine.credentials import read_token
 from engine.errors import ConfigError
 from engine.records import CHUNK_RECORDS_MAX
-from engine.sources.spec import STDIN, ColumnType, Format, SourceSpec
+from engine.sources.spec import STDIN, ColumnType, Format, SourceSpec, evident_formats
 
 CONFIG_BYTES_MAX = 1_000_000
 """A larger file is certainly not a configuration (a source given by mistake, say)."""
@@ -108,7 +108,7 @@ class Source(Table):
     @field_validator("id")
     @classmethod
     def _id(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and _formats(info.data) & {"csv", "tsv"}:
+        if value is None and evident_formats(info.data.get("path", ()), info.data.get("format")) & {"csv", "tsv"}:
             raise ValueError("missing: name the column that holds the id")
         return value
 
@@ -149,7 +149,7 @@ class Source(Table):
     @field_validator("types")
     @classmethod
     def _text_only(cls, types: dict[str, ColumnType], info: ValidationInfo) -> dict[str, ColumnType]:
-        formats = _formats(info.data)
+        formats = evident_formats(info.data.get("path", ()), info.data.get("format"))
         if types and formats and not formats & {"csv", "tsv"}:
             raise ValueError("is for CSV and TSV only: NDJSON and Parquet carry their own types")
         return types
@@ -220,6 +220,17 @@ class Settings(Table):
     state: State
     notify: Notify
     log: Log
+
+    @field_validator("guard")
+    @classmethod
+    def _countable(cls, guard: Guard, info: ValidationInfo) -> Guard:
+        source = info.data.get("source")
+        if source and source.path == (STDIN,) and (guard.min_records or guard.max_shrink):
+            raise ValueError(
+                "min_records and max_shrink count the source before it is sent, but standard input can be read only "
+                "once; remove them, or name a file in source.path"
+            )
+        return guard
 
 
 def load(
@@ -335,12 +346,3 @@ def _validate(tables: dict[str, Any], origin: str, labels: Mapping[str, str], mi
     if mistakes:
         raise ConfigError(report(origin, mistakes))
     return settings
-
-
-def _formats(source: Mapping[str, Any]) -> set[str]:
-    """Return the formats that are evident before any file is looked at; empty if none is."""
-    if source.get("format"):
-        return {source["format"]}
-    by_suffix = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
-    plain = [Path(path.removesuffix(".gz").removesuffix(".zst")) for path in source.get("path", ())]
-    return {by_suffix.get(path.suffix.lower(), "unknown") for path in plain} - {"unknown"}

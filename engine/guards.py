@@ -78,10 +78,11 @@ def check_size(source: Source, guard: SizeGuard, state_dir: Path, limit: int | N
 
 
 def _last_complete(state_dir: Path) -> int | None:
-    """Return how many records the latest run read that came to its end."""
+    """Return how many records the latest run read that came to the end of its source; one with a limit does not."""
     for path in sorted((state_dir / "runs").glob("*/report.json"), reverse=True):
         with suppress(OSError, ValueError):
             report = from_json(path.read_bytes())
-            if report.kind == "sync" and report.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
+            finished = report.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
+            if finished and report.kind == "sync" and report.limit is None:
                 return report.records.read
     return None

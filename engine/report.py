@@ -118,6 +118,8 @@ class Report:
     reasons: list[Reason] = field(default_factory=list)
     kind: str = "sync"
     """`sync` or `replay`."""
+    limit: int | None = None
+    """Only so many records were wanted (`--limit`); None when it was all of them."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
     source: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -21,6 +22,9 @@ RUNS = "runs"
 LOCK_ATTEMPTS = 3
 LOCK_PAUSE_S = 0.02
 """A look at the lock (`is_locked`) holds it for some microseconds: no reason for a run to give up."""
+
+HELD_ELSEWHERE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
+"""How file systems say that somebody else holds a lock. Anything else means that they cannot lock at all."""
 
 PAGE_BYTES = 4096
 """SQLite's default, and so the size of each page of a database that was made here."""
@@ -58,7 +62,12 @@ CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOU
 
 
 def take_lock(path: Path) -> BinaryIO:
-    """Lock the state directory; the kernel gives the lock back when the process ends, however it ends."""
+    """Lock the state directory; the kernel gives the lock back when the process ends, however it ends.
+
+    Raises:
+        StateLocked: another run holds the lock.
+        StateFailed: the file cannot be opened, or locks do not work here.
+    """
     try:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b")
     except OSError as error:
@@ -66,7 +75,10 @@ def take_lock(path: Path) -> BinaryIO:
     for attempt in range(LOCK_ATTEMPTS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in HELD_ELSEWHERE:
+                file.close()
+                raise _cannot_lock(path, error) from error
             if attempt < LOCK_ATTEMPTS - 1:
                 time.sleep(LOCK_PAUSE_S)
         else:
@@ -75,10 +87,19 @@ def take_lock(path: Path) -> BinaryIO:
     raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent")
 
 
+def _cannot_lock(path: Path, error: OSError) -> StateFailed:
+    """Two runs in one state directory would damage it, so a lock that cannot be had is no small matter."""
+    return StateFailed(
+        f"{path}: the file system cannot lock files ({error.strerror}), so a second run could not be kept out; "
+        "set state.dir to a directory on a local disk"
+    )
+
+
 def is_locked(path: Path) -> bool:
     """Tell whether a process holds the lock at `path`; never makes the file, never waits.
 
-    A free lock is held, shared, for the moment of asking, which `take_lock` outlasts.
+    A free lock is held, shared, for the moment of asking, which `take_lock` outlasts. Where locks do not work, nobody
+    holds one.
     """
     try:
         file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
@@ -87,8 +108,8 @@ def is_locked(path: Path) -> bool:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno in HELD_ELSEWHERE
     return False
 
 

@@ -222,6 +222,17 @@ def test_standard_input_needs_a_format() -> None:
     assert "source.format: missing" in complaint(with_key("source.path", "-"))
 
 
+@pytest.mark.parametrize("guard", [{"min_records": 5}, {"max_shrink": "50%"}, {"min_records": 5, "max_shrink": 0}])
+def test_standard_input_cannot_be_counted_beforehand(guard: dict[str, object]) -> None:
+    tables = with_key("source.path", "-") | {"guard": guard}
+    tables["source"] |= {"format": "ndjson"}
+    told = complaint(tables)
+    for words in ("1 mistake", "guard: min_records and max_shrink", "standard input", "source.path"):
+        assert words in told
+    tables["guard"] = {"max_rejected": 5}  # needs no count
+    from_tables(tables)
+
+
 def test_variables_go_before_the_file_and_overrides_before_both(tmp_path: Path) -> None:
     path = toml(tmp_path, '[api]\ncampaign_id = "file"\n[source]\npath = "a.csv"\nid = "i"\n[upload]\nbatch_size = 1')
     variables = {

@@ -80,11 +80,19 @@ class SizeGuards:
     max_shrink: Threshold | None = field(default=None)
 
 
-def night(state: Path, number: int, read: int, status: RunStatus = RunStatus.SUCCEEDED, kind: str = "sync") -> None:
+def night(
+    state: Path,
+    number: int,
+    read: int,
+    status: RunStatus = RunStatus.SUCCEEDED,
+    kind: str = "sync",
+    limit: int | None = None,
+) -> None:
     """Leave the report of a night behind."""
     run_dir = state / "runs" / f"2026112{number}T020000Z-000000"
     run_dir.mkdir(parents=True)
-    report = Report(run_id=run_dir.name, status=status, exit_code=0, kind=kind, records=RecordCounts(read=read))
+    records = RecordCounts(read=read)
+    report = Report(run_id=run_dir.name, status=status, exit_code=0, kind=kind, limit=limit, records=records)
     (run_dir / "report.json").write_bytes(to_json(report))
 
 
@@ -108,8 +116,9 @@ def test_too_much_of_a_shrink_against_the_last_complete_run(tmp_path: Path) -> N
     night(tmp_path, 3, 10, RunStatus.INTERRUPTED)
     night(tmp_path, 4, 10, RunStatus.FAILED)
     night(tmp_path, 5, 10, kind="replay")
-    (tmp_path / "runs" / "20261126T020000Z-000000").mkdir()
-    (tmp_path / "runs" / "20261126T020000Z-000000" / "report.json").write_bytes(b"{torn")
+    night(tmp_path, 6, 10, limit=10)
+    (tmp_path / "runs" / "20261127T020000Z-000000").mkdir()
+    (tmp_path / "runs" / "20261127T020000Z-000000" / "report.json").write_bytes(b"{torn")
     check(tmp_path, 500, shrink="50%")
     check(tmp_path, 5_000, shrink="50%")
     with pytest.raises(SourceUntrusted, match=r"499 records.*read 1,000.*50%.*ENGINE_GUARD__MAX_SHRINK=100%"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from engine.errors import StateLocked
+from engine.errors import StateFailed, StateLocked
 from engine.state_dir import is_locked, take_lock
 
 
@@ -23,6 +25,19 @@ def test_a_lock_is_seen_as_long_as_it_is_held(tmp_path: Path) -> None:
         assert is_locked(tmp_path / "lock")
         with pytest.raises(StateLocked):
             take_lock(tmp_path / "lock")
+    assert not is_locked(tmp_path / "lock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_that_cannot_lock_is_not_taken_for_another_run(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot_lock(file: object, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", cannot_lock)
+    with pytest.raises(StateFailed, match=r"cannot lock files .*second run.*state\.dir .*local disk"):
+        take_lock(tmp_path / "lock")
     assert not is_locked(tmp_path / "lock")
 
 

@@ -5,21 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from engine.errors import ConfigError, SourceMissing, SourceUntrusted
 from engine.sources.compression import Compression, compression_of
 from engine.sources.files import HEAD_BYTES, InputFile, open_stored, refuse_binary
-from engine.sources.spec import STDIN, Format, SourceSpec
+from engine.sources.spec import FORMATS, STDIN, Format, SourceSpec
 
-_FORMATS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".parquet": "parquet",
-}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -49,11 +43,21 @@ def _standard_input(spec: SourceSpec, stdin: BinaryIO | None) -> InputFile:
         raise ConfigError("source.format: must be set, because standard input has no name that tells its format")
     if spec.format == "parquet":
         raise ConfigError("source.format: Parquet cannot be read from standard input, only from files")
-    if stdin is None:
-        import sys
+    return InputFile(STDIN, spec.format, None, None, stdin or _own_stdin())
 
-        stdin = sys.stdin.buffer
-    return InputFile(STDIN, spec.format, None, None, stdin)
+
+def _own_stdin() -> BinaryIO:
+    """Return the process's standard input as a stream of our own, unbuffered.
+
+    The thread that reads it may still wait for more when the process ends. With `sys.stdin.buffer` it would then hold
+    the lock that the interpreter needs to close it, and the interpreter would abort.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    except (OSError, ValueError, AttributeError):  # closed, or something else was put into its place
+        raise SourceUntrusted(
+            "standard input cannot be read: this process has none; name a file in source.path"
+        ) from None
 
 
 def _matches(path: str) -> Iterator[str]:
@@ -72,12 +76,12 @@ def _matches(path: str) -> Iterator[str]:
 def _input_file(path: str, given_format: Format | None) -> InputFile:
     stem, suffix = os.path.splitext(path.lower())
     named_compression = _COMPRESSIONS.get(suffix)
-    named_format = _FORMATS.get(os.path.splitext(stem)[1] if named_compression else suffix)
+    named_format = FORMATS.get(os.path.splitext(stem)[1] if named_compression else suffix)
     format_ = given_format or named_format
     if format_ is None:
         raise ConfigError(
             f"source.format: must be set, because the name of {path} does not tell it "
-            f"(known: {', '.join(_FORMATS)}, and behind the text ones {' or '.join(_COMPRESSIONS)})"
+            f"(known: {', '.join(FORMATS)}, and behind the text ones {' or '.join(_COMPRESSIONS)})"
         )
     size, head = _look_into(path)
     if format_ == "parquet":

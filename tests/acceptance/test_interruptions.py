@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
+
+pytestmark = pytest.mark.usefixtures("side_by_side")
 
 WORKERS = 4
 
@@ -42,7 +45,6 @@ def test_kill_9_and_the_same_command_again(make_engine: MakeEngine) -> None:
 
 def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
     seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
     dice, engine = random.Random(seed), make_engine(latency_ms=5)
     loans = small_chunks(engine, 1_500)
     kills = 0
@@ -55,9 +57,9 @@ def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
         process.kill()
         process.communicate()
     done = engine.sync()
-    assert (done.exit_code, done.records["updated"]) == (0, 1_500)
-    assert engine.server.state() == loans
-    assert engine.server.stats()["repeated"] <= kills * WORKERS * 10
+    assert (done.exit_code, done.records["updated"]) == (0, 1_500), seed
+    assert engine.server.state() == loans, seed
+    assert engine.server.stats()["repeated"] <= kills * WORKERS * 10, seed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -93,6 +95,27 @@ def test_a_second_signal_leaves_at_once(make_engine: MakeEngine) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 75
     process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("form", "head", "row", "whole_blocks"),
+    [("ndjson", "", '{"id":"%d","x":"%0100d"}\n', 27_000), ("csv", "id,x\n", "%d,%0100d\n", 19_000)],
+    ids=["ndjson", "csv"],
+)
+def test_a_signal_ends_the_wait_for_more_standard_input(
+    form: str, head: str, row: str, whole_blocks: int, make_engine: MakeEngine
+) -> None:
+    engine = make_engine()
+    engine.configure(source={"path": "-", "format": form, "id": "id"}, upload={"batch_size": 1_000})
+    with engine.start("sync", "--json", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write((head + "".join(row % (number, number) for number in range(30_000))).encode())
+        process.stdin.flush()  # and not closed: more could come at any time
+        engine.server.wait(applied=whole_blocks)  # the rest fills no block, so the reader waits for more
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 75
+        assert b'"status": "interrupted"' in process.stdout.read()
 
 
 def test_a_second_run_leaves_with_69_and_sends_nothing(make_engine: MakeEngine) -> None:

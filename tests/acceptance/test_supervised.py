@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
+
+import pytest
 
 from engine.config import load
 from engine.service import facts_of
@@ -16,6 +17,8 @@ from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.test_service import Supervisord
 
 MakeEngine = Callable[..., Engine]
+
+pytestmark = pytest.mark.usefixtures("side_by_side")
 
 DEADLINE_IN_S = 5
 """How far off the deadline is set: time to start and to see the pace, but not to finish."""
@@ -51,9 +54,9 @@ def supervised(engine: Engine, listener: Supervisor) -> None:
     engine.env |= {"NOTIFY_SOCKET": listener.address, "WATCHDOG_USEC": "2000000"}
 
 
-def test_signs_of_life_stop_when_nothing_comes_back(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_signs_of_life_stop_when_nothing_comes_back(make_engine: MakeEngine) -> None:
     engine = make_engine(hold="before-reply")
-    with Supervisor(tmp_path / "notify") as listener:
+    with Supervisor(engine.home / "notify") as listener:
         supervised(engine, listener)
         process = engine.start("sync")
         listener.wait_for("READY=1")
@@ -75,9 +78,9 @@ def test_signs_of_life_stop_when_nothing_comes_back(make_engine: MakeEngine, tmp
         assert listener.heard[-1].startswith("STATUS=finishing: 100%, 60 records")
 
 
-def test_a_declared_wait_is_a_sign_of_life(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_a_declared_wait_is_a_sign_of_life(make_engine: MakeEngine) -> None:
     engine = make_engine(rate=0.01, retry_after="60")
-    with Supervisor(tmp_path / "notify") as listener:
+    with Supervisor(engine.home / "notify") as listener:
         supervised(engine, listener)
         process = engine.start("sync")
         while "waiting: the API asked for silence" not in listener.wait_for("STATUS="):

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.acceptance.portfolios import (
 )
 
 MakeEngine = Callable[..., Engine]
+
+pytestmark = pytest.mark.usefixtures("side_by_side")
 
 FORMATS: dict[str, Callable[[Path, Portfolio], None]] = {
     "loans.ndjson": write_ndjson,
@@ -116,6 +119,7 @@ def test_limit_sends_only_the_first_records(make_engine: MakeEngine) -> None:
     write_ndjson(engine.home / "loans.ndjson", records)
     done = engine.sync("--limit", "7")
     assert (done.exit_code, done.records) == (0, {"read": 7, "updated": 7})
+    assert done.report["limit"] == 7  # such a run is none that the next night's size is compared with
     assert engine.server.state() == dict(list(records.items())[:7])
 
 
@@ -174,11 +178,11 @@ def test_files_are_private_whatever_the_umask(make_engine: MakeEngine) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_it_runs_without_home_terminal_or_locale(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_it_runs_without_home_terminal_or_locale(make_engine: MakeEngine) -> None:
     engine = make_engine()
     write_ndjson(engine.home / "loans.ndjson", portfolio(3))
     engine.env |= {"LANG": "C", "HOME": "/nonexistent", "PYTHONUTF8": "0"}
-    assert engine.sync(stderr=None, close_fds=True).exit_code == 0
+    assert engine.sync(stderr=subprocess.DEVNULL, close_fds=True).exit_code == 0
 
 
 def test_check_proves_the_night_without_sending(make_engine: MakeEngine) -> None:

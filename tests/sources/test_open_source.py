@@ -226,3 +226,10 @@ class TestStandardInput:
         with pytest.raises(ConfigError) as caught:
             open_source(spec, stdin=io.BytesIO())
         assert str(caught.value).startswith(message)
+
+
+def test_a_process_without_standard_input_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for absent in (None, io.StringIO()):
+        monkeypatch.setattr("sys.stdin", absent)
+        with pytest.raises(SourceUntrusted, match=r"standard input .* source\.path"):
+            open_source(SourceSpec(("-",), format="ndjson"))
