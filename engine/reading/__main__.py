@@ -22,6 +22,8 @@ def main(memory_fd: int) -> None:
     commands = open(0, "rb", closefd=False)  # noqa: SIM115 - for the life of the process
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints something must not get between the messages
+    gc.freeze()
+    gc.disable()  # what is made here are no cycles
     try:
         reading = receive_reading(commands)
         if reading is not None:
@@ -33,8 +35,6 @@ def main(memory_fd: int) -> None:
 
 
 def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: BinaryIO) -> None:
-    gc.freeze()
-    gc.disable()  # what is made here are no cycles
     slot_bytes = reading.cutting.lines_bytes_max
     memory = mmap.mmap(memory_fd, SLOTS * slot_bytes)
     try:

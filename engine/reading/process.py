@@ -52,6 +52,11 @@ class ReaderProcess:
             os.close(memory)
         self._reading = reading
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks of the pass.
 
@@ -63,16 +68,16 @@ class ReaderProcess:
             raise RuntimeError("both are pipes")
         slot = 0
         try:
-            send(commands, self._reading)  # type: ignore[arg-type]  # IO[bytes] is what it is
+            with suppress(BrokenPipeError):  # it has gone: no message will come
+                send(commands, self._reading)  # type: ignore[arg-type]  # IO[bytes] is what it is
             while isinstance(message := receive(messages), Cut):  # type: ignore[arg-type]
                 start = slot * self._slot_bytes
                 lines = self._memory[start : start + message.lines_bytes]
-                commands.write(FREED)
-                commands.flush()
+                with suppress(BrokenPipeError):  # it has said all, and gone
+                    commands.write(FREED)
+                    commands.flush()
                 slot = (slot + 1) % SLOTS
                 yield message.chunk(lines)
-        except BrokenPipeError:
-            message = None
         finally:
             self.close()
         if message is None:
