@@ -234,6 +234,16 @@ def test_replay_sends_what_was_rejected_and_nothing_out_of_date(make_engine: Mak
     assert engine.run("replay", "--json", first.report["run_id"]).records == {}
 
 
+def test_a_replay_is_not_held_to_the_size_of_the_source(make_engine: MakeEngine) -> None:
+    engine = make_engine(reject=["loan_000001"])
+    prepared(engine, 10)
+    engine.configure(guard={"max_rejected": "50%", "min_records": 10, "max_shrink": "50%"})
+    assert engine.sync().records["rejected"] == 1
+    engine.server.change(reject=[])
+    replayed = engine.run("replay", "--json")
+    assert (replayed.exit_code, replayed.records) == (0, {"read": 1, "updated": 1}), replayed.err
+
+
 def test_a_truncated_gzip_is_65_and_what_was_acknowledged_stays(make_engine: MakeEngine) -> None:
     import gzip
 
