@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from engine.errors import EngineError
 from engine.reading import Reading
-from engine.reading.messages import SLOTS, Ended, Failed, cut_of, receive_reading, send
+from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_bytes_for, slot_of
 
 
 def main(memory_fd: int) -> None:
@@ -35,15 +35,17 @@ def main(memory_fd: int) -> None:
 
 
 def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: BinaryIO) -> None:
-    slot_bytes = reading.cutting.lines_bytes_max
-    memory = mmap.mmap(memory_fd, SLOTS * slot_bytes)
+    slot_bytes = slot_bytes_for(reading.cutting.lines_bytes_max)
+    memory = memoryview(mmap.mmap(memory_fd, SLOTS * slot_bytes))
+    slots = Slots(commands)
     try:
-        for number, chunk in enumerate(reading.cutting.cut(reading.open())):
-            if number >= SLOTS and not commands.read(1):
+        for chunk in reading.cutting.cut(reading.open()):
+            number = slots.take()
+            if number is None:
                 return
-            start = number % SLOTS * slot_bytes
-            memory[start : start + len(chunk.lines)] = chunk.lines
-            send(messages, cut_of(chunk))
+            cut = put(chunk, number, slot_of(memory, number, slot_bytes))
+            slots.filled_bytes += cut.lines_bytes + cut.ids_bytes
+            send(messages, cut)
     except EngineError as error:
         send(messages, Failed(type(error).__name__, str(error)))
     except BrokenPipeError:
@@ -54,6 +56,31 @@ def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: Binary
         send(messages, Failed("", f"{type(bug).__name__} at {where}"))  # no message: it might hold data
     else:
         send(messages, Ended())
+
+
+class Slots:
+    """Which parts of the shared memory are free: those never used yet, as long as the chunks ahead are not too large.
+
+    Reading begins while the other process is still importing its libraries, so some dozen chunks may be ahead.
+    """
+
+    AHEAD_BYTES = 32 << 20
+    AHEAD_MIN = 3
+    """So many chunks may be ahead, however large."""
+
+    def __init__(self, commands: BinaryIO) -> None:
+        self._commands = commands
+        self._used = 0
+        self.filled_bytes = 0
+        """All that was ever put into slots."""
+
+    def take(self) -> int | None:
+        """Return the number of a slot to fill, waiting for one if need be; None if the other process has gone."""
+        if self._used < SLOTS and (self._used < self.AHEAD_MIN or self.filled_bytes < self.AHEAD_BYTES):
+            self._used += 1
+            return self._used - 1
+        freed = self._commands.read(1)
+        return freed[0] if freed else None
 
 
 if __name__ == "__main__":

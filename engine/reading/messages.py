@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
 
 from engine.reading import Reading
-from engine.records import Chunk, LineIds, Refusal, Span
+from engine.records import Ascending, Chunk, LineIds, Refusal, Span
 
-SLOTS = 3
-"""So many chunks fit into the shared memory; chunk n of the pass stands in slot n modulo SLOTS."""
-
-FREED = b"\0"
-"""What the sending process writes when it has taken a chunk out of its slot."""
+SLOTS = 32
+"""So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""
 
 _LENGTH_BYTES = 4
 
 
 class Cut(msgspec.Struct, tag=True, frozen=True):
-    """The next chunk, but for its lines: so many bytes of them, and so many records, stand in the next slot."""
+    """The next chunk of the pass, but for what stands in its slot: its lines and, behind them, the ids to compare."""
 
+    slot: int
+    lines_bytes: int
+    ids_bytes: int
+    ascending: bool
     seq: int
     records: int
-    lines_bytes: int
     spans: Sequence[Span]
     refusals: Sequence[Refusal]
     superseded: int
     source_bytes: int
-    apart_from: int
 
-    def chunk(self, lines: bytes) -> Chunk:
-        """Return the chunk."""
+    def chunk(self, slot: memoryview) -> Chunk:
+        """Return the chunk, all of it copied out of its slot."""
+        ids_end = self.lines_bytes + self.ids_bytes
+        lines, ids = bytes(slot[: self.lines_bytes]), _decode_ids(slot[self.lines_bytes : ids_end])
         return Chunk(
             seq=self.seq,
             ids=LineIds(lines, self.records),
@@ -41,21 +43,37 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             refusals=self.refusals,
             superseded=self.superseded,
             source_bytes=self.source_bytes,
-            apart_from=self.apart_from,
+            to_compare=Ascending(*ids) if self.ascending else ids,
         )
 
 
-def cut_of(chunk: Chunk) -> Cut:
-    """Return what is said about a chunk."""
+def slot_bytes_for(lines_bytes_max: int) -> int:
+    """Return how large a slot must be: encoded ids take no more than the lines that they are part of."""
+    return 2 * lines_bytes_max + mmap.PAGESIZE
+
+
+def slot_of(memory: memoryview, number: int, slot_bytes: int) -> memoryview:
+    """Return one slot of the shared memory."""
+    return memory[number * slot_bytes : (number + 1) * slot_bytes]
+
+
+def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
+    """Put a chunk that is not compared yet into its slot; return what is said about it."""
+    ids = _encode(chunk.to_compare)
+    lines_bytes = len(chunk.lines)
+    slot[:lines_bytes] = chunk.lines
+    slot[lines_bytes : lines_bytes + len(ids)] = ids
     return Cut(
+        slot=number,
+        lines_bytes=lines_bytes,
+        ids_bytes=len(ids),
+        ascending=isinstance(chunk.to_compare, Ascending),
         seq=chunk.seq,
         records=len(chunk.ids),
-        lines_bytes=len(chunk.lines),
         spans=chunk.spans,
         refusals=chunk.refusals,
         superseded=chunk.superseded,
         source_bytes=chunk.source_bytes,
-        apart_from=chunk.apart_from,
     )
 
 
@@ -72,6 +90,7 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_reading = msgspec.msgpack.Decoder(Reading).decode
+_decode_ids = msgspec.msgpack.Decoder(list[str]).decode
 _decode_message = msgspec.msgpack.Decoder(Cut | Failed | Ended).decode
 
 

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from engine import errors
 from engine.errors import EngineError, Interrupted
 from engine.reading import Reading
-from engine.reading.messages import FREED, SLOTS, Cut, Failed, receive, send
+from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_bytes_for, slot_of
 from engine.records import Chunk
 
 PAYS_FROM_BYTES = 16 << 20
@@ -35,7 +36,7 @@ class ReaderProcess:
     """A process that reads, from now on; its chunks can be taken once."""
 
     def __init__(self, reading: Reading) -> None:
-        self._slot_bytes = reading.cutting.lines_bytes_max
+        self._slot_bytes = slot_bytes_for(reading.cutting.lines_bytes_max)
         memory = os.memfd_create("chunks")
         try:
             os.ftruncate(memory, SLOTS * self._slot_bytes)
@@ -50,7 +51,9 @@ class ReaderProcess:
             )
         finally:
             os.close(memory)
-        self._reading = reading
+        self._cutting = reading.cutting
+        with suppress(BrokenPipeError):  # it has gone already: no message will come
+            send(self._pipes()[0], reading)
 
     @property
     def pid(self) -> int:
@@ -58,26 +61,22 @@ class ReaderProcess:
         return self._process.pid
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks of the pass.
+        """Yield the chunks of the pass as they are sent.
 
         Raises:
             EngineError: what reading the source raises; `Interrupted` if the process was killed.
         """
-        commands, messages = self._process.stdin, self._process.stdout
-        if commands is None or messages is None:
-            raise RuntimeError("both are pipes")
-        slot = 0
+        return self._cutting.compared(self._cut())
+
+    def _cut(self) -> Iterator[Chunk]:
+        commands, messages = self._pipes()
         try:
-            with suppress(BrokenPipeError):  # it has gone: no message will come
-                send(commands, self._reading)  # type: ignore[arg-type]  # IO[bytes] is what it is
-            while isinstance(message := receive(messages), Cut):  # type: ignore[arg-type]
-                start = slot * self._slot_bytes
-                lines = self._memory[start : start + message.lines_bytes]
+            while isinstance(message := receive(messages), Cut):
+                chunk = message.chunk(slot_of(memoryview(self._memory), message.slot, self._slot_bytes))
                 with suppress(BrokenPipeError):  # it has said all, and gone
-                    commands.write(FREED)
+                    commands.write(bytes([message.slot]))
                     commands.flush()
-                slot = (slot + 1) % SLOTS
-                yield message.chunk(lines)
+                yield chunk
         finally:
             self.close()
         if message is None:
@@ -87,6 +86,12 @@ class ReaderProcess:
             )
         if isinstance(message, Failed):
             raise _error_of(message)
+
+    def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
+        commands, messages = self._process.stdin, self._process.stdout
+        if commands is None or messages is None:
+            raise RuntimeError("both are pipes")
+        return cast(BinaryIO, commands), cast(BinaryIO, messages)
 
     def close(self) -> None:
         """End the process, whatever it is at. It holds nothing that could be lost."""

@@ -16,12 +16,13 @@ from random import Random
 import orjson
 import pytest
 
+from engine.chunker import Chunker
 from engine.errors import Interrupted, SourceMissing, SourceUntrusted
 from engine.reading import Cutting, Reading, process
-from engine.reading.__main__ import _read
-from engine.reading.messages import SLOTS, Failed, receive
+from engine.reading.__main__ import Slots, _read
+from engine.reading.messages import SLOTS, Failed, put, receive, slot_bytes_for
 from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess, pays
-from engine.records import Chunk
+from engine.records import Ascending, Block, Chunk, Span
 from engine.sources.spec import SourceSpec
 
 CUTTING = Cutting(records_max=100, lines_bytes_max=200_000)
@@ -36,7 +37,7 @@ def ndjson(tmp_path: Path) -> Path:
     """Records with everything that a chunk can tell: repeated ids, refusals, blank lines."""
     dice = Random(7)
     lines = []
-    for number in range(3_000):
+    for number in range(5_000):
         id_ = f"loan_{number:05}" if dice.random() > 0.02 else f"loan_{dice.randrange(number + 1):05}"
         lines.append(orjson.dumps({"id": id_, "data": {"n": number, "name": "अ" * dice.randrange(20)}}))
         if dice.random() < 0.01:
@@ -55,7 +56,7 @@ def csv(tmp_path: Path) -> Path:
 
 
 def here(reading: Reading) -> list[Chunk]:
-    return list(reading.cutting.cut(reading.open()))
+    return list(reading.cutting.chunks(reading.open()))
 
 
 def is_running(pid: int) -> bool:
@@ -67,7 +68,7 @@ def is_running(pid: int) -> bool:
 
 def test_ndjson_comes_as_it_would_here(ndjson: Path) -> None:
     wanted = here(reading(ndjson))
-    assert len(wanted) > 3 * SLOTS
+    assert len(wanted) > SLOTS
     assert sum(len(chunk.refusals) for chunk in wanted) > 10
     assert any(chunk.superseded for chunk in wanted)
     assert list(ReaderProcess(reading(ndjson)).chunks()) == wanted
@@ -89,7 +90,7 @@ def test_the_first_records_are_enough(ndjson: Path) -> None:
 
 def test_a_reader_that_is_done_first_has_said_all(csv: Path) -> None:
     """It goes as soon as its last chunks stand in the memory, and cannot hear any more that they were taken."""
-    plan = reading(csv, replace(CUTTING, limit=SLOTS * CUTTING.records_max), id="loan_id")
+    plan = reading(csv, replace(CUTTING, limit=Slots.AHEAD_MIN * CUTTING.records_max), id="loan_id")
     reader = ReaderProcess(plan)
     chunks = reader.chunks()
     taken = [next(chunks)]
@@ -105,7 +106,7 @@ def test_damage_comes_after_everything_before_it(ndjson: Path) -> None:
     found: list[Chunk] = []
     with pytest.raises(SourceUntrusted, match=r"loans\.ndjson\.gz is damaged"):
         found.extend(ReaderProcess(reading(path)).chunks())
-    assert len(found) > SLOTS
+    assert len(found) > 10
 
 
 def test_a_file_that_has_gone_meanwhile(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_a_bug_is_told_as_places_without_values() -> None:
     plan, said = Broken(), io.BytesIO()
     plan.cutting = plan
     memory = os.memfd_create("chunks")
-    os.ftruncate(memory, SLOTS * mmap.PAGESIZE)
+    os.ftruncate(memory, SLOTS * slot_bytes_for(Broken.lines_bytes_max))
     _read(plan, memory, io.BytesIO(), said)  # type: ignore[arg-type]
     os.close(memory)
     failed = receive(io.BytesIO(said.getvalue()))
@@ -180,6 +181,27 @@ def test_a_bug_is_told_as_places_without_values() -> None:
     assert "secret" not in failed.message
     with pytest.raises(RuntimeError, match="reading the source failed: ValueError at"):
         raise process._error_of(failed)
+
+
+def test_how_far_reading_may_be_ahead() -> None:
+    small = Slots(io.BytesIO(bytes([7, 5])))
+    assert [small.take() for _ in range(SLOTS + 3)] == [*range(SLOTS), 7, 5, None]
+    large = Slots(io.BytesIO(bytes([1])))
+    large.filled_bytes = Slots.AHEAD_BYTES
+    assert [large.take() for _ in range(5)] == [0, 1, 2, 1, None]
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_ids_fit_behind_the_shortest_lines(ascending: bool) -> None:
+    ids = ['\n"é\x00' + chr(number) for number in range(256, 556)]
+    ids = ids if ascending else ids[::-1]
+    lines = b"\n".join(orjson.dumps({"id": id_, "data": {"": 1}}) for id_ in ids)
+    [chunk] = Chunker(records_max=300, lines_bytes_max=len(lines)).cut(
+        [Block(ids, lines, [Span("a", 1, 300)], source_bytes=1)]
+    )
+    slot = memoryview(bytearray(slot_bytes_for(len(lines))))
+    assert isinstance(chunk.to_compare, Ascending) == ascending
+    assert put(chunk, 3, slot).chunk(slot) == chunk
 
 
 def test_when_a_second_process_pays(monkeypatch: pytest.MonkeyPatch) -> None:
