@@ -45,7 +45,7 @@ async def work_up_to(stage: str, config: Path) -> None:
     source = open_source(
         settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
     )
-    chunks = reading_of(settings, None).cutting.chunks(source)
+    chunks = reading_of(settings, None).cutting.cut(source)
     async with HttpBulkApi(endpoint_of(settings)) as api:
         match stage:
             case "read":

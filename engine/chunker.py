@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from engine.recent_ids import to_compare
-from engine.records import Ascending, Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
+from engine.recent_ids import RecentIds
+from engine.records import Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -29,11 +29,13 @@ class Chunker:
     Args:
         records_max: how many records a chunk holds at the most.
         lines_bytes_max: how many bytes its lines are at the most, with the newlines between them.
+        remembered: with how many chunks before it the ids of each chunk are compared at least.
     """
 
-    def __init__(self, *, records_max: int, lines_bytes_max: int) -> None:
+    def __init__(self, *, records_max: int, lines_bytes_max: int, remembered: int = 8) -> None:
         self._records_max = records_max
         self._lines_bytes_max = lines_bytes_max
+        self._recent = RecentIds(remembered)
         self._seq = 0
         self._open = _OpenChunk()
 
@@ -64,8 +66,8 @@ class Chunker:
         """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
         if self._open.lines or len(block.ids) != self._records_max or len(block.lines) > self._lines_bytes_max:
             return None
-        ids = to_compare(block.ids)
-        return None if ids is None else self._close(block.lines, block.spans, len(block.ids), ids)
+        apart_from = self._recent.take(self._seq, block.ids)
+        return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:
         """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
@@ -98,9 +100,12 @@ class Chunker:
     def _close_open(self) -> Chunk:
         """Close the chunk that was filled, record by record or run by run."""
         ids = self._open.ids
-        return self._close(b"\n".join(self._open.lines), self._open.spans(), len(ids), to_compare(ids))
+        apart_from = self._recent.take(self._seq, ids)
+        if apart_from is None:
+            raise AssertionError("the ids of an open chunk are pairwise different")
+        return self._close(b"\n".join(self._open.lines), self._open.spans(), len(ids), apart_from)
 
-    def _close(self, lines: bytes, spans: Sequence[Span], count: int, ids: Ascending | Sequence[str] | None) -> Chunk:
+    def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
         closed, self._open = self._open, _OpenChunk()
         seq, self._seq = self._seq, self._seq + 1
         return Chunk(
@@ -111,7 +116,7 @@ class Chunker:
             refusals=closed.refusals,
             superseded=closed.superseded,
             source_bytes=closed.source_bytes,
-            to_compare=ids,
+            apart_from=apart_from,
         )
 
 

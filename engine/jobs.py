@@ -41,7 +41,7 @@ async def sync(
     reading = reading_of(settings, limit)
     source = reading.open()
     reader = ReaderProcess(reading) if pays(source.total_bytes) else None
-    chunks = reader.chunks if reader else partial(reading.cutting.chunks, source)
+    chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
     job = Job("sync", source, chunks, identity_of(settings, limit), fresh, limit, config_path=config_path)
     try:
         from engine.run import carry_out  # takes long: the reader gets going meanwhile
@@ -73,7 +73,7 @@ async def push(
     }
     settings = from_tables(tables, origin="the arguments of push")
     source = PairsSource(records, settings.upload.batch_size)
-    chunks = partial(reading_of(settings, None).cutting.chunks, source)
+    chunks = partial(reading_of(settings, None).cutting.cut, source)
     identity = {key: value for key, value in identity_of(settings, None).items() if not key.startswith("source.")}
     job = Job("push", source, chunks, identity, fresh)
     from engine.run import carry_out

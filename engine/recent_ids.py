@@ -8,28 +8,9 @@ order gate compares the chunks themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from operator import lt
-
-from engine.records import Ascending, Chunk
-
-
-def to_compare(ids: Sequence[str]) -> Ascending | Sequence[str] | None:
-    """Return the least that tells these ids from others; None if they are not pairwise different."""
-    if ids and all(map(lt, ids, islice(ids, 1, None))):
-        return Ascending(ids[0], ids[-1])
-    return ids if len(set(ids)) == len(ids) else None
-
-
-def compared(chunks: Iterable[Chunk], remembered: int) -> Iterator[Chunk]:
-    """Yield the chunks of one whole pass, each compared with `remembered` chunks before it at least."""
-    recent = RecentIds(remembered)
-    for chunk in chunks:
-        if chunk.to_compare is not None:
-            chunk.apart_from = recent.take(chunk.seq, chunk.to_compare)
-            chunk.to_compare = None
-        yield chunk
 
 
 class RecentIds:
@@ -40,20 +21,19 @@ class RecentIds:
         self._earlier = _Generation(0, ascending=True)
         self._current = _Generation(0, ascending=True)
 
-    def take(self, seq: int, ids: Ascending | Sequence[str]) -> int:
-        """Note that chunk `seq`, later than all before, has these ids, which are pairwise different.
+    def take(self, seq: int, ids: Sequence[str]) -> int | None:
+        """Note that chunk `seq`, later than all before, has these ids.
 
         Returns:
             The seq from which on no chunk before this one has any of them; nothing is known about those before that.
+            None if the ids are not pairwise different: then they must be merged first, and this be called again.
         """
-        if not ids:
-            return 0
-        ascending = isinstance(ids, Ascending)
+        ascending = _ascend(ids)
         if self._current.chunks == self._chunks_max or self._current.ascending != ascending:
             self._earlier, self._current = self._current, _Generation(seq, ascending)
-        if not self._current.add(ids):
-            return seq
-        return self._earlier.from_seq if self._earlier.lacks(ids) else self._current.from_seq
+        if self._current.add(ids):
+            return self._earlier.from_seq if self._earlier.lacks(ids, ascending) else self._current.from_seq
+        return seq if ascending or len(set(ids)) == len(ids) else None
 
 
 class _Generation:
@@ -64,23 +44,29 @@ class _Generation:
         self.ascending = ascending
         self.chunks = 0
         self._ids: set[str] = set()
-        self._ranges: list[Ascending] = []
+        self._bounds: list[tuple[str, str]] = []
 
-    def add(self, ids: Ascending | Sequence[str]) -> bool:
-        """Add the ids of a chunk; whether they were surely new."""
+    def add(self, ids: Sequence[str]) -> bool:
+        """Add the ids of a chunk; whether they were surely new, and pairwise different."""
         self.chunks += 1
-        if isinstance(ids, Ascending):
-            new = self.lacks(ids)
-            self._ranges.append(ids)
+        if self.ascending:
+            new = self.lacks(ids, ascending=True)
+            if ids:
+                self._bounds.append((ids[0], ids[-1]))
             return new
         before = len(self._ids)
         self._ids.update(ids)
         return len(self._ids) - before == len(ids)
 
-    def lacks(self, ids: Ascending | Sequence[str]) -> bool:
+    def lacks(self, ids: Sequence[str], ascending: bool) -> bool:
         """Whether surely none of `ids` is here."""
-        if not self.chunks:
+        if not ids or not self.chunks:
             return True
-        if isinstance(ids, Ascending):
-            return self.ascending and all(last < ids.first or ids.last < first for first, last in self._ranges)
-        return not self.ascending and self._ids.isdisjoint(ids)
+        if not self.ascending:
+            return self._ids.isdisjoint(ids)
+        return ascending and all(last < ids[0] or ids[-1] < first for first, last in self._bounds)
+
+
+def _ascend(ids: Sequence[str]) -> bool:
+    """Whether each id is greater than the one before, so that they are pairwise different, too."""
+    return all(map(lt, ids, islice(ids, 1, None)))

@@ -121,13 +121,6 @@ _decode_lines = msgspec.json.Decoder(_IdOfLine).decode_lines
 NOT_KNOWN = sys.maxsize
 
 
-class Ascending(NamedTuple):
-    """Ids each of which is greater than the one before: all of them lie between these two."""
-
-    first: str
-    last: str
-
-
 @dataclass(slots=True)
 class Chunk:
     """The unit of upload: at most `CHUNK_RECORDS_MAX` records with pairwise different ids.
@@ -136,7 +129,6 @@ class Chunk:
     is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
     hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id.
     No chunk from seq `apart_from` on and before this one shares an id with it; what others do is not known.
-    `to_compare` is what finding that out takes, and None afterwards.
     """
 
     seq: int
@@ -147,7 +139,6 @@ class Chunk:
     superseded: int = 0
     source_bytes: int = 0
     apart_from: int = NOT_KNOWN
-    to_compare: Ascending | Sequence[str] | None = None
 
     @property
     def read(self) -> int:

@@ -58,7 +58,7 @@ def _plan(
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
-    chunks = partial(reading_of(settings, None).cutting.chunks, source)
+    chunks = partial(reading_of(settings, None).cutting.cut, source)
     identity = {"replayed_run": chosen}
     return Job("replay", source, chunks, identity, fresh=True, of_rejects=True, config_path=config_path)
 

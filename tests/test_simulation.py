@@ -13,7 +13,7 @@ import pytest
 
 from engine import aggregator, attribution, chunker, order, pipeline, recent_ids, reply, uploader
 from engine.attribution import Attribution
-from engine.records import Ascending, Chunk, Failure
+from engine.records import Chunk, Failure
 from engine.reply import NoReply, Reply, Settled, Verdict
 from tests.simulation import history
 from tests.simulation.history import simulate
@@ -92,12 +92,13 @@ def _no_order_gate(patch: Patch) -> None:
 
 
 def _ids_that_are_not_compared(patch: Patch) -> None:
-    patch.setattr(recent_ids.RecentIds, "take", lambda _self, _seq, _ids: 0)
+    patch.setattr(recent_ids.RecentIds, "take", lambda _self, _seq, ids: 0 if len(set(ids)) == len(ids) else None)
 
 
 def _ids_compared_with_too_few(patch: Patch) -> None:
-    def take(self: recent_ids.RecentIds, seq: int, ids: Ascending | Sequence[str]) -> int:
-        return max(0, original(self, seq, ids) - 1)
+    def take(self: recent_ids.RecentIds, seq: int, ids: Sequence[str]) -> int | None:
+        found = original(self, seq, ids)
+        return None if found is None else max(0, found - 1)
 
     original = recent_ids.RecentIds.take
     patch.setattr(recent_ids.RecentIds, "take", take)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.chunker import Chunker
 from engine.reading.first import first_records
-from engine.recent_ids import compared
 from engine.records import Chunk
 from engine.sources import Source, open_source
 from engine.sources.spec import SourceSpec
@@ -26,25 +25,15 @@ class Cutting:
     limit: int | None = None
 
     def cut(self, source: Source) -> Iterator[Chunk]:
-        """Read `source` once and yield its chunks, their ids not compared yet.
+        """Read `source` once and yield its chunks.
 
         Raises:
             EngineError: what reading the source raises.
         """
-        chunker = Chunker(records_max=self.records_max, lines_bytes_max=self.lines_bytes_max)
+        chunker = Chunker(
+            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
+        )
         return chunker.cut(first_records(source.blocks(), self.limit))
-
-    def compared(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Yield the chunks of a pass, their ids compared."""
-        return compared(chunks, self.remembered)
-
-    def chunks(self, source: Source) -> Iterator[Chunk]:
-        """Read `source` once and yield its chunks as they are sent.
-
-        Raises:
-            EngineError: what reading the source raises.
-        """
-        return self.compared(self.cut(source))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from engine.errors import EngineError
 from engine.reading import Reading
-from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_bytes_for, slot_of
+from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
 
 
 def main(memory_fd: int) -> None:
@@ -35,7 +35,7 @@ def main(memory_fd: int) -> None:
 
 
 def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: BinaryIO) -> None:
-    slot_bytes = slot_bytes_for(reading.cutting.lines_bytes_max)
+    slot_bytes = reading.cutting.lines_bytes_max
     memory = memoryview(mmap.mmap(memory_fd, SLOTS * slot_bytes))
     slots = Slots(commands)
     try:
@@ -44,7 +44,7 @@ def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: Binary
             if number is None:
                 return
             cut = put(chunk, number, slot_of(memory, number, slot_bytes))
-            slots.filled_bytes += cut.lines_bytes + cut.ids_bytes
+            slots.filled_bytes += cut.lines_bytes
             send(messages, cut)
     except EngineError as error:
         send(messages, Failed(type(error).__name__, str(error)))

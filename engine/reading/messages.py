@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
 
 from engine.reading import Reading
-from engine.records import Ascending, Chunk, LineIds, Refusal, Span
+from engine.records import Chunk, LineIds, Refusal, Span
 
 SLOTS = 32
 """So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""
@@ -18,23 +17,21 @@ _LENGTH_BYTES = 4
 
 
 class Cut(msgspec.Struct, tag=True, frozen=True):
-    """The next chunk of the pass, but for what stands in its slot: its lines and, behind them, the ids to compare."""
+    """The next chunk of the pass, but for its lines: so many bytes in its slot."""
 
     slot: int
     lines_bytes: int
-    ids_bytes: int
-    ascending: bool
     seq: int
     records: int
     spans: Sequence[Span]
     refusals: Sequence[Refusal]
     superseded: int
     source_bytes: int
+    apart_from: int
 
     def chunk(self, slot: memoryview) -> Chunk:
-        """Return the chunk, all of it copied out of its slot."""
-        ids_end = self.lines_bytes + self.ids_bytes
-        lines, ids = bytes(slot[: self.lines_bytes]), _decode_ids(slot[self.lines_bytes : ids_end])
+        """Return the chunk, its lines copied out of its slot."""
+        lines = bytes(slot[: self.lines_bytes])
         return Chunk(
             seq=self.seq,
             ids=LineIds(lines, self.records),
@@ -43,13 +40,8 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             refusals=self.refusals,
             superseded=self.superseded,
             source_bytes=self.source_bytes,
-            to_compare=Ascending(*ids) if self.ascending else ids,
+            apart_from=self.apart_from,
         )
-
-
-def slot_bytes_for(lines_bytes_max: int) -> int:
-    """Return how large a slot must be: encoded ids take no more than the lines that they are part of."""
-    return 2 * lines_bytes_max + mmap.PAGESIZE
 
 
 def slot_of(memory: memoryview, number: int, slot_bytes: int) -> memoryview:
@@ -58,22 +50,19 @@ def slot_of(memory: memoryview, number: int, slot_bytes: int) -> memoryview:
 
 
 def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
-    """Put a chunk that is not compared yet into its slot; return what is said about it."""
-    ids = _encode(chunk.to_compare)
+    """Put a chunk into its slot; return what is said about it."""
     lines_bytes = len(chunk.lines)
     slot[:lines_bytes] = chunk.lines
-    slot[lines_bytes : lines_bytes + len(ids)] = ids
     return Cut(
         slot=number,
         lines_bytes=lines_bytes,
-        ids_bytes=len(ids),
-        ascending=isinstance(chunk.to_compare, Ascending),
         seq=chunk.seq,
         records=len(chunk.ids),
         spans=chunk.spans,
         refusals=chunk.refusals,
         superseded=chunk.superseded,
         source_bytes=chunk.source_bytes,
+        apart_from=chunk.apart_from,
     )
 
 
@@ -90,7 +79,6 @@ class Ended(msgspec.Struct, tag=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_reading = msgspec.msgpack.Decoder(Reading).decode
-_decode_ids = msgspec.msgpack.Decoder(list[str]).decode
 _decode_message = msgspec.msgpack.Decoder(Cut | Failed | Ended).decode
 
 

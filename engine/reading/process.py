@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from engine import errors
 from engine.errors import EngineError, Interrupted
 from engine.reading import Reading
-from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_bytes_for, slot_of
+from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
 from engine.records import Chunk
 
 PAYS_FROM_BYTES = 16 << 20
@@ -36,7 +36,7 @@ class ReaderProcess:
     """A process that reads, from now on; its chunks can be taken once."""
 
     def __init__(self, reading: Reading) -> None:
-        self._slot_bytes = slot_bytes_for(reading.cutting.lines_bytes_max)
+        self._slot_bytes = reading.cutting.lines_bytes_max
         memory = os.memfd_create("chunks")
         try:
             os.ftruncate(memory, SLOTS * self._slot_bytes)
@@ -51,7 +51,6 @@ class ReaderProcess:
             )
         finally:
             os.close(memory)
-        self._cutting = reading.cutting
         with suppress(BrokenPipeError):  # it has gone already: no message will come
             send(self._pipes()[0], reading)
 
@@ -61,14 +60,11 @@ class ReaderProcess:
         return self._process.pid
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks of the pass as they are sent.
+        """Yield the chunks of the pass.
 
         Raises:
             EngineError: what reading the source raises; `Interrupted` if the process was killed.
         """
-        return self._cutting.compared(self._cut())
-
-    def _cut(self) -> Iterator[Chunk]:
         commands, messages = self._pipes()
         try:
             while isinstance(message := receive(messages), Cut):

@@ -16,13 +16,12 @@ from random import Random
 import orjson
 import pytest
 
-from engine.chunker import Chunker
 from engine.errors import Interrupted, SourceMissing, SourceUntrusted
 from engine.reading import Cutting, Reading, process
 from engine.reading.__main__ import Slots, _read
-from engine.reading.messages import SLOTS, Failed, put, receive, slot_bytes_for
+from engine.reading.messages import SLOTS, Failed, receive
 from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess, pays
-from engine.records import Ascending, Block, Chunk, Span
+from engine.records import Chunk
 from engine.sources.spec import SourceSpec
 
 CUTTING = Cutting(records_max=100, lines_bytes_max=200_000)
@@ -56,7 +55,7 @@ def csv(tmp_path: Path) -> Path:
 
 
 def here(reading: Reading) -> list[Chunk]:
-    return list(reading.cutting.chunks(reading.open()))
+    return list(reading.cutting.cut(reading.open()))
 
 
 def is_running(pid: int) -> bool:
@@ -172,7 +171,7 @@ def test_a_bug_is_told_as_places_without_values() -> None:
     plan, said = Broken(), io.BytesIO()
     plan.cutting = plan
     memory = os.memfd_create("chunks")
-    os.ftruncate(memory, SLOTS * slot_bytes_for(Broken.lines_bytes_max))
+    os.ftruncate(memory, SLOTS * Broken.lines_bytes_max)
     _read(plan, memory, io.BytesIO(), said)  # type: ignore[arg-type]
     os.close(memory)
     failed = receive(io.BytesIO(said.getvalue()))
@@ -189,19 +188,6 @@ def test_how_far_reading_may_be_ahead() -> None:
     large = Slots(io.BytesIO(bytes([1])))
     large.filled_bytes = Slots.AHEAD_BYTES
     assert [large.take() for _ in range(5)] == [0, 1, 2, 1, None]
-
-
-@pytest.mark.parametrize("ascending", [True, False])
-def test_ids_fit_behind_the_shortest_lines(ascending: bool) -> None:
-    ids = ['\n"é\x00' + chr(number) for number in range(256, 556)]
-    ids = ids if ascending else ids[::-1]
-    lines = b"\n".join(orjson.dumps({"id": id_, "data": {"": 1}}) for id_ in ids)
-    [chunk] = Chunker(records_max=300, lines_bytes_max=len(lines)).cut(
-        [Block(ids, lines, [Span("a", 1, 300)], source_bytes=1)]
-    )
-    slot = memoryview(bytearray(slot_bytes_for(len(lines))))
-    assert isinstance(chunk.to_compare, Ascending) == ascending
-    assert put(chunk, 3, slot).chunk(slot) == chunk
 
 
 def test_when_a_second_process_pays(monkeypatch: pytest.MonkeyPatch) -> None:

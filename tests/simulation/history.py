@@ -15,7 +15,6 @@ from engine.errors import EngineError, Interrupted
 from engine.pacing import Pacer
 from engine.pipeline import run_pipeline
 from engine.producer import skip_done
-from engine.recent_ids import compared
 from engine.records import Chunk, ChunkResult
 from engine.retry import Breaker, RetryBudget, RetryPolicy
 from engine.stopping import Stop
@@ -86,8 +85,10 @@ class World:
 
     def chunks(self) -> Iterable[Chunk]:
         """Read the source and cut it, as every process does."""
-        chunker = Chunker(records_max=self.records_max, lines_bytes_max=self.lines_bytes_max)
-        return compared(chunker.cut(self.portfolio.read()), self.remembered)
+        chunker = Chunker(
+            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
+        )
+        return chunker.cut(self.portfolio.read())
 
 
 def simulate(seed: int) -> History:
