@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from math import exp2, inf, sqrt
 
+from engine.rate_noise import Noise
+
 TALLY_MAX = 4096
 """Accepted requests whose times are remembered."""
 
@@ -139,6 +141,10 @@ class RateLimit:
         self.known = None if known is None else min(ceiling, known)
         """The limit found so far."""
         self.savings = Savings()
+        self.noise = Noise()
+        self._quiet_until = -inf
+        self._tolerated = False
+        """Whether the latest refusal was noise."""
         self._searching = known is None
         self._saves: bool | None = None
         self._tally = Tally()
@@ -160,6 +166,7 @@ class RateLimit:
             self._resumed_at = max(self._resumed_at, started_at)
         self._round_trip_s += 0.1 * (now - started_at - self._round_trip_s)
         self._tally.add(started_at)
+        self.noise.passed()
         self.rate = min(self.ceiling, self._rate_at_start(now) if self.known is None else self._rate(now, self.known))
         self._moved_at = now
         if self.rate < 1.25 * self._noted_rate:
@@ -170,6 +177,7 @@ class RateLimit:
     def admitted(self, started_at: float) -> None:
         """A request failed for another reason than its rate."""
         self._tally.add(started_at)
+        self.noise.passed()
 
     def refused(self, started_at: float, now: float, in_flight: int) -> str | None:
         """A request was refused: fall to what was accepted, once per round trip. Return why, if the limit moved.
@@ -179,6 +187,13 @@ class RateLimit:
             now: the time.
             in_flight: requests in flight when it started.
         """
+        before_cuts = self.noise.proven_by(self.rate)
+        if before_cuts is not None:
+            return self._undo(started_at, now, before_cuts)
+        self._tolerated = self.noise.tolerates()
+        if self._tolerated:
+            self._tally.add(started_at)
+            return None
         self._volley += 1
         if started_at < self._cut_at:
             return None  # sent before the last cut could help
@@ -189,7 +204,8 @@ class RateLimit:
             self.known = self._first_guess(now, in_flight)
             self._volley = 0  # these are the price of the start, not of a search for more
         else:
-            self.known = self._found(self.known, measured)
+            known, self.known = self.known, self._found(self.known, measured)
+            self.noise.cut(known, self.known)
             self._volley = 1
         self._cut_at = self._resumed_at = now
         self._silence_s = 0.0
@@ -198,10 +214,25 @@ class RateLimit:
 
     def silent(self, start: float, until: float) -> None:
         """Nothing may start from `start` `until` then, because the server said so. May be told again, if it grows."""
-        self._resumed_at = until
-        self._silence_s = until - start
+        if self._tolerated:
+            self._resumed_at += until - max(start, self._quiet_until)  # the hold goes on where it stopped
+        else:
+            self._resumed_at = until
+            self._silence_s = until - start
+        self._quiet_until = until
         if not self._searching:
-            self.savings.open(until, self._silence_s, self.rate)
+            self.savings.open(until, until - start, self.rate)
+
+    def _undo(self, started_at: float, now: float, known: float) -> str:
+        """Cuts have bought nothing: take them back, and grow from there."""
+        self._tolerated = True
+        self._tally.add(started_at)
+        before, self.known, self._searching = self.rate, known, False
+        self._cut_at = now
+        self._volley, self._silence_s = 0, 0.0
+        self._resumed_at = now - 1.0  # no dip
+        self.rate = self._noted_rate = min(self.ceiling, self._rate(now, known))
+        return f"refused (429) at {before:.3g}/s like before: {self.noise.share:.1%} are refused whatever the rate"
 
     def _rate_at_start(self, now: float) -> float:
         sustained = self._tally.total / (now - (self._started_at or 0.0) + self.BURST_S)
@@ -238,7 +269,7 @@ class RateLimit:
     def _is_used(self, now: float) -> bool:
         """Whether requests start as fast as they may; assumed as long as too few replies are here to tell."""
         until = now - self._round_trip_s
-        since = max(until - 1.0, self._resumed_at)
+        since = max(until - 1.0, self._resumed_at, self._quiet_until)
         return until - since < 0.5 or self._tally.rate(since, until) >= 0.7 * self.rate
 
     def _measure(self, now: float) -> Measured:
@@ -291,5 +322,7 @@ class RateLimit:
         if self._saves is not None or self.known is None:
             return None
         average = self._tally.rate(now - self.WINDOW_S, now)
+        known = self.known
         self.known = max(0.8 * self.known, min(self.known, average))
+        self.noise.cut(known, self.known)
         return f"refused (429) after a silence, while {average:.3g}/s were accepted"

@@ -98,6 +98,8 @@ class Server:
     thrashes: bool = False
     """Whether serving more than `places` takes everybody longer, in proportion."""
     share_503: float = 0.0
+    share_429: float = 0.0
+    """Refused at random, whatever the rate."""
     down: tuple[float, float] = (inf, inf)
     """From when to when nothing but 503 comes back."""
     tells: bool = False
@@ -190,7 +192,7 @@ class Model:
 
     def _arrive(self, started_at: float, in_flight: int) -> None:
         server = self._server
-        throttled = not server.limit.admits(self.now)
+        throttled = not server.limit.admits(self.now) or self._dice.random() < server.share_429
         failed = server.down[0] <= self.now < server.down[1] or self._dice.random() < server.share_503
         self._at_server += 1
         takes_s = server.refusal_s if throttled else 0.0 if failed and server.down[0] < inf else self._serve_s()
