@@ -166,7 +166,7 @@ class RateLimit:
             self._resumed_at = max(self._resumed_at, started_at)
         self._round_trip_s += 0.1 * (now - started_at - self._round_trip_s)
         self._tally.add(started_at)
-        self.noise.passed()
+        self.noise.passed(self.rate)
         self.rate = min(self.ceiling, self._rate_at_start(now) if self.known is None else self._rate(now, self.known))
         self._moved_at = now
         if self.rate < 1.25 * self._noted_rate:
@@ -177,7 +177,7 @@ class RateLimit:
     def admitted(self, started_at: float) -> None:
         """A request failed for another reason than its rate."""
         self._tally.add(started_at)
-        self.noise.passed()
+        self.noise.passed(self.rate)
 
     def refused(self, started_at: float, now: float, in_flight: int) -> str | None:
         """A request was refused: fall to what was accepted, once per round trip. Return why, if the limit moved.
@@ -189,12 +189,11 @@ class RateLimit:
         """
         before_cuts = self.noise.proven_by(self.rate)
         if before_cuts is not None:
-            return self._undo(started_at, now, before_cuts)
+            return self._undo(now, before_cuts)
         self._tolerated = self.noise.tolerates()
         if self._tolerated:
-            self._tally.add(started_at)
             return None
-        self._volley += 1
+        self._volley += max(1, self.noise.suspects)
         if started_at < self._cut_at:
             return None  # sent before the last cut could help
         if self.savings.overdrawn(started_at):
@@ -205,8 +204,8 @@ class RateLimit:
             self._volley = 0  # these are the price of the start, not of a search for more
         else:
             known, self.known = self.known, self._found(self.known, measured)
-            self.noise.cut(known, self.known)
-            self._volley = 1
+            self.noise.cut(min(known, measured.average) if self.noise.share else known, self.known)
+            self._volley = max(1, self.noise.suspects)
         self._cut_at = self._resumed_at = now
         self._silence_s = 0.0
         self.rate = self._noted_rate = min(self.ceiling, self._rate(now, self.known))
@@ -223,10 +222,9 @@ class RateLimit:
         if not self._searching:
             self.savings.open(until, until - start, self.rate)
 
-    def _undo(self, started_at: float, now: float, known: float) -> str:
+    def _undo(self, now: float, known: float) -> str:
         """Cuts have bought nothing: take them back, and grow from there."""
         self._tolerated = True
-        self._tally.add(started_at)
         before, self.known, self._searching = self.rate, known, False
         self._cut_at = now
         self._volley, self._silence_s = 0, 0.0
@@ -280,7 +278,8 @@ class RateLimit:
             self._resumed_at - self.savings.worth_s,  # the rest of a silence was lost
         )
         latest = self._tally.rate(max(until - self.LATEST_S, self._resumed_at), until)
-        return Measured(until, until - since, self._tally.rate(since, until), latest)
+        usual = 1 / (1 - self.noise.share)  # what noise refused would have passed the limit
+        return Measured(until, until - since, usual * self._tally.rate(since, until), usual * latest)
 
     def _first_guess(self, now: float, in_flight: int) -> float:
         """The middle of what the limit can be: it has been sustained, or it is just below the rate now."""
