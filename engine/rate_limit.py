@@ -73,9 +73,13 @@ class Savings:
         """How much faster than usual requests may start."""
         return self.FASTER if self._from <= now < self._until else 1.0
 
+    def doubtful(self, started_at: float) -> bool:
+        """Whether savings that may not be there were spent shortly before."""
+        return self._from <= started_at < self._until + self.DOUBT_S
+
     def overdrawn(self, started_at: float) -> bool:
         """A request was refused: whether the reason is that the server saves less than was believed."""
-        if not self._from <= started_at < self._until + self.DOUBT_S:
+        if not self.doubtful(started_at):
             return False
         spent_s = min(started_at, self._until) - self._from
         self.worth_s = spent_s / 2 if spent_s / 2 >= self.WORTH_MIN_S else 0.0
@@ -166,7 +170,7 @@ class RateLimit:
             self._resumed_at = max(self._resumed_at, started_at)
         self._round_trip_s += 0.1 * (now - started_at - self._round_trip_s)
         self._tally.add(started_at)
-        self.noise.passed(self.rate)
+        self.noise.passed(self._level(started_at))
         self.rate = min(self.ceiling, self._rate_at_start(now) if self.known is None else self._rate(now, self.known))
         self._moved_at = now
         if self.rate < 1.25 * self._noted_rate:
@@ -177,7 +181,7 @@ class RateLimit:
     def admitted(self, started_at: float) -> None:
         """A request failed for another reason than its rate."""
         self._tally.add(started_at)
-        self.noise.passed(self.rate)
+        self.noise.passed(self._level(started_at))
 
     def refused(self, started_at: float, now: float, in_flight: int) -> str | None:
         """A request was refused: fall to what was accepted, once per round trip. Return why, if the limit moved.
@@ -187,7 +191,7 @@ class RateLimit:
             now: the time.
             in_flight: requests in flight when it started.
         """
-        before_cuts = self.noise.proven_by(self.rate)
+        before_cuts = self.noise.proven_by(self._level(started_at))
         if before_cuts is not None:
             return self._undo(now, before_cuts)
         self._tolerated = self.noise.tolerates()
@@ -199,12 +203,12 @@ class RateLimit:
         if self.savings.overdrawn(started_at):
             return self._overdrawn(now)
         measured, before = self._measure(now), self.rate
+        self._note_accepted(measured)
         if self.known is None:
             self.known = self._first_guess(now, in_flight)
             self._volley = 0  # these are the price of the start, not of a search for more
         else:
-            known, self.known = self.known, self._found(self.known, measured)
-            self.noise.cut(min(known, measured.average) if self.noise.share else known, self.known)
+            self.known = self._found(self.known, measured)
             self._volley = max(1, self.noise.suspects)
         self._cut_at = self._resumed_at = now
         self._silence_s = 0.0
@@ -221,6 +225,18 @@ class RateLimit:
         self._quiet_until = until
         if not self._searching:
             self.savings.open(until, until - start, self.rate)
+
+    def _level(self, started_at: float) -> float:
+        """The rate that a request was sent at; unknown (infinite) if others may have used up what the server saves."""
+        if started_at < self._cut_at or self.savings.doubtful(started_at):
+            return inf
+        return self.rate
+
+    def _note_accepted(self, measured: Measured) -> None:
+        """Tell what was accepted since the last refusal; the part of a silence that is not saved up does not count."""
+        since = self._cut_at + max(0.0, self._silence_s - self.savings.worth_s)
+        if self._cut_at > -inf:
+            self.noise.accepted_between(self._tally.rate(since, measured.until) / (1 - self.noise.share))
 
     def _undo(self, now: float, known: float) -> str:
         """Cuts have bought nothing: take them back, and grow from there."""
@@ -321,7 +337,5 @@ class RateLimit:
         if self._saves is not None or self.known is None:
             return None
         average = self._tally.rate(now - self.WINDOW_S, now)
-        known = self.known
         self.known = max(0.8 * self.known, min(self.known, average))
-        self.noise.cut(known, self.known)
         return f"refused (429) after a silence, while {average:.3g}/s were accepted"
