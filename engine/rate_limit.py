@@ -241,7 +241,7 @@ class RateLimit:
     def _undo(self, now: float, known: float) -> str:
         """Cuts have bought nothing: take them back, and grow from there."""
         self._tolerated = True
-        before, self.known, self._searching = self.rate, known, False
+        before, self.known, self._searching = self.rate, known, True
         self._cut_at = now
         self._volley, self._silence_s = 0, 0.0
         self._resumed_at = now - 1.0  # no dip

@@ -9,6 +9,7 @@ likelihoods (Page's CUSUM): every refusal adds to the suspicion, every accepted 
 
 from __future__ import annotations
 
+from collections import deque
 from math import log
 
 
@@ -23,6 +24,8 @@ class Noise:
     """So many requests must be refused down there to prove that the rate is not the reason ..."""
     SHARE_MAX = 0.12
     """... but no more than this share: a limit that has fallen refuses more."""
+    INTERVALS_KEPT = 8
+    """Between refusals: the fastest of them is where the rate goes back to when noise is proven."""
     SHARE_MIN = 0.005
     EXCESS = 0.10
     """A limit is suspected to refuse so much more than the tolerated share."""
@@ -47,15 +50,15 @@ class Noise:
         self._suspicion = 0.0
         self._since_refusal = self._since_proof = 0
         self._sent = self._refused = 0.0
-        self._accepted = (0.0, 0.0)
+        self._accepted: deque[float] = deque(maxlen=self.INTERVALS_KEPT)
         self._forget_test()
 
     def _forget_test(self) -> None:
         self._test_sent = self._test_refused = 0
 
     def accepted_between(self, rate: float) -> None:
-        """So much was accepted from one refusal to the next. The last two of them count."""
-        self._accepted = (self._accepted[1], rate)
+        """So much was accepted from one refusal to the next."""
+        self._accepted.append(rate)
 
     def passed(self, rate: float) -> None:
         """A request was not refused at `rate`."""
@@ -113,7 +116,8 @@ class Noise:
         return False
 
     def _is_low(self, rate: float) -> bool:
-        return rate <= self._depth * max(self._accepted)
+        """Whether no limit of late can have forbidden it; only the latest intervals tell, for limits may change."""
+        return bool(self._accepted) and rate <= self._depth * max(list(self._accepted)[-2:])
 
     def _estimate(self) -> None:
         fading = min(1.0, self.MEMORY / max(1.0, self._sent))
