@@ -69,6 +69,10 @@ class Savings:
         if worth_s * rate >= 1:
             self._from, self._until = start, start + worth_s / (self.FASTER - 1)
 
+    def spend(self, start: float, seconds: float) -> None:
+        """What the server saves in so many seconds is spent from `start` on, without a silence before."""
+        self._from, self._until = start, start + seconds
+
     def factor(self, now: float) -> float:
         """How much faster than usual requests may start."""
         return self.FASTER if self._from <= now < self._until else 1.0
@@ -139,7 +143,7 @@ class RateLimit:
     AGAIN_S = 6.0
     """Two falls within this time: the limit has fallen far."""
 
-    def __init__(self, ceiling: float, start: float, known: float | None = None) -> None:
+    def __init__(self, ceiling: float, start: float, known: float | None = None, *, spend_s: float = 0.0) -> None:
         self.ceiling = ceiling
         self.rate = min(ceiling, start)
         self.known = None if known is None else min(ceiling, known)
@@ -151,6 +155,7 @@ class RateLimit:
         """Whether the latest refusal was noise."""
         self._searching = known is None
         self._saves: bool | None = None
+        self._spend_s = spend_s
         self._tally = Tally()
         self._round_trip_s = 0.2
         self._started_at: float | None = None
@@ -165,9 +170,7 @@ class RateLimit:
 
     def accepted(self, started_at: float, now: float) -> str | None:
         """A request was accepted: grow, as the phase has it. Return why, if the rate has grown much."""
-        if self._started_at is None:
-            self._started_at = self._moved_at = started_at
-            self._resumed_at = max(self._resumed_at, started_at)
+        self._begin(started_at)
         self._round_trip_s += 0.1 * (now - started_at - self._round_trip_s)
         self._tally.add(started_at)
         self.noise.passed(self._level(started_at))
@@ -177,6 +180,14 @@ class RateLimit:
             return None
         self._noted_rate = self.rate
         return "no refusal so far" if self.known is None else f"no refusal for {now - self._cut_at:.0f} s"
+
+    def _begin(self, started_at: float) -> None:
+        """Take note of the first request."""
+        if self._started_at is None:
+            self._started_at = self._moved_at = started_at
+            self._resumed_at = max(self._resumed_at, started_at)
+            if self._spend_s:
+                self.savings.spend(started_at, self._spend_s)
 
     def admitted(self, started_at: float) -> None:
         """A request failed for another reason than its rate."""
@@ -191,6 +202,7 @@ class RateLimit:
             now: the time.
             in_flight: requests in flight when it started.
         """
+        self._begin(started_at)
         before_cuts = self.noise.proven_by(self._level(started_at))
         if before_cuts is not None:
             return self._undo(now, before_cuts)

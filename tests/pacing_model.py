@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, Protocol
 
 from engine.pacing import Pacer, Quota, Signal
+from engine.turnstile import Pace
 
 
 class Limit(Protocol):
@@ -160,7 +161,8 @@ class Model:
         self._at_server = 0
         self._in_flight = 0
         self._tickets = 0
-        self._last_start = -inf
+        self._pace = Pace()
+        self._allowance, self._allowance_at = pacer.burst, 0.0
         self.now = 0.0
         self.run = Run(pacer)
 
@@ -179,11 +181,22 @@ class Model:
     def _next_start(self) -> float | None:
         if not self._todo or self._in_flight >= self._pacer.in_flight:
             return None
-        at = max(self.now, self._last_start + 1 / self._pacer.rate(self.now), self._pacer.quiet_until)
+        pacer = self._pacer
+        self._fill_allowance()
+        paid_at = self.now + max(0.0, 1 - self._allowance - 1e-9) / pacer.rate_max
+        at = max(self.now, self._pace.due(self.now, pacer.interval_s(self.now)), paid_at, pacer.quiet_until)
         return max(at, self.run.sent / self._source_rate)
 
+    def _fill_allowance(self) -> None:
+        """What the ceiling allows, as the turnstile's limiter counts it."""
+        passed_s, self._allowance_at = self.now - self._allowance_at, self.now
+        self._allowance = min(self._pacer.burst, self._allowance + passed_s * self._pacer.rate_max)
+
     def _start(self) -> None:
-        self._last_start, started_at = self.now, self.now
+        started_at = self.now
+        self._fill_allowance()
+        self._allowance -= 1
+        self._pace.started(self.now, self._pacer.interval_s(self.now))
         self._in_flight += 1
         self._todo -= 1
         self.run.sent += 1
