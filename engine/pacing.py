@@ -25,13 +25,13 @@ from engine.rate_limit import RateLimit
 
 RATE_AT_START = 10.0
 FEW_IN_FLIGHT = 8
-"""With so few in flight at most, twice the rate at the start risks little, and a server that is slow is busy at once."""
+"""With so few in flight at most, a faster start risks little, and a server that is slow is busy at once."""
 IN_FLIGHT_AT_START = 16
 SHARE_OF_LEARNED = 0.7
 """A new run starts with this share of the rate that the last one learned."""
 MOVES_MAX = 200
-BURST_S = 0.5
-BURST_MAX = 5.0
+BURST_S = 0.6
+BURST_MAX = 6.0
 """So many seconds' worth of requests may start at once after a pause, but never more than so many."""
 
 
@@ -231,7 +231,7 @@ class Pacer:
         self.burst = max(1.0, min(BURST_MAX, BURST_S * rate_max))
         """Requests that may start at once after a pause. More than `rate_max` is never made of it in the long run."""
         known, in_flight = learned.get("rate"), learned.get("in_flight")
-        start = 2 * RATE_AT_START if in_flight_max <= FEW_IN_FLIGHT else RATE_AT_START
+        start = 4 * RATE_AT_START if in_flight_max <= FEW_IN_FLIGHT else RATE_AT_START
         start = SHARE_OF_LEARNED * known if known else start
         self._rate = RateLimit(rate_max, start, known or None, spend_s=BURST_S if rate_max <= RATE_AT_START else 0.0)
         self._in_flight = InFlightLimit(in_flight_max, float(in_flight or IN_FLIGHT_AT_START), found=bool(in_flight))

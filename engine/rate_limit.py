@@ -15,6 +15,8 @@ What a refusal says depends on the server. One with a bucket of tokens saves up 
 the average between two refusals, and the last second before one was too fast. One that counts windows, or spaces
 requests, saves nothing, so that the last second is right, and the average includes our own pauses. Which kind it is, is
 found by trying: keep the faster estimate, and if that is refused at once, the server saves.
+
+Refusals that no cut ends are none of a limit, and move nothing: `rate_noise.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from itertools import takewhile
 from math import exp2, inf, sqrt
 
 from engine.rate_noise import Noise
+from engine.rate_savings import Savings
 
 TALLY_MAX = 4096
 """Accepted requests whose times are remembered."""
@@ -46,53 +49,6 @@ class Tally:
         """Return how many per second passed of those that started after `since` and not after `until`."""
         recent = takewhile(lambda at: at > since, reversed(self._started))
         return sum(at <= until for at in recent) / max(until - since, 0.05)
-
-
-class Savings:
-    """How much of a silence the server lets us make up for: a bucket of tokens fills, a window just passes."""
-
-    FASTER = 2.0
-    """How much faster than usual a silence is made up for."""
-    WORTH_S = 1.0
-    WORTH_MIN_S = 0.2
-    DOUBT_S = 1.0
-    """A refusal so soon after the savings were spent is blamed on them."""
-
-    def __init__(self) -> None:
-        self.worth_s = self.WORTH_S
-        """Seconds of silence that the server saves up: believed until it refuses."""
-        self._from = self._until = -inf
-
-    def open(self, start: float, silence_s: float, rate: float) -> None:
-        """A silence of `silence_s` seconds, kept instead of `rate` requests per second, ends at `start`."""
-        worth_s = min(silence_s, self.worth_s)
-        if worth_s * rate >= 1:
-            self._from, self._until = start, start + worth_s / (self.FASTER - 1)
-
-    def spend(self, start: float, seconds: float) -> None:
-        """What the server saves in so many seconds is spent from `start` on, without a silence before."""
-        self._from, self._until = start, start + seconds
-
-    def factor(self, now: float) -> float:
-        """How much faster than usual requests may start."""
-        return self.FASTER if self._from <= now < self._until else 1.0
-
-    def doubtful(self, started_at: float) -> bool:
-        """Whether savings that may not be there were spent shortly before."""
-        return self._from <= started_at < self._until + self.DOUBT_S
-
-    def overdrawn(self, started_at: float) -> bool:
-        """A request was refused: whether the reason is that the server saves less than was believed."""
-        if not self.doubtful(started_at):
-            return False
-        spent_s = min(started_at, self._until) - self._from
-        self.worth_s = spent_s / 2 if spent_s / 2 >= self.WORTH_MIN_S else 0.0
-        self._from = self._until = -inf
-        return True
-
-    def believe(self) -> None:
-        """The server has changed: what was found out about its savings may be wrong."""
-        self.worth_s = self.WORTH_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +90,12 @@ class RateLimit:
     STEP = 0.02
     STEP_SEARCHING = 0.1
     """How much the rate grows in the first second after the hold; it is twice as much in each second that follows."""
+    FORMER_S = 60.0
+    """A limit that has fallen is expected back for so long:"""
+    FORMER_HOLD_S = 5.0
+    """it is tried again so often,"""
+    RETURNED = 0.75
+    """and has come back, or never fell far, at this share of what it was."""
     WINDOW_S = 5.0
     LATEST_S = 1.2
     RISEN = 1.5
@@ -165,6 +127,9 @@ class RateLimit:
         self._resumed_at = -inf
         self._silence_s = 0.0
         self._fell_at = -inf
+        self._former = 0.0
+        """A limit that was held for long, and has fallen since."""
+        self._former_until = -inf
         self._volley = 0
         """Refusals since the last cut, itself included."""
 
@@ -220,7 +185,9 @@ class RateLimit:
             self.known = self._first_guess(now, in_flight)
             self._volley = 0  # these are the price of the start, not of a search for more
         else:
-            self.known = self._found(self.known, measured)
+            known, held_s = self.known, now - self._cut_at
+            self.known = self._found(known, measured)
+            self._remember(known, now, held_s)
             self._volley = max(1, self.noise.suspects)
         self._cut_at = self._resumed_at = now
         self._silence_s = 0.0
@@ -243,6 +210,13 @@ class RateLimit:
         if started_at < self._cut_at or self.savings.doubtful(started_at):
             return inf
         return self.rate
+
+    def _remember(self, known: float, now: float, held_s: float) -> None:
+        """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
+        if held_s >= self.HOLD_MIN_S and self.known is not None and known > max(self.known, self._former):
+            self._former, self._former_until = known, now + self.FORMER_S
+        if now > self._former_until or (self.known or 0.0) > self.RETURNED * self._former:
+            self._former = 0.0
 
     def _note_accepted(self, measured: Measured) -> None:
         """Tell what was accepted since the last refusal; the part of a silence that is not saved up does not count."""
@@ -275,14 +249,16 @@ class RateLimit:
             return self.DIP * base
         if self._saves is None and not self._searching and held_s > self.PROVEN_S:
             self._saves = False
-        probing_s = held_s - self._hold_s(known)
+        is_expected_back = now < self._former_until and known < self.RETURNED * self._former
+        probing_s = held_s - min(self._hold_s(known), self.FORMER_HOLD_S if is_expected_back else inf)
         if probing_s <= 0:
             return base
         if not self._is_used(now):
             self._resumed_at += now - self._moved_at  # growing proves nothing while something else is the limit
             return self.rate
         doublings = min(probing_s / max(1.0, self._round_trip_s), 10.0)
-        return base * (1 + (self.STEP_SEARCHING if self._searching else self.STEP) * (exp2(doublings) - 1))
+        step = self.STEP_SEARCHING if self._searching or is_expected_back else self.STEP
+        return base * (1 + step * (exp2(doublings) - 1))
 
     def _hold_s(self, known: float) -> float:
         """How long the known limit is held before more is tried: the dearer refusals are, the longer."""

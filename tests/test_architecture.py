@@ -22,7 +22,16 @@ PACKAGE = ROOT / "engine"
 STAGES = {"engine.producer", "engine.chunker", "engine.uploader", "engine.aggregator"}
 """Each does one thing to what flows through it. They meet only in `pipeline.py`, and know no settings."""
 
-DECISIONS = {"engine.reply", "engine.attribution", "engine.retry", "engine.pacing", "engine.rate_limit", "engine.order"}
+DECISIONS = {
+    "engine.reply",
+    "engine.attribution",
+    "engine.retry",
+    "engine.pacing",
+    "engine.rate_limit",
+    "engine.rate_noise",
+    "engine.rate_savings",
+    "engine.order",
+}
 """Pure: values in, values out; no I/O, no clock, no settings, none of the stages."""
 
 VALUES = {"engine.records", "engine.errors", "engine.accounts"}
