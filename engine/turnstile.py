@@ -12,7 +12,6 @@ from engine.pacing import Pacer
 from engine.retry import Breaker
 from engine.stopping import Stop
 
-
 RESOLUTION_S = 1e-6
 """Who is early by less is on time."""
 
