@@ -20,7 +20,7 @@ class Noise:
     """A rate is well below what was accepted when it is this share of it ..."""
     DEEPER = 0.85
     """... and again by so much after every proof that turned out to be wrong."""
-    REFUSALS_MIN = 3
+    REFUSALS_MIN = 4
     """So many requests must be refused down there to prove that the rate is not the reason ..."""
     SHARE_MAX = 0.12
     """... but no more than this share: a limit that has fallen refuses more."""

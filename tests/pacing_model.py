@@ -205,7 +205,7 @@ class Model:
 
     def _arrive(self, started_at: float, in_flight: int) -> None:
         server = self._server
-        throttled = not server.limit.admits(self.now) or self._dice.random() < server.share_429
+        throttled = not server.limit.admits(self.now) or 0 < server.share_429 > self._dice.random()
         failed = server.down[0] <= self.now < server.down[1] or self._dice.random() < server.share_503
         self._at_server += 1
         takes_s = server.refusal_s if throttled else 0.0 if failed and server.down[0] < inf else self._serve_s()

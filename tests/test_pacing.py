@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from engine.pacing import MOVES_MAX, Pacer, Quota, Signal, quota_of
 from tests.pacing_model import Bucket, Limit, Model, Run, Server, Windows, play
 
-SEEDS = range(3)
+SEEDS = range(9)
 FAST, USUAL, SLOW = (0.02, 0.08), (0.05, 0.15), (0.1, 0.9)
 """Seconds in the network, there and back, and seconds to serve."""
 
@@ -271,7 +271,7 @@ NOISY = [
 def test_random_refusals_are_not_taken_for_a_limit(
     server: Server, rate_max: float, in_flight_max: int, share: float, retry_after_s: float | None
 ) -> None:
-    """At the end nine tenths of what is possible; a `Retry-After` is obeyed all the same, and costs what it costs."""
+    """After a thousand requests, nine tenths of what is possible; a `Retry-After` is obeyed all the same, and costs what it costs."""
     noisy = replace(server, share_429=share, retry_after_s=retry_after_s)
     shares, over_all = [], []
     for seed in range(5):
@@ -280,15 +280,16 @@ def test_random_refusals_are_not_taken_for_a_limit(
         shares.append(run.warm_rate(1000) / best.warm_rate(1000))
         over_all.append(best.took_s / run.took_s)
     print(f"seeds 0 to 4: at the end {sorted(shares)}, over all {sorted(over_all)}")
-    assert median(shares) >= 0.9
-    assert median(over_all) >= 0.78  # noise is proven by some ten refusals, and until then it looks like a limit
+    # Noise is proven by some ten refusals, and until then it looks like a limit: with 1 %, that is a thousand requests.
+    assert median(shares) >= (0.9 if share > 0.01 else 0.85)
+    assert median(over_all) >= 0.7
 
 
 def test_noise_that_was_proven_is_explained_and_forgotten_when_it_is_over() -> None:
     run = play(Server(service_s=0.3, share_429=0.03), 900, seed=1, rate_max=10, in_flight_max=8)
     assert any("are refused whatever the rate" in move.why for move in run.pacer.moves)
     assert 0.01 < run.pacer._rate.noise.share < 0.08
-    finish(run.pacer, 1200, run.took_s + 1)
+    finish(run.pacer, 2400, run.took_s + 1)
     assert run.pacer._rate.noise.share == 0
 
 
