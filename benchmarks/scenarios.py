@@ -169,5 +169,14 @@ SCENARIOS = {
             burst=5,
             more_flags=_ONE_IN_A_HUNDRED_503,
         ),
+        Scenario(
+            "random-429",
+            "3 % random 429, Retry-After none; known rate, 20/s",
+            requests=900,
+            service_s=0.1,
+            upload={"requests_per_second": 20.0, "concurrency": 8},
+            target="≥ 90 % at the end",
+            more_flags=("--fault", "429:0.03", "--seed", "7"),
+        ),
     )
 }

@@ -24,10 +24,15 @@ from typing import Any
 from engine.rate_limit import RateLimit
 
 RATE_AT_START = 10.0
+FEW_IN_FLIGHT = 8
+"""With so few in flight at most, a faster start risks little, and a server that is slow is busy at once."""
 IN_FLIGHT_AT_START = 16
 SHARE_OF_LEARNED = 0.7
 """A new run starts with this share of the rate that the last one learned."""
 MOVES_MAX = 200
+BURST_S = 0.6
+BURST_MAX = 6.0
+"""So many seconds' worth of requests may start at once after a pause, but never more than so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +227,13 @@ class Pacer:
 
     def __init__(self, *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> None:
         learned = learned or {}
+        self.rate_max = rate_max
+        self.burst = max(1.0, min(BURST_MAX, BURST_S * rate_max))
+        """Requests that may start at once after a pause. More than `rate_max` is never made of it in the long run."""
         known, in_flight = learned.get("rate"), learned.get("in_flight")
-        self._rate = RateLimit(rate_max, SHARE_OF_LEARNED * known if known else RATE_AT_START, known or None)
+        start = 4 * RATE_AT_START if in_flight_max <= FEW_IN_FLIGHT else RATE_AT_START
+        start = SHARE_OF_LEARNED * known if known else start
+        self._rate = RateLimit(rate_max, start, known or None, spend_s=BURST_S if rate_max <= RATE_AT_START else 0.0)
         self._in_flight = InFlightLimit(in_flight_max, float(in_flight or IN_FLIGHT_AT_START), found=bool(in_flight))
         self._quota_rate = inf
         self._quota_until = -inf
@@ -233,8 +243,14 @@ class Pacer:
 
     def rate(self, now: float) -> float:
         """Requests that may start per second, now."""
-        rate = min(self._rate.rate * self._rate.savings.factor(now), self._rate.ceiling)
-        return min(rate, self._quota_rate) if now < self._quota_until else rate
+        return min(self._wanted(now), self.rate_max)
+
+    def interval_s(self, now: float) -> float:
+        """Seconds from the start of one request to that of the next, now.
+
+        Shorter than the rate has it while a silence is made up for: `burst` limits by how many requests.
+        """
+        return 1 / self._wanted(now)
 
     @property
     def in_flight(self) -> int:
@@ -268,6 +284,10 @@ class Pacer:
     def to_json(self) -> dict[str, Any]:
         """Return what the next run starts from: only limits that were really found."""
         return {"rate": self._rate.known, "in_flight": int(self._in_flight.limit) if self._in_flight.found else None}
+
+    def _wanted(self, now: float) -> float:
+        rate = self._rate.rate * self._rate.savings.factor(now)
+        return min(rate, self._quota_rate) if now < self._quota_until else rate
 
     def _learn_rate(self, signal: Signal) -> str | None:
         if signal.throttled:

@@ -15,6 +15,8 @@ What a refusal says depends on the server. One with a bucket of tokens saves up 
 the average between two refusals, and the last second before one was too fast. One that counts windows, or spaces
 requests, saves nothing, so that the last second is right, and the average includes our own pauses. Which kind it is, is
 found by trying: keep the faster estimate, and if that is refused at once, the server saves.
+
+Refusals that no cut ends are none of a limit, and move nothing: `rate_noise.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import takewhile
 from math import exp2, inf, sqrt
+
+from engine.rate_noise import Noise
+from engine.rate_savings import Savings
 
 TALLY_MAX = 4096
 """Accepted requests whose times are remembered."""
@@ -44,45 +49,6 @@ class Tally:
         """Return how many per second passed of those that started after `since` and not after `until`."""
         recent = takewhile(lambda at: at > since, reversed(self._started))
         return sum(at <= until for at in recent) / max(until - since, 0.05)
-
-
-class Savings:
-    """How much of a silence the server lets us make up for: a bucket of tokens fills, a window just passes."""
-
-    FASTER = 2.0
-    """How much faster than usual a silence is made up for."""
-    WORTH_S = 1.0
-    WORTH_MIN_S = 0.2
-    DOUBT_S = 1.0
-    """A refusal so soon after the savings were spent is blamed on them."""
-
-    def __init__(self) -> None:
-        self.worth_s = self.WORTH_S
-        """Seconds of silence that the server saves up: believed until it refuses."""
-        self._from = self._until = -inf
-
-    def open(self, start: float, silence_s: float, rate: float) -> None:
-        """A silence of `silence_s` seconds, kept instead of `rate` requests per second, ends at `start`."""
-        worth_s = min(silence_s, self.worth_s)
-        if worth_s * rate >= 1:
-            self._from, self._until = start, start + worth_s / (self.FASTER - 1)
-
-    def factor(self, now: float) -> float:
-        """How much faster than usual requests may start."""
-        return self.FASTER if self._from <= now < self._until else 1.0
-
-    def overdrawn(self, started_at: float) -> bool:
-        """A request was refused: whether the reason is that the server saves less than was believed."""
-        if not self._from <= started_at < self._until + self.DOUBT_S:
-            return False
-        spent_s = min(started_at, self._until) - self._from
-        self.worth_s = spent_s / 2 if spent_s / 2 >= self.WORTH_MIN_S else 0.0
-        self._from = self._until = -inf
-        return True
-
-    def believe(self) -> None:
-        """The server has changed: what was found out about its savings may be wrong."""
-        self.worth_s = self.WORTH_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +90,12 @@ class RateLimit:
     STEP = 0.02
     STEP_SEARCHING = 0.1
     """How much the rate grows in the first second after the hold; it is twice as much in each second that follows."""
+    FORMER_S = 60.0
+    """A limit that has fallen is expected back for so long:"""
+    FORMER_HOLD_S = 5.0
+    """it is tried again so often,"""
+    RETURNED = 0.75
+    """and has come back, or never fell far, at this share of what it was."""
     WINDOW_S = 5.0
     LATEST_S = 1.2
     RISEN = 1.5
@@ -133,14 +105,19 @@ class RateLimit:
     AGAIN_S = 6.0
     """Two falls within this time: the limit has fallen far."""
 
-    def __init__(self, ceiling: float, start: float, known: float | None = None) -> None:
+    def __init__(self, ceiling: float, start: float, known: float | None = None, *, spend_s: float = 0.0) -> None:
         self.ceiling = ceiling
         self.rate = min(ceiling, start)
         self.known = None if known is None else min(ceiling, known)
         """The limit found so far."""
         self.savings = Savings()
+        self.noise = Noise()
+        self._quiet_until = -inf
+        self._tolerated = False
+        """Whether the latest refusal was noise."""
         self._searching = known is None
         self._saves: bool | None = None
+        self._spend_s = spend_s
         self._tally = Tally()
         self._round_trip_s = 0.2
         self._started_at: float | None = None
@@ -150,16 +127,18 @@ class RateLimit:
         self._resumed_at = -inf
         self._silence_s = 0.0
         self._fell_at = -inf
+        self._former = 0.0
+        """A limit that was held for long, and has fallen since."""
+        self._former_until = -inf
         self._volley = 0
         """Refusals since the last cut, itself included."""
 
     def accepted(self, started_at: float, now: float) -> str | None:
         """A request was accepted: grow, as the phase has it. Return why, if the rate has grown much."""
-        if self._started_at is None:
-            self._started_at = self._moved_at = started_at
-            self._resumed_at = max(self._resumed_at, started_at)
+        self._begin(started_at)
         self._round_trip_s += 0.1 * (now - started_at - self._round_trip_s)
         self._tally.add(started_at)
+        self.noise.passed(self._level(started_at))
         self.rate = min(self.ceiling, self._rate_at_start(now) if self.known is None else self._rate(now, self.known))
         self._moved_at = now
         if self.rate < 1.25 * self._noted_rate:
@@ -167,9 +146,18 @@ class RateLimit:
         self._noted_rate = self.rate
         return "no refusal so far" if self.known is None else f"no refusal for {now - self._cut_at:.0f} s"
 
+    def _begin(self, started_at: float) -> None:
+        """Take note of the first request."""
+        if self._started_at is None:
+            self._started_at = self._moved_at = started_at
+            self._resumed_at = max(self._resumed_at, started_at)
+            if self._spend_s:
+                self.savings.spend(started_at, self._spend_s)
+
     def admitted(self, started_at: float) -> None:
         """A request failed for another reason than its rate."""
         self._tally.add(started_at)
+        self.noise.passed(self._level(started_at))
 
     def refused(self, started_at: float, now: float, in_flight: int) -> str | None:
         """A request was refused: fall to what was accepted, once per round trip. Return why, if the limit moved.
@@ -179,18 +167,28 @@ class RateLimit:
             now: the time.
             in_flight: requests in flight when it started.
         """
-        self._volley += 1
+        self._begin(started_at)
+        before_cuts = self.noise.proven_by(self._level(started_at))
+        if before_cuts is not None:
+            return self._undo(now, before_cuts)
+        self._tolerated = self.noise.tolerates()
+        if self._tolerated:
+            return None
+        self._volley += max(1, self.noise.suspects)
         if started_at < self._cut_at:
             return None  # sent before the last cut could help
         if self.savings.overdrawn(started_at):
             return self._overdrawn(now)
         measured, before = self._measure(now), self.rate
+        self._note_accepted(measured)
         if self.known is None:
             self.known = self._first_guess(now, in_flight)
             self._volley = 0  # these are the price of the start, not of a search for more
         else:
-            self.known = self._found(self.known, measured)
-            self._volley = 1
+            known, held_s = self.known, now - self._cut_at
+            self.known = self._found(known, measured)
+            self._remember(known, now, held_s)
+            self._volley = max(1, self.noise.suspects)
         self._cut_at = self._resumed_at = now
         self._silence_s = 0.0
         self.rate = self._noted_rate = min(self.ceiling, self._rate(now, self.known))
@@ -198,10 +196,43 @@ class RateLimit:
 
     def silent(self, start: float, until: float) -> None:
         """Nothing may start from `start` `until` then, because the server said so. May be told again, if it grows."""
-        self._resumed_at = until
-        self._silence_s = until - start
+        if self._tolerated:
+            self._resumed_at += until - max(start, self._quiet_until)  # the hold goes on where it stopped
+        else:
+            self._resumed_at = until
+            self._silence_s = until - start
+        self._quiet_until = until
         if not self._searching:
-            self.savings.open(until, self._silence_s, self.rate)
+            self.savings.open(until, until - start, self.rate)
+
+    def _level(self, started_at: float) -> float:
+        """The rate that a request was sent at; unknown (infinite) if others may have used up what the server saves."""
+        if started_at < self._cut_at or self.savings.doubtful(started_at):
+            return inf
+        return self.rate
+
+    def _remember(self, known: float, now: float, held_s: float) -> None:
+        """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
+        if held_s >= self.HOLD_MIN_S and self.known is not None and known > max(self.known, self._former):
+            self._former, self._former_until = known, now + self.FORMER_S
+        if now > self._former_until or (self.known or 0.0) > self.RETURNED * self._former:
+            self._former = 0.0
+
+    def _note_accepted(self, measured: Measured) -> None:
+        """Tell what was accepted since the last refusal; the part of a silence that is not saved up does not count."""
+        since = self._cut_at + max(0.0, self._silence_s - self.savings.worth_s)
+        if self._cut_at > -inf:
+            self.noise.accepted_between(self._tally.rate(since, measured.until) / (1 - self.noise.share))
+
+    def _undo(self, now: float, known: float) -> str:
+        """Cuts have bought nothing: take them back, and grow from there."""
+        self._tolerated = True
+        before, self.known, self._searching = self.rate, known, True
+        self._cut_at = now
+        self._volley, self._silence_s = 0, 0.0
+        self._resumed_at = now - 1.0  # no dip
+        self.rate = self._noted_rate = min(self.ceiling, self._rate(now, known))
+        return f"refused (429) at {before:.3g}/s like before: {self.noise.share:.1%} are refused whatever the rate"
 
     def _rate_at_start(self, now: float) -> float:
         sustained = self._tally.total / (now - (self._started_at or 0.0) + self.BURST_S)
@@ -218,14 +249,16 @@ class RateLimit:
             return self.DIP * base
         if self._saves is None and not self._searching and held_s > self.PROVEN_S:
             self._saves = False
-        probing_s = held_s - self._hold_s(known)
+        is_expected_back = now < self._former_until and known < self.RETURNED * self._former
+        probing_s = held_s - min(self._hold_s(known), self.FORMER_HOLD_S if is_expected_back else inf)
         if probing_s <= 0:
             return base
         if not self._is_used(now):
             self._resumed_at += now - self._moved_at  # growing proves nothing while something else is the limit
             return self.rate
         doublings = min(probing_s / max(1.0, self._round_trip_s), 10.0)
-        return base * (1 + (self.STEP_SEARCHING if self._searching else self.STEP) * (exp2(doublings) - 1))
+        step = self.STEP_SEARCHING if self._searching or is_expected_back else self.STEP
+        return base * (1 + step * (exp2(doublings) - 1))
 
     def _hold_s(self, known: float) -> float:
         """How long the known limit is held before more is tried: the dearer refusals are, the longer."""
@@ -238,7 +271,7 @@ class RateLimit:
     def _is_used(self, now: float) -> bool:
         """Whether requests start as fast as they may; assumed as long as too few replies are here to tell."""
         until = now - self._round_trip_s
-        since = max(until - 1.0, self._resumed_at)
+        since = max(until - 1.0, self._resumed_at, self._quiet_until)
         return until - since < 0.5 or self._tally.rate(since, until) >= 0.7 * self.rate
 
     def _measure(self, now: float) -> Measured:
@@ -249,7 +282,8 @@ class RateLimit:
             self._resumed_at - self.savings.worth_s,  # the rest of a silence was lost
         )
         latest = self._tally.rate(max(until - self.LATEST_S, self._resumed_at), until)
-        return Measured(until, until - since, self._tally.rate(since, until), latest)
+        usual = 1 / (1 - self.noise.share)  # what noise refused would have passed the limit
+        return Measured(until, until - since, usual * self._tally.rate(since, until), usual * latest)
 
     def _first_guess(self, now: float, in_flight: int) -> float:
         """The middle of what the limit can be: it has been sustained, or it is just below the rate now."""

@@ -12,13 +12,41 @@ from engine.pacing import Pacer
 from engine.retry import Breaker
 from engine.stopping import Stop
 
+RESOLUTION_S = 1e-6
+"""Who is early by less is on time."""
+
 
 class TurnRefused(Exception):
     """The run is stopping: nothing more is sent."""
 
 
+class Pace:
+    """When the next request is due: evenly spaced, but for what the event loop was late. Pure.
+
+    Times are of a monotonic clock, in seconds.
+    """
+
+    LATE_S = 0.005
+    LATE_SHARE = 0.1
+    """A request may follow sooner by so much, or by this share of the interval, because the one before was late."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def due(self, now: float, interval_s: float) -> float:
+        """Return when the next request may start, if intervals have this length from `now` on."""
+        return now if self._last is None else self._last + interval_s
+
+    def started(self, now: float, interval_s: float) -> None:
+        """A request starts now."""
+        self._last = max(self.due(now, interval_s), now - max(self.LATE_S, self.LATE_SHARE * interval_s))
+
+
 class Turnstile:
-    """Lets attempts through one by one: evenly paced, not too many at once, silent while the server asks for it."""
+    """Lets attempts through one by one: evenly paced, not too many at once, silent while the server asks for it.
+
+    In any `t` seconds, no more than `pacer.rate_max * t + pacer.burst` start, whatever the pacer learns.
+    """
 
     def __init__(self, pacer: Pacer, breaker: Breaker, stop: Stop) -> None:
         self._pacer = pacer
@@ -26,15 +54,16 @@ class Turnstile:
         self._stop = stop
         self._line = asyncio.Lock()  # first come, first served
         self._left = asyncio.Event()
-        self._limiter = AsyncLimiter(1, 1e-6)  # the first request goes at once
-        self._limiter_rate = 0.0
+        self._pace = Pace()
+        # A bucket of `rate_max` would let twice the rate through in a first second.
+        self._ceiling = AsyncLimiter(pacer.burst, pacer.burst / pacer.rate_max)
         self.in_flight = 0
         self.in_flight_peak = 0
         self.quiet_s = 0.0
         """Seconds that attempts were held back because the server asked for silence."""
 
     def __repr__(self) -> str:
-        return f"<Turnstile {self.in_flight} in flight of {self._in_flight_max()}, {self._limiter_rate:g}/s>"
+        return f"<Turnstile {self.in_flight} in flight of {self._in_flight_max()}>"
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -54,32 +83,31 @@ class Turnstile:
             self._left.set()
 
     async def _wait_for_turn(self) -> None:
-        due = False
-        while not due:
+        while not await self._took_turn():
             if self._stop.requested:
                 raise TurnRefused
-            if self._is_free():
-                await self._pay()
-                due = self._is_free() and not self._stop.requested  # else it may be long until then: pay again
-            else:
-                await self._wait_for_change()
 
-    async def _pay(self) -> None:
-        """Wait until the next request is due."""
-        if self._limiter.has_capacity():
-            await self._limiter.acquire()  # at once
+    async def _took_turn(self) -> bool:
+        """Wait for what is in the way; whether nothing was, so that the turn is taken."""
+        if self._stop.requested:
+            return False
+        if not self._is_free():
+            await self._wait_for_change()
+            return False
+        now = self._now()
+        early_s = self._pace.due(now, self._pacer.interval_s(now)) - now
+        if early_s > RESOLUTION_S:
+            await self._stop.pause(early_s)
+            return False
+        if not self._ceiling.has_capacity():
+            await self._stop.unless_stopped(self._ceiling.acquire())
+            if not self._is_free() or self._stop.requested:
+                return False  # it may be long until then: pay again
         else:
-            await self._stop.unless_stopped(self._limiter.acquire())
-        await self._keep_the_pace()
-
-    async def _keep_the_pace(self) -> None:
-        """Let the interval that begins now have the length of the current rate."""
-        rate = self._pacer.rate(asyncio.get_running_loop().time())
-        if rate != self._limiter_rate:
-            self._limiter_rate = rate
-            # One request every 1/rate seconds: a bucket of `rate` would let twice the rate through in a first second.
-            self._limiter = AsyncLimiter(1, 1 / rate)
-            await self._limiter.acquire()  # what was just paid counts in the new pace, too
+            await self._ceiling.acquire()  # at once
+        now = self._now()
+        self._pace.started(now, self._pacer.interval_s(now))
+        return True
 
     def _is_free(self) -> bool:
         return self.in_flight < self._in_flight_max() and self._quiet_left_s() <= 0
@@ -88,7 +116,11 @@ class Turnstile:
         return 1 if self._breaker.is_open else self._pacer.in_flight
 
     def _quiet_left_s(self) -> float:
-        return self._pacer.quiet_until - asyncio.get_running_loop().time()
+        return self._pacer.quiet_until - self._now()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _wait_for_change(self) -> None:
         quiet_s = self._quiet_left_s()

@@ -14,6 +14,7 @@ from math import inf
 from typing import Any, Protocol
 
 from engine.pacing import Pacer, Quota, Signal
+from engine.turnstile import Pace
 
 
 class Limit(Protocol):
@@ -98,6 +99,8 @@ class Server:
     thrashes: bool = False
     """Whether serving more than `places` takes everybody longer, in proportion."""
     share_503: float = 0.0
+    share_429: float = 0.0
+    """Refused at random, whatever the rate."""
     down: tuple[float, float] = (inf, inf)
     """From when to when nothing but 503 comes back."""
     tells: bool = False
@@ -158,7 +161,8 @@ class Model:
         self._at_server = 0
         self._in_flight = 0
         self._tickets = 0
-        self._last_start = -inf
+        self._pace = Pace()
+        self._allowance, self._allowance_at = pacer.burst, 0.0
         self.now = 0.0
         self.run = Run(pacer)
 
@@ -177,11 +181,22 @@ class Model:
     def _next_start(self) -> float | None:
         if not self._todo or self._in_flight >= self._pacer.in_flight:
             return None
-        at = max(self.now, self._last_start + 1 / self._pacer.rate(self.now), self._pacer.quiet_until)
+        pacer = self._pacer
+        self._fill_allowance()
+        paid_at = self.now + max(0.0, 1 - self._allowance - 1e-9) / pacer.rate_max
+        at = max(self.now, self._pace.due(self.now, pacer.interval_s(self.now)), paid_at, pacer.quiet_until)
         return max(at, self.run.sent / self._source_rate)
 
+    def _fill_allowance(self) -> None:
+        """What the ceiling allows, as the turnstile's limiter counts it."""
+        passed_s, self._allowance_at = self.now - self._allowance_at, self.now
+        self._allowance = min(self._pacer.burst, self._allowance + passed_s * self._pacer.rate_max)
+
     def _start(self) -> None:
-        self._last_start, started_at = self.now, self.now
+        started_at = self.now
+        self._fill_allowance()
+        self._allowance -= 1
+        self._pace.started(self.now, self._pacer.interval_s(self.now))
         self._in_flight += 1
         self._todo -= 1
         self.run.sent += 1
@@ -190,7 +205,7 @@ class Model:
 
     def _arrive(self, started_at: float, in_flight: int) -> None:
         server = self._server
-        throttled = not server.limit.admits(self.now)
+        throttled = not server.limit.admits(self.now) or 0 < server.share_429 > self._dice.random()
         failed = server.down[0] <= self.now < server.down[1] or self._dice.random() < server.share_503
         self._at_server += 1
         takes_s = server.refusal_s if throttled else 0.0 if failed and server.down[0] < inf else self._serve_s()

@@ -30,6 +30,8 @@ DECISIONS = {
     "engine.rate_limit",
     "engine.order",
     "engine.recent_ids",
+    "engine.rate_noise",
+    "engine.rate_savings",
 }
 """Pure: values in, values out; no I/O, no clock, no settings, none of the stages."""
 

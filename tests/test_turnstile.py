@@ -12,7 +12,7 @@ from engine.errors import Interrupted
 from engine.pacing import Pacer
 from engine.retry import Breaker
 from engine.stopping import Stop
-from engine.turnstile import TurnRefused, Turnstile
+from engine.turnstile import Pace, TurnRefused, Turnstile
 from tests.simulation.virtual_time import VirtualLoop, run
 
 
@@ -21,11 +21,15 @@ class Limits(Pacer):
 
     def __init__(self, rate: float, in_flight: int) -> None:
         super().__init__(rate_max=rate, in_flight_max=in_flight)
+        self.burst = 1.0
         self.now_rate = rate
         self.now_in_flight = in_flight
 
     def rate(self, now: float) -> float:
         return self.now_rate
+
+    def interval_s(self, now: float) -> float:
+        return 1 / self.now_rate
 
     @property
     def in_flight(self) -> int:
@@ -78,6 +82,31 @@ def test_no_window_holds_more_than_its_share(rate: float) -> None:
     for start in passed_at:
         within = sum(start <= at < start + 10 / rate for at in passed_at)
         assert within <= 11
+
+
+@pytest.mark.parametrize("rate_max", [0.5, 4.0, 10.0, 100.0])
+def test_haste_is_bounded_by_the_burst_whatever_the_pacer_wants(rate_max: float) -> None:
+    """The promise of the turnstile: in any `t` seconds, at most `rate_max * t` requests and one burst start."""
+    crowd = Crowd(rate=rate_max)
+    crowd.limits.burst = Pacer(rate_max=rate_max, in_flight_max=8).burst
+    crowd.limits.now_rate = 20 * rate_max
+    passed_at = crowd.go(60)
+    for number, start in enumerate(passed_at):
+        for later, end in enumerate(passed_at[number:], 1):
+            assert later <= rate_max * (end - start) + crowd.limits.burst + 0.01
+    assert crowd.limits.burst <= max(1.0, min(6.0, 0.6 * rate_max))
+    assert passed_at[-1] == pytest.approx((60 - crowd.limits.burst) / rate_max, rel=0.02)  # and no slower
+
+
+def test_what_the_loop_is_late_is_made_up_for_but_no_more() -> None:
+    pace, started_at, now = Pace(), [], 0.0
+    for number in range(100):
+        now = max(now, pace.due(now, 0.1)) + (0.003 if number % 2 else 0.0)  # every other one late
+        pace.started(now, 0.1)
+        started_at.append(now)
+    assert started_at[-1] == pytest.approx(9.9, abs=0.01)
+    pace.started(now + 5.0, 0.1)  # a long pause gives no credit
+    assert pace.due(now + 5.0, 0.1) == pytest.approx(now + 5.09)
 
 
 def test_a_rate_that_keeps_moving_lets_no_extra_request_through() -> None:
