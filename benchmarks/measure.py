@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
@@ -31,7 +32,10 @@ _RSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one process took. `cpu_s` is user and system time of all its threads and of children it waited for."""
+    """What one process took. `cpu_s` is user and system time of all its threads and of children it waited for.
+
+    `peak_mb` is the sum of the peaks of the process and its children, memory that they share counted twice.
+    """
 
     wall_s: float
     cpu_s: float
@@ -50,6 +54,7 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None, timeou
         )
         killer = threading.Timer(timeout_s, process.kill)
         killer.start()
+        peaks = _Peaks(process.pid)
         try:
             # Unlike RUSAGE_CHILDREN, this is about exactly this child: its peak memory is not that of an earlier one.
             _, status, usage = os.wait4(process.pid, 0)
@@ -59,6 +64,7 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None, timeou
             raise
         finally:
             killer.cancel()
+            family_mb = peaks.stop()
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
@@ -66,11 +72,47 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None, timeou
         return Measured(
             wall_s=wall_s,
             cpu_s=usage.ru_utime + usage.ru_stime,
-            peak_mb=usage.ru_maxrss * _RSS_BYTES / 1e6,
+            peak_mb=max(family_mb, usage.ru_maxrss * _RSS_BYTES / 1e6),
             exit_code=process.returncode,
             stdout=stdout.read().decode(errors="replace"),
             stderr_end=stderr.read().decode(errors="replace"),
         )
+
+
+class _Peaks:
+    """Looks now and then at the peak memory of a process and of each of its children, where there is a `/proc`."""
+
+    EVERY_S = 0.1
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peaks: dict[str, float] = {}
+        self._over = threading.Event()
+        self._looking = threading.Thread(target=self._look, daemon=True)
+        self._looking.start()
+
+    def stop(self) -> float:
+        """Return the sum of all peaks, in MB."""
+        self._over.set()
+        self._looking.join()
+        return sum(self._peaks.values())
+
+    def _look(self) -> None:
+        while not self._over.wait(self.EVERY_S):
+            for pid in [str(self._pid), *self._children()]:
+                try:
+                    status = Path("/proc", pid, "status").read_text()
+                    [peak_kb] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+                except (OSError, ValueError):
+                    continue  # it has just ended
+                self._peaks[pid] = float(peak_kb) * 1024 / 1e6
+
+    def _children(self) -> list[str]:
+        try:
+            tasks = list(Path("/proc", str(self._pid), "task").iterdir())
+            return [child for task in tasks for child in (task / "children").read_text().split()]
+        except OSError:
+            return []
 
 
 def interleaved(contestants: Sequence[T], runs: int) -> Iterator[tuple[int, T]]:

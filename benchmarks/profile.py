@@ -18,6 +18,7 @@ from engine.simulator.process import StandInProcess
 THREADS = {
     "MainThread": "event loop",
     "producer": "producer",
+    "reader": "the process that reads",
     "journal_0": "journal",
     "uvloop_0": "fingerprint",
     "native threads": "threads of polars and pyarrow",

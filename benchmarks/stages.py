@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import resource
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,11 +20,14 @@ STAGES = {
     "read": "reading bytes",
     "source": "decoding, checking, ids",
     "cut": "cutting chunks",
-    "produce": "from thread to event loop",
+    "produce": "from reader to event loop",
     "send": "sending",
     "whole": "order, replies, journal, fingerprint, report",
 }
 """What each stage adds to the one before it."""
+
+READER = "reader"
+"""The process that reads, beside the threads of this one."""
 
 SAMPLE_S = 0.05
 READ_BYTES = 1 << 20
@@ -37,6 +41,7 @@ async def work_up_to(stage: str, config: Path) -> None:
     from engine.job import endpoint_of, reading_of
     from engine.pipeline import CHUNKS_QUEUED
     from engine.producer import produce
+    from engine.reading.process import ReaderProcess, pays
     from engine.records import Chunk
     from engine.sources import open_source
 
@@ -45,7 +50,7 @@ async def work_up_to(stage: str, config: Path) -> None:
     source = open_source(
         settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
     )
-    chunks = reading_of(settings, None).cutting.cut(source)
+    reading = reading_of(settings, None)
     async with HttpBulkApi(endpoint_of(settings)) as api:
         match stage:
             case "read":
@@ -53,8 +58,10 @@ async def work_up_to(stage: str, config: Path) -> None:
             case "source":
                 _exhaust(source.blocks())
             case "cut":
-                _exhaust(chunks)
+                _exhaust(reading.cutting.cut(source))
             case "produce" | "send":
+                in_process = not pays(source.total_bytes)
+                chunks = reading.cutting.cut(source) if in_process else ReaderProcess(reading).chunks()
                 channel: Channel[Chunk] = Channel(CHUNKS_QUEUED)
 
                 async def take() -> None:
@@ -91,7 +98,7 @@ class ThreadTimes:
         self._sampler.start()
 
     def stop(self) -> dict[str, float]:
-        """Return CPU seconds by the name of the thread; threads of native libraries are one."""
+        """Return CPU seconds by the name of the thread; native libraries' threads are one, and so is the reader."""
         self._over.set()
         self._sampler.join()
         seconds: dict[str, float] = {}
@@ -99,7 +106,8 @@ class ThreadTimes:
         for thread, spent in self._nanoseconds.items():
             name = self._names.get(thread, "native threads")
             seconds[name] = seconds.get(name, 0.0) + spent / 1e9
-        return seconds
+        reader = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return seconds | {READER: reader.ru_utime + reader.ru_stime}
 
     def _sample_until_over(self) -> None:
         last = False

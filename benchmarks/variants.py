@@ -88,7 +88,11 @@ PARTS: dict[str, tuple[str, Callable[[], list[Replacement]]]] = {
 
 
 def leave_out(parts: Iterable[str]) -> None:
-    """Replace these parts in this process."""
+    """Replace these parts in this process, and in the one that reads."""
+    from engine.reading import process
+
+    parts = list(parts)
+    process.PROGRAM = ("benchmarks.variants", ",".join(parts), READER)
     for part in parts:
         for replacement in PARTS[part][1]():
             if not hasattr(replacement.owner, replacement.name):
@@ -96,8 +100,15 @@ def leave_out(parts: Iterable[str]) -> None:
             setattr(replacement.owner, replacement.name, replacement.stand_in)
 
 
+READER = "reader"
+"""What stands for the command line of the process that reads."""
+
+
 if __name__ == "__main__":
     from engine.__main__ import main
+    from engine.reading.__main__ import main as read  # does not return
 
     leave_out(filter(None, sys.argv[1].split(",")))
+    if sys.argv[2] == READER:
+        read(int(sys.argv[3]))
     sys.exit(main(sys.argv[2:]))

@@ -66,6 +66,13 @@ def test_the_peak_is_of_this_child_and_not_of_an_earlier_one() -> None:
     assert done.stdout == "True True\n"
 
 
+def test_the_peak_includes_a_child_s() -> None:
+    hold = "data = bytearray({}); import time; time.sleep(0.5)"
+    family = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {hold.format(200_000_000)!r}]); "
+    measured = measure([PYTHON, "-c", family + hold.format(300_000_000) + "; p.wait()"])
+    assert measured.peak_mb > 500
+
+
 def test_a_failing_process_tells_why_and_a_hanging_one_is_killed() -> None:
     failed = measure([PYTHON, "-c", "import sys; sys.exit('no')"])
     assert (failed.exit_code, failed.stderr_end) == (1, "no\n")

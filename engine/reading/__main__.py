@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 import traceback
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from engine.errors import EngineError
 from engine.reading import Reading
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
 
 
-def main(memory_fd: int) -> None:
+def main(memory_fd: int) -> NoReturn:
     """Read what the first command says, and say what was found until the end, or until nobody listens any more."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the other process is asked, too, and ends this one when it is done

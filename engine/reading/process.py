@@ -24,6 +24,9 @@ from engine.records import Chunk
 PAYS_FROM_BYTES = 16 << 20
 """Sources as large as this, as stored, are worth a second process, which takes 0.1 s to start."""
 
+PROGRAM: tuple[str, ...] = ("engine.reading",)
+"""The module that reads, and its arguments."""
+
 
 def pays(source_bytes: int | None) -> bool:
     """Whether a second process would get the work done sooner, here and for so large a source (None: not known)."""
@@ -42,7 +45,7 @@ class ReaderProcess:
             os.ftruncate(memory, SLOTS * self._slot_bytes)
             self._memory = mmap.mmap(memory, SLOTS * self._slot_bytes, access=mmap.ACCESS_READ)
             self._process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "engine.reading", str(memory)],
+                [sys.executable, "-m", *PROGRAM, str(memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[memory],
