@@ -213,10 +213,10 @@ class RateLimit:
 
     def _remember(self, known: float, now: float, held_s: float) -> None:
         """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
+        if now > self._former_until:
+            self._former = 0.0
         if held_s >= self.HOLD_MIN_S and self.known is not None and known > max(self.known, self._former):
             self._former, self._former_until = known, now + self.FORMER_S
-        if now > self._former_until or (self.known or 0.0) > self.RETURNED * self._former:
-            self._former = 0.0
 
     def _note_accepted(self, measured: Measured) -> None:
         """Tell what was accepted since the last refusal; the part of a silence that is not saved up does not count."""

@@ -225,6 +225,18 @@ def test_known_limits_cost_nothing(server: Callable[[], Server]) -> None:
         assert run.refused_share < 0.005
 
 
+@pytest.mark.parametrize("retry_after_s", [None, 1.0])
+def test_a_limit_that_fell_in_steps_is_expected_back(retry_after_s: float | None) -> None:
+    """With few reserves, half the rate is found in two or three steps; the rate before is tried again all the same."""
+
+    def rate(now: float) -> float:
+        return 5.0 if 20 <= now < 40 else 10.0
+
+    runs = [play(Server(Bucket(rate, 3), service_s=0.1, retry_after_s=retry_after_s), 560, seed=seed) for seed in SEEDS]
+    for changed_at, level in ((20, 5), (40, 10)):
+        assert median(found_after_s(run, changed_at, level) for run in runs) <= 10
+
+
 @pytest.mark.parametrize(
     ("server", "level"),
     [
