@@ -61,10 +61,10 @@ def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: Binary
 class Slots:
     """Which parts of the shared memory are free: those never used yet, as long as the chunks ahead are not too large.
 
-    Reading begins while the other process is still importing its libraries, so some dozen chunks may be ahead.
+    Reading begins while the other process is still importing its libraries, so some chunks may be ahead.
     """
 
-    AHEAD_BYTES = 32 << 20
+    AHEAD_BYTES = 16 << 20
     AHEAD_MIN = 3
     """So many chunks may be ahead, however large."""
 
