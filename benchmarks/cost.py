@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, default=2_000_000, metavar="N", help="records (%(default)s)")
     parser.add_argument("--runs", type=int, default=5, metavar="R", help="rounds (%(default)s)")
     parser.add_argument("--kind", default="ndjson", choices=KINDS, help="the kind of source (%(default)s)")
+    parser.add_argument("--sorted-ids", action="store_true", help="ids ascend, as in an export by primary key")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     everything = ",".join(PARTS)
     measured: dict[str, list[Measured]] = {parts: [] for parts in (WHOLE, *PARTS, everything)}
     with StandInProcess("--sink") as sink:
-        work = Workload(args.kind, input_file(args.kind, args.records), args.records, sink)
+        work = Workload(args.kind, input_file(args.kind, args.records, sorted_ids=args.sorted_ids), args.records, sink)
         for number, parts in interleaved(list(measured), args.runs):
             progress(f"without {_label(parts)} ({number + 1} of {args.runs})")
             measured[parts].append(run_engine_whole(work, ("benchmarks.variants", parts)))
