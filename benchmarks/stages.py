@@ -35,15 +35,15 @@ READ_BYTES = 1 << 20
 
 async def work_up_to(stage: str, config: Path) -> None:
     """Do the job up to `stage` (any but the whole)."""
-    from engine.bulk_api import HttpBulkApi
-    from engine.channel import Channel
-    from engine.config import load
-    from engine.job import endpoint_of, reading_of
-    from engine.pipeline import CHUNKS_QUEUED
-    from engine.producer import produce
+    from engine.api.http import HttpBulkApi
+    from engine.pipeline.channel import Channel
+    from engine.pipeline.pipeline import CHUNKS_QUEUED
+    from engine.pipeline.producer import produce
     from engine.reading.process import ReaderProcess, pays
-    from engine.records import Chunk
-    from engine.sources import open_source
+    from engine.run.job import endpoint_of, reading_of
+    from engine.settings.loading import load
+    from engine.sources.opened import open_source
+    from engine.values.records import Chunk
 
     settings = load(config)
     upload = settings.upload
@@ -123,8 +123,7 @@ class ThreadTimes:
 
 def main(stage: str, arguments: list[str]) -> int:
     """Do the job up to `stage`; `threads` does all of it and prints one more line, with the CPU by thread."""
-    from engine.__main__ import GC_THRESHOLDS
-    from engine.__main__ import main as engine_main
+    from engine.__main__ import GC_THRESHOLDS, main as engine_main
 
     if stage == "whole":
         return engine_main(arguments)

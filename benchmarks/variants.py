@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from engine.records import ChunkResult
+from engine.values.records import ChunkResult
 
 
 class Replacement(NamedTuple):
@@ -22,31 +22,31 @@ class Replacement(NamedTuple):
 
 def _without_fingerprint() -> list[Replacement]:
     """The source's content is not hashed: a changed source would not be noticed at a resume."""
-    from engine import run
+    from engine.run import lifecycle as run
 
     return [Replacement(run, "fingerprint", lambda _paths: {})]
 
 
 def _without_order() -> list[Replacement]:
     """The chunker believes that all ids differ: an id could be twice in a chunk, or two versions of it in flight."""
-    from engine.recent_ids import RecentIds
+    from engine.reading.recent_ids import RecentIds
 
     return [Replacement(RecentIds, "take", lambda _recent, _seq, _ids: 0)]
 
 
 def _without_reply_check() -> list[Replacement]:
     """Any reply counts as a success of every record."""
-    from engine import uploader
-    from engine.reply import Settled
+    from engine.api.verdict import Settled
+    from engine.pipeline import uploader
 
     return [Replacement(uploader, "interpret", lambda _reply, _ids: Settled(()))]
 
 
 def _without_journal() -> list[Replacement]:
     """Results are summed up in memory: a killed run would start over, and a chunk's digest is not made."""
-    from engine import run
-    from engine.accounts import RecordCounts
-    from engine.journal import Journal
+    from engine.run import lifecycle as run
+    from engine.state.journal import Journal
+    from engine.values.counts import RecordCounts
 
     class Forgetful(Journal):
         sums = RecordCounts()
@@ -65,8 +65,8 @@ def _without_journal() -> list[Replacement]:
 
 def _without_report() -> list[Replacement]:
     """No latencies, no timeline, no report file."""
-    from engine import run
-    from engine.telemetry import Telemetry
+    from engine.run import lifecycle as run
+    from engine.run.telemetry import Telemetry
 
     def nothing(*_: Any, **__: Any) -> None:
         pass

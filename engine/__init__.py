@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from os import PathLike
 
-    from engine.config import Settings
     from engine.report import Report
-    from engine.stopping import Stop
+    from engine.settings import Settings
+    from engine.values import Stop
 
-__all__ = ["push", "sync"]
+__all__ = ["load_config", "push", "sync"]
+
+
+def load_config(path: str | PathLike[str]) -> Settings:
+    """Read the settings from the TOML file at `path`, overridden by `ENGINE_TABLE__KEY` variables.
+
+    Raises:
+        engine.errors.ConfigError: the file is missing or no TOML, or its settings hold mistakes: all of them are named.
+    """
+    from pathlib import Path
+
+    from engine.settings import load
+
+    return load(Path(path))
 
 
 async def sync(
@@ -25,7 +38,7 @@ async def sync(
     """Bring every record of the configured source to the API, resuming an interrupted run of it.
 
     Args:
-        settings: made by `engine.config.load(path)` or `engine.config.from_tables({"api": {…}, …})`.
+        settings: made by `engine.load_config(path)`, or from tables by `engine.config.from_tables({"api": {…}, …})`.
         fresh: start over instead of resuming.
         limit: only so many records, the first ones.
         stop: `stop.request(error)` asks for a graceful end; the run can then be resumed.
@@ -33,9 +46,9 @@ async def sync(
     Raises:
         engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
     """
-    from engine import jobs
+    from engine.run import sync as run_sync
 
-    return await jobs.sync(settings, fresh=fresh, limit=limit, stop=stop)
+    return await run_sync(settings, fresh=fresh, limit=limit, stop=stop)
 
 
 async def push(
@@ -69,9 +82,9 @@ async def push(
     Raises:
         engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
     """
-    from engine import jobs
+    from engine.run import push as run_push
 
-    return await jobs.push(
+    return await run_push(
         records,
         url=url,
         campaign_id=campaign_id,

@@ -16,15 +16,15 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from engine import cli
-from engine.errors import EngineError, ExitCode, Interrupted
+from engine.commands import main as run_command_line
+from engine.values import EngineError, ExitCode, Interrupted
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from engine.logs import EventLog
+    from engine.outlets import EventLog
     from engine.report import Report
-    from engine.stopping import Stop
+    from engine.values import Stop
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks to stop: the first time gracefully, the second time at once. An ignored one (nohup) stays ignored."""
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     _prepare()
     try:
-        exit_code = cli.main(sys.argv[1:] if argv is None else argv, run_loop)
+        exit_code = run_command_line(sys.argv[1:] if argv is None else argv, run_loop)
     except SystemExit as leaving:  # argparse has said what there is to say
         exit_code = leaving.code if isinstance(leaving.code, int) else ExitCode.OK
     except BaseException as error:
@@ -65,7 +65,7 @@ async def _with_signals(
 ) -> Report:
     import asyncio
 
-    from engine.stopping import Stop
+    from engine.values import Stop
 
     stop = Stop()
     loop = asyncio.get_running_loop()
@@ -84,7 +84,7 @@ async def _with_signals(
 def _stop_or_leave(stop: Stop, number: signal.Signals) -> None:
     if stop.requested:
         _leave_at_once()
-    from engine.logs import get_logger
+    from engine.outlets import get_logger
 
     get_logger().info(
         "stopping", text=f"Stopping ({number.name}): finishing what is in flight; again to leave at once."
@@ -161,11 +161,11 @@ def _explain(error: BaseException) -> int:
 
 def _log() -> EventLog:
     """Return the log, which goes to stderr for a person unless a run has decided otherwise."""
-    from engine import logs
+    from engine.outlets import get_logger, logs_are_set_up, set_up_logs
 
-    if not logs.is_set_up():
-        logs.set_up("console", "info")
-    return logs.get_logger()
+    if not logs_are_set_up():
+        set_up_logs("console", "info")
+    return get_logger()
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -12,14 +12,17 @@ from typing import Any
 
 import orjson
 
-from engine.channel import Channel
-from engine.pacing import Pacer
-from engine.records import Chunk, ChunkResult, Span
-from engine.reply import NoReply, Reply
-from engine.retry import Breaker, RetryBudget, RetryPolicy
-from engine.stopping import Stop
-from engine.turnstile import Turnstile
-from engine.uploader import BulkApi, Traffic, upload
+from engine.api.bulk_api import BulkApi
+from engine.api.wire import NoReply, Reply
+from engine.pacing.breaker import Breaker, RetryBudget
+from engine.pacing.learned.pacer import Pacer
+from engine.pacing.retry import RetryPolicy
+from engine.pacing.turnstile import Turnstile
+from engine.pipeline.channel import Channel
+from engine.pipeline.traffic import Traffic
+from engine.pipeline.uploader import upload
+from engine.values.records import Chunk, ChunkResult, Span
+from engine.values.stopping import Stop
 
 Answer = Reply | NoReply
 Behaviour = Callable[[Sequence[str]], Answer]

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol
 
-from engine.pacing import Pacer, Quota, Signal
-from engine.turnstile import Pace
+from engine.api.headers import Quota
+from engine.pacing.learned.pacer import Pacer
+from engine.pacing.limiter import Signal
+from engine.pacing.turnstile import Pace
 
 
 class Limit(Protocol):

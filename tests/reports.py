@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from engine.accounts import Reason, RecordCounts, RequestCounts
-from engine.report import Latency, LimitMove, Pacing, Report, RunStatus, Sample
+from engine.report.latency import Latency
+from engine.report.report import LimitMove, Pacing, Report, RunStatus
+from engine.report.timeline import Sample
+from engine.values.counts import Reason, RecordCounts, RequestCounts
 
 RUN_ID = "20261123T020000Z-07b3f9"
 

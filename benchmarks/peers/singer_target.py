@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 import orjson
 import requests
-from singer_sdk import Target
-from singer_sdk import typing as th
+from singer_sdk import Target, typing as th
 from singer_sdk.sinks import BatchSink
 
 from benchmarks.peers.reading import record_chunks

@@ -1,54 +1,19 @@
-"""From a source to chunks: what is read, and where it is cut. In this process, or in a second one (`process.py`)."""
+"""From a source to chunks, in a process of its own or in a thread of this one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from engine.chunker import Chunker
-from engine.reading.first import first_records
-from engine.records import Chunk
-from engine.sources import Source, open_source
-from engine.sources.spec import SourceSpec
+from engine.values import lazy_face
 
-
-@dataclass(frozen=True, slots=True)
-class Cutting:
-    """Where chunks are cut: after so many records or bytes of lines; `limit` of all records are taken, the first ones.
-
-    The ids of each chunk are compared with those of `remembered` chunks before it at least.
-    """
-
-    records_max: int
-    lines_bytes_max: int
-    remembered: int = 8
-    limit: int | None = None
-
-    def cut(self, source: Source) -> Iterator[Chunk]:
-        """Read `source` once and yield its chunks.
-
-        Raises:
-            EngineError: what reading the source raises.
-        """
-        chunker = Chunker(
-            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
-        )
-        return chunker.cut(first_records(source.blocks(), self.limit))
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One pass over a source, as plain values: every pass with the same values yields the same chunks."""
-
-    spec: SourceSpec
-    cutting: Cutting
-    record_bytes_max: int
-    """A record whose line is longer is refused."""
-
-    def open(self) -> Source:
-        """Find the inputs.
-
-        Raises:
-            EngineError: as `open_source` does.
-        """
-        return open_source(self.spec, block_records=self.cutting.records_max, record_bytes_max=self.record_bytes_max)
+if TYPE_CHECKING:
+    from engine.reading.plan import Cutting as Cutting, Reading as Reading
+    from engine.reading.process import ReaderProcess as ReaderProcess, pays as pays
+else:
+    __getattr__ = lazy_face(
+        __name__,
+        {
+            "plan": "Cutting Reading",
+            "process": "ReaderProcess pays",
+        },
+    )

@@ -10,9 +10,9 @@ import sys
 import traceback
 from typing import BinaryIO, NoReturn
 
-from engine.errors import EngineError
-from engine.reading import Reading
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
+from engine.reading.plan import Reading
+from engine.values import EngineError
 
 
 def main(memory_fd: int) -> NoReturn:

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from engine.reading import Reading
-from engine.records import Chunk, LineIds, Refusal, Span
+from engine.reading.plan import Reading
+from engine.values import Chunk, LineIds, Refusal, Span
 
 SLOTS = 32
 """So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""

@@ -15,11 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from engine import errors
-from engine.errors import EngineError, Interrupted
-from engine.reading import Reading
+from engine import values
 from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
-from engine.records import Chunk
+from engine.reading.plan import Reading
+from engine.values import Chunk, EngineError, Interrupted
 
 PAYS_FROM_BYTES = 16 << 20
 """Sources as large as this, as stored, are worth a second process, which takes 0.1 s to start."""
@@ -109,7 +108,7 @@ def _python_path() -> str:
 
 
 def _error_of(failed: Failed) -> Exception:
-    kind = getattr(errors, failed.error, None) if failed.error else None
+    kind = getattr(values, failed.error, None) if failed.error else None
     if isinstance(kind, type) and issubclass(kind, EngineError):
         return kind(failed.message)
     return RuntimeError(f"reading the source failed: {failed.message}")

@@ -22,8 +22,8 @@ from itertools import islice
 import orjson
 from aiohttp import web
 
-from engine.simulator.bulk import BulkEndpoint
 from engine.simulator.gate import Gate
+from engine.simulator.model.bulk import BulkEndpoint
 
 WAIT_S = 10.0
 """How long `wait` waits unless told otherwise."""

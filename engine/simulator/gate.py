@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from engine.simulator.ledger import Stats
+from engine.simulator.model.ledger import Stats
 
 
 class Gate:

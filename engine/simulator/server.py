@@ -16,15 +16,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from engine.errors import ConfigError
-from engine.simulator.bulk import BulkEndpoint
 from engine.simulator.control import Control
-from engine.simulator.faults import Fault, Strike
 from engine.simulator.gate import Gate
-from engine.simulator.ledger import Ledger, LogEntry
-from engine.simulator.replies import Reply, campaigns_body, error_reply, html_reply, json_reply
-from engine.simulator.settings import Settings
+from engine.simulator.model.bulk import BulkEndpoint
+from engine.simulator.model.faults import Fault, Strike
+from engine.simulator.model.ledger import Ledger, LogEntry
+from engine.simulator.model.replies import Reply, campaigns_body, error_reply, html_reply, json_reply
+from engine.simulator.model.settings import Settings
 from engine.simulator.wire import drop, read_body, reset, send, silence
+from engine.values import ConfigError
 
 BASE_PATH = "/api/v1"
 READ_BUFFER_BYTES = 4_000_000

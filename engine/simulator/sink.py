@@ -14,7 +14,7 @@ from typing import cast
 
 import orjson
 
-from engine.simulator.replies import Results, campaigns_body, results_body
+from engine.simulator.model.replies import Results, campaigns_body, results_body
 
 HEAD_BYTES_MAX = 65_536
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from engine.simulator.faults import Fault, Strike
-from engine.simulator.replies import Reply
+from engine.simulator.model.faults import Fault, Strike
+from engine.simulator.model.replies import Reply
 
 BOMB_BYTES = 1_000_000_000
 """How long a huge reply is, and how long a gzip bomb becomes."""

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.errors import SourceUntrusted
-from engine.records import Block, Refusal, Span, cut_spans, join_spans
+from engine.values import Block, Refusal, SourceUntrusted, Span, cut_spans, join_spans
 
 REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from engine.records import Block, Place, Refusal, Span, join_spans
+from engine.values import Block, Place, Refusal, Span, join_spans
 
 LABEL = "records"
 _TAKEN_AT_ONCE = 1_000

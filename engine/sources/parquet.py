@@ -9,15 +9,14 @@ from dataclasses import replace
 import pyarrow as pa
 from pyarrow import parquet as native
 
-from engine.errors import ConfigError, SourceMissing, SourceUntrusted
-from engine.records import Block
-from engine.sources.ahead import one_ahead
-from engine.sources.columnar import EncodedRows, Field, RowEncoder
-from engine.sources.columns import Mapping, map_columns
+from engine.sources.columns.mapping import ColumnMapping, map_columns
+from engine.sources.columns.rows import EncodedRows, Field, RowEncoder
+from engine.sources.columns.to_json import is_id_type, to_json, unsupported
 from engine.sources.even_blocks import even_blocks
-from engine.sources.files import InputFile
-from engine.sources.json_columns import is_id_type, to_json, unsupported
 from engine.sources.spec import SourceSpec
+from engine.sources.stored.ahead import one_ahead
+from engine.sources.stored.inputs import InputFile
+from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
 
 BATCH_BYTES = 16 << 20
 """About how much is decoded and encoded at once, by the sizes that the file states."""
@@ -82,7 +81,7 @@ def _open(file: InputFile) -> native.ParquetFile:
     return table
 
 
-def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> Mapping:
+def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
     """Apply the mapping, and check that every column that takes part has a type that can be sent."""
     mapping = map_columns(schema.names, replace(spec, types={}), file.name)
     mistakes = []

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 import engine
-from engine.config import from_tables
-from engine.errors import AccessRefused, ConfigError, EngineError, Interrupted, StateLocked
-from engine.report import Report, RunStatus
+from engine.report.report import Report, RunStatus
+from engine.settings.loading import from_tables
 from engine.simulator.process import StandInProcess
-from engine.stopping import Stop
+from engine.values.errors import AccessRefused, ConfigError, EngineError, Interrupted, StateLocked
+from engine.values.stopping import Stop
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.stand_in import stand_in
 

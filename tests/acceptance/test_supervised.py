@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.config import load
-from engine.service import facts_of
-from engine.service_templates import supervisord
+from engine.commands.service import supervisord
+from engine.commands.service.command import facts_of
+from engine.settings.loading import load
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.listeners import Supervisor
 from tests.acceptance.portfolios import portfolio, write_ndjson
-from tests.test_service import Supervisord
+from tests.commands.service.test_command import Supervisord
 
 MakeEngine = Callable[..., Engine]
 

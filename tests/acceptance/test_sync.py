@@ -13,14 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.engine_process import Engine, balanced
-from tests.acceptance.portfolios import (
-    Portfolio,
-    ndjson_line,
-    portfolio,
-    write_csv,
-    write_ndjson,
-    write_parquet,
-)
+from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write_csv, write_ndjson, write_parquet
 
 MakeEngine = Callable[..., Engine]
 

@@ -16,13 +16,14 @@ from random import Random
 import orjson
 import pytest
 
-from engine.errors import Interrupted, SourceMissing, SourceUntrusted
-from engine.reading import Cutting, Reading, process
+from engine.reading import process
 from engine.reading.__main__ import Slots, _read
 from engine.reading.messages import SLOTS, Failed, receive
+from engine.reading.plan import Cutting, Reading
 from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess, pays
-from engine.records import Chunk
 from engine.sources.spec import SourceSpec
+from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
+from engine.values.records import Chunk
 
 CUTTING = Cutting(records_max=100, lines_bytes_max=200_000)
 

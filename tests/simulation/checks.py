@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from engine.accounts import RecordCounts
-from engine.chunker import Chunker
-from engine.errors import AccountsDoNotBalance
-from engine.records import Chunk, ChunkResult
+from engine.reading.chunker import Chunker
+from engine.values.counts import RecordCounts
+from engine.values.errors import AccountsDoNotBalance
+from engine.values.records import Chunk, ChunkResult
 from tests.simulation.portfolio import POISON, VERSION, Data
 from tests.simulation.server import LIES
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
-from engine.accounts import RecordCounts, RequestCounts
-from engine.channel import Channel, ChannelClosed
-from engine.chunker import Chunker
-from engine.errors import EngineError, Interrupted
-from engine.pacing import Pacer
-from engine.pipeline import run_pipeline
-from engine.producer import skip_done
-from engine.records import Chunk, ChunkResult
-from engine.retry import Breaker, RetryBudget, RetryPolicy
-from engine.stopping import Stop
-from engine.turnstile import Turnstile
-from engine.uploader import Traffic
+from engine.pacing.breaker import Breaker, RetryBudget
+from engine.pacing.learned.pacer import Pacer
+from engine.pacing.retry import RetryPolicy
+from engine.pacing.turnstile import Turnstile
+from engine.pipeline.channel import Channel, ChannelClosed
+from engine.pipeline.pipeline import run_pipeline
+from engine.pipeline.producer import skip_done
+from engine.pipeline.traffic import Traffic
+from engine.reading.chunker import Chunker
+from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.errors import EngineError, Interrupted
+from engine.values.records import Chunk, ChunkResult
+from engine.values.stopping import Stop
 from tests.simulation import checks
 from tests.simulation.portfolio import Portfolio
 from tests.simulation.server import Character, FakeApi, FakeServer
@@ -220,7 +221,7 @@ class Process:
 
 
 async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk], *, rng: Random) -> None:
-    """Stand in for the thread of `engine.producer.produce`: now and then a chunk takes its time."""
+    """Stand in for the thread of `engine.pipeline.producer`: now and then a chunk takes its time."""
     try:
         for chunk in chunks:
             if rng.random() < 0.3:

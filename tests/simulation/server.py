@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import orjson
 
-from engine.reply import NoReply, Reply
+from engine.api.wire import NoReply, Reply
 from tests.simulation.portfolio import POISON, VERSION, Data
 
 TIMEOUT_S = 5.0
@@ -309,7 +309,7 @@ class FakeApi:
         self.dead = False
 
     async def update(self, lines: bytes) -> Answer:
-        """Send records; see `engine.uploader.BulkApi`."""
+        """Send records; see `engine.api.BulkApi`."""
         documents = [orjson.loads(line) for line in lines.split(b"\n")]
         request = Request(self._process, [(document["id"], document["data"]) for document in documents])
         server, token_number = self._server, self._token_number
@@ -329,7 +329,7 @@ class FakeApi:
         return answer
 
     def renew_token(self, refused: Reply) -> bool:
-        """Read the token again; see `engine.uploader.BulkApi`."""
+        """Read the token again; see `engine.api.BulkApi`."""
         if refused.token_number < self._token_number:
             return True
         if self._token == self._server.token:

@@ -1,6 +1,6 @@
 """The journal as it might be: what was written last may be gone after a crash, what was called durable never is.
 
-The same steps in the same order as `engine.journal`: the reject lines, then one transaction with everything else.
+The same steps in the same order as `engine.state.journal`: the reject lines, then one transaction with everything else.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from engine.accounts import RecordCounts, RequestCounts
-from engine.errors import StateFailed
-from engine.journal import chunk_digest
-from engine.records import Chunk, ChunkResult, Outcome
-from engine.rejects import reject_lines
+from engine.state.journal import chunk_digest
+from engine.state.rejects import reject_lines
+from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.errors import StateFailed
+from engine.values.records import Chunk, ChunkResult, Outcome
 
 
 def digest(chunk: Chunk) -> bytes:

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import pytest
 
+from engine.simulator.model.settings import Settings
 from engine.simulator.process import StandInProcess
-from engine.simulator.settings import Settings
 from tests.stand_in import stand_in
 
 DEFAULTS = {f.name: f.default for f in fields(Settings) if f.name not in ("token", "campaign", "seed")}

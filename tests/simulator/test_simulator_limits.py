@@ -7,19 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from engine.simulator.faults import FaultPlan, FaultRule, Strike
-from engine.simulator.limits import RateLimit, Slots, retry_after
+from engine.simulator.model.faults import FaultPlan, FaultRule, Strike
+from engine.simulator.model.limits import RateLimit, Slots, retry_after
+from engine.simulator.model.settings import Settings
 from engine.simulator.process import StandInProcess
-from engine.simulator.settings import Settings
-from tests.stand_in import (
-    WAIT_S,
-    fresh_ids,
-    put,
-    records,
-)
+from tests.stand_in import WAIT_S, fresh_ids, put, records
 
 
 @given(

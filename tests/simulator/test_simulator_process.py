@@ -17,16 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from engine.simulator.process import StandInProcess
-from tests.stand_in import (
-    WAIT_S,
-    body_of,
-    connect,
-    put,
-    records,
-    request_bytes,
-    send_raw,
-    stand_in,
-)
+from tests.stand_in import WAIT_S, body_of, connect, put, records, request_bytes, send_raw, stand_in
 
 
 @pytest.mark.parametrize("flags", [{}, {"sink": True}])

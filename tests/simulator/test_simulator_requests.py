@@ -13,14 +13,7 @@ import orjson
 import pytest
 
 from engine.simulator.process import StandInProcess
-from tests.stand_in import (
-    WAIT_S,
-    fresh_ids,
-    put,
-    put_body,
-    records,
-    send_raw,
-)
+from tests.stand_in import WAIT_S, fresh_ids, put, put_body, records, send_raw
 
 # What is accepted, refused and kept
 

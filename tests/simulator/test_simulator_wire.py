@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.simulator.faults import Fault
+from engine.simulator.model.faults import Fault
 from engine.simulator.process import StandInProcess
 from tests.stand_in import (
     Answer,

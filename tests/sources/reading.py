@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.records import Refusal, place_of
-from engine.sources import SourceSpec, open_source
+from engine.sources.opened import open_source
+from engine.sources.spec import SourceSpec
+from engine.values.records import Refusal, place_of
 
 RECORD_BYTES_MAX = 8_000_000
 

@@ -6,9 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from engine.errors import SourceUntrusted
-from engine.records import Refusal, place_of
-from engine.sources import SourceSpec, open_source
+from engine.sources.opened import open_source
+from engine.sources.spec import SourceSpec
+from engine.values.errors import SourceUntrusted
+from engine.values.records import Refusal, place_of
 
 RECORD_BYTES_MAX = 8_000_000
 

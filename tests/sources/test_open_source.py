@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from engine.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
-from engine.sources import SourceSpec, open_source
-from engine.sources.paths import find_files
-from engine.sources.spec import Format
+from engine.sources.opened import open_source
+from engine.sources.spec import Format, SourceSpec
+from engine.sources.stored.find import find_files
+from engine.values.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
 
 
 def line(id_: str) -> bytes:

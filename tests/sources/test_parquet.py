@@ -10,13 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from engine.errors import ConfigError, SourceMissing
 from engine.sources import parquet
-from engine.sources.columnar import RowEncoder
-from engine.sources.json_columns import complete, to_json
+from engine.sources.columns.rows import RowEncoder
+from engine.sources.columns.to_json import complete, to_json
+from engine.values.errors import ConfigError, SourceMissing
 from tests.sources.tables import TableReading, read_file
 
 

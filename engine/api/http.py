@@ -1,0 +1,225 @@
+"""The real bulk update API, over aiohttp. The only module of the pipeline that knows HTTP.
+
+`PUT {url}/customer-data/bulk` with `{"campaignId": …, "records": […]}`; see the API's page for the fields. One call of
+`update` is one request on the wire: no retry, no redirect, no proxy of the environment happens behind its back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import zlib
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp.payload import Payload
+
+from engine.api.endpoint import Endpoint
+from engine.api.wire import NoReply, Reply
+from engine.values import AccessRefused, ConfigError, EndpointUntrusted, EngineError
+
+REPLY_BYTES_MAX = 16_000_000
+"""A larger reply is no valid reply. 10,000 errors of 300 bytes are 3 MB."""
+_READ_BYTES = 65_536
+_WRITE_BYTES = 262_144
+_CONNECT_S = 30.0
+_HEADERS = ("retry-after", "date", "ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining",
+            "ratelimit-reset", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")  # fmt: skip
+
+
+class HttpBulkApi:
+    """An open connection pool to one endpoint; an async context manager."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._prefix, self._suffix = endpoint.envelope()
+        self._token = endpoint.read_token()
+        self._token_number = 0
+        self._session: aiohttp.ClientSession | None = None
+        self.bytes_sent = 0
+
+    async def __aenter__(self) -> Self:
+        endpoint = self._endpoint
+        connector = aiohttp.TCPConnector(limit=endpoint.connections, ssl=_tls(endpoint), ttl_dns_cache=60)
+        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, connect=min(_CONNECT_S, endpoint.timeout_s))
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_one_attempt,),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def update(self, lines: bytes) -> Reply | NoReply:
+        """Send canonical JSON lines joined by newlines as one request; return what came back, whatever it was."""
+        body = _Body(self._prefix, lines.replace(b"\n", b","), self._suffix)
+        self.bytes_sent += body.size or 0
+        return await self._exchange("PUT", "/customer-data/bulk", data=body)
+
+    async def campaigns(self, page: int, limit: int) -> Reply | NoReply:
+        """Ask for one page of the list of campaigns: harmless, so it proves a token before the night."""
+        return await self._exchange("GET", "/campaigns", params={"page": page, "limit": limit})
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Read the token again, for files rotate; True if there is one that was not sent with `refused`."""
+        if refused.token_number < self._token_number:
+            return True
+        try:
+            token = self._endpoint.read_token()
+        except (AccessRefused, ConfigError):
+            return False
+        if token == self._token:
+            return False
+        self._token = token
+        self._token_number += 1
+        return True
+
+    async def _exchange(self, method: str, path: str, **options: Any) -> Reply | NoReply:
+        if self._session is None:
+            raise RuntimeError("used outside of its context")
+        token_number = self._token_number
+        try:
+            async with self._session.request(
+                method,
+                self._endpoint.url.rstrip("/") + path,
+                headers=self._request_headers(),
+                allow_redirects=False,
+                proxy=self._endpoint.proxy,
+                **options,
+            ) as response:
+                body = await _read_body(response)
+                headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
+                return Reply(response.status, headers, body, token_number)
+        except _AttemptFailed as failed:
+            return _no_reply(failed.cause)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return _no_reply(error)
+
+    def _request_headers(self) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        }
+        if self._endpoint.org_id:
+            headers["x-org-id"] = self._endpoint.org_id
+        return headers
+
+
+class _AttemptFailed(Exception):
+    """Carries an error past aiohttp, which would send an idempotent request again by itself."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def _one_attempt(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Middleware: one call is one wire request. aiohttp retries a PUT only for these two errors, so hide them."""
+    try:
+        return await handler(request)
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise _AttemptFailed(error) from error
+
+
+class _Body(Payload):
+    """A request body in three parts, written in slices: nothing is joined, and the loop never blocks for long."""
+
+    def __init__(self, prefix: bytes, records: bytes, suffix: bytes) -> None:
+        super().__init__(None, content_type="application/json")
+        self._parts = (prefix, records, suffix)
+        self._size = sum(map(len, self._parts))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text, as aiohttp asks of every payload."""
+        return b"".join(self._parts).decode(encoding, errors)
+
+    async def write(self, writer: Any) -> None:
+        """Write the body to the connection."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+        """Write the body to the connection; its length is always the whole one."""
+        for part in self._parts:
+            view = memoryview(part)
+            for start in range(0, len(view), _WRITE_BYTES):
+                await writer.write(view[start : start + _WRITE_BYTES])
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Read a reply with a cap; None if it is larger, also once decompressed, or can't be decompressed."""
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "", "gzip"):
+        return None
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+    parts: list[bytes] = []
+    left = REPLY_BYTES_MAX
+    async for data in response.content.iter_chunked(_READ_BYTES):
+        try:
+            part = inflate.decompress(data, left + 1) if inflate else data
+        except zlib.error:
+            response.close()
+            return None
+        left -= len(part)
+        if left < 0 or (inflate and inflate.unconsumed_tail):
+            response.close()  # the rest is not worth reading; the connection is not used again
+            return None
+        parts.append(part)
+    return None if inflate and not inflate.eof else b"".join(parts)
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """How to trust the server; reading the system's certificates takes a while, so only where there is TLS."""
+    if not endpoint.url.startswith("https:"):
+        return True
+    try:
+        return ssl.create_default_context(cafile=endpoint.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        reason = f"{endpoint.ca_file} can't be read as certificates in PEM form ({error})"
+        raise ConfigError(f"api.ca_file: {reason}") from error
+
+
+def _no_reply(error: BaseException) -> NoReply:
+    """Translate what aiohttp raised; the words are for logs and hold no data."""
+    if isinstance(
+        error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
+    ):
+        return NoReply("TLS failed", _untrusted(error))
+    if isinstance(error, aiohttp.InvalidURL):
+        return NoReply("the URL is invalid", ConfigError("api.url is not a valid URL"))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return NoReply(f"the proxy answered HTTP {error.status}")
+    for kinds, reason in _REASONS:
+        if isinstance(error, kinds):
+            return NoReply(reason)
+    return NoReply(f"the connection failed ({type(error).__name__})")
+
+
+_REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (aiohttp.ConnectionTimeoutError, "the connection timed out"),
+    ((asyncio.TimeoutError, TimeoutError), "no reply in time (api.timeout_s)"),
+    (aiohttp.ClientConnectorDNSError, "the name of the API's host can't be resolved"),
+    (aiohttp.ClientConnectorError, "the connection was refused"),
+    (aiohttp.ServerDisconnectedError, "the server closed the connection"),
+    (aiohttp.ClientPayloadError, "the reply was cut off"),
+    (aiohttp.ClientOSError, "the connection was reset"),
+    (aiohttp.ClientResponseError, "the reply is not HTTP"),
+)
+
+
+def _untrusted(error: BaseException) -> EngineError:
+    certificate = getattr(error, "certificate_error", None)
+    why = getattr(certificate, "verify_message", None) or "the TLS connection could not be established"
+    return EndpointUntrusted(
+        f"the server at api.url is not trusted: {why}; nothing was sent (api.ca_file names a private CA)"
+    )

@@ -1,0 +1,156 @@
+"""`check`: prove everything that can be proven before the night, without sending a record.
+
+Each check is one line with a tick, a warning or a cross; later checks run even if earlier ones fail, so that one look
+shows all there is to mend. The exit code is that of the first cross.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.commands.arguments import add_config_argument
+from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, SourceMissing
+
+CLOCK_SKEW_S_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check came to: `exit_code` 0 is a tick; `warning` makes it a warning that fails nothing."""
+
+    what: str
+    text: str
+    exit_code: int = 0
+    warning: bool = False
+
+    def line(self, color: bool) -> str:
+        """Return the line to print."""
+        mark, code = ("✗", "31") if self.exit_code else ("!", "33") if self.warning else ("✓", "32")
+        shown = f"\x1b[{code}m{mark}\x1b[0m" if color else mark
+        return f"  {shown} {self.what:<9} {self.text}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `check` takes."""
+    add_config_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings, one a line, and return the exit code.
+
+    Raises:
+        ConfigError: the configuration itself is wrong: all its mistakes are in the message.
+    """
+    import sys
+    from os import environ
+
+    from engine.report import wants_color
+    from engine.settings import load
+
+    settings = load(args.config)
+    color = wants_color(sys.stdout, environ)
+    worst = 0
+    print(f"Checking {args.config}; no record is sent.")
+    for finding in _findings(settings, str(args.config)):
+        print(finding.line(color), flush=True)
+        worst = worst or finding.exit_code
+    ready = "Ready: python -m engine sync -c " + str(args.config)
+    print("\n" + ("Not ready: mend what is crossed out." if worst else ready))
+    return worst
+
+
+def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
+    yield Finding("config", config_path)
+    yield from _guarded("source", lambda: _source(settings))
+    yield from _guarded("state", lambda: _state(settings))
+    yield from _guarded("token", lambda: _token(settings))
+    yield from _guarded("api", lambda: asyncio.run(_api(settings)))
+
+
+def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except EngineError as error:
+        yield Finding(what, str(error), int(error.exit_code))
+
+
+def _source(settings: Any) -> list[Finding]:
+    """Read the whole source as `sync` would, and say what is in it."""
+    from engine.commands.dry_run import survey
+    from engine.report import counted
+    from engine.run import endpoint_of, reading_of
+
+    reading = reading_of(settings, None)
+    source = reading.open()
+    found = survey(reading.cutting.cut(source), sum(map(len, endpoint_of(settings).envelope())))
+    if not found.read:
+        raise SourceMissing(f"{source.label} holds no record")
+    rate = settings.upload.requests_per_second
+    findings = [
+        Finding(
+            "source",
+            f"{source.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
+            f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
+        )
+    ]
+    if found.superseded:
+        text = f"{found.superseded:,} records are merged into a later one of the same id in the same chunk"
+        findings.append(Finding("ids", text, warning=True))
+    for reason, count in sorted(found.reason_counts.items(), key=lambda item: -item[1])[:5]:
+        text = f"{count:,} × {reason} (such as {', '.join(found.reasons[reason][:3])})"
+        findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
+    return findings
+
+
+def _state(settings: Any) -> list[Finding]:
+    """Open the state directory as `sync` would, lock included."""
+    from engine.state import Journal
+
+    journal = Journal(settings.state.dir)
+    try:
+        unfinished = journal.unfinished_run("sync")
+    finally:
+        journal.close()
+    if unfinished is None:
+        return [Finding("state", f"{settings.state.dir}: writable, no run is waiting to be resumed")]
+    text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync resumes it"
+    return [Finding("state", text, warning=True)]
+
+
+def _token(settings: Any) -> list[Finding]:
+    settings.api.read_token()
+    where = f"in {settings.api.token_file}" if settings.api.token_file else f"in ${settings.api.token_env}"
+    return [Finding("token", f"there is one {where}")]
+
+
+async def _api(settings: Any) -> list[Finding]:
+    """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
+    from engine.api import CAMPAIGNS_PER_PAGE, HttpBulkApi, NoReply, campaign_ids, date_of
+    from engine.run import endpoint_of
+
+    async with HttpBulkApi(endpoint_of(settings)) as api:
+        reply = await api.campaigns(1, CAMPAIGNS_PER_PAGE)
+        if isinstance(reply, NoReply):
+            raise reply.fatal or Interrupted(f"{settings.api.url} gives no reply: {reply.reason}")
+        if reply.status in (401, 403):
+            raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
+        findings = [_campaign(settings.api.campaign_id, await campaign_ids(reply, api.campaigns))]
+        date = date_of(reply.headers)
+    if date is not None and abs(date - time.time()) > CLOCK_SKEW_S_MAX:
+        text = f"the API's clock and this machine's are {abs(date - time.time()):,.0f} s apart"
+        findings.append(Finding("clock", text, warning=True))
+    return findings
+
+
+def _campaign(wanted: str, found: list[str] | None) -> Finding:
+    if found is None:
+        return Finding("api", "reachable, but its list of campaigns can't be read: token not proven", warning=True)
+    if wanted not in found:
+        text = f"the token is valid, but among its {len(found)} campaigns there is no {wanted}"
+        return Finding("campaign", text, int(ExitCode.ACCESS_REFUSED))
+    return Finding("api", f"reachable, token accepted, campaign {wanted} exists")

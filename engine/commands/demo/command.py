@@ -1,0 +1,295 @@
+"""The main job in one command, on a portfolio that is made up: `python -m engine demo`.
+
+It writes a portfolio, starts the stand-in of the API as a process of its own, runs the real `sync` as another one, and
+then proves, record by record, that the stand-in holds exactly the portfolio. The proof shares no code with the engine:
+it reads the CSV with Python's own csv module and compares values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.values import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from engine.simulator import StandInProcess
+
+RECORDS = 1_000_000
+DIRECTORY = Path("engine-demo")
+MARKER = ".engine-demo"
+"""The file that tells a directory of this demo, which it may overwrite, from somebody's own."""
+LATENCY_MS = 200
+"""How long the stand-in takes for a request, as a service far away would."""
+COMPARED_AT_ONCE = 10_000
+EXAMPLES_MAX = 5
+
+CONFIG = """\
+# Written by `python -m engine demo`.
+[api]
+url = "{url}"
+campaign_id = "{campaign_id}"
+token_file = {token_file}
+
+[source]
+path = {portfolio}
+id = "{id_column}"
+
+[source.types]
+{types}
+
+[upload]
+requests_per_second = 100.0
+retry_window_s = 30.0
+
+[state]
+dir = {state}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `demo`."""
+    parser.add_argument("--records", type=_count, default=RECORDS, metavar="N", help="how many records (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="another seed makes another portfolio (%(default)s)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help=f"where to put portfolio, configuration and reports (./{DIRECTORY})"
+    )
+
+
+def _count(text: str) -> int:
+    """Read a number of records."""
+    if not text.isdecimal() or not 1 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo and return 0 only if `sync` succeeded and the stand-in holds exactly the portfolio.
+
+    Raises:
+        ConfigError: the directory is somebody's own, or cannot be written.
+    """
+    from engine.commands.demo.portfolio import write
+    from engine.simulator import StandInProcess
+
+    place = Place(prepare(args.keep))
+    with _Step(f"Making {place.portfolio} with {args.records:,} records"):
+        write(place.portfolio, args.records, args.seed)
+    # polars catches SIGINT so that waiting for a process goes on regardless (pola-rs/polars#21739); undo that.
+    signal.siginterrupt(signal.SIGINT, True)
+    with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
+        place.write_config(server)
+        _say(f"The stand-in of the API listens at {server.url}: {LATENCY_MS} ms a request, every record kept.")
+        exit_code = _sync(place)
+        if exit_code:
+            _say(f"sync ended with exit code {exit_code}, so there is nothing to prove.")
+            return exit_code
+        with _Step("Comparing what the stand-in holds with the portfolio, value by value"):
+            proof = compare(place.portfolio, server)
+    _say(*proof.verdict(), "", *_what_next(place, server))
+    return ExitCode.OK if proof.holds else ExitCode.BUG
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of a demo."""
+
+    directory: Path
+
+    @property
+    def portfolio(self) -> Path:
+        """The source."""
+        return self.directory / "portfolio.csv"
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.directory / "config.toml"
+
+    @property
+    def token(self) -> Path:
+        """The token that the stand-in accepts."""
+        return self.directory / "token"
+
+    @property
+    def state(self) -> Path:
+        """The state directory of the engine."""
+        return self.directory / "state"
+
+    def write_config(self, server: StandInProcess) -> None:
+        """Write the configuration for a sync to this server."""
+        from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN
+
+        self.token.write_text(server.token, encoding="ascii")
+        text = CONFIG.format(
+            url=server.url,
+            campaign_id=server.campaign_id,
+            token_file=_quoted(self.token),
+            portfolio=_quoted(self.portfolio),
+            id_column=ID_COLUMN,
+            types="\n".join(f'{column} = "{kind}"' for column, kind in CSV_TYPES.items()),
+            state=_quoted(self.state),
+        )
+        self.config.write_text(text, encoding="utf-8")
+
+    def reports(self) -> list[Path]:
+        """Return the reports of the latest run."""
+        return sorted(self.state.glob("runs/*/report.*"))[-2:]
+
+
+def _quoted(path: Path) -> str:
+    """Return the absolute path as a TOML string."""
+    escaped = str(path.resolve()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def prepare(wanted: Path | None) -> Path:
+    """Return an empty directory for a demo: the wanted one, else ./engine-demo, else a temporary one.
+
+    Raises:
+        ConfigError: the wanted directory is somebody's own, or cannot be written.
+    """
+    directory = wanted or DIRECTORY
+    try:
+        if directory.exists() and not (directory / MARKER).exists() and any(directory.iterdir()):
+            raise ConfigError(f"demo: {directory} holds something else; name another directory with --keep")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / MARKER).touch()
+    except OSError as error:
+        if wanted:
+            raise ConfigError(f"demo: cannot write to --keep {directory} ({error.strerror})") from None
+        return Path(tempfile.mkdtemp(prefix="engine-demo-"))
+    # A new stand-in holds nothing yet, so what an earlier demo has delivered to another one must not count.
+    shutil.rmtree(directory / "state", ignore_errors=True)
+    return directory
+
+
+def _sync(place: Place) -> int:
+    """Run the real `sync` with its output on this terminal, and return its exit code."""
+    command = [sys.executable, "-m", "engine", "sync", "-c", str(place.config)]
+    _say(f"$ python -m engine sync -c {place.config}", "")
+    # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    while True:
+        try:
+            exit_code = process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGTERM)
+        else:
+            _say("")
+            return exit_code if exit_code >= 0 else ExitCode.INTERRUPTED  # below 0: ended by a signal
+
+
+@dataclass(slots=True)
+class Proof:
+    """What the comparison has found."""
+
+    expected: int = 0
+    equal: int = 0
+    held: int = 0
+    """How many records the stand-in holds: more than expected are wrong, too."""
+    overlaps: int = 0
+    """How often two requests in flight shared an id."""
+    different: list[str] = field(default_factory=list)
+    """A few of the ids whose record is missing or different."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the stand-in holds exactly the portfolio."""
+        return self.equal == self.expected == self.held and not self.overlaps
+
+    def verdict(self) -> list[str]:
+        """Return the lines that tell a person."""
+        word = "PROVEN" if self.holds else "NOT PROVEN"
+        lines = [
+            f"{word}: of {self.expected:,} records in the portfolio, {self.equal:,} are on the stand-in with exactly "
+            f"their values; it holds {self.held:,} in all."
+        ]
+        if self.different:
+            lines.append(f"Missing or different, for example: {', '.join(self.different)}")
+        if self.overlaps:
+            lines.append(f"{self.overlaps:,} times two requests in flight shared an id.")
+        return lines
+
+
+def compare(portfolio: Path, server: StandInProcess) -> Proof:
+    """Compare every record of the portfolio with what the server holds for its id."""
+    stats = server.stats()
+    proof = Proof(held=stats["ids"], overlaps=stats["overlaps"] + stats["twice_in_request"])
+    rows = read_portfolio(portfolio)
+    while some := dict(islice(rows, COMPARED_AT_ONCE)):
+        held = server.state(some.keys())
+        wrong = [id_ for id_, data in some.items() if held.get(id_) != data]
+        proof.expected += len(some)
+        proof.equal += len(some) - len(wrong)
+        proof.different += wrong[: EXAMPLES_MAX - len(proof.different)]
+    return proof
+
+
+def read_portfolio(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield id and data of each row, as the API should hold them: typed values, empty cells left out."""
+    from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN
+
+    meanings: dict[str, Callable[[str], Any]] = {"integer": int, "number": float}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        typed = [(name, meanings[kind]) for name, kind in CSV_TYPES.items() if kind in meanings and name in header]
+        for row in rows:
+            data: dict[str, Any] = dict(zip(header, row, strict=True))
+            id_ = data.pop(ID_COLUMN)
+            if "" in row:
+                data = {name: value for name, value in data.items() if value}
+            for name, meaning in typed:
+                if name in data:
+                    data[name] = meaning(data[name])
+            yield id_, data
+
+
+def _what_next(place: Place, server: StandInProcess) -> list[str]:
+    """Return the lines that tell where the report is and what to try."""
+    port = server.url.split(":")[2].split("/")[0]
+    command = f"python -m engine simulate --port {port} --campaign camp_demo --token-file {place.token}"
+    return [
+        *(f"The report: {report}" for report in place.reports()),
+        "",
+        "What to try next:",
+        f"  {command} --latency-ms 500 --error-share 0.02 --reject-share 0.00001",
+        "      in one terminal: a stand-in that is slow, fails now and then, and rejects a few records",
+        f"  python -m engine sync -c {place.config}",
+        "      in another: press Ctrl-C or kill it in the middle, and run it again; it goes on where it was",
+        "  python -m engine init your-export.csv",
+        "      writes a configuration for your own file",
+    ]
+
+
+def _say(*lines: str) -> None:
+    """Tell a person, at once."""
+    print(*lines, sep="\n", flush=True)
+
+
+class _Step:
+    """Says what is being done, and when it is done how long it took."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        self._began_s = time.perf_counter()
+        print(f"{self._what} … ", end="", flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        _say(f"{time.perf_counter() - self._began_s:.1f} s" if error[0] is None else "")

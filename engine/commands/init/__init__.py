@@ -1,0 +1,12 @@
+"""`init SOURCE`: a look at a real source, and a commented configuration for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.values import lazy_face
+
+if TYPE_CHECKING:
+    from engine.commands.init.command import add_arguments as add_arguments, run as run
+else:
+    __getattr__ = lazy_face(__name__, {"command": "add_arguments run"})

@@ -1,0 +1,257 @@
+"""A look at a real source: its format, its columns, and which of them could be the id. For `init`.
+
+Reads the first file only, and of that no more than `ROWS_MAX` records and `CELLS_MAX` values, so that a look at 100 GB
+is as quick as any, and needs as little memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO, cast
+
+from engine.commands.init.column import ColumnSurvey
+from engine.sources import Format, InputFile, SourceSpec, find_files
+from engine.values import SourceMissing, SourceUntrusted
+
+ROWS_MAX = 100_000
+CELLS_MAX = 1_000_000
+COLUMNS_MAX = 2_000
+LINE_CHARS_MAX = 8_000_000
+HEAD_BYTES = 65_536
+
+_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was found. `is_canonical`: the records already look like `{"id", "data"}`."""
+
+    paths: tuple[str, ...]
+    format: Format
+    format_is_evident: bool
+    """Whether the names of the files tell the format."""
+    columns: list[ColumnSurvey] = field(default_factory=list)
+    is_canonical: bool = False
+    rows: int = 0
+    is_complete: bool = True
+    """Whether everything was looked at."""
+    doubts: list[str] = field(default_factory=list)
+
+
+def survey(paths: Sequence[str]) -> Survey:
+    """Look at the source at `paths` (paths or globs).
+
+    Raises:
+        SourceMissing: there is no such file, or it holds no record.
+        SourceUntrusted: it cannot be read, or not in the form it is in; the message says how to convert it.
+    """
+    files = find_files(SourceSpec(tuple(paths), format=_format_of(paths)))
+    first = files[0]
+    head = _head(first)
+    evident = find_format(paths) is not None
+    if first.format == "parquet":
+        found = _parquet(Survey(tuple(paths), "parquet", evident), first)
+    else:
+        _refuse_other_encodings(head, first.path)
+        if first.format == "ndjson":
+            found = _ndjson(Survey(tuple(paths), "ndjson", evident), first)
+        else:
+            found = _csv(Survey(tuple(paths), first.format, evident), first, head.decode("utf-8", errors="replace"))
+    if not found.rows:
+        raise SourceMissing(f"{first.path} holds no record")
+    if len(files) > 1:
+        found.is_complete = False
+        found.doubts.append(f"only {first.path} was looked at; the other {len(files) - 1} files should be alike")
+    return found
+
+
+def find_format(paths: Sequence[str]) -> Format | None:
+    """Return the format that the names of all `paths` tell, or None."""
+    suffixes: dict[str, Format] = {
+        ".csv": "csv",
+        ".tsv": "tsv",
+        ".ndjson": "ndjson",
+        ".jsonl": "ndjson",
+        ".parquet": "parquet",
+    }
+    told = set()
+    for path in paths:
+        name = path.lower().removesuffix(".gz").removesuffix(".zst")
+        told.add(next((found for suffix, found in suffixes.items() if name.endswith(suffix)), None))
+    return told.pop() if len(told) == 1 else None
+
+
+def _format_of(paths: Sequence[str]) -> Format | None:
+    """Return the format of files whose names tell none, from the first bytes of the first; else None."""
+    if find_format(paths) is not None:
+        return None
+    try:
+        first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
+    except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
+        return "parquet" if "Parquet" in str(error) else None
+    text = _head(first).decode("utf-8", errors="replace").lstrip("\ufeff \r\n\t")
+    if text.startswith(("{", "[")):
+        return "ndjson"
+    return "tsv" if _delimiter(text) == "\t" else "csv"
+
+
+def _head(file: InputFile) -> bytes:
+    with closing(file.open()) as stream:
+        return stream.read(HEAD_BYTES)
+
+
+def _open_text(file: InputFile) -> io.TextIOWrapper:
+    """Open a file as text whose line ends are left alone; bytes that are no text show as question marks."""
+    return io.TextIOWrapper(cast("BinaryIO", file.open()), encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _refuse_other_encodings(head: bytes, path: str) -> None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:200].count(b"\0") > 20:
+        raise SourceUntrusted(f"{path} is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {path} > converted")
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else a character was cut in two
+            raise SourceUntrusted(
+                f"{path} is not UTF-8 (byte {error.start}); convert it first, for example from "
+                f"Windows-1252: iconv -f WINDOWS-1252 -t UTF-8 {path} > converted"
+            ) from None
+
+
+def _csv(found: Survey, file: InputFile, head: str) -> Survey:
+    delimiter = _delimiter(head)
+    actual: Format = "tsv" if delimiter == "\t" else "csv"  # which recognises semicolons and bars by itself
+    if actual != found.format:
+        found.doubts.append(f"the name says {found.format}, but the columns are separated by {_DELIMITERS[delimiter]}")
+        found.format, found.format_is_evident = actual, False
+    csv.field_size_limit(LINE_CHARS_MAX)
+    with _open_text(file) as text:
+        rows = csv.reader(text, delimiter=delimiter)
+        try:
+            header = next(rows, [])
+            _check_header(header, file.path, found)
+            found.columns = [ColumnSurvey(name) for name in header]
+            _survey_rows(found, (row for row in rows if row))
+        except csv.Error as error:
+            raise SourceUntrusted(f"{file.path}, line {rows.line_num}: {error}") from None
+    return found
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns, judged by the first line, without what stands in quotes."""
+    line = next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")
+    outside = "".join(line.split('"')[::2])
+    return max(_DELIMITERS, key=outside.count)
+
+
+def _check_header(header: Sequence[str], path: str, found: Survey) -> None:
+    if not header or len(header) > COLUMNS_MAX:
+        raise SourceUntrusted(f"{path} has {len(header)} columns in its first line, which should be their names")
+    if "" in (name.strip() for name in header):
+        raise SourceUntrusted(f"{path}: a column has no name in the first line; every column needs one")
+    if len(set(header)) < len(header):
+        raise SourceUntrusted(f"{path}: two columns have the same name in the first line; rename one of them")
+    if any(name.strip().replace(".", "", 1).lstrip("-+").isdigit() for name in header):
+        found.doubts.append("the first line should hold the names of the columns, but some of them are numbers")
+
+
+def _survey_rows(found: Survey, rows: Iterator[Sequence[str]]) -> None:
+    ragged = 0
+    for row in islice(rows, _rows_max(len(found.columns))):
+        found.rows += 1
+        if len(row) != len(found.columns):
+            ragged += 1
+            continue
+        for column, value in zip(found.columns, row, strict=True):
+            column.add(value)
+    found.is_complete = next(rows, None) is None
+    if ragged:
+        found.doubts.append(f"{ragged} rows have more or fewer values than there are columns: they will be invalid")
+
+
+def _rows_max(columns: int) -> int:
+    return min(ROWS_MAX, CELLS_MAX // max(columns, 1))
+
+
+def _ndjson(found: Survey, file: InputFile) -> Survey:
+    columns: dict[str, ColumnSurvey] = {}
+    broken = canonical = 0
+    with _open_text(file) as text:
+        lines = _objects(text)
+        for parsed in lines:
+            found.rows += 1
+            if isinstance(parsed, list) and found.rows == 1:
+                raise SourceUntrusted(
+                    f"{file.path} is one JSON array; make it one object a line: jq -c '.[]' {file.path}"
+                )
+            if not isinstance(parsed, dict):
+                broken += 1
+                continue
+            canonical += isinstance(parsed.get("id"), str) and isinstance(parsed.get("data"), dict)
+            _survey_object(parsed, columns, found.rows - broken)
+            if found.rows >= _rows_max(len(columns)):
+                break
+        found.is_complete = next(lines, None) is None
+    found.columns = list(columns.values())
+    found.is_canonical = canonical * 2 > found.rows
+    if found.is_canonical and canonical < found.rows - broken:
+        found.doubts.append(f'{found.rows - broken - canonical} lines do not look like {{"id", "data"}}, as most do')
+    if broken:
+        found.doubts.append(f"{broken} lines are no JSON objects: they will be invalid")
+    return found
+
+
+def _objects(text: io.TextIOWrapper) -> Iterator[Any]:
+    """Yield the parsed lines, and None for one that is no JSON."""
+    while line := text.readline(LINE_CHARS_MAX):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError):
+                yield None
+
+
+def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], rows: int) -> None:
+    for name, value in record.items():
+        if name not in columns and len(columns) >= COLUMNS_MAX:
+            continue
+        column = columns.setdefault(name, ColumnSurvey(name))
+        if not isinstance(value, (str, int)) or isinstance(value, bool):
+            column.could_be_id = False
+        column.add("" if value is None else str(value))
+    for column in columns.values():  # a key that is missing in some records is no id
+        column.rows = rows
+
+
+def _parquet(found: Survey, file: InputFile) -> Survey:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
+            for column in parquet.schema_arrow:
+                kind = column.type
+                is_id = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+                found.columns.append(ColumnSurvey(column.name, could_be_id=is_id))
+            wanted = [column for column in found.columns if column.could_be_id]
+            for batch in parquet.iter_batches(batch_size=8_192, columns=[column.name for column in wanted]):
+                found.rows += batch.num_rows
+                for column, values in zip(wanted, batch.columns, strict=True):
+                    _survey_values(column, values.to_pylist())
+                if found.rows >= _rows_max(len(wanted)):
+                    break
+            found.is_complete = found.rows == parquet.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise SourceUntrusted(f"{file.path} is no readable Parquet file: {type(error).__name__}") from None
+    return found
+
+
+def _survey_values(column: ColumnSurvey, values: Iterable[object]) -> None:
+    for value in values:
+        column.add("" if value is None else str(value))

@@ -1,0 +1,75 @@
+"""Units for supervisors: what they need to know of a configuration, and one module a kind of supervisor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from engine.values import ExitCode
+
+RESTART_CODES = (ExitCode.INTERRUPTED,)
+"""Not finished: the same command goes on where it stopped."""
+
+PERSON_CODES = tuple(code for code in ExitCode if code not in (ExitCode.OK, *RESTART_CODES))
+"""Starting again would end the same way. (For a held lock nobody has to do anything, either.)"""
+
+STOP_MARGIN_S = 30
+"""How much longer than the drain a stop may take: the report is written after it."""
+
+WATCHDOG_S_MIN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a unit is made from. All paths are absolute; times are local."""
+
+    name: str
+    python: str
+    config: Path
+    working_dir: Path
+    state_dir: Path
+    user: str
+    start_at: time
+    time_zone: str
+    sources: tuple[str, ...]
+    token_file: Path | None
+    token_env: str
+    textfile: Path | None
+    timeout_s: float
+    drain_timeout_s: float
+    deadline: time | None
+
+    @property
+    def stop_s(self) -> int:
+        """How long a supervisor should wait between asking the run to stop and killing it."""
+        return round(self.drain_timeout_s) + STOP_MARGIN_S
+
+    @property
+    def watchdog_s(self) -> int:
+        """How long a run may go without a sign of life: two requests in a row that time out, and then some."""
+        return max(WATCHDOG_S_MIN, round(2 * self.timeout_s) + 120)
+
+    @property
+    def window_s(self) -> int | None:
+        """Seconds from the start to the deadline; None without one."""
+        if self.deadline is None:
+            return None
+        minutes = (self.deadline.hour - self.start_at.hour) * 60 + self.deadline.minute - self.start_at.minute
+        return (minutes % (24 * 60) or 24 * 60) * 60
+
+    def within_window(self) -> str | None:
+        """Return a shell test that is true between start and deadline; None without a deadline.
+
+        A run that ends at its deadline leaves with 75. Restarted at once, it would have a whole day until the next.
+        """
+        if self.deadline is None:
+            return None
+        begin, end = f"{self.start_at:%H%M}", f"{self.deadline:%H%M}"
+        both = "&&" if begin < end else "||"
+        return f'now=$(date +%H%M); [ "$now" -ge {begin} ] {both} [ "$now" -lt {end} ]'
+
+
+def codes(numbers: tuple[ExitCode, ...], separator: str) -> str:
+    """Return exit codes as a list."""
+    return separator.join(str(int(code)) for code in numbers)

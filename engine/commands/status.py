@@ -1,0 +1,179 @@
+"""`status`: the runs so far, by the reports they left. Nothing else of the state is opened: no run is disturbed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from engine.commands.arguments import add_config_argument, write_result
+from engine.report import (
+    Night,
+    Report,
+    RunStatus,
+    counted,
+    moment_text,
+    next_steps,
+    nights,
+    rate_text,
+    render_summary,
+    seconds_text,
+    shown,
+    to_json,
+)
+from engine.settings import load
+from engine.state import LOCK, is_locked
+from engine.values import ConfigError
+
+RUNS_SHOWN_MAX = 30
+"""The most runs in the table; `--json` has them all."""
+
+_RESUMABLE = (RunStatus.INTERRUPTED, RunStatus.FAILED)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add_config_argument(parser)
+    parser.add_argument("run_id", nargs="?", metavar="RUN_ID", help="show this run in full")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs, or the one that is asked for, and return 0.
+
+    Raises:
+        ConfigError: the configuration is wrong, or there is no such run.
+    """
+    state_dir = load(args.config).state.dir
+    running = is_locked(state_dir / LOCK)
+    write_result(status(state_dir, args.run_id, json=args.json, config_path=str(args.config), running=running))
+    return 0
+
+
+def status(
+    state_dir: Path, run_id: str | None = None, *, json: bool = False, config_path: str = "", running: bool = False
+) -> str:
+    """Return what `status` prints: all runs, or the one that is asked for; as a table, or as one JSON object.
+
+    `running` says that a process holds the lock of the state directory, so the latest unfinished run is under way.
+
+    Raises:
+        ConfigError: there is no such run, or its report cannot be read.
+    """
+    found = nights(state_dir / "runs")
+    if run_id is None:
+        return as_json(found, running=running) if json else _overview(found, state_dir, config_path, running=running)
+    chosen = next((night for night in found if night.run_id == run_id), None)
+    if chosen is None:
+        raise ConfigError(f"{state_dir}: there is no run {shown(run_id)}; `status` without an id lists the runs")
+    if chosen.report is None:
+        advice = "is still under way" if running and chosen is _open_run(found) else "crashed before it left a report"
+        raise ConfigError(chosen.problem or f"run {run_id} {advice}; `status` without an id shows what is resumable")
+    return to_json(chosen.report).decode() if json else detail(chosen.report, state_dir, config_path)
+
+
+def detail(report: Report, state_dir: Path, config_path: str = "") -> str:
+    """Return one run in full, as its own summary."""
+    run_dir = state_dir / "runs" / report.run_id
+    times = f"{moment_text(report.started_at)} to {moment_text(report.finished_at)}"
+    heading = f"Run {report.run_id}, {times}, {report.status.value}"
+    return f"{heading}\n\n{render_summary(report, run_dir=run_dir, config_path=config_path or report.config_path)}"
+
+
+def as_json(found: Sequence[Night], *, running: bool = False) -> str:
+    """Return all runs as one JSON object: `runs` (reports without their timelines), `resumable`, `rejected`, `running`.
+
+    `resumable` and `running` are a run's id or null; `rejected` lists the ids of runs that left a `rejected.ndjson`. A
+    run without a report has only `run_id`, `status`, `started_at` and, when its report is damaged, `problem`.
+    """
+    runs = []
+    for night in found:
+        if night.report:
+            run = orjson.loads(to_json(night.report))
+            del run["timeline"]
+        else:
+            run = {"run_id": night.run_id, "status": night.status, "started_at": night.begun_at}
+            run |= {"problem": night.problem} if night.problem else {}
+        runs.append(run)
+    open_run = _open_run(found)
+    values = {
+        "runs": runs,
+        "running": open_run.run_id if open_run and running else None,
+        "resumable": open_run.run_id if open_run and not running else None,
+        "rejected": [night.run_id for night in found if night.report and night.report.not_accepted],
+    }
+    return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _open_run(found: Sequence[Night]) -> Night | None:
+    """Return the latest run if it did not come to its end; a later run closes every earlier one."""
+    latest = found[-1] if found else None
+    if latest is None or latest.problem or (latest.report and latest.report.status not in _RESUMABLE):
+        return None
+    return latest
+
+
+def _overview(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> str:
+    if not found:
+        return f"{state_dir}: no runs yet\n"
+    notes = _notes(found, state_dir, config_path, running=running)
+    return "\n".join([table(found, running=running), *notes]) + "\n"
+
+
+def table(found: Sequence[Night], *, running: bool = False) -> str:
+    """Return the latest runs as an aligned table, the latest at the bottom, where a terminal ends."""
+    rows = [("RUN", "STARTED", "STATUS", "READ", "UPDATED", "NOT ACCEPTED", "TOOK", "RECORDS/S")]
+    open_run = _open_run(found)
+    rows += [_row(night, under_way=running and night is open_run) for night in found[-RUNS_SHOWN_MAX:]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [f"{text:<{width}}" for text, width in zip(row[:3], widths[:3], strict=True)]
+        cells += [f"{text:>{width}}" for text, width in zip(row[3:], widths[3:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    if len(found) > RUNS_SHOWN_MAX:
+        lines.insert(1, f"({counted(len(found) - RUNS_SHOWN_MAX, 'earlier run')} not shown)")
+    return "\n".join(lines) + "\n"
+
+
+def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str, str, str]:
+    report = night.report
+    name = "running" if under_way else night.status
+    if report is None:
+        return (shown(night.run_id), moment_text(night.begun_at), name, "", "", "", "", "")
+    records = report.records
+    return (
+        shown(night.run_id),
+        moment_text(night.begun_at),
+        f"{name} ({report.kind})" if report.kind != "sync" else name,
+        f"{records.read:,}",
+        f"{records.updated:,}",
+        f"{report.not_accepted:,}",
+        seconds_text(report.duration_s),
+        rate_text(report.records_per_s),
+    )
+
+
+def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> list[str]:
+    """Say what needs a hand: damaged reports, a run to resume, records that were not accepted."""
+    notes = [f"Unreadable: {night.problem}" for night in found if night.problem]
+    open_run = _open_run(found)
+    if open_run and running:
+        notes.append(f"Under way: {open_run.run_id}.")
+    elif open_run:
+        notes.append(_resumable_note(open_run, config_path))
+    waiting = [night.report for night in found if night.report and night.report.not_accepted]
+    if waiting:
+        latest = waiting[-1]
+        path = state_dir / "runs" / latest.run_id / "rejected.ndjson"
+        notes.append(f"Not accepted: {counted(latest.not_accepted, 'record')} of run {latest.run_id}, in {path}")
+    return notes
+
+
+def _resumable_note(open_run: Night, config_path: str) -> str:
+    report = open_run.report or Report(run_id=open_run.run_id, status=RunStatus.INTERRUPTED, exit_code=75)
+    pending = f", {counted(report.records.pending, 'record')} pending" if report.records.pending else ""
+    command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
+    return f"Resumable: {open_run.run_id} ({open_run.status}{pending}). Go on with: {command}"

@@ -1,0 +1,44 @@
+"""`sync`: the main job, from the source of the configuration to the API; run again to resume."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from engine.commands.arguments import count
+from engine.commands.making_runs import RunLoop, add_run_arguments, make_run, prepare
+
+if TYPE_CHECKING:
+    from engine.outlets import ProgressDisplay
+    from engine.report import Report
+    from engine.values import Stop
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("--dry-run", action="store_true", help="read and validate everything, send nothing")
+    parser.add_argument("--fresh", action="store_true", help="start over instead of resuming an interrupted run")
+    parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
+    """Make the run, or only say what it would do, and return the exit code.
+
+    Raises:
+        EngineError: the run could not begin; nothing was sent.
+    """
+    settings, json_logs = prepare(args)
+    if args.dry_run:
+        from engine.commands.dry_run import dry_run
+
+        return dry_run(settings, limit=args.limit, as_json=args.json)
+
+    async def work(stop: Stop, display: ProgressDisplay) -> Report:
+        from engine.run import sync
+
+        return await sync(
+            settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=str(args.config)
+        )
+
+    return make_run(work, settings, args, run_loop, json_logs=json_logs)

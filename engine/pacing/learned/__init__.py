@@ -1,0 +1,1 @@
+"""Limits that nobody told: learned from refusals, latency and headers."""

@@ -1,0 +1,39 @@
+"""The aggregator: makes each result durable, then lets it count, then lets later chunks with the same ids pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from engine.pipeline.admission import OrderGate
+from engine.pipeline.channel import Channel
+from engine.values import ChunkResult
+
+
+async def aggregate(
+    results: Channel[ChunkResult],
+    *,
+    record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
+    count: Callable[[Sequence[ChunkResult]], None],
+    gate: OrderGate,
+) -> None:
+    """Handle results until the channel ends. Those that arrive together become durable together.
+
+    What is being made durable when this is cancelled is counted all the same: the journal can't be called back.
+
+    Args:
+        results: from the uploader workers.
+        record: returns when the results are durable.
+        count: takes results that are durable into the sums; may ask the run to stop.
+        gate: holds the chunks until then.
+    """
+
+    async def settle(arrived: Sequence[ChunkResult]) -> None:
+        await record(arrived)
+        count(arrived)
+        for result in arrived:
+            gate.release(result.chunk)
+
+    while arrived := await results.receive_all():
+        await asyncio.shield(settle(arrived))
+        del arrived  # who waits for more keeps no chunk alive: they are large

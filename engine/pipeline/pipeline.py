@@ -1,0 +1,123 @@
+"""The pipeline: producer → chunker → uploader workers → aggregator, wired in one place. Read this first.
+
+    source ─► produce(cut(…)) ─► chunks ─► admit ─► ready ─► upload × n ─► results ─► aggregate ─► journal
+               thread             channel   order    channel  the network   channel    durable
+
+Data flows left to right through bounded channels; nothing flows back but results. The order gate lets through as many
+chunks as there are workers and waits for a durable result before the next. So no more than these can have been sent
+without a trace when the process is killed, and so the memory is bounded: see `chunks_alive_max`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from engine.api import BulkApi
+from engine.pipeline.admission import OrderGate
+from engine.pipeline.aggregator import aggregate
+from engine.pipeline.channel import Channel
+from engine.pipeline.producer import produce
+from engine.pipeline.traffic import Traffic
+from engine.pipeline.uploader import upload
+from engine.values import Chunk, ChunkResult, EngineError, Interrupted, Stop
+
+CHUNKS_QUEUED = 2
+
+Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
+
+
+def chunks_alive_max(workers: int) -> int:
+    """Return how many chunks exist at once at the most.
+
+    Those that were let through; for a moment as many whose results have just become durable; the queue before the gate,
+    one on each side of it, and the one being cut. Each is at most `upload.max_body_bytes` plus its ids.
+    """
+    return 2 * workers + CHUNKS_QUEUED + 3
+
+
+async def run_pipeline(
+    chunks: Iterable[Chunk],
+    *,
+    api: BulkApi,
+    traffic: Traffic,
+    workers: int,
+    record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
+    count: Callable[[Sequence[ChunkResult]], None],
+    stop: Stop,
+    drain_timeout_s: float,
+    produce: Produce = produce,
+) -> None:
+    """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
+
+    After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
+
+    Raises:
+        EngineError: the reason of the stop, or what the source or the journal raised.
+    """
+    cut: Channel[Chunk] = Channel(CHUNKS_QUEUED)
+    ready: Channel[Chunk] = Channel(workers)
+    results: Channel[ChunkResult] = Channel(workers)
+    gate = OrderGate(chunks_max=workers)
+    try:
+        async with asyncio.TaskGroup() as group:
+            production = group.create_task(_produce(produce, chunks, cut, stop))
+            admission = group.create_task(_admit(cut, ready, gate))
+            uploads = [
+                group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop)) for _ in range(workers)
+            ]
+            aggregation = group.create_task(aggregate(results, record=record, count=count, gate=gate))
+            drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
+            await asyncio.wait([admission, *uploads])
+            await results.close()
+            await asyncio.wait([aggregation])
+            drain.cancel()
+    except* EngineError as failures:
+        raise _first(failures) from None
+    if stop.error is not None:
+        raise stop.error
+
+
+async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) -> None:
+    """Pass chunks on in order, each when no earlier unfinished one shares an id with it."""
+    try:
+        async for chunk in cut:
+            await gate.admit(chunk)
+            await ready.send(chunk)
+            del chunk  # who waits for the next one keeps no other alive
+        await ready.close()
+    finally:
+        await cut.close(discard=True)  # unless all are through, tell the producer that nobody needs the rest
+
+
+async def _produce(produce: Produce, chunks: Iterable[Chunk], cut: Channel[Chunk], stop: Stop) -> None:
+    """A source that fails stops the run as a signal would: what is in flight may finish."""
+    try:
+        await produce(chunks, cut)
+    except EngineError as error:
+        stop.request(error)
+
+
+async def _drain(
+    stop: Stop, beginnings: Iterable[asyncio.Task[None]], ready: Channel[Chunk], drain_timeout_s: float
+) -> None:
+    """After a stop: let nothing more begin, then give what is in flight its time.
+
+    The producer is not waited for: it may be waiting itself, for more of an endless standard input.
+    """
+    await stop.wait()
+    for task in beginnings:
+        task.cancel()
+    await ready.close(discard=True)
+    await asyncio.sleep(drain_timeout_s)
+    raise stop.error or Interrupted("stopped")
+
+
+def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if not isinstance(first, EngineError):
+        raise TypeError("an except* clause yields what it names")
+    return first

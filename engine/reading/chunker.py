@@ -1,0 +1,220 @@
+"""Blocks of any size in, chunks of the right size out. Pure.
+
+A chunk closes at `records_max` records or before its lines would exceed `lines_bytes_max`, whichever comes first.
+Records of one id are merged, later values winning, so the ids of a chunk are pairwise different. Where the chunks
+are cut depends on nothing but what the source yields and the two limits, which lets an interrupted run resume; and not
+on how the source cuts its blocks, unless so much of it is refused that `REFUSALS_MAX` matters.
+
+The ids of a source are looked at only here; a chunk that is closed keeps its lines, and what is known about its ids.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from engine.reading.recent_ids import RecentIds
+from engine.values import Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
+
+REFUSALS_MAX = 1_000
+"""A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
+of records: bad input can't fill the memory."""
+
+
+class Chunker:
+    """Cuts the blocks of one pass over a source into numbered chunks.
+
+    Args:
+        records_max: how many records a chunk holds at the most.
+        lines_bytes_max: how many bytes its lines are at the most, with the newlines between them.
+        remembered: with how many chunks before it the ids of each chunk are compared at least.
+    """
+
+    def __init__(self, *, records_max: int, lines_bytes_max: int, remembered: int = 8) -> None:
+        self._records_max = records_max
+        self._lines_bytes_max = lines_bytes_max
+        self._recent = RecentIds(remembered)
+        self._seq = 0
+        self._open = _OpenChunk()
+
+    def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
+        """Yield the chunks of one whole pass over a source."""
+        for block in blocks:
+            yield from self.add(block)
+        yield from self.finish()
+
+    def add(self, block: Block) -> Iterator[Chunk]:
+        """Take the next block of the source; yield the chunks that it completes."""
+        self._open.refusals += block.refusals
+        self._open.source_bytes += block.source_bytes
+        whole = self._whole(block)
+        if whole is not None:
+            yield whole
+        else:
+            yield from self._add_runs(block)
+        if len(self._open.refusals) >= REFUSALS_MAX or self._open.refused_bytes() > self._lines_bytes_max:
+            yield self._close_open()
+
+    def finish(self) -> Iterator[Chunk]:
+        """Yield what is left at the end of the source."""
+        if self._open.lines or self._open.refusals:
+            yield self._close_open()
+
+    def _whole(self, block: Block) -> Chunk | None:
+        """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
+        if self._open.lines or len(block.ids) != self._records_max or len(block.lines) > self._lines_bytes_max:
+            return None
+        apart_from = self._recent.take(self._seq, block.ids)
+        return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
+
+    def _add_runs(self, block: Block) -> Iterator[Chunk]:
+        """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
+        ids, spans = block.ids, deque(block.spans)
+        lines = block.lines.split(b"\n") if ids else []
+        start = 0
+        while start < len(ids):
+            room = self._records_max - len(self._open.lines)
+            run = slice(start, start + room)
+            run_spans = _take(spans, room)
+            if self._open.can_extend(ids[run], lines[run], self._lines_bytes_max):
+                self._open.extend(ids[run], lines[run], run_spans)
+            else:
+                for record_id, line, place in zip(ids[run], lines[run], places(run_spans), strict=True):
+                    yield from self._add_record(record_id, line, place)
+            start += room
+            if len(self._open.lines) == self._records_max:
+                yield self._close_open()
+
+    def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
+        if len(line) > self._lines_bytes_max:
+            self._open.refusals.append(_too_large(record_id, line, place))
+            return
+        if not self._open.merge(record_id, line, place, self._lines_bytes_max):
+            yield self._close_open()
+            self._open.merge(record_id, line, place, self._lines_bytes_max)
+        if len(self._open.lines) == self._records_max:
+            yield self._close_open()
+
+    def _close_open(self) -> Chunk:
+        """Close the chunk that was filled, record by record or run by run."""
+        ids = self._open.ids
+        apart_from = self._recent.take(self._seq, ids)
+        if apart_from is None:
+            raise AssertionError("the ids of an open chunk are pairwise different")
+        return self._close(b"\n".join(self._open.lines), self._open.spans(), len(ids), apart_from)
+
+    def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
+        closed, self._open = self._open, _OpenChunk()
+        seq, self._seq = self._seq, self._seq + 1
+        return Chunk(
+            seq=seq,
+            ids=LineIds(lines, count),
+            lines=lines,
+            spans=spans,
+            refusals=closed.refusals,
+            superseded=closed.superseded,
+            source_bytes=closed.source_bytes,
+            apart_from=apart_from,
+        )
+
+
+class _OpenChunk:
+    """The chunk being filled: single lines beside their ids and places."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.refusals: list[Refusal] = []
+        self.source_bytes = 0
+        self.superseded = 0
+        self.ids: list[str] = []
+        self._index: dict[str, int] = {}  # id → position in the chunk
+        self._spans: list[Span] = []
+        self._joined_bytes = -1  # of the lines and the newlines between them
+
+    def refused_bytes(self) -> int:
+        """How much text the refusals hold."""
+        return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
+
+    def can_extend(self, ids: list[str], lines: list[bytes], bytes_max: int) -> bool:
+        """Whether a run of records fits whole: within `bytes_max`, and every id new."""
+        if self._joined_bytes + sum(map(len, lines)) + len(lines) > bytes_max:
+            return False
+        return len(set(ids)) == len(ids) and self._index.keys().isdisjoint(ids)
+
+    def extend(self, ids: list[str], lines: list[bytes], spans: list[Span]) -> None:
+        """Take a run of records that fits whole."""
+        self._index.update(zip(ids, range(len(self.ids), len(self.ids) + len(ids)), strict=True))
+        self.ids += ids
+        self.lines += lines
+        self._spans += spans
+        self._joined_bytes += sum(map(len, lines)) + len(lines)
+
+    def merge(self, record_id: str, line: bytes, place: Place, bytes_max: int) -> bool:
+        """Take one record, merged into an earlier one of its id. False, and nothing taken, if it would not fit."""
+        index = self._index.get(record_id)
+        if index is None:
+            grown = self._joined_bytes + len(line) + 1
+            if grown > bytes_max:
+                return False
+            self.extend([record_id], [line], [Span(*place, 1)])
+            return True
+        merged = merge_lines(self.lines[index], line)
+        grown = self._joined_bytes + len(merged) - len(self.lines[index])
+        if grown > bytes_max:
+            return False
+        self.lines[index] = merged
+        self._joined_bytes = grown
+        self._move(index, place)
+        self.superseded += 1
+        return True
+
+    def spans(self) -> list[Span]:
+        """Return where the records stand."""
+        return join_spans(self._spans)
+
+    def _move(self, index: int, place: Place) -> None:
+        """Say that the record at `index` now stands at `place`: where its latest values come from."""
+        if len(self._spans) != len(self.lines):
+            self._spans = [Span(*each, 1) for each in places(self._spans)]
+        self._spans[index] = Span(*place, 1)
+
+
+def _take(spans: deque[Span], count: int) -> list[Span]:
+    """Remove the places of the first `count` records from `spans`, or as many as there are, and return them."""
+    taken: list[Span] = []
+    while spans and count > 0:
+        span = spans.popleft()
+        head, tail = cut_spans([span], count)
+        taken += head
+        spans.extendleft(tail)
+        count -= span.count
+    return taken
+
+
+def merge_lines(older: bytes, newer: bytes) -> bytes:
+    """Return one canonical line with the fields of both, the newer ones winning; their bytes are kept as they are."""
+    before, after = _decoder.decode(older), _decoder.decode(newer)
+    return msgspec.json.encode(_Line(after.id, {**before.data, **after.data}))
+
+
+class _Line(msgspec.Struct):
+    id: str
+    data: dict[str, msgspec.Raw]
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def _too_large(record_id: str, line: bytes, place: Place) -> Refusal:
+    return Refusal(
+        reason="the record alone is larger than upload.max_body_bytes",
+        place=place,
+        id=record_id,
+        data=bytes(msgspec.json.decode(line, type=_Data).data),
+    )
+
+
+class _Data(msgspec.Struct):
+    data: msgspec.Raw

@@ -1,0 +1,30 @@
+"""The first records of a source, for a trial run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from engine.values import Block, Refusal, cut_spans, place_of
+
+
+def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
+    """Yield blocks until they hold `limit` valid records, the last block cut to fit; all blocks without a limit."""
+    if limit is None:
+        yield from blocks
+        return
+    for block in blocks:
+        if len(block.ids) >= limit:
+            spans, _ = cut_spans(block.spans, limit)
+            lines = b"\n".join(block.lines.split(b"\n")[:limit])
+            yield Block(block.ids[:limit], lines, spans, _up_to(block, limit), block.source_bytes)
+            return
+        limit -= len(block.ids)
+        yield block
+
+
+def _up_to(block: Block, limit: int) -> list[Refusal]:
+    """The refusals that stand before the record after the last one taken."""
+    if limit == len(block.ids):
+        return block.refusals
+    end = place_of(block.spans, limit)
+    return [refusal for refusal in block.refusals if refusal.place.path != end.path or refusal.place.row < end.row]

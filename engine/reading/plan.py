@@ -1,0 +1,53 @@
+"""From a source to chunks: what is read, and where it is cut. In this process, or in a second one (`process.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.reading.chunker import Chunker
+from engine.reading.limit import first_records
+from engine.sources import Source, SourceSpec, open_source
+from engine.values import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """Where chunks are cut: after so many records or bytes of lines; `limit` of all records are taken, the first ones.
+
+    The ids of each chunk are compared with those of `remembered` chunks before it at least.
+    """
+
+    records_max: int
+    lines_bytes_max: int
+    remembered: int = 8
+    limit: int | None = None
+
+    def cut(self, source: Source) -> Iterator[Chunk]:
+        """Read `source` once and yield its chunks.
+
+        Raises:
+            EngineError: what reading the source raises.
+        """
+        chunker = Chunker(
+            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
+        )
+        return chunker.cut(first_records(source.blocks(), self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One pass over a source, as plain values: every pass with the same values yields the same chunks."""
+
+    spec: SourceSpec
+    cutting: Cutting
+    record_bytes_max: int
+    """A record whose line is longer is refused."""
+
+    def open(self) -> Source:
+        """Find the inputs.
+
+        Raises:
+            EngineError: as `open_source` does.
+        """
+        return open_source(self.spec, block_records=self.cutting.records_max, record_bytes_max=self.record_bytes_max)

@@ -1,0 +1,254 @@
+"""The pictures of the report page: a run over time, as panels that share one axis, in HTML and inline SVG.
+
+The shapes stretch with the page while the words stay readable, because words are HTML and only shapes are SVG. Every
+value axis starts at zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from math import ceil, floor, log10
+from statistics import median
+
+from engine.report.report import LimitMove, Report
+from engine.report.timeline import Sample
+from engine.report.wording import ms_text, rate_text, seconds_text
+
+BINS_MAX = 150
+"""The most columns in a panel; more would be finer than a screen shows."""
+
+GAP_FACTOR = 5
+"""An interval so many times longer than the median one was not observed but for its end: a process had been killed."""
+
+_BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+_TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+_TICKS_MAX = 6
+
+_WIDTH, _HEIGHT = 1000.0, 100.0  # the units of a panel's shapes, whatever their size on the screen
+
+
+@dataclass(slots=True)
+class Bin:
+    """What happened in one column of a panel: counts, and the limits at its end; `covered_s` of it were observed."""
+
+    covered_s: float = 0.0
+    updated: float = 0.0
+    requests: float = 0.0
+    throttled: int = 0
+    retried: int = 0
+    in_flight: int = 0
+    rate_limit: float | None = None
+    latencies: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The mean over the requests of the bin; None without any."""
+        weight = sum(requests for _, requests in self.latencies)
+        return sum(ms * requests for ms, requests in self.latencies) / weight if weight else None
+
+    def per_s(self, count: float) -> float | None:
+        """Return `count` as a rate over the time that was observed; None if none was."""
+        return count / self.covered_s if self.covered_s else None
+
+
+def bins(timeline: Sequence[Sample], width_s: float) -> list[Bin]:
+    """Return the timeline in columns of `width_s` seconds.
+
+    What flows (records, requests) is shared out evenly where an interval crosses a border; single events (throttled,
+    retried) stay whole, in the column in which their interval ends. What was not observed is covered by no column.
+    """
+    columns = [Bin() for _ in range(max(ceil(timeline[-1].t_s / width_s), 1))] if timeline else []
+    for start_s, sample in _intervals(timeline):
+        first = min(floor(start_s / width_s), len(columns) - 1)
+        last = max(min(ceil(sample.t_s / width_s), len(columns)) - 1, first)
+        for index in range(first, last + 1):
+            overlap_s = min(sample.t_s, (index + 1) * width_s) - max(start_s, index * width_s)
+            share = overlap_s / (sample.t_s - start_s) if sample.t_s > start_s else 1.0
+            _fill(columns[index], sample, share, max(overlap_s, 0.0))
+        columns[last].throttled += sample.throttled
+        columns[last].retried += sample.retried
+    return columns
+
+
+def _intervals(timeline: Sequence[Sample]) -> list[tuple[float, Sample]]:
+    """Return each sample with the moment from which on it was observed."""
+    starts_s = [0.0, *(sample.t_s for sample in timeline[:-1])]
+    usual_s = median(sample.t_s - start_s for start_s, sample in zip(starts_s, timeline, strict=True))
+    return [
+        (start_s if sample.t_s - start_s <= GAP_FACTOR * usual_s else sample.t_s - usual_s, sample)
+        for start_s, sample in zip(starts_s, timeline, strict=True)
+    ]
+
+
+def _fill(column: Bin, sample: Sample, share: float, overlap_s: float) -> None:
+    column.covered_s += overlap_s
+    column.updated += sample.updated * share
+    column.requests += sample.requests * share
+    column.in_flight = max(column.in_flight, sample.in_flight)
+    column.rate_limit = sample.rate_limit if sample.rate_limit is not None else column.rate_limit
+    if sample.latency_ms is not None and sample.requests:
+        column.latencies.append((sample.latency_ms, sample.requests * share))
+
+
+def bin_width_s(duration_s: float) -> float:
+    """Return a width that cuts `duration_s` into at most `BINS_MAX` columns: a round one, and no finer than needed."""
+    wanted = duration_s / BINS_MAX
+    return float(next((width for width in _BIN_WIDTHS_S if width >= wanted), ceil(wanted / 3600) * 3600))
+
+
+def nice_max(value: float) -> float:
+    """Return the round number at or a little above `value` at which an axis ends; 1 for nothing."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= value * 0.999), 10 * power)
+
+
+def panels(report: Report) -> str:
+    """Return the run over time as HTML; a sentence when the run was too short for a picture."""
+    if len(report.timeline) < 2 or report.timeline[-1].t_s <= 0:
+        return "<p>The run was too short to draw.</p>"
+    width_s = bin_width_s(report.timeline[-1].t_s)
+    chart = _Chart(bins(report.timeline, width_s), width_s, report.pacing.moves)
+    limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
+    each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
+    drawn = [
+        chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), rate_text, tall=True),
+        chart.line("Latency of requests", "mean", lambda c: c.latency_ms, ms_text),
+        chart.area("Requests", "a second", lambda c: c.per_s(c.requests), rate_text, limits=limits),
+        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None, rate_text),
+    ]
+    quiet = [name for name, total in _troubles(chart.columns) if not total]
+    if "Throttled" not in quiet:
+        drawn.append(chart.bars("Throttled", f"requests refused with 429, {each}", lambda c: c.throttled, "warn"))
+    if "Retried" not in quiet:
+        drawn.append(chart.bars("Retried", f"requests sent again, {each}", lambda c: c.retried, "bad"))
+    drawn.append(chart.axis())
+    notes = ["Time is the time worked, in minutes and seconds since the start."]
+    if chart.moves:
+        notes.append("<span class=move-key></span>A limit moved.")
+    if not all(column.covered_s for column in chart.columns):
+        notes.append("In a gap nothing was recorded, as when a process was killed.")
+    if quiet:
+        notes.append(f"No request was {' or '.join(name.lower() for name in quiet)}.")
+    return f"{''.join(drawn)}<p class=note>{' '.join(notes)}</p>"
+
+
+def _troubles(columns: Sequence[Bin]) -> list[tuple[str, float]]:
+    return [("Throttled", sum(c.throttled for c in columns)), ("Retried", sum(c.retried for c in columns))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """Draws panels over the same columns of time."""
+
+    columns: Sequence[Bin]
+    width_s: float
+    moves: Sequence[LimitMove]
+
+    @property
+    def end_s(self) -> float:
+        return len(self.columns) * self.width_s
+
+    def area(
+        self,
+        title: str,
+        unit: str,
+        value: Callable[[Bin], float | None],
+        text: Callable[[float], str],
+        *,
+        limits: Sequence[float | None] = (),
+        tall: bool = False,
+    ) -> str:
+        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one.
+
+        Both have gaps where nothing was observed.
+        """
+        values = [value(column) for column in self.columns]
+        peak = max((each for each in values if each is not None), default=0.0)
+        top = nice_max(max([peak, *(limit for limit in limits if limit is not None)]))
+        shapes = f'<path class=area d="{self._filled(values, top)}"/>'
+        label = f"peak {text(peak)}"
+        if any(limit is not None for limit in limits):
+            shapes += f'<path class=limit d="{self._line(limits, top)}"/>'
+            label = f"{label}, <span class=limit-key></span>allowed at the end {text(_last(limits))}"
+        return self._panel(title, unit, label, shapes, text(top), tall=tall)
+
+    def line(self, title: str, unit: str, value: Callable[[Bin], float | None], text: Callable[[float], str]) -> str:
+        """Return a panel with a line in steps, with gaps where there is no value."""
+        values = [value(column) for column in self.columns]
+        known = [each for each in values if each is not None] or [0.0]
+        top = nice_max(max(known))
+        shapes = f'<path class=line d="{self._line(values, top)}"/>'
+        return self._panel(title, unit, f"peak {text(max(known))}", shapes, text(top))
+
+    def bars(self, title: str, unit: str, value: Callable[[Bin], float], kind: str) -> str:
+        """Return a panel with a bar for each column in which something happened."""
+        values = [value(column) for column in self.columns]
+        top = nice_max(max(values))
+        step = _WIDTH / len(values)
+        shapes = "".join(
+            f'<rect class={kind} x="{index * step:.1f}" width="{step * 0.8:.1f}" '
+            f'y="{_HEIGHT * (1 - each / top):.1f}" height="{_HEIGHT * each / top:.1f}"/>'
+            for index, each in enumerate(values)
+            if each > 0
+        )
+        return self._panel(title, unit, f"{rate_text(sum(values))} in all", shapes, rate_text(top))
+
+    def axis(self) -> str:
+        """Return the time axis that all panels share."""
+        step_s = next((s for s in _TICK_STEPS_S if self.end_s / s <= _TICKS_MAX), ceil(self.end_s / _TICKS_MAX))
+        ticks = "".join(
+            f'<span style="left:{100 * step_s * n / self.end_s:.2f}%">{_clock(step_s * n)}</span>'
+            for n in range(floor(self.end_s / step_s) + 1)
+        )
+        return f"<div class=axis aria-hidden=true>{ticks}</div>"
+
+    def _filled(self, values: Sequence[float | None], top: float) -> str:
+        """Return the path of an area in steps down to zero, one for each stretch of values."""
+        step, path = _WIDTH / len(values), []
+        for index, value in enumerate(values):
+            if value is not None:
+                begins = index == 0 or values[index - 1] is None
+                ends = index + 1 == len(values) or values[index + 1] is None
+                path.append(f"M{index * step:.1f} {_HEIGHT:g}" if begins else "")
+                path.append(f"V{_HEIGHT * (1 - value / top):.1f}H{(index + 1) * step:.1f}")
+                path.append(f"V{_HEIGHT:g}Z" if ends else "")
+        return "".join(path)
+
+    def _line(self, values: Sequence[float | None], top: float) -> str:
+        """Return the path of a line in steps that is lifted where there is no value."""
+        step, path, drawing = _WIDTH / len(values), [], False
+        for index, value in enumerate(values):
+            if value is not None:
+                y = f"{_HEIGHT * (1 - value / top):.1f}"
+                path.append(f"V{y}" if drawing else f"M{index * step:.1f} {y}")
+                path.append(f"H{(index + 1) * step:.1f}")
+            drawing = value is not None
+        return "".join(path)
+
+    def _panel(self, title: str, unit: str, label: str, shapes: str, top: str, *, tall: bool = False) -> str:
+        """Return a panel; `label` is HTML, all other words are text."""
+        marks = "".join(
+            f'<path class=move d="M{_WIDTH * move.t_s / self.end_s:.1f} 0V{_HEIGHT:g}"/>' for move in self.moves[-40:]
+        )
+        name = escape(f"{title}, {unit}, over {seconds_text(self.end_s)} of work")
+        return (
+            f"<figure><figcaption><b>{escape(title)}</b> <span>{escape(unit)}</span><em>{label}</em></figcaption>"
+            f'<div class="plot{" tall" if tall else ""}"><i>{escape(top)}</i><i>0</i>'
+            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio=none role=img>'
+            f"<title>{name}</title>{shapes}{marks}</svg></div></figure>"
+        )
+
+
+def _last(values: Sequence[float | None]) -> float:
+    return next(value for value in reversed(values) if value is not None)
+
+
+def _clock(seconds: float) -> str:
+    """Return a moment of the run as `0:00`, `12:30`, `1:02:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

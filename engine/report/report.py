@@ -1,0 +1,162 @@
+"""The report: what a run did, as one value that is written at its end and read again by `status` and the next night.
+
+The values know nothing about how they look: `summary.py` and `page.py` render them. They hold counts, times, ids
+and reasons, never record data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from random import Random
+
+import orjson
+
+from engine.report.latency import Latency
+from engine.report.timeline import Sample
+from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
+
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+
+LIMIT_MOVES_MAX = 200
+"""The most moves of the learned limits a report keeps, the latest ones."""
+
+
+class RunStatus(StrEnum):
+    """How a run stands at the end of a process."""
+
+    SUCCEEDED = "succeeded"
+    """Every record read was delivered or needed no update."""
+    PARTIAL = "partial"
+    """Finished, but some records were not accepted."""
+    INTERRUPTED = "interrupted"
+    """Not finished; the same command resumes it."""
+    FAILED = "failed"
+    """Stopped for something that a person must look at first."""
+
+
+def status_of(exit_code: int) -> RunStatus:
+    """Return the status that a report with this exit code has."""
+    if exit_code == ExitCode.OK:
+        return RunStatus.SUCCEEDED
+    if exit_code == ExitCode.SOME_NOT_ACCEPTED:
+        return RunStatus.PARTIAL
+    return RunStatus.INTERRUPTED if exit_code == ExitCode.INTERRUPTED else RunStatus.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class LimitMove:
+    """A learned limit moved: when (seconds of work since the start), what it is now, and why it moved."""
+
+    t_s: float
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """The limits that were learned, as they stood at the end (None: never found), and how they got there."""
+
+    rate_limit: float | None = None
+    in_flight_limit: int | None = None
+    moves: list[LimitMove] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run did, over all its processes. `report.json` is this value; its keys are promised in the README.
+
+    Times are ISO 8601 in UTC with milliseconds and a `Z`; `finished_at` is when the last process of the run ended.
+    `duration_s` is the time worked, summed over the processes of the run, without the pauses between them.
+    """
+
+    run_id: str
+    status: RunStatus
+    exit_code: int
+    campaign_id: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    duration_s: float = 0.0
+    resumes: int = 0
+    records: RecordCounts = field(default_factory=RecordCounts)
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    reasons: list[Reason] = field(default_factory=list)
+    kind: str = "sync"
+    """`sync` or `replay`."""
+    limit: int | None = None
+    """Only so many records were wanted (`--limit`); None when it was all of them."""
+    message: str = ""
+    """Why it stopped before its end, in one sentence; empty when it did not."""
+    source: str = ""
+    """What was read, as a label for people."""
+    config_path: str = ""
+    """The configuration it ran with, for the commands a person types next; empty for a library call."""
+    latency_ms: Latency | None = None
+    throttled_s: float = 0.0
+    """How long the run held back because the API said so, in seconds."""
+    bytes_sent: int = 0
+    pacing: Pacing = field(default_factory=Pacing)
+    timeline: list[Sample] = field(default_factory=list)
+
+    @property
+    def not_accepted(self) -> int:
+        """Records that need a person: refused here, refused by the API, or left unproven by it."""
+        return self.records.invalid + self.records.rejected + self.records.unknown
+
+    @property
+    def records_per_s(self) -> float:
+        """Records settled by the API for each second worked; 0 when no time passed."""
+        return self.records.sent / self.duration_s if self.duration_s > 0 else 0.0
+
+
+def new_run_id(now: datetime, random: Random) -> str:
+    """Return an id for a run that starts `now`, such as `20261123T020000Z-07b3f9`.
+
+    Ids sort by time: the second, then its milliseconds in three hex digits, then three random ones.
+    """
+    utc = now.astimezone(UTC)
+    return f"{utc:%Y%m%dT%H%M%SZ}-{utc.microsecond // 1000:03x}{random.randrange(16**3):03x}"
+
+
+def iso(moment: datetime) -> str:
+    """Return `moment` in UTC as reports write it, such as `2026-11-23T02:00:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def to_json(report: Report) -> bytes:
+    """Return `report.json`: indented for people, with one line for each sample of the timeline."""
+    values = {f.name: getattr(report, f.name) for f in fields(report)}
+    values["pacing"] = {
+        "rate_limit": report.pacing.rate_limit,
+        "in_flight_limit": report.pacing.in_flight_limit,
+        "moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:]),
+    }
+    values["reasons"] = [
+        Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
+    ]
+    values["timeline"] = _one_a_line(report.timeline)
+    return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _encodable(text: str) -> str:
+    """Return `text` with `?` for the lone surrogates that an invalid id may hold and JSON cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _one_a_line(values: Iterable[Sample | LimitMove]) -> orjson.Fragment:
+    lines = b",\n    ".join(orjson.dumps(value) for value in values)
+    return orjson.Fragment(b"[\n    " + lines + b"\n  ]" if lines else b"[]")
+
+
+def from_json(data: bytes) -> Report:
+    """Read a report that this or another version wrote: unknown keys are ignored, later ones may be missing.
+
+    Raises:
+        ValueError: it is not a report; the message says what is wrong.
+    """
+    import msgspec  # here, because it is slow to import and only needed to read reports
+
+    return msgspec.json.decode(data, type=Report)  # its errors are ValueErrors

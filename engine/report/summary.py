@@ -1,0 +1,163 @@
+"""The end of a run on a terminal: the verdict first, then the sums, then what to type next; plain text or ANSI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from engine.report.report import REPORT_HTML, Report, RunStatus
+from engine.report.wording import (
+    STATE_MEANINGS,
+    bytes_text,
+    counted,
+    example_ids,
+    limits_text,
+    ms_text,
+    next_steps,
+    rate_text,
+    seconds_text,
+    shown,
+    verdict,
+)
+from engine.values import Reason
+
+REASONS_MAX = 10
+"""The most reasons the summary lists; the report page and `report.json` have them all."""
+
+_VERDICT_STYLES = {
+    RunStatus.SUCCEEDED: "1;32",  # bold green
+    RunStatus.PARTIAL: "1;33",  # bold yellow
+    RunStatus.INTERRUPTED: "1;33",
+    RunStatus.FAILED: "1;31",  # bold red
+}
+
+
+def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether colours are wanted on `stream` (see no-color.org; a dumb terminal has none)."""
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bool = False, width: int = 100) -> str:
+    """Return the summary of a run, in lines of about `width` characters, ending in a newline.
+
+    `run_dir` is where its files are; `config_path` is the configuration as the user named it.
+    """
+    pen = _Pen(color)
+    sections = [
+        [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
+        _sums(report, pen),
+        _effort(report, pen),
+        _reasons(report.reasons, pen, width),
+        _files(report, run_dir, pen),
+        _next(report, config_path, pen),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+class _Pen:
+    """Writes with ANSI styles, or plainly."""
+
+    def __init__(self, color: bool) -> None:
+        self._color = color
+
+    def style(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._color and text else text
+
+    def title(self, text: str) -> str:
+        return self.style(text, "1")
+
+    def aside(self, text: str) -> str:
+        return self.style(text, "2")
+
+
+def _sums(report: Report, pen: _Pen) -> list[str]:
+    """Say what became of the records: read and updated always, the other states only where there are any."""
+    records = report.records
+    shares = [("read", records.read, f"from {shown(report.source)}" if report.source else "")]
+    for state, meaning in STATE_MEANINGS.items():
+        count = getattr(records, state)
+        if count or state == "updated":
+            shares.append((state, count, meaning))
+    digits = max(len(f"{count:,}") for _, count, _ in shares)
+    return [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
+
+
+def _effort(report: Report, pen: _Pen) -> list[str]:
+    """Say what it took: time and rate, requests, latencies, retries, limits."""
+    rows = [("took", _took(report))]
+    if report.requests.sent:
+        rows.append(("requests", _requests(report)))
+    if latency := report.latency_ms:
+        rows.append(
+            (
+                "latency",
+                f"median {ms_text(latency.p50)}, 95% within {ms_text(latency.p95)}, "
+                f"99% within {ms_text(latency.p99)}, slowest {ms_text(latency.max)}",
+            )
+        )
+    if report.throttled_s >= 0.05:
+        rows.append(("held back", f"{seconds_text(report.throttled_s)}, because the API asked for it"))
+    if limits := limits_text(report):
+        rows.append(("limits", limits))
+    return [f"  {name:<10}  {text}" for name, text in rows]
+
+
+def _took(report: Report) -> str:
+    parts = [seconds_text(report.duration_s)]
+    if report.records.sent:
+        parts.append(f"{rate_text(report.records_per_s)} records/s")
+    if report.bytes_sent:
+        parts.append(f"{bytes_text(report.bytes_sent)} sent")
+    if report.resumes:
+        parts.append(f"resumed {counted(report.resumes, 'time')}")
+    return ", ".join(parts)
+
+
+def _requests(report: Report) -> str:
+    requests = report.requests
+    outcomes = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("succeeded", requests.succeeded),
+            ("throttled (429)", requests.throttled),
+            ("failed", requests.failed),
+        )
+        if count
+    ]
+    isolating = f"; {requests.split:,} of them to isolate records" if requests.split else ""
+    return f"{requests.sent:,}: {', '.join(outcomes)}{isolating}"
+
+
+def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
+    """List why records were not accepted, the most frequent first, each with a few ids to look at."""
+    if not reasons:
+        return []
+    ranked = sorted(reasons, key=lambda r: (-r.count, r.outcome, r.reason))[:REASONS_MAX]
+    digits = max(len(f"{r.count:,}") for r in ranked)
+    indent = " " * (digits + 14)
+    room = max(width - len(indent), 20)
+    lines = [pen.title("Not accepted")]
+    for reason in ranked:
+        lines.append(f"  {reason.count:>{digits},}  {reason.outcome:<8}  {shown(reason.reason, room)}")
+        if ids := example_ids(reason):
+            lines.append(indent + pen.aside(shown(f"id {', '.join(ids)}", room)))
+    if len(reasons) > REASONS_MAX:
+        lines.append(f"  and {counted(len(reasons) - REASONS_MAX, 'more reason')} in the report")
+    return lines
+
+
+def _files(report: Report, run_dir: Path, pen: _Pen) -> list[str]:
+    lines = [pen.title("Files"), f"  {run_dir / REPORT_HTML}"]
+    if report.not_accepted:
+        lines.append(f"  {run_dir / 'rejected.ndjson'}")
+    return lines
+
+
+def _next(report: Report, config_path: str, pen: _Pen) -> list[str]:
+    lines = []
+    for step in next_steps(report, config_path):
+        lines.append(f"  {step.why}")
+        if step.command:
+            lines.append("    " + pen.title(step.command))
+    return [pen.title("Next"), *lines] if lines else []

@@ -1,0 +1,68 @@
+"""Who hears about a run: the health check, the operator's command, and the metrics file. None of them can fail it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from engine.outlets import MetricValues, get_logger, ping_end, ping_no_run, ping_start, run_command, write_metrics_file
+from engine.report import REPORT_JSON, Report
+from engine.run.active_run import ActiveRun
+from engine.settings import NotifyTable, Settings
+
+
+async def announce_start(table: NotifyTable) -> None:
+    """Tell the health check that a run starts."""
+    if table.healthcheck_url:
+        _log(await asyncio.to_thread(ping_start, table.healthcheck_url))
+
+
+async def announce_end(settings: Settings, report: Report, run_dir: Path) -> None:
+    """Tell the health check and the operator's command how a run ended."""
+    table = settings.notify
+    if table.healthcheck_url:
+        _log(await asyncio.to_thread(ping_end, table.healthcheck_url, report))
+    if table.command:
+        secrets = (settings.api.token_env,)
+        path = run_dir / REPORT_JSON
+        _log(await asyncio.to_thread(run_command, table.command, report, path, secret_names=secrets))
+
+
+def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValues:
+    """Return what a run shows to Prometheus: as it stands now, or as it ended."""
+    traffic, pacing, now_s = active.traffic, active.pacing, time.time()
+    return MetricValues(
+        campaign_id=active.campaign_id,
+        records=report.records if report else active.counts,
+        requests=report.requests if report else replace(traffic.requests),
+        duration_s=report.duration_s if report else active.worked_s,
+        latency=active.telemetry.latencies,
+        statuses=active.telemetry.statuses,
+        throttled_s=active.throttled_s,
+        retries=active.retries,
+        in_flight=traffic.turnstile.in_flight,
+        rate_limit=pacing.rate_limit,
+        in_flight_limit=pacing.in_flight_limit,
+        exit_code=report.exit_code if report else None,
+        finished_at_s=now_s if report else None,
+        last_success_s=now_s if report and report.exit_code == 0 else None,
+    )
+
+
+def write_metrics(table: NotifyTable, values: MetricValues) -> None:
+    """Write the metrics file, if one is wanted."""
+    if table.prometheus_textfile is not None:
+        _log(write_metrics_file(table.prometheus_textfile, values))
+
+
+def announce_no_run(table: NotifyTable, exit_code: int) -> None:
+    """Tell the health check that there will be no report, because a run could not begin or met a bug."""
+    if table.healthcheck_url:
+        _log(ping_no_run(table.healthcheck_url, exit_code))
+
+
+def _log(problem: str | None) -> None:
+    if problem:
+        get_logger().warning("not_announced", message=problem)

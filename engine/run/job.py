@@ -1,0 +1,69 @@
+"""What is to be done, as plain values made of the settings. Quick to import: a second process starts reading by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.api import Endpoint
+from engine.reading import Cutting, Reading
+from engine.settings import Settings
+from engine.sources import Source
+from engine.values import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: `identity` holds every setting that decides what is sent, by its dotted name."""
+
+    kind: str
+    source: Source
+    chunks: Callable[[], Iterator[Chunk]]
+    """Reads the source once, from its start."""
+    identity: Mapping[str, Any]
+    fresh: bool = False
+    limit: int | None = None
+    of_rejects: bool = False
+    """Whether these are records that were rejected before: there may be none, and any share of them may fail again."""
+    config_path: str = ""
+
+
+def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None) -> Endpoint:
+    """Return where the records go, as plain values."""
+    table = settings.api
+    return Endpoint(
+        url=table.url,
+        campaign_id=table.campaign_id,
+        read_token=read_token or table.read_token,
+        org_id=table.org_id,
+        timeout_s=table.timeout_s,
+        ca_file=str(table.ca_file) if table.ca_file else None,
+        proxy=table.proxy,
+        connections=settings.upload.concurrency,
+    )
+
+
+def reading_of(settings: Settings, limit: int | None) -> Reading:
+    """Return how the source is read and cut, as plain values."""
+    upload = settings.upload
+    envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
+    return Reading(
+        settings.source.spec(),
+        Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit),
+        record_bytes_max=upload.max_body_bytes,
+    )
+
+
+def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
+    """Return the settings that decide what is sent where: a resumed run must have the same."""
+    source = settings.source.model_dump(mode="json")
+    return {
+        "api.url": settings.api.url,
+        "api.campaign_id": settings.api.campaign_id,
+        "api.org_id": settings.api.org_id,
+        **{f"source.{key}": value for key, value in source.items()},
+        "upload.batch_size": settings.upload.batch_size,
+        "upload.max_body_bytes": settings.upload.max_body_bytes,
+        "--limit": limit,
+    }

@@ -1,0 +1,143 @@
+"""`replay`: send again what an earlier run could not deliver, and nothing that is out of date by now.
+
+The reject file of a run is a source like any other. Left out is what a later run has read since, or the same run has
+delivered later on in its source (the journal knows): an old value must not overwrite a newer one. What was invalid
+stays so until the source is mended, so it is left out, too. An interrupted replay is not resumed but run again: what it
+has settled waits no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine.outlets import NoProgress, ProgressDisplay, get_logger
+from engine.report import Report
+from engine.run.job import Job, reading_of
+from engine.run.lifecycle import carry_out
+from engine.settings import Settings
+from engine.state import REJECTED, Journal, Undelivered, id_digest
+from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans
+
+
+async def replay(
+    settings: Settings,
+    run_id: str | None = None,
+    *,
+    stop: Stop | None = None,
+    display: ProgressDisplay | None = None,
+    config_path: str = "",
+) -> Report:
+    """Send again what run `run_id` could not deliver; by default, the latest run with something that waits.
+
+    Raises:
+        EngineError: the replay could not begin; nothing was sent.
+    """
+    shown = display or NoProgress()
+    plan = partial(_plan, settings=settings, run_id=run_id, display=shown, config_path=config_path)
+    return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+
+
+def _plan(
+    journal: Journal, *, settings: Settings, run_id: str | None, display: ProgressDisplay, config_path: str
+) -> Job:
+    chosen = run_id or journal.latest_run_to_replay(settings.api.campaign_id)
+    if chosen is None:
+        raise ConfigError("there is no run to replay in this state directory for api.campaign_id")
+    undelivered = journal.undelivered_by(chosen)
+    path = journal.run_dir(chosen) / REJECTED
+    if undelivered is None or not path.exists():
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
+    if undelivered.campaign_id != settings.api.campaign_id:
+        raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
+    source = RejectFile(path, undelivered, settings.upload.batch_size, display)
+    chunks = partial(reading_of(settings, None).cutting.cut, source)
+    identity = {"replayed_run": chosen}
+    return Job("replay", source, chunks, identity, fresh=True, of_rejects=True, config_path=config_path)
+
+
+@dataclass(slots=True)
+class RejectFile:
+    """A reject file as a source: of each line that may be sent again, its record."""
+
+    path: Path
+    undelivered: Undelivered
+    block_records: int
+    display: ProgressDisplay
+    outdated: int = 0
+    invalid: int = 0
+    paths: tuple[str, ...] = field(init=False)
+    label: str = field(init=False)
+    total_bytes: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.paths = (str(self.path),)
+        self.label = str(self.path)
+        self.total_bytes = self.undelivered.file_bytes
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the records that were rejected or left unknown, and of which nothing newer was delivered or read."""
+        self.outdated = self.invalid = 0
+        with self.path.open("rb") as file:
+            yield from self._blocks(enumerate(file, 1))
+        self._tell_what_is_left_out()
+
+    def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:
+        ids: list[str] = []
+        lines: list[bytes] = []
+        spans: list[Span] = []
+        source_bytes = 0
+        position = 0
+        for row, line in rows:
+            if position == self.undelivered.file_bytes:
+                break  # what follows was never committed
+            reject = self._wanted(row, line, position)
+            position += len(line)
+            source_bytes += len(line)
+            if reject is not None:
+                ids.append(reject.id)
+                lines.append(msgspec.json.encode(_Record(reject.id, reject.data)))
+                spans.append(Span(str(self.path), row, 1))
+            if len(ids) == self.block_records:
+                yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
+                ids, lines, spans, source_bytes = [], [], [], 0
+        yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
+
+    def _wanted(self, row: int, line: bytes, position: int) -> _Reject | None:
+        try:
+            reject = _decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise SourceUntrusted(f"{self.path}, row {row}: not a line of a reject file") from error
+        if reject.outcome == Outcome.INVALID:
+            self.invalid += 1
+            return None
+        first = self.undelivered.first.get(id_digest(reject.id))
+        if first is None or position < first:
+            self.outdated += 1
+            return None
+        return reject
+
+    def _tell_what_is_left_out(self) -> None:
+        if self.outdated:
+            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
+        if self.invalid:
+            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
+        get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
+
+
+class _Record(msgspec.Struct):
+    id: str
+    data: msgspec.Raw
+
+
+class _Reject(msgspec.Struct):
+    outcome: str
+    id: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_decoder = msgspec.json.Decoder(_Reject)

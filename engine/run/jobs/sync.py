@@ -1,0 +1,48 @@
+"""The jobs: the main one, every record of the source once through the pipeline, and the same for given records."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from engine.outlets import ProgressDisplay
+from engine.reading import ReaderProcess, pays
+from engine.report import Report
+from engine.run.job import Job, identity_of, reading_of
+from engine.settings import Settings
+from engine.values import Stop
+
+
+async def sync(
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    limit: int | None = None,
+    stop: Stop | None = None,
+    display: ProgressDisplay | None = None,
+    config_path: str = "",
+) -> Report:
+    """Bring every record of the source to the API, resuming an interrupted run of the same source and settings.
+
+    Args:
+        settings: made by `engine.config.load` or `from_tables`.
+        fresh: start over instead of resuming.
+        limit: only so many records, the first ones.
+        stop: lets the caller ask for a graceful end.
+        display: shows progress.
+        config_path: where the settings came from, for the commands that the report suggests.
+
+    Raises:
+        EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
+    """
+    reading = reading_of(settings, limit)
+    source = reading.open()
+    reader = ReaderProcess(reading) if pays(source.total_bytes) else None
+    chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
+    job = Job("sync", source, chunks, identity_of(settings, limit), fresh, limit, config_path=config_path)
+    try:
+        from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
+
+        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
+    finally:
+        if reader:
+            reader.close()

@@ -1,0 +1,167 @@
+"""How a run begins and how it ends: what `sync`, `replay` and `push` have in common.
+
+The run is begun or resumed in the journal, worked on by `ActiveRun`, and written down: journal, report, metrics, and
+whoever wants to hear about it. The pipeline itself knows nothing of settings, journals or displays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import Random
+
+from engine.api import HttpBulkApi
+from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, render_metrics, serving
+from engine.report import Report, iso, new_run_id, previous_report, write_report
+from engine.run.active_run import ActiveRun
+from engine.run.announce import announce_end, announce_start, metric_values, write_metrics
+from engine.run.guards import check_size
+from engine.run.job import Job, endpoint_of
+from engine.settings import Settings
+from engine.sources import FileFingerprint, differences, fingerprint
+from engine.state import RUNS, Journal, OwnThread, Run
+from engine.values import EngineError, SourceUntrusted, Stop
+
+UPKEEP_S = 10.0
+"""How often metrics and telemetry of a run under way are written down."""
+
+Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
+
+
+async def carry_out(
+    plan: Callable[[Journal], Job],
+    settings: Settings,
+    *,
+    stop: Stop,
+    display: ProgressDisplay | None = None,
+    read_token: Callable[[], str] | None = None,
+) -> Report:
+    """Run the job that `plan` makes to its end, or as far as it gets; return the report, written into the state, too.
+
+    Raises:
+        EngineError: the run could not even begin; nothing was sent.
+    """
+    endpoint = endpoint_of(settings, read_token)
+    api = HttpBulkApi(endpoint)  # reads the token: without one there is no reason to go on
+    async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
+        job = await thread.call(plan, thread.value)
+        fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))
+        try:
+            run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
+            bind_to_logs(run_id=run.id)
+            active = ActiveRun(
+                job,
+                settings,
+                thread=thread,
+                run=run,
+                counts=await thread.call(thread.value.counts, run),
+                fingerprinting=fingerprinting,
+                learned=await thread.call(thread.value.learned, _limits_of(settings)),
+                stop=stop,
+            )
+            await announce_start(settings.notify)
+            async with _observed(active, run, settings, thread, stop):
+                error = await active.work(api, display or NoProgress())
+            return await _conclude(active, run, error, settings, thread)
+        finally:
+            fingerprinting.cancel()
+
+
+async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerprinting) -> Run | None:
+    """Take up the unfinished run of this kind, if there is one and it is still about the same records."""
+    run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
+    if run is None:
+        return None
+    _refuse_other_settings(run, job)
+    if run.fingerprint is not None:  # else it was killed before anything counted, and reads from the beginning
+        _refuse_other_source(run, await asyncio.shield(fingerprinting))
+    await thread.call(thread.value.resume, run)
+    get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
+    return run
+
+
+async def _begin(job: Job, settings: Settings, thread: OwnThread[Journal]) -> Run:
+    if not job.of_rejects and (settings.guard.min_records or settings.guard.max_shrink):
+        await asyncio.to_thread(check_size, job.source, settings.guard, settings.state.dir, job.limit)
+    now = datetime.now(UTC)
+    run_id = new_run_id(now, Random())  # noqa: S311 - an id is no secret
+    run = Run(run_id, job.kind, settings.api.campaign_id, iso(now), job.identity)
+    await thread.call(thread.value.begin, run)
+    get_logger().info("run_begun", run_id=run.id, source=job.source.label)
+    return run
+
+
+def _refuse_other_settings(run: Run, job: Job) -> None:
+    changed = sorted(key for key in {*run.identity, *job.identity} if run.identity.get(key) != job.identity.get(key))
+    if changed:
+        raise SourceUntrusted(
+            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
+            "or start over with --fresh"
+        )
+
+
+def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
+    changed = differences(run.fingerprint or {}, now)
+    if changed:
+        raise SourceUntrusted(
+            f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "
+            "or start over with --fresh"
+        )
+
+
+async def _conclude(
+    active: ActiveRun, run: Run, error: EngineError | None, settings: Settings, thread: OwnThread[Journal]
+) -> Report:
+    """Write down how it ended: in the journal, in the report, and for those who want to hear about it."""
+    journal, call = thread.value, thread.call
+    report = await active.report(error)
+    await call(
+        journal.finish,
+        run,
+        finished=active.finished,
+        worked_s=report.duration_s,
+        requests=report.requests,
+        telemetry=active.telemetry_json(),
+    )
+    await call(journal.learn, _limits_of(settings), active.traffic.pacer.to_json())
+    previous = previous_report(settings.state.dir / RUNS, run.id)
+    await call(write_report, report, journal.run_dir(run.id), previous=previous)
+    await asyncio.to_thread(write_metrics, settings.notify, metric_values(active, report))
+    await announce_end(settings, report, journal.run_dir(run.id))
+    return report
+
+
+@asynccontextmanager
+async def _observed(
+    active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop
+) -> AsyncIterator[None]:
+    """Let the world see the run while it is under way."""
+    upkeep = asyncio.create_task(_keep_up(active, run, settings, thread, stop))
+    try:
+        async with serving(settings.notify.prometheus_port, lambda: render_metrics(metric_values(active))):
+            yield
+    finally:
+        upkeep.cancel()
+        await asyncio.wait([upkeep])
+
+
+async def _keep_up(active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop) -> None:
+    """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
+    save = thread.value.save_telemetry
+    try:
+        while True:
+            await asyncio.to_thread(write_metrics, settings.notify, metric_values(active))
+            await asyncio.sleep(UPKEEP_S)
+            requests = replace(active.traffic.requests)
+            telemetry = active.telemetry_json()
+            await thread.call(save, run, worked_s=active.worked_s, requests=requests, telemetry=telemetry)
+    except EngineError as error:  # a journal that fails must not fail in silence
+        stop.request(error)
+
+
+def _limits_of(settings: Settings) -> str:
+    """The name under which the limits of an API are kept for the next night."""
+    return f"limits of {settings.api.url}"

@@ -1,0 +1,135 @@
+"""The settings from a TOML file, from variables that override it, or from values."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from engine.settings.mistakes import mistakes_in, nearest, report
+from engine.settings.tables import Settings, Table
+from engine.values import ConfigError
+
+CONFIG_BYTES_MAX = 1_000_000
+"""A larger file is certainly not a configuration (a source given by mistake, say)."""
+
+VARIABLE_PREFIX = "ENGINE_"
+
+
+def load(
+    path: Path, *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Mapping[str, object]] | None = None
+) -> Settings:
+    """Read the settings from the TOML file at `path`; variables go before the file, `overrides` before both.
+
+    Relative paths in the file are relative to the working directory, as if they were typed in a shell there.
+
+    Args:
+        path: the TOML file.
+        environ: variables to look at; default: those of the process.
+        overrides: {table: {key: value}}, for options of the command line.
+
+    Raises:
+        ConfigError: the file is missing or no TOML, or its settings hold mistakes: all of them are named.
+    """
+    variables = os.environ if environ is None else environ
+    tables = _read(path)
+    labels, mistakes = _apply_variables(tables, variables)
+    for table, values in (overrides or {}).items():
+        _table_of(tables, table).update(values)
+    return _validate(tables, str(path), labels, mistakes)
+
+
+def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "the settings") -> Settings:
+    """Make settings from values, as `load` makes them from a file. `origin` names them in the error.
+
+    Raises:
+        ConfigError: naming all mistakes.
+    """
+    return _validate(dict(tables), origin, {}, [])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(CONFIG_BYTES_MAX + 1)
+    except FileNotFoundError:
+        advice = "name another with -c, or write one: python -m engine init SOURCE -o config.toml"
+        raise ConfigError(f"there is no configuration file at {str(path)!r}; {advice}") from None
+    except OSError as error:
+        raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error.strerror}") from None
+    if len(content) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"{str(path)!r} is larger than {CONFIG_BYTES_MAX} bytes: that is not a configuration file")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{str(path)!r} is not UTF-8 text (line {line}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from None
+
+
+def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Write `ENGINE_TABLE__KEY` variables into `tables`; return {dotted key: variable} and what was wrong with them."""
+    labels: dict[str, str] = {}
+    mistakes: list[str] = []
+    token_env = tables.get("api", {}).get("token_env") if isinstance(tables.get("api", {}), dict) else None
+    known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in _keys(table)}
+    prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in Settings.model_fields)
+    for name, text in sorted(variables.items()):
+        if name in known:
+            table, key = known[name]
+            _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
+            labels[f"{table}.{key}"] = name
+        elif name.startswith(prefixes) and name != token_env:
+            mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
+    return labels, mistakes
+
+
+def _from_variable(text: str, *, numeric: bool) -> object:
+    """Return the value a variable's text stands for: numbers, lists and tables are written as in TOML."""
+    if not numeric and text[:1] not in ("[", "{"):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _is_numeric(table: str, key: str) -> bool:
+    return _model(table).model_fields[key].annotation in (int, float, int | None)
+
+
+def _variable(table: str, key: str) -> str:
+    return f"{VARIABLE_PREFIX}{table}__{key}".upper()
+
+
+def _model(table: str) -> type[Table]:
+    model = Settings.model_fields[table].annotation
+    return cast("type[Table]", model)  # every field of Settings is a table
+
+
+def _keys(table: str) -> list[str]:
+    return list(_model(table).model_fields)
+
+
+def _table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the table to write into; a scalar in its place is left alone, for validation to complain about."""
+    table = tables.setdefault(name, {})
+    return table if isinstance(table, dict) else {}
+
+
+def _validate(tables: dict[str, Any], origin: str, labels: Mapping[str, str], mistakes: list[str]) -> Settings:
+    for name in Settings.model_fields:
+        tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
+    try:
+        settings = Settings.model_validate(tables)
+    except ValidationError as error:
+        known = {name: _keys(name) for name in Settings.model_fields}
+        mistakes = mistakes_in(error, known, labels) + mistakes
+    if mistakes:
+        raise ConfigError(report(origin, mistakes))
+    return settings

@@ -1,0 +1,1 @@
+"""Columns to lines: which are sent, how their values become JSON, and how rows are put together."""

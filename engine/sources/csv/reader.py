@@ -1,0 +1,101 @@
+"""CSV and TSV sources: text in, blocks of canonical records out.
+
+Rows are counted from 1 below the header; a record is one row however many lines it takes, and empty lines are none. If
+the header is a single column by the delimiter that the format names, but several by a semicolon, a tab or a bar, that
+one is the delimiter. An empty cell, quoted or not, is a null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pyarrow as pa
+
+from engine.sources.columns.mapping import map_columns
+from engine.sources.columns.rows import EncodedRows, Field, RowEncoder
+from engine.sources.columns.to_json import JsonText, escape
+from engine.sources.columns.typed_text import typed_json
+from engine.sources.csv.table import PIECE_BYTES, CsvTable, CsvText
+from engine.sources.csv.text import RecordReader, find_delimiter
+from engine.sources.even_blocks import even_blocks
+from engine.sources.spec import STDIN, SourceSpec
+from engine.sources.stored.ahead import one_ahead
+from engine.sources.stored.inputs import InputFile
+from engine.values import Block, SourceMissing, SourceUntrusted
+
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
+    """Yield the records of one CSV or TSV file, `block_records` a block, the last one smaller.
+
+    Raises:
+        ConfigError: the mapping does not fit the columns of the header.
+        SourceMissing: the file has gone, or is empty.
+        SourceUntrusted: it can't be read or is damaged, and everything good before was yielded; or it has no header
+            that names every column.
+    """
+    with file.open() as stream:
+        text = CsvText(stream)
+        header, delimiter = _read_header(text, file)
+        mapping = map_columns(header, spec, file.name)
+        encoder = RowEncoder(
+            file.path,
+            _id_to_json,
+            [Field(column.name, column.field, partial(typed_json, type_=column.type)) for column in mapping.sent],
+            nulls=spec.nulls,
+            no_id="id is empty",
+            record_bytes_max=record_bytes_max,
+        )
+        wanted = [mapping.id_index, *[column.index for column in mapping.sent]]
+        table = CsvTable(file, text, delimiter, len(header), wanted, record_bytes_max)
+        yield from even_blocks(_encoded(table, encoder, file), block_records)
+
+
+def _encoded(table: CsvTable, encoder: RowEncoder, file: InputFile) -> Iterator[tuple[EncodedRows, int]]:
+    # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
+    pieces = table.rows() if file.path == STDIN else one_ahead(table.rows())
+    for (ids, *columns), rows, refusals, stored_bytes in pieces:
+        encoded = encoder.encode(ids, columns, rows)
+        encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
+        yield encoded, stored_bytes
+
+
+def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
+    """Take the header from the piece; return the names of the columns and the delimiter."""
+    text.fill(PIECE_BYTES)
+    if text.damage and not text.data:
+        raise text.damage
+    if text.data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text.data[:4]:
+        raise SourceUntrusted(f"{file.name} is UTF-16 or UTF-32 text; convert it to UTF-8")
+    text.data = text.data.removeprefix(_BOM).lstrip(b"\r\n")
+    if not text.data:
+        raise SourceMissing(f"{file.name} is empty: it has not even a header")
+    decoded = text.data.decode(errors="surrogateescape")
+    delimiter = find_delimiter(decoded, _DELIMITERS[file.format])
+    record = next(iter(RecordReader(decoded, delimiter, ended=not text.has_more)), None)
+    if record is None:
+        raise SourceUntrusted(f"{file.name} has no header: its first line does not end, or a quote in it is not closed")
+    header = decoded[: record.end].encode(errors="surrogateescape")
+    text.drop(len(header))
+    if record.problem:
+        raise SourceUntrusted(f"{file.name}: the header is broken: {record.problem}")
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        raise SourceUntrusted(f"{file.name}: the header is not valid UTF-8; convert the file to UTF-8") from None
+    _check_names(record.cells, file)
+    return record.cells, delimiter
+
+
+def _check_names(names: Sequence[str], file: InputFile) -> None:
+    """Refuse a header that does not name every column."""
+    unnamed = [str(number) for number, name in enumerate(names, 1) if not name]
+    if unnamed:
+        raise SourceUntrusted(f"{file.name}: the header has no name for column {', '.join(unnamed)}")
+
+
+def _id_to_json(ids: pa.StringArray) -> JsonText:
+    return JsonText(escape(ids), quoted=True)

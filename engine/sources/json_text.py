@@ -1,0 +1,27 @@
+"""What all text of a source has in common: how deep JSON may go, and what is kept of text that cannot be read."""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+
+DEPTH_MAX = 200
+"""How deep the objects and lists of a line may be nested. JSON readers give up somewhere beyond; none at this depth."""
+
+RAW_CHARACTERS_MAX = 10_000
+"""How much text of a line that can't be read is kept."""
+_string = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
+_not_brackets = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def text_of(line: bytes) -> str:
+    """Return a line that can't be read as text, cut to a sensible length."""
+    return line[: 4 * RAW_CHARACTERS_MAX].decode(errors="replace")[:RAW_CHARACTERS_MAX]
+
+
+def nests_deeper(value: bytes, levels: int) -> bool:
+    """Return whether valid JSON is nested more than `levels` levels deep."""
+    if len(value) <= 2 * levels or value.count(b"{") + value.count(b"[") <= levels:
+        return False
+    brackets = _string.sub(b"", value).translate(None, _not_brackets)
+    return max(accumulate(1 if bracket in b"{[" else -1 for bracket in brackets)) > levels

@@ -1,0 +1,165 @@
+"""Flat NDJSON lines: one key holds the id, the others are fields, mapped as the configuration says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from engine.sources.json_text import DEPTH_MAX, nests_deeper
+from engine.sources.ndjson.lines import Invalid, decode_object, decode_string, kind_of, object_of, refuse_repeated_keys
+from engine.sources.ndjson.utf8 import is_utf8
+from engine.sources.spec import SourceSpec
+from engine.sources.stored.line_slices import count_byte
+
+_SHAPES_MAX = 1_000
+"""How many sets of keys are remembered."""
+
+_NULL = Raw(b"null")
+_integer = re.compile(rb"-?[0-9]+")
+_decode_strings = msgspec.json.Decoder(list[str]).decode
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+class FlatLines:
+    """Reads lines of which `spec.id` names the key of the id, by the mapping of `spec`."""
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self._spec = spec
+        self._id_key = spec.id or ""
+        self._omit_nulls = spec.nulls == "omit"
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+
+    def read_line(self, line: bytes) -> tuple[str, bytes]:
+        """Return the id and the canonical line of a record; its values keep the bytes they were written in.
+
+        Raises:
+            Invalid: the line is no such record.
+        """
+        values = object_of(line)
+        refuse_repeated_keys(line, values)
+        text_id, raw_id = _id_of(values.get(self._id_key))
+        if self._omit_nulls and b"null" in line and _NULL in values.values():
+            values = {key: value for key, value in values.items() if value != _NULL}
+        shape = self._shape_of(tuple(values))
+        if shape.conflict:
+            raise Invalid("two keys would be sent as the same field; see source.rename")
+        if not shape.sent_keys:
+            raise Invalid("data has no fields", text_id, b"{}")
+        return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
+
+    def read_lines(self, lines: bytes, count: int) -> tuple[list[str], bytes] | None:
+        """Return what `read_line` would return for each of `count` lines, joined, or None if that is not sure.
+
+        That is the fast path for lines that are all compact, have the keys of the first line in their order, the id
+        ahead, and no null to omit, if all fields are sent under their own names.
+        """
+        first_line, _, _ = lines.partition(b"\n")
+        try:
+            shape = self._shape_of(tuple(decode_object(first_line)))
+            if not shape.data_follows_id or (self._omit_nulls and b":null" in lines) or not is_utf8(lines):
+                return None
+            records = shape.decode_lines(lines)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        # Encoding them again gives compact lines that have each key once, and one line a record; so does the source if
+        # it is the same, unless there are newlines inside values, and then there are more lines than records.
+        if len(records) != count or _encode_lines(records) != lines + b"\n":
+            return None
+        single_lines = lines.split(b"\n")
+        brackets_to_spare = count_byte(lines, b"{") + count_byte(lines, b"[") - count
+        if brackets_to_spare >= DEPTH_MAX and any(nests_deeper(line, DEPTH_MAX) for line in single_lines):
+            return None
+        raw_ids = [record.id for record in records]
+        ids = _ids_of(raw_ids)
+        if ids is None:
+            return None
+        wrap = b'{"id":%b,"data":{%b}' if bytes(raw_ids[0]).startswith(b'"') else b'{"id":"%b","data":{%b}'
+        rest = shape.id_start + len(",")
+        return ids, b"\n".join(
+            [wrap % (raw_id, line[rest + len(raw_id) :]) for raw_id, line in zip(raw_ids, single_lines, strict=True)]
+        )
+
+    def _shape_of(self, keys: tuple[str, ...]) -> _Shape:
+        shape = self._shapes.get(keys)
+        if shape is None:
+            if len(self._shapes) >= _SHAPES_MAX:
+                self._shapes.clear()
+            shape = self._shapes[keys] = _shape(keys, self._spec)
+        return shape
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What becomes of lines that have certain keys in a certain order.
+
+    `template` makes a record of an id and the values of `sent_keys`, all of them JSON. `conflict` tells that two of
+    them would be sent under one name, `data_follows_id` that the id comes first and is followed by nothing but fields
+    that are sent just as they are written.
+    """
+
+    keys: tuple[str, ...]
+    sent_keys: list[str]
+    template: bytes
+    conflict: bool
+    data_follows_id: bool
+
+    @property
+    def id_start(self) -> int:
+        """Where the id's value starts in a compact line, if it comes first."""
+        return len('{"":') + len(self.keys[0].encode())
+
+    @cached_property
+    def decode_lines(self) -> Callable[[bytes], list[Any]]:
+        """Decodes lines with exactly these keys to objects with an `id`; the values stay the bytes they are."""
+        names = ["id", *(f"field_{i}" for i in range(1, len(self.keys)))]
+        fields = [(name, Raw, msgspec.field(name=key)) for name, key in zip(names, self.keys, strict=True)]
+        line = msgspec.defstruct("FlatLine", fields, gc=False, forbid_unknown_fields=True)
+        return msgspec.json.Decoder(line).decode_lines
+
+
+def _shape(keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
+    sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
+    names = [msgspec.json.encode(field).replace(b"%", b"%%") for _, field in sent]
+    no_escapes = all(len(msgspec.json.encode(key)) == len(key.encode()) + len('""') for key in keys)
+    fields_follow_id = keys[:1] == (spec.id,) and [(key, key) for key in keys[1:]] == sent
+    return _Shape(
+        keys=keys,
+        sent_keys=[key for key, _ in sent],
+        template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
+        conflict=len(set(names)) < len(names),
+        data_follows_id=bool(sent) and fields_follow_id and no_escapes,
+    )
+
+
+def _id_of(value: Raw | None) -> tuple[str, bytes]:
+    """Return the id as text and as a JSON string. An integer of any size becomes its decimal text."""
+    if value is None:
+        raise Invalid("id is missing")
+    raw = bytes(value)
+    if raw.startswith(b'"'):
+        text = decode_string(raw)
+        if not text:
+            raise Invalid("id is empty")
+        return text, raw
+    if not _integer.fullmatch(raw):
+        raise Invalid(f"id is {kind_of(raw)}, not a string or an integer")
+    digits = b"0" if raw == b"-0" else raw
+    return digits.decode(), b'"%b"' % digits
+
+
+def _ids_of(raw_ids: list[Raw]) -> list[str] | None:
+    """Return the ids as text if all are strings and none is empty, or if all are digits; None in all other cases."""
+    joined = b",".join(raw_ids)
+    if joined.replace(b",", b"").isdigit():
+        return joined.decode().split(",")
+    try:
+        ids = _decode_strings(b"[%b]" % joined)
+    except msgspec.ValidationError:
+        return None
+    return ids if all(ids) else None

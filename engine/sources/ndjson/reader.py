@@ -1,0 +1,121 @@
+"""NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
+
+Lines are read some hundreds at a time. Most slices go a fast path (`fast_lines.py`, `flat.py`) that reads them at once;
+whatever it doubts is read line by line, as `lines.py` and `flat.py` say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from engine.sources.even_blocks import even_blocks
+from engine.sources.json_text import text_of
+from engine.sources.ndjson.fast_lines import read_canonical_lines
+from engine.sources.ndjson.flat import FlatLines
+from engine.sources.ndjson.lines import WHITESPACE, Invalid, LineReader, read_canonical
+from engine.sources.spec import SourceSpec
+from engine.sources.stored.inputs import InputFile
+from engine.sources.stored.line_slices import LineSlice, line_slices, nth_newline
+from engine.values import Block, Place, Refusal, Span, join_spans
+
+SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
+"""Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
+
+
+def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
+    """Yield the records of one NDJSON file, `block_records` a block unless so many would be too large.
+
+    A line that is no record becomes a refusal; blank lines count as rows and are nothing else.
+
+    Raises:
+        SourceMissing: the file has gone.
+        SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
+    """
+    if spec.id is None:
+        read_lines, read_line = read_canonical_lines, read_canonical
+    else:
+        flat = FlatLines(spec)
+        read_lines, read_line = flat.read_lines, flat.read_line
+    with file.open() as stream:
+        slices = line_slices(stream, name=file.name, line_bytes_max=record_bytes_max)
+        yield from even_blocks(_rows(slices, file, read_lines, read_line, record_bytes_max), block_records)
+
+
+@dataclass(slots=True)
+class LineRows:
+    """Some lines as records. `lines` are joined by newlines."""
+
+    ids: list[str]
+    lines: bytes
+    spans: list[Span]
+    refusals: list[Refusal]
+
+    def text(self, start: int, stop: int) -> bytes:
+        """Return the lines of some records, at least one."""
+        begin = nth_newline(self.lines, start) + 1
+        end = len(self.lines) if stop == len(self.ids) else nth_newline(self.lines, stop)
+        return self.lines[begin:end]
+
+
+def _rows(
+    slices: Iterable[LineSlice], file: InputFile, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
+) -> Iterator[tuple[LineRows, int]]:
+    row = 1
+    for slice_ in slices:
+        rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
+        yield rows, file.stored_bytes_read()
+        row += slice_.count
+
+
+def _read(
+    slice_: LineSlice, start: Place, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
+) -> LineRows:
+    lines = slice_.lines
+    if slice_.overlong:
+        return LineRows([], b"", [], [_overlong(lines, start, record_bytes_max)])
+    if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
+        lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, slice_.count)
+    if read:
+        ids, records = read
+        return LineRows(ids, records, [Span(start.path, start.row, slice_.count)], [])
+    return exact_rows(lines, start, read_line, record_bytes_max)
+
+
+def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
+    """Read lines one by one; the first of them stands at `start`."""
+    ids: list[str] = []
+    records: list[bytes] = []
+    rows: list[int] = []
+    refusals: list[Refusal] = []
+    for row, line in enumerate(lines.split(b"\n"), start.row):
+        stripped = line.strip(WHITESPACE)
+        if not stripped:
+            continue
+        if len(line) > record_bytes_max:
+            refusals.append(_overlong(line, Place(start.path, row), record_bytes_max))
+            continue
+        try:
+            id_, record = read_line(stripped)
+        except Invalid as invalid:
+            refusals.append(invalid.refusal(line, Place(start.path, row)))
+        else:
+            ids.append(id_)
+            records.append(record)
+            rows.append(row)
+    return LineRows(ids, b"\n".join(records), _spans(start.path, rows), refusals)
+
+
+def _spans(path: str, rows: list[int]) -> list[Span]:
+    if rows and rows[-1] - rows[0] == len(rows) - 1:  # the usual case, and a quick one
+        return [Span(path, rows[0], len(rows))]
+    return join_spans(Span(path, row, 1) for row in rows)
+
+
+def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:
+    return len(lines) > record_bytes_max and max(map(len, lines.split(b"\n"))) > record_bytes_max
+
+
+def _overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:
+    return Refusal(f"line is longer than {record_bytes_max:,} bytes", place, raw=text_of(head))

@@ -1,0 +1,74 @@
+"""The reject file: which records were not accepted and why, as lines that a later run can read again.
+
+Each line is a canonical `{"id", "data"}` record with extra keys `outcome`, `reason`, `http_status` and
+`source{path, row}`; a line that could not be read has `raw` instead of `id` and `data`. This file is the only one that
+holds record data. Reports and logs get the grouped reason, from which the record's own values are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from engine.values import ChunkResult, Failure, Outcome, Place, Refusal, place_of
+
+
+def reject_lines(result: ChunkResult) -> Iterator[bytes]:
+    """Yield the lines of the reject file for what was not accepted of a chunk, without their newlines."""
+    for refusal in result.chunk.refusals:
+        yield _refusal_line(refusal)
+    lines = result.chunk.lines.split(b"\n") if result.failures else []
+    for failure in result.failures:
+        yield _failure_line(failure, lines[failure.index], place_of(result.chunk.spans, failure.index))
+
+
+def read_reject_ids(path: Path) -> Iterator[str]:
+    """Yield the ids in a reject file; none if the file is gone. A damaged line, such as a torn last one, has none."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            with suppress(msgspec.MsgspecError):
+                record_id = _decode_id(line).id
+                if record_id is not None:
+                    yield record_id
+
+
+class _WithId(msgspec.Struct):
+    id: str | None = None
+
+
+_decode_id = msgspec.json.Decoder(_WithId).decode
+
+
+def _failure_line(failure: Failure, line: bytes, place: Place) -> bytes:
+    extra = _extra(failure.outcome, failure.reason, failure.http_status, place)
+    return line[:-1] + b"," + extra[1:]  # the record's own bytes, then the extra keys
+
+
+def _refusal_line(refusal: Refusal) -> bytes:
+    extra = _extra(Outcome.INVALID, refusal.reason, None, refusal.place)
+    if refusal.data is not None and refusal.id is not None:
+        record = b'{"id":' + _json(refusal.id) + b',"data":' + refusal.data
+        return record + b"," + extra[1:]
+    known = {"raw": _text(refusal.raw)} if refusal.id is None else {"id": _text(refusal.id), "raw": _text(refusal.raw)}
+    return _json(known)[:-1] + b"," + extra[1:]
+
+
+def _extra(outcome: Outcome, reason: str, http_status: int | None, place: Place) -> bytes:
+    source = {"path": _text(place.path), "row": place.row}
+    return _json({"outcome": outcome, "reason": _text(reason), "http_status": http_status, "source": source})
+
+
+def _text(text: str | None) -> str:
+    """Text that can be written as UTF-8: what can't becomes a question mark, in names and raw lines only."""
+    return (text or "").encode("utf-8", "replace").decode()
+
+
+def _json(value: Any) -> bytes:
+    return orjson.dumps(_text(value) if isinstance(value, str) else value)

@@ -1,0 +1,144 @@
+"""Who an item of `errors` speaks of: every shape of the API's page, and nobody when it could be somebody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from engine.api.attribution import ID_KEYS, INDEX_KEYS, TEXT_CHARACTERS_MAX, attribute
+
+IDS = ["loan_1", "loan_2", "loan_12", "100200", "00123", "кредит-7", "two words", "7", "loan_1."]
+
+
+def blamed(*errors: Any, ids: list[str] = IDS) -> list[str]:
+    return [ids[index] for index in sorted(attribute(errors, ids).reasons)]
+
+
+@pytest.mark.parametrize("key", ID_KEYS)
+@pytest.mark.parametrize("id_", IDS)
+def test_an_object_names_a_record_by_its_id(key: str, id_: str) -> None:
+    assert blamed({key: id_, "error": "bad"}) == [id_]
+    assert blamed({"update": {key: id_}, "message": "bad"}) == [id_]
+
+
+@pytest.mark.parametrize("key", INDEX_KEYS)
+@pytest.mark.parametrize("index", range(len(IDS)))
+def test_an_object_names_a_record_by_its_index(key: str, index: int) -> None:
+    assert blamed({key: index}) == [IDS[index]]
+    assert blamed({"writeError": {key: index}}) == [IDS[index]]
+
+
+@pytest.mark.parametrize(
+    ("text", "id_"),
+    [
+        ("loan_1: phone_number is invalid", "loan_1"),
+        ("Record loan_12 could not be updated.", "loan_12"),
+        ("Failed: 'кредит-7'", "кредит-7"),
+        ('no such loan "loan_2"', "loan_2"),
+        ("100200: invalid", "100200"),
+        ("Failed to update 100200", "100200"),
+        ("record #100200 is locked", "100200"),
+        ("loan_id=100200, amount is negative", "100200"),
+        ("record 00123 is locked", "00123"),
+        ("id 7 is locked", "7"),
+    ],
+)
+def test_a_text_names_a_record_by_its_id(text: str, id_: str) -> None:
+    assert blamed(text) == [id_]
+    assert blamed({"error": text}) == [id_]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"error": "version conflict"},
+        {"id": "nobody"},
+        {"id": None},
+        {"id": True},
+        {"id": 1.0},
+        {"id": ["loan_1"]},
+        {"id": {"$oid": "loan_1"}},
+        {"id": "nobody", "index": 1},  # it contradicts itself
+        {"id": "loan_1", "loan_id": "loan_2"},
+        {"index": -1},
+        {"index": len(IDS)},
+        {"index": True},
+        {"index": "1"},
+        {"index": 1.0},
+        {"index": None},
+        {"index": 1, "recordIndex": 2},
+        "3 records failed",
+        "7 records failed",
+        "item 7 is invalid",  # a position?
+        "loan_1 and loan_2 have the same phone number",
+        "loan_123 is unknown",
+        "xloan_1 is unknown",
+        "loan_amount 100200 is too large",  # an amount, not the id
+        "limit of 100200 exceeded",
+        "two words",  # an id with a space is no word
+        "",
+        None,
+        0,
+        1,
+        2.5,
+        [],
+        ["loan_1"],
+        [{"id": "loan_1"}],
+        {"a": {"b": {"id": "loan_1"}}},
+        "loan_1 " + "x" * TEXT_CHARACTERS_MAX,
+    ],
+)
+def test_nobody_is_blamed_on_a_guess(item: Any) -> None:
+    assert blamed(item) == []
+
+
+def test_an_id_that_is_a_number_may_be_written_as_one() -> None:
+    assert blamed({"id": 100200}) == ["100200"]
+    assert blamed({"id": 123}) == []  # 00123 is another one
+
+
+def test_indexes_that_may_count_from_one_are_not_believed() -> None:
+    assert blamed({"index": 1}, {"index": 2}) == ["loan_2", "loan_12"]
+    assert blamed({"index": 1}, {"index": len(IDS)}) == []
+    assert blamed({"id": "loan_1"}, {"index": 1}, {"index": len(IDS)}) == ["loan_1"]
+
+
+def test_the_first_reason_about_a_record_counts_and_the_first_about_nobody_is_kept() -> None:
+    found = attribute(
+        [{"id": "loan_1", "error": "first"}, {"id": "loan_1", "error": "second"}, "who knows", {"message": "not me"}],
+        IDS,
+    )
+    assert found.reasons == {0: "first"}
+    assert found.unnamed_reason == "who knows"
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"id": "7", "error": "a", "message": "b"}, "a"),
+        ({"id": "7", "error": {"message": "inside"}}, "inside"),
+        ({"id": "7", "code": 409}, "409"),
+        ({"id": "7", "error": None}, "refused by the API without a reason"),
+        ({"id": "7"}, "refused by the API without a reason"),
+    ],
+)
+def test_reasons_are_the_words_of_the_api(item: Any, reason: str) -> None:
+    assert attribute([item], IDS).reasons == {IDS.index("7"): reason}
+
+
+Json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from(IDS),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*ID_KEYS, *INDEX_KEYS, "error", "x"]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.lists(Json))
+def test_whatever_the_items_are_only_records_of_the_chunk_are_blamed(errors: list[Any]) -> None:
+    found = attribute(errors, IDS)
+    assert found.reasons.keys() <= set(range(len(IDS)))
+    assert len(found.reasons) <= len(errors)
+    assert all(isinstance(reason, str) for reason in found.reasons.values())

@@ -1,0 +1,97 @@
+"""The aggregator: durable first, then counted, then let later versions pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from engine.pipeline.admission import OrderGate
+from engine.pipeline.aggregator import aggregate
+from engine.pipeline.channel import Channel
+from engine.values.errors import StateFailed
+from engine.values.records import ChunkResult
+from tests.fakes import chunk_of
+from tests.simulation.virtual_time import VirtualLoop, run
+
+RESULTS = [ChunkResult(chunk_of(f"loan_{seq}", seq=seq)) for seq in range(4)]
+
+
+class Recorder:
+    """Says what happens, in order."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.events: list[str] = []
+        self.gate = OrderGate(chunks_max=10)
+        self._fails = fails
+
+    async def record(self, results: Sequence[ChunkResult]) -> None:
+        self.events.append(f"write {_seqs(results)}")
+        await asyncio.sleep(1)
+        if self._fails:
+            raise StateFailed("the disk is full")
+        self.events.append(f"durable {_seqs(results)}")
+
+    def count(self, results: Sequence[ChunkResult]) -> None:
+        self.events.append(f"count {_seqs(results)}")
+
+    async def start(self, results: Channel[ChunkResult]) -> asyncio.Task[None]:
+        for result in RESULTS:
+            await self.gate.admit(result.chunk)
+        return asyncio.ensure_future(aggregate(results, record=self.record, count=self.count, gate=self.gate))
+
+
+def _seqs(results: Sequence[ChunkResult]) -> str:
+    return ",".join(str(result.chunk.seq) for result in results)
+
+
+def test_results_that_arrive_together_become_durable_together_and_then_count() -> None:
+    recorder = Recorder()
+
+    async def work() -> None:
+        channel: Channel[ChunkResult] = Channel(10)
+        task = await recorder.start(channel)
+        await channel.send(RESULTS[0])
+        await asyncio.sleep(0.5)
+        for result in RESULTS[1:]:
+            await channel.send(result)
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
+        await channel.close()
+        await task
+        assert repr(recorder.gate) == "<OrderGate 0/10 chunks>"
+
+    run(work(), VirtualLoop())
+    assert recorder.events == ["write 0", "durable 0", "count 0", "write 1,2,3", "durable 1,2,3", "count 1,2,3"]
+
+
+def test_what_could_not_be_made_durable_neither_counts_nor_lets_anybody_pass() -> None:
+    recorder = Recorder(fails=True)
+
+    async def work() -> None:
+        channel: Channel[ChunkResult] = Channel(10)
+        task = await recorder.start(channel)
+        await channel.send(RESULTS[0])
+        with pytest.raises(StateFailed):
+            await task
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
+
+    run(work(), VirtualLoop())
+    assert recorder.events == ["write 0"]
+
+
+def test_what_is_being_written_when_it_is_cancelled_counts_all_the_same() -> None:
+    recorder = Recorder()
+
+    async def work() -> None:
+        channel: Channel[ChunkResult] = Channel(10)
+        task = await recorder.start(channel)
+        await channel.send(RESULTS[0])
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+        await asyncio.sleep(1)
+
+    run(work(), VirtualLoop())
+    assert recorder.events == ["write 0", "durable 0", "count 0"]

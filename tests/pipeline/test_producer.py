@@ -1,0 +1,171 @@
+"""The producer: chunks from a thread into the channel, errors and ends included; limits; what a resumed run skips."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from itertools import repeat
+
+import pytest
+from hypothesis import given, strategies as st
+
+from engine.pipeline.channel import Channel
+from engine.pipeline.producer import produce, skip_done
+from engine.reading.limit import first_records
+from engine.values.errors import SourceUntrusted
+from engine.values.records import Block, Chunk, Place, Refusal, Span, places
+from tests.fakes import chunk_of
+from tests.simulation.storage import digest
+
+
+async def receive(channel: Channel[Chunk]) -> list[Chunk]:
+    return [chunk async for chunk in channel]
+
+
+async def test_all_chunks_arrive_in_order_from_another_thread() -> None:
+    channel: Channel[Chunk] = Channel(2)
+    threads: set[str] = set()
+
+    def read() -> Iterator[Chunk]:
+        for seq in range(20):
+            threads.add(threading.current_thread().name)
+            yield chunk_of(f"loan_{seq}", seq=seq)
+
+    received, _ = await asyncio.gather(receive(channel), produce(read(), channel))
+    assert [chunk.seq for chunk in received] == list(range(20))
+    assert threads == {"producer"}
+
+
+async def test_it_reads_no_further_ahead_than_the_channel_takes() -> None:
+    channel: Channel[Chunk] = Channel(2)
+    read_so_far: list[int] = []
+    waits_for_room = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def read() -> Iterator[Chunk]:
+        for seq in range(100):
+            read_so_far.append(seq)
+            if seq == 2:
+                loop.call_soon_threadsafe(waits_for_room.set)
+            yield chunk_of(f"loan_{seq}", seq=seq)
+
+    production = asyncio.ensure_future(produce(read(), channel))
+    await waits_for_room.wait()
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert read_so_far == [0, 1, 2]
+    production.cancel()
+    await asyncio.gather(production, return_exceptions=True)
+
+
+async def test_an_error_of_the_source_comes_out_and_ends_the_channel() -> None:
+    channel: Channel[Chunk] = Channel(2)
+
+    def read() -> Iterator[Chunk]:
+        yield chunk_of("loan_1")
+        raise SourceUntrusted("the gzip file is cut off")
+
+    async def fail() -> None:
+        with pytest.raises(SourceUntrusted, match="cut off"):
+            await produce(read(), channel)
+
+    await asyncio.gather(fail(), receive(channel))
+
+
+async def test_a_closed_channel_ends_it_quietly() -> None:
+    channel: Channel[Chunk] = Channel(1)
+    production = asyncio.ensure_future(produce(repeat(chunk_of("loan_1")), channel))
+    await channel.__anext__()
+    await channel.close(discard=True)
+    await production
+    for thread in threading.enumerate():
+        if thread.name == "producer":
+            await asyncio.to_thread(thread.join, 5)
+            assert not thread.is_alive()
+
+
+async def test_cancelled_it_does_not_wait_for_a_source_that_waits() -> None:
+    channel: Channel[Chunk] = Channel(1)
+    reading, more = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def read() -> Iterator[Chunk]:
+        loop.call_soon_threadsafe(reading.set)
+        more.wait(30)  # standard input that stays open and silent
+        yield chunk_of("loan_1")
+
+    production = asyncio.ensure_future(produce(read(), channel))
+    await reading.wait()
+    production.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.gather(production, return_exceptions=True)
+    assert production.cancelled()
+    assert await receive(channel) == []
+    more.set()
+
+
+def block(ids: str, first_row: int, *refused_rows: int) -> Block:
+    lines = b"\n".join(b'{"id":"%s","data":{"n":1}}' % id_.encode() for id_ in ids)
+    spans, row = [], first_row
+    for _ in ids:
+        while row in refused_rows:
+            row += 1
+        spans.append(Span("f", row, 1))
+        row += 1
+    return Block(list(ids), lines, spans, [Refusal("bad", Place("f", row)) for row in refused_rows], 10)
+
+
+def test_a_limit_takes_the_first_valid_records_and_the_refusals_before_them() -> None:
+    def blocks() -> Iterator[Block]:
+        yield block("abc", 1, 2)
+        yield block("def", 5, 5, 7, 9)
+        raise AssertionError("nobody needs more")
+
+    taken = list(first_records(blocks(), 5))
+    assert [each.ids for each in taken] == [["a", "b", "c"], ["d", "e"]]
+    assert [place.row for each in taken for place in places(each.spans)] == [1, 3, 4, 6, 8]
+    assert [refusal.place.row for each in taken for refusal in each.refusals] == [2, 5, 7, 9]
+    assert [line.split(b"\n") for line in [taken[1].lines]] == [block("de", 1).lines.split(b"\n")]
+
+
+def test_without_a_limit_all_blocks_pass() -> None:
+    blocks = [block("abc", 1), block("d", 4)]
+    assert list(first_records(blocks, None)) == blocks
+
+
+@given(st.lists(st.integers(0, 4), max_size=8), st.integers(1, 20))
+def test_a_limit_is_exact(sizes: list[int], limit: int) -> None:
+    row, blocks = 1, []
+    for size in sizes:
+        blocks.append(block("abcd"[:size], row))
+        row += size
+    taken = list(first_records(blocks, limit))
+    assert sum(len(each.ids) for each in taken) == min(limit, sum(sizes))
+    assert all(sum(span.count for span in each.spans) == len(each.ids) for each in taken)
+
+
+CHUNKS = [chunk_of(f"a{seq}", f"b{seq}", seq=seq) for seq in range(5)]
+
+
+def skip(chunks: list[Chunk], *done: int) -> tuple[list[int], list[int]]:
+    skipped: list[Chunk] = []
+    left = list(skip_done(chunks, {seq: digest(CHUNKS[seq]) for seq in done}, digest, skipped.append))
+    return [chunk.seq for chunk in left], [chunk.seq for chunk in skipped]
+
+
+@pytest.mark.parametrize("done", [(), (0, 1), (1, 3), (4,), (0, 1, 2, 3, 4)])
+def test_chunks_with_a_durable_result_are_skipped(done: tuple[int, ...]) -> None:
+    assert skip(CHUNKS, *done) == ([seq for seq in range(5) if seq not in done], list(done))
+
+
+def test_a_changed_chunk_is_noticed_with_its_place() -> None:
+    changed = [*CHUNKS[:2], chunk_of("a2", "other", seq=2), *CHUNKS[3:]]
+    with pytest.raises(SourceUntrusted, match=r"changed .*portfolio\.ndjson, from row 1.*--fresh"):
+        skip(changed, 2)
+    assert skip(changed, 3) == ([0, 1, 2, 4], [3])  # what has no result yet may be anything
+
+
+def test_a_shorter_source_is_noticed() -> None:
+    with pytest.raises(SourceUntrusted, match="shorter"):
+        skip(CHUNKS[:3], 1, 3)

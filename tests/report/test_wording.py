@@ -1,0 +1,57 @@
+"""Numbers and sentences that several outputs share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from engine.report.wording import bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0.0 s"), (0.44, "0.4 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
+        (245, "4 min 05 s"), (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float, expected: str) -> None:
+    assert seconds_text(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("ms", "expected"), [(0.4, "0 ms"), (310.2, "310 ms"), (999.6, "1.0 s"), (61_000, "1 min 01 s")]
+)
+def test_latencies(ms: float, expected: str) -> None:
+    assert ms_text(ms) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(0, "0"), (9.6, "9.6"), (10.0, "10"), (99.96, "100"), (9999.4, "9,999")]
+)
+def test_rates(rate: float, expected: str) -> None:
+    assert rate_text(rate) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (9_940, "9.9 kB"), (999_600, "1.0 MB"),
+     (142_000_000, "142 MB"), (3 * 10**12, "3.0 TB"), (5 * 10**15, "5,000 TB")],
+)  # fmt: skip
+def test_amounts_of_data(count: int, expected: str) -> None:
+    assert bytes_text(count) == expected
+
+
+def test_moments() -> None:
+    assert moment_text("2026-11-23T02:00:59.123Z") == "2026-11-23 02:00 UTC"
+    assert moment_text("") == ""
+
+
+@given(text=st.text(alphabet=st.characters(), max_size=80), width=st.integers(5, 60))
+def test_whatever_is_shown_is_one_visible_line_of_bounded_width(text: str, width: int) -> None:
+    visible = shown(text, width)
+    assert visible.isprintable()
+    assert len(visible) <= width
+    if text.isprintable() and len(text) <= width:
+        assert visible == text

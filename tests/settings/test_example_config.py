@@ -1,0 +1,80 @@
+"""`config.example.toml` documents every key with its default, and nothing that does not exist."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from engine.settings.loading import from_tables, load
+from engine.settings.tables import Settings
+from engine.settings.values import Threshold
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+KEY_LINE = re.compile(r"^#?([a-z_]+) = ", re.MULTILINE)
+
+
+def tables_with_everything() -> dict[str, dict[str, Any]]:
+    """Return the example with every commented-out key switched on."""
+    text = re.sub(r"^#([a-z_]+ = )", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return tomllib.loads(text)
+
+
+def model_of(table: str) -> type[BaseModel]:
+    model = Settings.model_fields[table].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    return model
+
+
+def test_it_loads_as_it_stands() -> None:
+    assert load(EXAMPLE, environ={}).source.id == "loan_id"
+
+
+def test_it_names_every_key_and_no_other() -> None:
+    written = {table: sorted(keys) for table, keys in tables_with_everything().items()}
+    assert written == {table: sorted(model_of(table).model_fields) for table in Settings.model_fields}
+
+
+def test_every_key_stands_once_below_an_explanation() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert len(KEY_LINE.findall(text)) == sum(len(model_of(table).model_fields) for table in Settings.model_fields)
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if KEY_LINE.match(line):
+            assert re.match(r"# \S", lines[number - 1]), f"no explanation above {line!r}"
+
+
+def defaults() -> list[tuple[str, str, object]]:
+    return [
+        (table, key, field.default)
+        for table in Settings.model_fields
+        for key, field in model_of(table).model_fields.items()
+        if field.default not in (None, PydanticUndefined)
+    ]
+
+
+@pytest.mark.parametrize(("table", "key", "default"), defaults(), ids=lambda value: str(value)[:30])
+def test_a_commented_key_shows_its_default(table: str, key: str, default: object) -> None:
+    written = tables_with_everything()[table][key]
+    match default:
+        case Path() | Threshold():
+            assert written == str(default)
+        case tuple():
+            assert tuple(written) == default
+        case _:
+            assert written == default
+            assert type(written) is type(default)
+
+
+def test_keys_without_a_default_show_a_valid_example() -> None:
+    tables = tables_with_everything()
+    tables["source"]["fields"] = ["emi_amount"]
+    settings = from_tables(tables)
+    for table, key in [("api", "proxy"), ("upload", "deadline"), ("guard", "max_shrink"), ("notify", "command")]:
+        assert getattr(getattr(settings, table), key) is not None

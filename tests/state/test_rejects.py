@@ -1,0 +1,151 @@
+"""The reject file: lines that a later run can read again, and reasons that hold nobody's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, strategies as st
+
+from engine.state.reasons import OTHER_REASONS, REASONS_MAX, add_reason, masked, reasons
+from engine.state.rejects import read_reject_ids, reject_lines
+from engine.values.counts import EXAMPLE_IDS_MAX, Reason
+from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
+
+
+def result(*lines: bytes, failures: list[Failure] | None = None, refusals: list[Refusal] | None = None) -> ChunkResult:
+    ids = [orjson.loads(line)["id"] for line in lines]
+    spans = [Span("north.csv", 7, 1), Span("south.csv", 1, len(lines) - 1)] if lines else []
+    return ChunkResult(Chunk(0, ids, b"\n".join(lines), spans, refusals or []), failures or [])
+
+
+def lines_of(result: ChunkResult) -> list[Any]:
+    return [orjson.loads(line) for line in reject_lines(result)]
+
+
+def test_a_failure_keeps_the_bytes_of_its_record_and_says_why_and_where() -> None:
+    line = rb'{"id":"b","data":{"exact":1.10,"big":184467440737095516160001,"text":"\u00e9\/","gone":null}}'
+    one = result(b'{"id":"a","data":{"n":1}}', line, failures=[Failure(1, Outcome.REJECTED, "no such loan", 207)])
+    [written] = reject_lines(one)
+    assert written.startswith(line[:-1] + b",")
+    document = orjson.loads(written)
+    assert (document["id"], document["outcome"], document["reason"]) == ("b", "rejected", "no such loan")
+    assert (document["http_status"], document["source"]) == (207, {"path": "south.csv", "row": 1})
+
+
+def test_refusals_come_with_what_could_be_read_of_them() -> None:
+    place = Place("f", 3)
+    refusals = [
+        Refusal("not valid JSON", place, raw="{oops"),
+        Refusal("data has no fields", place, id="a", data=b"{}"),
+        Refusal("data is missing", place, id="b", raw='{"id":"b"}'),
+        Refusal("empty line?", place),
+    ]
+    documents = lines_of(result(refusals=refusals))
+    assert [document["outcome"] for document in documents] == ["invalid"] * 4
+    assert [document["http_status"] for document in documents] == [None] * 4
+    assert documents[0]["raw"] == "{oops"
+    assert "id" not in documents[0]
+    assert (documents[1]["id"], documents[1]["data"]) == ("a", {})
+    assert (documents[2]["id"], documents[2]["raw"]) == ("b", '{"id":"b"}')
+    assert documents[3]["raw"] == ""
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_no_text_breaks_the_file(id_: str, raw: str, path: str, reason: str) -> None:
+    """Lone surrogates, newlines, NULs, quotes: every line is one line of valid UTF-8 JSON."""
+    with_data = Refusal(reason, Place(path, 1), id=id_ + "\ud800", data=b'{"n":1}')
+    for refusal in (with_data, Refusal(reason, Place(path + "\udcff", 1), raw=raw + "\ud800")):
+        [line] = reject_lines(result(refusals=[refusal]))
+        assert b"\n" not in line
+        assert orjson.loads(line)["source"]["row"] == 1
+
+
+def test_ids_are_read_again_whatever_stands_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "rejected.ndjson"
+    assert list(read_reject_ids(path)) == []
+    path.write_bytes(
+        b'{"id":"a","data":{"x":1e999},"outcome":"rejected"}\n'
+        b'{"raw":"{oops","outcome":"invalid"}\n'
+        b"not a line of ours\n"
+        b"\xff\xfe\n"
+        b'{"id":7}\n'
+        b'{"id":"\\u00e9","data":{}}\n'
+        b'{"id":"torn","da'
+    )
+    assert list(read_reject_ids(path)) == ["a", "é"]
+
+
+# Reasons.
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("loan_1: name Ramesh Kumar is too long", "…: name … is too long"),
+        ("RAMESH KUMAR has no phone", "… has no phone"),
+        ("phone 98765 43210 is not 9876543210", "phone # # is not #"),
+        ("amount 1250.50 and 1,250.50", "amount # and #"),
+        ("city पुणे is unknown", "city … is unknown"),
+        ("inside: deep secret", "inside: …"),
+        ("state UP is not valid, update it", "state … is not valid, update it"),  # a short value only as a word
+        ("value '' is empty", "value '' is empty"),
+        ("version conflict", "version conflict"),
+    ],
+)
+def test_reasons_lose_what_they_quote_of_the_record(said: str, kept: str) -> None:
+    data = {
+        "name": "Ramesh Kumar",
+        "phone": "9876543210",
+        "amount": 1250.5,
+        "city": "पुणे",
+        "state": "UP",
+        "empty": "",
+        "flag": True,
+        "nested": {"list": ["deep secret", None, 7]},
+    }
+    assert masked(said, orjson.dumps({"id": "loan_1", "data": data})) == kept
+
+
+def test_a_record_with_numbers_beyond_reason_is_masked_all_the_same() -> None:
+    digits = "7" * 5_000
+    line = b'{"id":"a","data":{"x":1e999,"y":' + digits.encode() + b',"z":-0.1e-400,"name":"Rani"}}'
+    assert masked(f"Rani has {digits}", line) == "… has #"
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(min_size=4), min_size=1), st.text())
+def test_no_value_of_a_record_is_left_in_a_reason(data: dict[str, str], said: str) -> None:
+    quoted = said + " ".join(data.values())
+    kept = masked(quoted, orjson.dumps({"id": "loan_1", "data": data}))
+    left = [value for value in data.values() if value in kept and not set(value) <= set("#…")]
+    assert not left
+
+
+def test_reasons_are_grouped_over_records_and_outcomes() -> None:
+    lines = [orjson.dumps({"id": f"loan_{n}", "data": {"phone": f"98765432{n:02}"}}) for n in range(20)]
+    failures = [Failure(n, Outcome.REJECTED, f"loan_{n}: phone 98765432{n:02} is invalid", 207) for n in range(19)]
+    refusals = [Refusal("not valid JSON", Place("f", 9), raw="?"), Refusal("id is empty", Place("f", 10), id="")]
+    found = reasons(
+        result(*lines, failures=[*failures, Failure(19, Outcome.UNKNOWN, "HTTP 500", 500)], refusals=refusals)
+    )
+    by_reason = {(reason.outcome, reason.reason): reason for reason in found}
+    assert {key: reason.count for key, reason in by_reason.items()} == {
+        ("invalid", "not valid JSON"): 1,
+        ("invalid", "id is empty"): 1,
+        ("rejected", "…: phone # is invalid"): 19,
+        ("unknown", "HTTP #"): 1,
+    }
+    examples = by_reason["rejected", "…: phone # is invalid"].example_ids
+    assert examples == [f"loan_{n}" for n in range(EXAMPLE_IDS_MAX)]
+
+
+def test_reasons_without_end_are_counted_together() -> None:
+    groups: dict[tuple[str, str], Reason] = {}
+    for number in range(3 * REASONS_MAX):
+        add_reason(groups, Reason("rejected", f"reason {number}", 2, [f"loan_{number}"]))
+    assert len(groups) == REASONS_MAX + 1
+    assert groups["rejected", OTHER_REASONS].count == 4 * REASONS_MAX
+    assert len(groups["rejected", OTHER_REASONS].example_ids) == EXAMPLE_IDS_MAX
+    assert sum(group.count for group in groups.values()) == 6 * REASONS_MAX
