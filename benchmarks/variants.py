@@ -37,9 +37,9 @@ def _without_order() -> list[Replacement]:
 def _without_reply_check() -> list[Replacement]:
     """Any reply counts as a success of every record."""
     from engine.api.verdict import Settled
-    from engine.pipeline import uploader
+    from engine.pipeline import delivery
 
-    return [Replacement(uploader, "interpret", lambda _reply, _ids: Settled(()))]
+    return [Replacement(delivery, "interpret", lambda _reply, _ids: Settled(()))]
 
 
 def _without_journal() -> list[Replacement]:
@@ -74,7 +74,7 @@ def _without_report() -> list[Replacement]:
     return [
         Replacement(Telemetry, "observe", nothing),
         Replacement(Telemetry, "sample", nothing),
-        Replacement(run, "write", nothing),
+        Replacement(run, "write_report", nothing),
     ]
 
 

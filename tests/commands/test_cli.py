@@ -164,7 +164,9 @@ def test_a_result_that_cannot_be_written_does_not_change_the_exit_code(tmp_path:
 
 def run_main(body: str) -> subprocess.CompletedProcess[str]:
     """Run the process with `body` in place of what the command line would do."""
-    code = f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):\n{body}\nm.cli.main = main\n"
+    code = (
+        f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):\n{body}\nm.run_command_line = main\n"
+    )
     return subprocess.run(
         [sys.executable, "-c", code + "sys.exit(m.main(['x']))"],
         capture_output=True,
@@ -235,9 +237,7 @@ class Working:
 """
 
     def __init__(self, *arguments: str, prefix: str = "") -> None:
-        code = (
-            f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):{self.BODY}\nm.cli.main = main\n"
-        )
+        code = f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):{self.BODY}\nm.run_command_line = main\n"
         program = [sys.executable, "-c", f"{prefix}\n{code}\nsys.exit(m.main(['x']))", *arguments]
         self.process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

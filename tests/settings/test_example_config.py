@@ -15,7 +15,7 @@ from engine.settings.loading import from_tables, load
 from engine.settings.tables import Settings
 from engine.settings.values import Threshold
 
-EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+EXAMPLE = Path(__file__).parent.parent.parent / "config.example.toml"
 KEY_LINE = re.compile(r"^#?([a-z_]+) = ", re.MULTILINE)
 
 

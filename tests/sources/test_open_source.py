@@ -152,7 +152,7 @@ class TestFormats:
     @pytest.mark.parametrize(
         ("name", "content", "message"),
         [
-            ("x.ndjson", gzip.compress(b""), "x.ndjson is gzip data, which its name does not say"),
+            ("x.ndjson", gzip.compress(b"", mtime=0), "x.ndjson is gzip data, which its name does not say"),
             ("x.csv", zstandard.compress(b""), "x.csv is zstd data, which its name does not say"),
             ("x.csv.gz", zstandard.compress(b""), "x.csv.gz is zstd data, which its name does not say"),
             ("x.ndjson.gz", b'{"id"', "x.ndjson.gz is not gzip data, as its name says"),
@@ -208,7 +208,7 @@ class TestStandardInput:
 
     def test_it_is_the_standard_input_of_the_process(self) -> None:
         program = (
-            "from engine.sources import *\n"
+            "from engine.sources import SourceSpec, open_source\n"
             "for block in open_source(SourceSpec(('-',), format='ndjson')).blocks(): print(block.ids)"
         )
         found = subprocess.run([sys.executable, "-c", program], input=line("ü"), capture_output=True, check=True)

@@ -293,7 +293,7 @@ def test_a_second_run_is_kept_out(state: Path, journal: Journal) -> None:
 
 HOLD_THE_LOCK = """
 import sys, pathlib
-from engine.journal import Journal
+from engine.state import Journal
 journal = Journal(pathlib.Path(sys.argv[1]))
 print("locked", flush=True)
 sys.stdin.read()
@@ -476,7 +476,7 @@ def test_what_is_left_of_a_database_half_made_is_cleared_away(state: Path) -> No
 FILL_THE_DISK = """
 import json, resource, signal, sys
 from pathlib import Path
-from tests.test_journal import *
+from tests.state.test_journal import *
 
 state, which = Path(sys.argv[1]), sys.argv[2]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -507,7 +507,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing_that_was_durable(state: Pat
         text=True,
         timeout=60,
         check=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parent.parent.parent,
     )
     durable, message = json.loads(done.stdout)
     assert done.stderr == ""

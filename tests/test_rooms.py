@@ -1,0 +1,219 @@
+"""What import-linter (`.importlinter`, run here, too) does not see: faces, names in strings, and what a process loads."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from engine.commands.cli import COMMANDS
+from engine.commands.service.command import UNITS
+from engine.reading.process import PROGRAM
+from engine.sources.opened import READERS
+
+ROOT = Path(__file__).parent.parent
+ENGINE = ROOT / "engine"
+ROOMS = sorted(path.parent.name for path in ENGINE.glob("*/__init__.py"))
+
+ONLY_IN = {
+    "aiohttp": {"engine/api/http.py", "engine/simulator", "engine/outlets/health_check.py"},
+    "uvloop": {"engine/__main__.py", "engine/simulator"},  # who runs a loop chooses its kind: two processes
+    "signal": {
+        "engine/__main__.py",
+        "engine/simulator",  # a process of its own, which ends at a signal
+        "engine/reading/__main__.py",  # a process of its own, which ignores them
+        "engine/commands/demo",  # ends the stand-in that it started
+        "engine/outlets/notify_command.py",  # kills what a notify command leaves behind
+    },
+    "sqlite3": {"engine/state"},
+    "aiolimiter": {"engine/pacing/turnstile.py"},
+    "pydantic": {"engine/settings"},
+    "argparse": {"engine/commands", "engine/simulator"},
+    "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
+    "polars": {"engine/commands/demo"},
+}
+"""Libraries that stay behind one door, or a few."""
+
+PURE = {
+    "engine/api/verdict.py",
+    "engine/api/attribution.py",
+    "engine/api/headers.py",
+    "engine/pacing/retry.py",
+    "engine/pacing/breaker.py",
+    "engine/pacing/learned",
+    "engine/reading/chunker.py",
+    "engine/reading/recent_ids.py",
+    "engine/reading/limit.py",
+}
+"""Decisions: values in, values out."""
+
+IMPURE_LIBRARIES = {"aiohttp", "asyncio", "os", "pathlib", "socket", "sqlite3", "threading", "time", "uvloop"}
+"""What a decision has no business with. (`random.Random` arrives as an argument, for its type only.)"""
+
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
+"""Names that explain nothing."""
+
+LINES_MAX = 350
+FUNCTION_LINES_MAX = 60
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def files() -> list[Path]:
+    return sorted(ENGINE.rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def is_in(path: Path, places: set[str]) -> bool:
+    return any(named(path) == place or named(path).startswith(f"{place}/") for place in places)
+
+
+def libraries_of(path: Path) -> set[str]:
+    """Return the top names of what a file imports anywhere, but for types only."""
+    return set(_imports(tree_of(path)))
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import():
+                yield from (alias.name.partition(".")[0] for alias in child.names)
+            case ast.ImportFrom():
+                yield (child.module or "").partition(".")[0]
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case _:
+                yield from _imports(child)
+
+
+def test_the_house_is_in_rooms() -> None:
+    assert len(ROOMS) == 13
+    assert {path.name for path in ENGINE.glob("*.py")} == {"__init__.py", "__main__.py", "config.py", "errors.py"}
+
+
+def test_imports_keep_the_floors_and_the_faces() -> None:
+    """The linter itself, so that whoever runs only the tests is told, too."""
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_face_says_the_same_to_the_type_checker_and_at_run_time(room: str) -> None:
+    tree = tree_of(ENGINE / room / "__init__.py")
+    [branch] = [node for node in tree.body if isinstance(node, ast.If)]
+    for_types = {
+        (imported.module, alias.name)
+        for imported in branch.body
+        if isinstance(imported, ast.ImportFrom)
+        for alias in imported.names
+    }
+    [assignment] = branch.orelse
+    assert isinstance(assignment, ast.Assign)
+    assert isinstance(assignment.value, ast.Call)
+    table = ast.literal_eval(assignment.value.args[1])
+    at_run_time = {(f"engine.{room}.{home}", name) for home, names in table.items() for name in names.split()}
+    assert for_types == at_run_time
+    face = import_module(f"engine.{room}")
+    for home, name in at_run_time:
+        assert getattr(face, name) is getattr(import_module(home), name)
+        assert not (ENGINE / room / f"{name}.py").exists(), "a file of that name would hide it once it is imported"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_face_knows_no_other_names(room: str) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = import_module(f"engine.{room}").nothing
+
+
+def test_names_in_strings_resolve() -> None:
+    for command in COMMANDS:
+        assert callable(command.load().add_arguments), command.name
+        assert callable(command.load().run), command.name
+    for module in READERS.values():
+        assert callable(import_module(module).read_blocks), module
+    for module in UNITS.values():
+        assert callable(import_module(module).render), module
+    assert (ROOT / PROGRAM[0].replace(".", "/") / "__main__.py").exists()
+
+
+def test_no_other_strings_name_modules() -> None:
+    """A name in a string is an import that no linter sees, so all of them stand in the tables above."""
+    known = {command.module for command in COMMANDS} | {*READERS.values(), *UNITS.values(), *PROGRAM}
+    strings = {
+        node.value
+        for path in files()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert {text for text in strings if re.fullmatch(r"engine(\.[a-z_]+)+", text)} == known
+
+
+def modules_after(code: str) -> set[str]:
+    """Return what a fresh interpreter has loaded after `code`."""
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_reading_process_loads_only_what_reads() -> None:
+    loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson, engine.sources.opened")
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
+    assert rooms == {"reading", "sources", "values"}
+    assert not {"aiohttp", "asyncio", "pydantic", "pyarrow", "sqlite3"} & loaded
+
+
+def test_a_face_costs_nothing() -> None:
+    loaded = modules_after("\n".join(f"import engine.{room}" for room in ROOMS))
+    assert {name for name in loaded if name.startswith("engine.")} == {
+        "engine.values.faces",
+        *(f"engine.{room}" for room in ROOMS),
+    }
+
+
+@pytest.mark.parametrize("path", [path for path in files() if is_in(path, PURE)], ids=named)
+def test_decisions_are_pure(path: Path) -> None:
+    assert not libraries_of(path) & IMPURE_LIBRARIES
+
+
+def test_every_decision_is_still_there() -> None:
+    assert all((ROOT / place).exists() for place in PURE)
+
+
+@pytest.mark.parametrize("library", sorted(ONLY_IN))
+def test_libraries_stay_behind_their_doors(library: str) -> None:
+    users = [path for path in files() if library in libraries_of(path)]
+    assert not [named(path) for path in users if not is_in(path, ONLY_IN[library])]
+    assert users, f"nobody uses {library} any more: take it out of the table"
+
+
+@pytest.mark.parametrize("path", files(), ids=named)
+def test_names_explain_and_files_can_be_seen_whole(path: Path) -> None:
+    assert not {path.stem, *path.relative_to(ENGINE).parent.parts} & FORBIDDEN_NAMES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+    assert ast.get_docstring(tree_of(path)), f"{named(path)} does not say what it is for"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES_MAX, f"{named(path)}: {node.name}"
+
+
+def test_every_library_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in project["dependencies"]}
+    declared |= {"pydantic_core"} if "pydantic" in declared else set()
+    used = {library for path in files() for library in libraries_of(path)}
+    assert used - set(sys.stdlib_module_names) - {"engine"} <= declared
