@@ -1,4 +1,4 @@
-"""What import-linter (`.importlinter`, run here, too) does not see: faces, names in strings, and what a process loads."""
+"""What import-linter does not see (it is run here, too): faces, names in strings, and what a process loads."""
 
 from __future__ import annotations
 
