@@ -237,8 +237,8 @@ class Working:
 """
 
     def __init__(self, *arguments: str, prefix: str = "") -> None:
-        code = f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):{self.BODY}\n"
-            "m.run_command_line = main\n"
+        body = f"def main(argv, run_loop):{self.BODY}\n"
+        code = f"import sys\nfrom engine import __main__ as m\n{body}m.run_command_line = main\n"
         program = [sys.executable, "-c", f"{prefix}\n{code}\nsys.exit(m.main(['x']))", *arguments]
         self.process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
