@@ -37,9 +37,9 @@ def _without_order() -> list[Replacement]:
 def _without_reply_check() -> list[Replacement]:
     """Any reply counts as a success of every record."""
     from engine.api.verdict import Settled
-    from engine.pipeline import delivery
+    from engine.pipeline import sending
 
-    return [Replacement(delivery, "interpret", lambda _reply, _ids: Settled(()))]
+    return [Replacement(sending, "interpret", lambda _reply, _ids: Settled(()))]
 
 
 def _without_journal() -> list[Replacement]:
@@ -65,7 +65,7 @@ def _without_journal() -> list[Replacement]:
 
 def _without_report() -> list[Replacement]:
     """No latencies, no timeline, no report file."""
-    from engine.run import lifecycle as run
+    from engine.run import ending
     from engine.run.telemetry import Telemetry
 
     def nothing(*_: Any, **__: Any) -> None:
@@ -74,7 +74,7 @@ def _without_report() -> list[Replacement]:
     return [
         Replacement(Telemetry, "observe", nothing),
         Replacement(Telemetry, "sample", nothing),
-        Replacement(run, "write_report", nothing),
+        Replacement(ending, "write_report", nothing),
     ]
 
 

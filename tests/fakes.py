@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from math import inf
+from random import Random
 from typing import Any
 
 import orjson
 
 from engine.api.bulk_api import BulkApi
 from engine.api.wire import NoReply, Reply
-from engine.pacing.breaker import Breaker, RetryBudget
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.retry import RetryPolicy
-from engine.pacing.turnstile import Turnstile
 from engine.pipeline.channel import Channel
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
@@ -106,22 +106,16 @@ def chunk_of(*ids: str, seq: int = 0) -> Chunk:
 
 
 def traffic_of(
-    stop: Stop, *, workers: int = 8, rate: float = 1_000.0, dice: Any = None, policy: RetryPolicy | None = None
+    stop: Stop,
+    *,
+    workers: int = 8,
+    rate: float = 1_000.0,
+    policy: RetryPolicy | None = None,
+    time_left_s: Callable[[], float] = lambda: inf,
 ) -> Traffic:
     """What uploaders share, with limits that are known and high. Needs a running loop."""
-    from random import Random
-
-    breaker = Breaker()
-    learned = {"rate": rate / 0.7, "in_flight": workers}
-    pacer = Pacer(rate_max=rate, in_flight_max=workers, learned=learned)
-    return Traffic(
-        pacer=pacer,
-        turnstile=Turnstile(pacer, breaker, stop),
-        breaker=breaker,
-        budget=RetryBudget(asyncio.get_running_loop().time()),
-        dice=dice or Random(1),
-        policy=policy or RetryPolicy(),
-    )
+    limiter = Pacer(rate_max=rate, in_flight_max=workers, learned={"rate": rate / 0.7, "in_flight": workers})
+    return Traffic(limiter=limiter, policy=policy or RetryPolicy(), stop=stop, time_left_s=time_left_s, dice=Random(1))
 
 
 async def upload_all(
@@ -133,8 +127,9 @@ async def upload_all(
     for chunk in chunks:
         await ready.send(chunk)
     await ready.close()
+    settle = traffic.over(api).settle
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):
-            group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop))
+            group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation, stop=stop))
     await results.close()
     return await results.receive_all()

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from engine.pacing.learned.pacer import Pacer as Pacer
     from engine.pacing.limiter import Signal as Signal
     from engine.pacing.retry import (
-        Decision as Decision,
         GiveUp as GiveUp,
         Isolate as Isolate,
         RetryPolicy as RetryPolicy,
@@ -27,7 +26,7 @@ else:
             "breaker": "Breaker RetryBudget",
             "learned.pacer": "Pacer",
             "limiter": "Signal",
-            "retry": "Decision GiveUp Isolate RetryPolicy Trials Wait decide",
+            "retry": "GiveUp Isolate RetryPolicy Trials Wait decide",
             "turnstile": "TurnRefused Turnstile",
         },
     )

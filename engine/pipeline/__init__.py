@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.pipeline.accounts import Accounts as Accounts
+    from engine.pipeline.observed import Attempt as Attempt
     from engine.pipeline.pipeline import run_pipeline as run_pipeline
-    from engine.pipeline.producer import skip_done as skip_done
     from engine.pipeline.traffic import Traffic as Traffic
 else:
     __getattr__ = lazy_face(
         __name__,
         {
+            "accounts": "Accounts",
+            "observed": "Attempt",
             "pipeline": "run_pipeline",
-            "producer": "skip_done",
             "traffic": "Traffic",
         },
     )

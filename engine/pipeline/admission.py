@@ -10,25 +10,25 @@ from engine.values import Chunk
 
 
 class OrderGate:
-    """Holds all chunks that were let through and have no durable result yet, `chunks_max` at the most.
+    """Holds all chunks that were let through and have no durable result yet, `concurrency` at the most.
 
     Only these chunks can have been sent without a trace, so no more than these are sent again after a crash.
     """
 
-    def __init__(self, chunks_max: int) -> None:
-        self._chunks_max = chunks_max
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
         self._unfinished: dict[int, _Unfinished] = {}
         self._released = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<OrderGate {len(self._unfinished)}/{self._chunks_max} chunks>"
+        return f"<OrderGate {len(self._unfinished)}/{self._concurrency} chunks>"
 
     async def admit(self, chunk: Chunk) -> None:
         """Wait until no unfinished chunk shares an id with this one, then hold it.
 
         Must be called by one task, in source order: that is what keeps the versions of an id in order.
         """
-        while len(self._unfinished) >= self._chunks_max or self._must_wait(chunk):
+        while len(self._unfinished) >= self._concurrency or self._must_wait(chunk):
             self._released.clear()
             await self._released.wait()
         self._unfinished[chunk.seq] = _Unfinished(chunk)

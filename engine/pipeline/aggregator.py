@@ -15,6 +15,7 @@ async def aggregate(
     *,
     record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
     count: Callable[[Sequence[ChunkResult]], None],
+    judge: Callable[[], None],
     gate: OrderGate,
 ) -> None:
     """Handle results until the channel ends. Those that arrive together become durable together.
@@ -24,13 +25,15 @@ async def aggregate(
     Args:
         results: from the uploader workers.
         record: returns when the results are durable.
-        count: takes results that are durable into the sums; may ask the run to stop.
+        count: takes results that are durable into the sums.
+        judge: looks at the sums; may ask the run to stop.
         gate: holds the chunks until then.
     """
 
     async def settle(arrived: Sequence[ChunkResult]) -> None:
         await record(arrived)
         count(arrived)
+        judge()
         for result in arrived:
             gate.release(result.chunk)
 

@@ -11,14 +11,15 @@ without a trace when the process is killed, and so the memory is bounded: see `c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.api import BulkApi
+from engine.pipeline.accounts import Accounts
 from engine.pipeline.admission import OrderGate
 from engine.pipeline.aggregator import aggregate
 from engine.pipeline.channel import Channel
-from engine.pipeline.producer import produce
+from engine.pipeline.producer import produce, skip_done
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
 from engine.values import Chunk, ChunkResult, EngineError, Interrupted, Stop
@@ -28,23 +29,25 @@ CHUNKS_QUEUED = 2
 Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
 
 
-def chunks_alive_max(workers: int) -> int:
+def chunks_alive_max(concurrency: int) -> int:
     """Return how many chunks exist at once at the most.
 
     Those that were let through; for a moment as many whose results have just become durable; the queue before the gate,
     one on each side of it, and the one being cut. Each is at most `upload.max_body_bytes` plus its ids.
     """
-    return 2 * workers + CHUNKS_QUEUED + 3
+    return 2 * concurrency + CHUNKS_QUEUED + 3
 
 
 async def run_pipeline(
     chunks: Iterable[Chunk],
     *,
+    done: Mapping[int, bytes],
+    accounts: Accounts,
     api: BulkApi,
     traffic: Traffic,
-    workers: int,
+    concurrency: int,
     record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
-    count: Callable[[Sequence[ChunkResult]], None],
+    judge: Callable[[], None],
     stop: Stop,
     drain_timeout_s: float,
     produce: Produce = produce,
@@ -53,21 +56,39 @@ async def run_pipeline(
 
     After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
 
+    Args:
+        chunks: all of the source, in order.
+        done: the digests of those that have a durable result of an earlier process, by seq: they are not sent.
+        accounts: counts what is read, and what is durable.
+        api: where the records go.
+        traffic: how requests get there.
+        concurrency: how many chunks are brought to their end at the same time.
+        record: makes results durable.
+        judge: looks at the accounts whenever they have changed, and may ask the run to stop.
+        stop: the wish to stop.
+        drain_timeout_s: how long requests in flight are waited for.
+        produce: reads the chunks, in a thread.
+
     Raises:
         EngineError: the reason of the stop, or what the source or the journal raised.
     """
     cut: Channel[Chunk] = Channel(CHUNKS_QUEUED)
-    ready: Channel[Chunk] = Channel(workers)
-    results: Channel[ChunkResult] = Channel(workers)
-    gate = OrderGate(chunks_max=workers)
+    ready: Channel[Chunk] = Channel(concurrency)
+    results: Channel[ChunkResult] = Channel(concurrency)
+    gate = OrderGate(concurrency)
+    to_do = skip_done(accounts.reading(chunks), done, accounts.skip)
+    settle = traffic.over(api).settle
     try:
         async with asyncio.TaskGroup() as group:
-            production = group.create_task(_produce(produce, chunks, cut, stop))
+            production = group.create_task(_produce(produce, to_do, cut, stop))
             admission = group.create_task(_admit(cut, ready, gate))
             uploads = [
-                group.create_task(upload(ready, results, api=api, traffic=traffic, stop=stop)) for _ in range(workers)
+                group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation, stop=stop))
+                for _ in range(concurrency)
             ]
-            aggregation = group.create_task(aggregate(results, record=record, count=count, gate=gate))
+            aggregation = group.create_task(
+                aggregate(results, record=record, count=accounts.settle, judge=judge, gate=gate)
+            )
             drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
             await asyncio.wait([admission, *uploads])
             await results.close()

@@ -72,7 +72,6 @@ def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None
 def skip_done(
     chunks: Iterable[Chunk],
     done: Mapping[int, bytes],
-    digest: Callable[[Chunk], bytes],
     on_skip: Callable[[Chunk], None],
 ) -> Iterator[Chunk]:
     """Yield the chunks that have no durable result yet.
@@ -85,7 +84,7 @@ def skip_done(
         if chunk.seq not in done:
             yield chunk
             continue
-        if digest(chunk) != done[chunk.seq]:
+        if chunk.digest() != done[chunk.seq]:
             raise _changed(chunk)
         missing.discard(chunk.seq)
         on_skip(chunk)

@@ -1,35 +1,70 @@
-"""What the uploaders share."""
+"""Everything between the uploader workers and the API, stacked in one place, and what others may look at of it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from math import inf
 from random import Random
 
-from engine.api import NoReply, Reply
-from engine.pacing import Breaker, Pacer, RetryBudget, RetryPolicy, Signal, Turnstile
-from engine.values import RequestCounts
+from engine.api import BulkApi
+from engine.pacing import Pacer, RetryPolicy, Turnstile
+from engine.pipeline.availability import Availability
+from engine.pipeline.isolation import Isolation
+from engine.pipeline.observed import Observed, Observer
+from engine.pipeline.paced import Paced
+from engine.pipeline.retried import Retried
+from engine.pipeline.sending import Proven
+from engine.values import RequestCounts, Stop
 
 
-@dataclass(slots=True)
 class Traffic:
-    """What the uploaders share, and what others may look at: counts, limits, and what was learned on the way."""
+    """What all requests of a run share: limits, retries, counts. Belongs to one event loop.
 
-    pacer: Pacer
-    turnstile: Turnstile
-    breaker: Breaker
-    budget: RetryBudget
-    dice: Random
-    policy: RetryPolicy
-    time_left_s: Callable[[], float] = lambda: inf
-    observe: Callable[[Signal, Reply | NoReply], None] = lambda _signal, _reply: None
-    requests: RequestCounts = field(default_factory=RequestCounts)
-    retries: int = 0
-    recovery: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set, and replaced by a new one, when the API answers again after an outage."""
-    fruitless: int = 0
-    """Requests that were answered, but left records unsettled."""
-    lines_bytes_max: float = inf
-    """Learned from a 413: larger requests are split before they are sent."""
+    Args:
+        limiter: how fast, and how many at once.
+        policy: how long an outage is waited out, and how often one request is tried.
+        stop: ends all waiting.
+        time_left_s: seconds until the deadline of the run.
+        requests: what earlier processes of the run have counted.
+        dice: the source of jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        limiter: Pacer,
+        policy: RetryPolicy,
+        stop: Stop,
+        time_left_s: Callable[[], float] = lambda: inf,
+        requests: RequestCounts | None = None,
+        dice: Random | None = None,
+    ) -> None:
+        self.limiter = limiter
+        self.requests = replace(requests) if requests else RequestCounts()
+        self.availability = Availability()
+        self.turnstile = Turnstile(limiter, self.availability.breaker, stop)
+        self.isolation = Isolation()
+        self.observers: list[Observer] = []
+        """Who else hears of every finished attempt."""
+        self._policy = policy
+        self._stop = stop
+        self._time_left_s = time_left_s
+        self._dice = dice or Random()  # noqa: S311 - jitter is no secret
+
+    def over(self, api: BulkApi) -> Retried:
+        """Return the way to `api`: what a request does besides being sent, the innermost first."""
+        turnstile, availability = self.turnstile, self.availability
+        observers = [availability.observe, lambda attempt: self.limiter.learn(attempt.signal()), *self.observers]
+        sender = Proven(api)
+        observed = Observed(sender, self.requests, in_flight=lambda: turnstile.in_flight, observers=observers)
+        paced = Paced(observed, turnstile)
+        return Retried(
+            paced,
+            availability=availability,
+            policy=self._policy,
+            time_left_s=self._time_left_s,
+            dice=self._dice,
+            renew_token=api.renew_token,
+            stop=self._stop,
+        )

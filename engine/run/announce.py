@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.outlets import MetricValues, get_logger, ping_end, ping_no_run, ping_start, run_command, write_metrics_file
 from engine.report import REPORT_JSON, Report
 from engine.run.active_run import ActiveRun
-from engine.settings import NotifyTable, Settings
+from engine.settings import NotifyTable, RunSettings
 
 
 async def announce_start(table: NotifyTable) -> None:
@@ -19,7 +19,7 @@ async def announce_start(table: NotifyTable) -> None:
         _log(await asyncio.to_thread(ping_start, table.healthcheck_url))
 
 
-async def announce_end(settings: Settings, report: Report, run_dir: Path) -> None:
+async def announce_end(settings: RunSettings, report: Report, run_dir: Path) -> None:
     """Tell the health check and the operator's command how a run ended."""
     table = settings.notify
     if table.healthcheck_url:
@@ -32,16 +32,17 @@ async def announce_end(settings: Settings, report: Report, run_dir: Path) -> Non
 
 def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValues:
     """Return what a run shows to Prometheus: as it stands now, or as it ended."""
-    traffic, pacing, now_s = active.traffic, active.pacing, time.time()
+    traffic, telemetry, now_s = active.traffic, active.telemetry, time.time()
+    pacing = telemetry.pacing
     return MetricValues(
-        campaign_id=active.campaign_id,
-        records=report.records if report else active.counts,
+        campaign_id=active.run.campaign_id,
+        records=report.records if report else active.accounts.counts,
         requests=report.requests if report else replace(traffic.requests),
-        duration_s=report.duration_s if report else active.worked_s,
-        latency=active.telemetry.latencies,
-        statuses=active.telemetry.statuses,
-        throttled_s=active.throttled_s,
-        retries=active.retries,
+        duration_s=report.duration_s if report else active.clock.worked_s,
+        latency=telemetry.latencies,
+        statuses=telemetry.statuses,
+        throttled_s=telemetry.throttled_s,
+        retries=telemetry.retries,
         in_flight=traffic.turnstile.in_flight,
         rate_limit=pacing.rate_limit,
         in_flight_limit=pacing.in_flight_limit,

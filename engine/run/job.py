@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.api import Endpoint
 from engine.reading import Cutting, Reading
-from engine.settings import Settings
+from engine.settings import RunSettings, Settings
 from engine.sources import Source
 from engine.values import Chunk
 
@@ -29,7 +29,7 @@ class Job:
     config_path: str = ""
 
 
-def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None) -> Endpoint:
+def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = None) -> Endpoint:
     """Return where the records go, as plain values."""
     table = settings.api
     return Endpoint(
@@ -44,26 +44,30 @@ def endpoint_of(settings: Settings, read_token: Callable[[], str] | None = None)
     )
 
 
-def reading_of(settings: Settings, limit: int | None) -> Reading:
-    """Return how the source is read and cut, as plain values."""
+def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
+    """Return where chunks are cut, as plain values."""
     upload = settings.upload
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    return Reading(
-        settings.source.spec(),
-        Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit),
-        record_bytes_max=upload.max_body_bytes,
-    )
+    return Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit)
 
 
-def identity_of(settings: Settings, limit: int | None) -> dict[str, Any]:
-    """Return the settings that decide what is sent where: a resumed run must have the same."""
-    source = settings.source.model_dump(mode="json")
+def reading_of(settings: Settings, limit: int | None) -> Reading:
+    """Return how the source is read and cut, as plain values."""
+    return Reading(settings.source.spec(), cutting_of(settings, limit), record_bytes_max=settings.upload.max_body_bytes)
+
+
+def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, Any]:
+    """Return the settings that decide what is sent where, but for the source: a resumed run must have the same."""
     return {
         "api.url": settings.api.url,
         "api.campaign_id": settings.api.campaign_id,
         "api.org_id": settings.api.org_id,
-        **{f"source.{key}": value for key, value in source.items()},
         "upload.batch_size": settings.upload.batch_size,
         "upload.max_body_bytes": settings.upload.max_body_bytes,
         "--limit": limit,
     }
+
+
+def source_identity_of(settings: Settings) -> dict[str, Any]:
+    """Return the settings that decide what is read, and what it becomes."""
+    return {f"source.{key}": value for key, value in settings.source.model_dump(mode="json").items()}

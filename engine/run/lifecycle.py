@@ -1,7 +1,7 @@
-"""How a run begins and how it ends: what `sync`, `replay` and `push` have in common.
+"""How a run begins, goes on and ends: what `sync`, `replay` and `push` have in common.
 
-The run is begun or resumed in the journal, worked on by `ActiveRun`, and written down: journal, report, metrics, and
-whoever wants to hear about it. The pipeline itself knows nothing of settings, journals or displays.
+The run is begun or resumed in the journal (here), worked on (`active_run.py`), watched (`watch.py`) and written down
+(`ending.py`). The pipeline itself knows nothing of settings, journals or displays.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ from random import Random
 
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, render_metrics, serving
-from engine.report import Report, iso, new_run_id, previous_report, write_report
-from engine.run.active_run import ActiveRun
-from engine.run.announce import announce_end, announce_start, metric_values, write_metrics
+from engine.report import Report, iso, new_run_id
+from engine.run.active_run import ActiveRun, Fingerprinting, prepare
+from engine.run.announce import announce_start, metric_values, write_metrics
+from engine.run.ending import conclude
 from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
-from engine.settings import Settings
+from engine.settings import RunSettings
 from engine.sources import FileFingerprint, differences, fingerprint
-from engine.state import RUNS, Journal, OwnThread, Run
+from engine.state import Journal, OwnThread, Run
 from engine.values import EngineError, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
 """How often metrics and telemetry of a run under way are written down."""
 
-Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
-
 
 async def carry_out(
     plan: Callable[[Journal], Job],
-    settings: Settings,
+    settings: RunSettings,
     *,
     stop: Stop,
     display: ProgressDisplay | None = None,
@@ -44,28 +43,30 @@ async def carry_out(
     Raises:
         EngineError: the run could not even begin; nothing was sent.
     """
-    endpoint = endpoint_of(settings, read_token)
-    api = HttpBulkApi(endpoint)  # reads the token: without one there is no reason to go on
+    api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
+    limits_name = f"limits of {settings.api.url}"
     async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
-        job = await thread.call(plan, thread.value)
+        journal, call = thread.value, thread.call
+        job = await call(plan, journal)
         fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))
         try:
             run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
             bind_to_logs(run_id=run.id)
-            active = ActiveRun(
+            active = prepare(
                 job,
+                run,
                 settings,
+                durable=await call(journal.counts, run),
+                learned=await call(journal.learned, limits_name),
                 thread=thread,
-                run=run,
-                counts=await thread.call(thread.value.counts, run),
                 fingerprinting=fingerprinting,
-                learned=await thread.call(thread.value.learned, _limits_of(settings)),
+                api=api,
                 stop=stop,
             )
             await announce_start(settings.notify)
-            async with _observed(active, run, settings, thread, stop):
-                error = await active.work(api, display or NoProgress())
-            return await _conclude(active, run, error, settings, thread)
+            async with _observed(active):
+                error = await active.work(display or NoProgress())
+            return await conclude(active, error, limits_name)
         finally:
             fingerprinting.cancel()
 
@@ -83,7 +84,7 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
     return run
 
 
-async def _begin(job: Job, settings: Settings, thread: OwnThread[Journal]) -> Run:
+async def _begin(job: Job, settings: RunSettings, thread: OwnThread[Journal]) -> Run:
     if not job.of_rejects and (settings.guard.min_records or settings.guard.max_shrink):
         await asyncio.to_thread(check_size, job.source, settings.guard, settings.state.dir, job.limit)
     now = datetime.now(UTC)
@@ -112,56 +113,29 @@ def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
         )
 
 
-async def _conclude(
-    active: ActiveRun, run: Run, error: EngineError | None, settings: Settings, thread: OwnThread[Journal]
-) -> Report:
-    """Write down how it ended: in the journal, in the report, and for those who want to hear about it."""
-    journal, call = thread.value, thread.call
-    report = await active.report(error)
-    await call(
-        journal.finish,
-        run,
-        finished=active.finished,
-        worked_s=report.duration_s,
-        requests=report.requests,
-        telemetry=active.telemetry_json(),
-    )
-    await call(journal.learn, _limits_of(settings), active.traffic.pacer.to_json())
-    previous = previous_report(settings.state.dir / RUNS, run.id)
-    await call(write_report, report, journal.run_dir(run.id), previous=previous)
-    await asyncio.to_thread(write_metrics, settings.notify, metric_values(active, report))
-    await announce_end(settings, report, journal.run_dir(run.id))
-    return report
-
-
 @asynccontextmanager
-async def _observed(
-    active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop
-) -> AsyncIterator[None]:
+async def _observed(active: ActiveRun) -> AsyncIterator[None]:
     """Let the world see the run while it is under way."""
-    upkeep = asyncio.create_task(_keep_up(active, run, settings, thread, stop))
+    upkeep = asyncio.create_task(_keep_up(active))
     try:
-        async with serving(settings.notify.prometheus_port, lambda: render_metrics(metric_values(active))):
+        async with serving(active.settings.notify.prometheus_port, lambda: render_metrics(metric_values(active))):
             yield
     finally:
         upkeep.cancel()
         await asyncio.wait([upkeep])
 
 
-async def _keep_up(active: ActiveRun, run: Run, settings: Settings, thread: OwnThread[Journal], stop: Stop) -> None:
+async def _keep_up(active: ActiveRun) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
-    save = thread.value.save_telemetry
+    save = active.thread.value.save_telemetry
     try:
         while True:
-            await asyncio.to_thread(write_metrics, settings.notify, metric_values(active))
+            await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
             await asyncio.sleep(UPKEEP_S)
             requests = replace(active.traffic.requests)
-            telemetry = active.telemetry_json()
-            await thread.call(save, run, worked_s=active.worked_s, requests=requests, telemetry=telemetry)
+            telemetry = active.telemetry.to_json()
+            await active.thread.call(
+                save, active.run, worked_s=active.clock.worked_s, requests=requests, telemetry=telemetry
+            )
     except EngineError as error:  # a journal that fails must not fail in silence
-        stop.request(error)
-
-
-def _limits_of(settings: Settings) -> str:
-    """The name under which the limits of an API are kept for the next night."""
-    return f"limits of {settings.api.url}"
+        active.stop.request(error)

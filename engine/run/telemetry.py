@@ -1,106 +1,125 @@
-"""What a run looks like from outside: latencies, a timeline, and the snapshots that progress displays show."""
+"""What a run looks like from outside, over all its processes: latencies, a timeline, moves of the limits, totals."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.api import NoReply, Reply
-from engine.pacing import Pacer, Signal, Turnstile
+from engine.api import Reply
+from engine.pipeline import Attempt, Traffic
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
+from engine.run.clock import WorkClock
 
 SAMPLE_S = 1.0
 
 
-@dataclass(slots=True)
 class Telemetry:
-    """Collects over all processes of a run; `earlier` is what `to_json` gave at the end of the process before."""
+    """Listens to all attempts of `traffic`.
 
-    earlier: dict[str, Any] = field(default_factory=dict)
-    latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
-    statuses: Counter[str] = field(default_factory=Counter)
-    timeline: TimelineRecorder = field(default_factory=TimelineRecorder)
-    moves: list[LimitMove] = field(default_factory=list)
-    quiet_s: float = 0.0
-    """Of the earlier processes, as are the next two."""
-    bytes_sent: int = 0
-    retries: int = 0
-    _interval: _Interval = field(default_factory=lambda: _Interval())
-    _updated_before: int = 0
+    Args:
+        earlier: what `to_json` gave at the end of the process before; empty for the first one.
+        traffic: what is listened to.
+        clock: turns the loop's clock into time worked.
+        bytes_sent: how many bytes of request bodies this process has sent.
+    """
 
-    def __post_init__(self) -> None:
-        earlier = self.earlier
+    def __init__(
+        self, earlier: Mapping[str, Any], *, traffic: Traffic, clock: WorkClock, bytes_sent: Callable[[], int]
+    ) -> None:
         self.latencies = LatencyHistogram(
             {int(bucket): count for bucket, count in earlier.get("latency_counts", {}).items()},
             earlier.get("latency_sum_ms", 0.0),
             earlier.get("latency_max_ms", 0.0),
         )
-        self.statuses.update(earlier.get("statuses", {}))
+        self.statuses: Counter[str] = Counter(earlier.get("statuses", {}))
         self.timeline = TimelineRecorder(Sample(**sample) for sample in earlier.get("timeline", []))
-        self.moves = [LimitMove(**move) for move in earlier.get("moves", [])]
-        self.quiet_s = earlier.get("quiet_s", 0.0)
-        self.bytes_sent = earlier.get("bytes_sent", 0)
-        self.retries = earlier.get("retries", 0)
+        self._earlier = earlier
+        self._traffic = traffic
+        self._clock = clock
+        self._bytes_sent = bytes_sent
+        self._interval = _Interval()
+        traffic.observers.append(self.observe)
 
-    def observe(self, signal: Signal, reply: Reply | NoReply) -> None:
+    def observe(self, attempt: Attempt) -> None:
         """Take note of a finished attempt."""
-        latency_ms = (signal.finished_at - signal.started_at) * 1000
+        signal, reply = attempt.signal(), attempt.answer.reply
+        latency_ms = signal.latency_s * 1000
         self.latencies.observe(latency_ms)
         self.statuses[str(reply.status) if isinstance(reply, Reply) else "none"] += 1
         self._interval.requests += 1
         self._interval.throttled += signal.throttled
         self._interval.latency_sum_ms += latency_ms
 
-    def sample(self, now: float, t_s: float, updated: int, retries: int, turnstile: Turnstile, pacer: Pacer) -> None:
-        """Close the interval that ends `t_s` seconds of work after the start of the run."""
-        interval, self._interval = self._interval, _Interval(retries_before=retries)
+    def begin(self, updated: int) -> None:
+        """Begin an interval, with so many records updated before it."""
+        self._interval = _Interval(updated_before=updated, retries_before=self._traffic.availability.retries)
+
+    def sample(self, updated: int) -> None:
+        """Close the interval that ends now, with so many records updated by now; begin the next."""
+        interval, traffic = self._interval, self._traffic
         mean_ms = round(interval.latency_sum_ms / interval.requests, 1) if interval.requests else None
         self.timeline.add(
             Sample(
-                t_s=round(t_s, 2),
-                updated=updated - self._updated_before,
+                t_s=round(self._clock.worked_s, 2),
+                updated=updated - interval.updated_before,
                 requests=interval.requests,
                 throttled=interval.throttled,
-                retried=retries - interval.retries_before,
-                in_flight=turnstile.in_flight,
-                rate_limit=round(pacer.rate(now), 2),
+                retried=traffic.availability.retries - interval.retries_before,
+                in_flight=traffic.turnstile.in_flight,
+                rate_limit=round(traffic.limiter.rate(self._clock.now()), 2),
                 latency_ms=mean_ms,
             )
         )
-        self._updated_before = updated
+        self.begin(updated)
 
-    def start_from(self, updated: int) -> None:
-        """Say how many records earlier processes had updated, so that they don't count as this one's."""
-        self._updated_before = updated
+    @property
+    def throttled_s(self) -> float:
+        """Seconds that the run held back because the API said so."""
+        return float(self._earlier.get("quiet_s", 0.0)) + self._traffic.turnstile.quiet_s
 
-    def to_json(self, pacing: Pacing, *, quiet_s: float, bytes_sent: int, retries: int) -> dict[str, Any]:
-        """Return what the next process of the run goes on from; the arguments are totals over all processes."""
+    @property
+    def retries(self) -> int:
+        """Requests that repeated an earlier one."""
+        return int(self._earlier.get("retries", 0)) + self._traffic.availability.retries
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of all request bodies."""
+        return int(self._earlier.get("bytes_sent", 0)) + self._bytes_sent()
+
+    @property
+    def pacing(self) -> Pacing:
+        """The limits that were found, and how."""
+        found = self._traffic.limiter.to_json()
+        return Pacing(
+            rate_limit=round(found["rate"], 2) if found["rate"] else None,
+            in_flight_limit=found["in_flight"],
+            moves=self._moves(),
+        )
+
+    def _moves(self) -> list[LimitMove]:
+        earlier = [LimitMove(**move) for move in self._earlier.get("moves", [])]
+        latest = [
+            LimitMove(round(self._clock.worked_at(move.at), 2), move.what, move.why)
+            for move in self._traffic.limiter.moves
+        ]
+        return [*earlier, *latest][-LIMIT_MOVES_MAX:]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the next process of the run goes on from."""
         return {
             "latency_counts": {str(bucket): count for bucket, count in self.latencies.counts.items()},
             "latency_sum_ms": self.latencies.sum_ms,
             "latency_max_ms": self.latencies.max_ms,
             "statuses": dict(self.statuses),
             "timeline": [asdict(sample) for sample in self.timeline.samples],
-            "moves": [asdict(move) for move in pacing.moves],
-            "quiet_s": quiet_s,
-            "bytes_sent": bytes_sent,
-            "retries": retries,
+            "moves": [asdict(move) for move in self._moves()],
+            "quiet_s": self.throttled_s,
+            "bytes_sent": self.bytes_sent,
+            "retries": self.retries,
         }
-
-    def pacing(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> Pacing:
-        """Return the limits that were found, and how; `to_worked_s` turns the clock into seconds of work."""
-        found = pacer.to_json()
-        return Pacing(
-            rate_limit=round(found["rate"], 2) if found["rate"] else None,
-            in_flight_limit=found["in_flight"],
-            moves=self._all_moves(pacer, to_worked_s),
-        )
-
-    def _all_moves(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> list[LimitMove]:
-        latest = [LimitMove(round(to_worked_s(move.at), 2), move.what, move.why) for move in pacer.moves]
-        return [*self.moves, *latest][-LIMIT_MOVES_MAX:]
 
 
 @dataclass(slots=True)
@@ -108,4 +127,5 @@ class _Interval:
     requests: int = 0
     throttled: int = 0
     latency_sum_ms: float = 0.0
+    updated_before: int = 0
     retries_before: int = 0

@@ -6,18 +6,23 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from engine.settings.mistakes import mistakes_in, nearest, report
-from engine.settings.tables import Settings, Table
+from engine.settings.tables import RunSettings, Settings, Table
 from engine.values import ConfigError
 
 CONFIG_BYTES_MAX = 1_000_000
 """A larger file is certainly not a configuration (a source given by mistake, say)."""
 
 VARIABLE_PREFIX = "ENGINE_"
+
+FIRST_TABLES = ("api", "source")
+"""Mistakes are listed in the order of the file: these tables first."""
+
+Model = TypeVar("Model", bound=RunSettings)
 
 
 def load(
@@ -40,7 +45,7 @@ def load(
     labels, mistakes = _apply_variables(tables, variables)
     for table, values in (overrides or {}).items():
         _table_of(tables, table).update(values)
-    return _validate(tables, str(path), labels, mistakes)
+    return _validate(tables, Settings, str(path), labels, mistakes)
 
 
 def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "the settings") -> Settings:
@@ -49,7 +54,16 @@ def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "th
     Raises:
         ConfigError: naming all mistakes.
     """
-    return _validate(dict(tables), origin, {}, [])
+    return _validate(dict(tables), Settings, origin, {}, [])
+
+
+def run_settings_from(tables: Mapping[str, Mapping[str, object]], *, origin: str) -> RunSettings:
+    """Make the settings of a run whose records are given, as `from_tables` makes all of them.
+
+    Raises:
+        ConfigError: naming all mistakes.
+    """
+    return _validate(dict(tables), RunSettings, origin, {}, [])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -122,13 +136,15 @@ def _table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _validate(tables: dict[str, Any], origin: str, labels: Mapping[str, str], mistakes: list[str]) -> Settings:
-    for name in Settings.model_fields:
+def _validate(
+    tables: dict[str, Any], model: type[Model], origin: str, labels: Mapping[str, str], mistakes: list[str]
+) -> Model:
+    for name in model.model_fields:
         tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
     try:
-        settings = Settings.model_validate(tables)
+        settings = model.model_validate(tables)
     except ValidationError as error:
-        known = {name: _keys(name) for name in Settings.model_fields}
+        known = {name: _keys(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)}
         mistakes = mistakes_in(error, known, labels) + mistakes
     if mistakes:
         raise ConfigError(report(origin, mistakes))

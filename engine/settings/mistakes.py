@@ -24,6 +24,9 @@ BOUNDS = {
 }
 """How pydantic names a broken bound: the key of its context, and the word for it."""
 
+CONTRADICTION = "contradiction"
+"""The kind of a mistake that two tables make together; its context names the key to blame."""
+
 HINTS = {
     "api.campaign_id": "put the id of the campaign here, in quotes",
     "source.path": "name the file, the files or the pattern to read",
@@ -46,13 +49,19 @@ def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labe
         labels: {dotted key: the environment variable it was taken from}.
     """
     sentences: list[str] = []
-    for details in error.errors(include_url=False):
+    tables = list(known)
+    for details in sorted(error.errors(include_url=False), key=lambda details: _position(details, tables)):
         key = _dotted(details, known)
         label = f"{labels[key]} ({key})" if key in labels else key
         sentence = f"{label}: {_what(details, key, known)}"
         if sentence not in sentences:
             sentences.append(sentence)
     return sentences
+
+
+def _position(details: ErrorDetails, tables: Sequence[str]) -> int:
+    table = str(details["loc"][0])
+    return tables.index(table) if table in tables else len(tables)
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
@@ -63,6 +72,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 def _dotted(details: ErrorDetails, known: Mapping[str, Sequence[str]]) -> str:
     """Return the key as it is written in the file; branches of unions and the like are no part of it."""
+    if details["type"] == CONTRADICTION:
+        return str(details["ctx"]["key"])
     location = [str(part) for part in details["loc"]]
     key = ".".join(location[:2])
     inside_dict = key in ("source.rename", "source.types") and len(location) > 2
@@ -75,6 +86,8 @@ def _what(details: ErrorDetails, key: str, known: Mapping[str, Sequence[str]]) -
         return _unknown_key(key, known)
     if kind == "missing":
         return f"missing; {HINTS.get(key, 'it has no default')}"
+    if kind == CONTRADICTION:
+        return details["msg"]
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":

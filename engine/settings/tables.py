@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from engine.settings.credentials import read_token
+from engine.settings.mistakes import CONTRADICTION
 from engine.settings.values import (
     Threshold,
     as_arguments,
@@ -201,24 +203,31 @@ class LogTable(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(Table):
-    """All tables. Made by `load` or `from_tables`, which raise `ConfigError`."""
+class RunSettings(Table):
+    """The tables that a run needs wherever its records come from."""
 
     api: ApiTable
-    source: SourceTable
     upload: UploadTable
     guard: GuardTable
     state: StateTable
     notify: NotifyTable
     log: LogTable
 
-    @field_validator("guard")
+
+class Settings(RunSettings):
+    """All tables. Made by `load` or `from_tables`, which raise `ConfigError`."""
+
+    source: SourceTable
+
+    @field_validator("source")
     @classmethod
-    def _countable(cls, guard: GuardTable, info: ValidationInfo) -> GuardTable:
-        source = info.data.get("source")
-        if source and source.path == (STDIN,) and (guard.min_records or guard.max_shrink):
-            raise ValueError(
+    def _countable(cls, source: SourceTable, info: ValidationInfo) -> SourceTable:
+        guard = info.data.get("guard")
+        if guard and source.path == (STDIN,) and (guard.min_records or guard.max_shrink):
+            raise PydanticCustomError(
+                CONTRADICTION,
                 "min_records and max_shrink count the source before it is sent, but standard input can be read only "
-                "once; remove them, or name a file in source.path"
+                "once; remove them, or name a file in source.path",
+                {"key": "guard"},
             )
-        return guard
+        return source

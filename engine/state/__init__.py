@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         Journal as Journal,
         Run as Run,
         Undelivered as Undelivered,
-        chunk_digest as chunk_digest,
         id_digest as id_digest,
     )
     from engine.state.private_files import (
@@ -25,7 +24,7 @@ else:
     __getattr__ = lazy_face(
         __name__,
         {
-            "journal": "Journal REJECTED Run Undelivered chunk_digest id_digest",
+            "journal": "Journal REJECTED Run Undelivered id_digest",
             "private_files": "make_private_dir write_private_file",
             "state_dir": "LOCK RUNS is_locked",
             "thread": "OwnThread",

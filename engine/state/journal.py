@@ -61,13 +61,6 @@ class Run:
     done: dict[int, bytes] = field(default_factory=dict)
 
 
-def chunk_digest(lines: bytes, refused: int, superseded: int) -> bytes:
-    """Return what a resumed run compares to see that a chunk is the same as when its result was written down."""
-    import xxhash
-
-    return xxhash.xxh3_128_digest(lines) + refused.to_bytes(4, "big") + superseded.to_bytes(4, "big")
-
-
 def id_digest(record_id: str) -> bytes:
     """Return what stands for an id in the table of the undelivered: short, and not the id itself."""
     return blake2b(record_id.encode("utf-8", "replace"), digest_size=16).digest()
@@ -329,8 +322,7 @@ class Journal:
 
 def _chunk_row(run: Run, result: ChunkResult) -> tuple[str | int | bytes, ...]:
     chunk = result.chunk
-    digest = chunk_digest(chunk.lines, len(chunk.refusals), chunk.superseded)
     invalid, rejected, unknown = (
         result.count(outcome) for outcome in (Outcome.INVALID, Outcome.REJECTED, Outcome.UNKNOWN)
     )
-    return (run.id, chunk.seq, digest, chunk.read, invalid, chunk.superseded, result.updated, rejected, unknown)
+    return (run.id, chunk.seq, chunk.digest(), chunk.read, invalid, chunk.superseded, result.updated, rejected, unknown)

@@ -32,7 +32,7 @@ async def is_admitted(gate: OrderGate, chunk: Chunk) -> bool:
 
 
 async def test_a_chunk_waits_for_the_one_it_shares_an_id_with() -> None:
-    gate = OrderGate(chunks_max=10)
+    gate = OrderGate(concurrency=10)
     first, second, third = chunk(0, "a", "b"), chunk(1, "c"), chunk(2, "b", "d")
     await gate.admit(first)
     assert await is_admitted(gate, second)
@@ -44,7 +44,7 @@ async def test_a_chunk_waits_for_the_one_it_shares_an_id_with() -> None:
 
 
 async def test_only_chunks_about_which_nothing_is_known_are_compared() -> None:
-    gate = OrderGate(chunks_max=10)
+    gate = OrderGate(concurrency=10)
     for seq in range(3):
         await gate.admit(chunk(seq, "a" if seq else "b", apart_from=0))
     assert await is_admitted(gate, chunk(3, "b", apart_from=0))
@@ -54,7 +54,7 @@ async def test_only_chunks_about_which_nothing_is_known_are_compared() -> None:
 
 
 async def test_no_more_chunks_than_allowed_even_without_ids() -> None:
-    gate = OrderGate(chunks_max=2)
+    gate = OrderGate(concurrency=2)
     empty = chunk(1)
     await gate.admit(chunk(0, "a"))
     await gate.admit(empty)
@@ -64,7 +64,7 @@ async def test_no_more_chunks_than_allowed_even_without_ids() -> None:
 
 
 async def test_who_was_cancelled_holds_nothing() -> None:
-    gate = OrderGate(chunks_max=1)
+    gate = OrderGate(concurrency=1)
     first = chunk(0, "a")
     await gate.admit(first)
     assert not await is_admitted(gate, chunk(1, "b"))
@@ -95,7 +95,7 @@ def test_versions_stay_in_order_and_apart(seed: int) -> None:
 
     async def work() -> None:
         nonlocal peak
-        gate, tasks = OrderGate(chunks_max=4), []
+        gate, tasks = OrderGate(concurrency=4), []
         for number, chunk in enumerate(chunks):
             await gate.admit(chunk)
             assert all(set(chunk.ids).isdisjoint(chunks[other].ids) for other in at_work)

@@ -23,7 +23,7 @@ class Recorder:
 
     def __init__(self, *, fails: bool = False) -> None:
         self.events: list[str] = []
-        self.gate = OrderGate(chunks_max=10)
+        self.gate = OrderGate(concurrency=10)
         self._fails = fails
 
     async def record(self, results: Sequence[ChunkResult]) -> None:
@@ -36,10 +36,14 @@ class Recorder:
     def count(self, results: Sequence[ChunkResult]) -> None:
         self.events.append(f"count {_seqs(results)}")
 
+    def judge(self) -> None:
+        assert self.events[-1].startswith("count")
+
     async def start(self, results: Channel[ChunkResult]) -> asyncio.Task[None]:
         for result in RESULTS:
             await self.gate.admit(result.chunk)
-        return asyncio.ensure_future(aggregate(results, record=self.record, count=self.count, gate=self.gate))
+        work = aggregate(results, record=self.record, count=self.count, judge=self.judge, gate=self.gate)
+        return asyncio.ensure_future(work)
 
 
 def _seqs(results: Sequence[ChunkResult]) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from engine.api.wire import NoReply
+from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.pipeline.pipeline import chunks_alive_max, run_pipeline
+from engine.values.counts import RecordCounts
 from engine.values.errors import EngineError, Interrupted, SourceUntrusted, StateFailed
 from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
@@ -37,7 +39,7 @@ class Run:
         self.stop = Stop()
         self.loop = VirtualLoop()
         self.durable: list[int] = []
-        self.counted: list[int] = []
+        self.accounts = CountedChunks()
         self.error: EngineError | None = None
         self.fails_at: int | None = None
         self._workers = workers
@@ -60,11 +62,13 @@ class Run:
             try:
                 await run_pipeline(
                     chunks,
+                    done={},
+                    accounts=self.accounts,
                     api=self.api,
                     traffic=self.traffic,
-                    workers=self._workers,
+                    concurrency=self._workers,
                     record=self._record,
-                    count=self._count,
+                    judge=self._judge,
                     stop=self.stop,
                     drain_timeout_s=self._drain_s,
                     produce=produce,
@@ -85,7 +89,20 @@ class Run:
             raise StateFailed("the disk is full")
         self.durable += seqs
 
-    def _count(self, results: Sequence[ChunkResult]) -> None:
+    def _judge(self) -> None:
+        """Whoever judges, judges what is durable."""
+        assert self.accounts.counted == self.durable
+
+
+class CountedChunks(Accounts):
+    """Remembers which chunks it has counted, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(RecordCounts())
+        self.counted: list[int] = []
+
+    def settle(self, results: Sequence[ChunkResult]) -> None:
+        super().settle(results)
         self.counted += [result.chunk.seq for result in results]
 
 
@@ -96,7 +113,7 @@ def chunks(count: int) -> Iterator[Chunk]:
 
 def test_every_chunk_comes_to_a_durable_result() -> None:
     done = Run(FakeBulkApi(latency_s=0.1)).go(chunks(50))
-    assert sorted(done.durable) == sorted(done.counted) == list(range(50))
+    assert sorted(done.durable) == sorted(done.accounts.counted) == list(range(50))
     assert done.error is None
     assert done.api.in_flight_peak == 3
 
@@ -218,7 +235,7 @@ def test_a_journal_that_fails_stops_the_run_at_once_and_counts_nothing_more() ->
     done.fails_at = 4
     done.go(chunks(100))
     assert isinstance(done.error, StateFailed)
-    assert done.counted == done.durable
+    assert done.accounts.counted == done.durable
     assert len(done.api.sent) <= 8
 
 
@@ -244,11 +261,13 @@ def test_cancelled_from_outside_it_leaves_nothing_running() -> None:
         running = asyncio.ensure_future(
             run_pipeline(
                 chunks(50),
+                done={},
+                accounts=Accounts(RecordCounts()),
                 api=api,
                 traffic=traffic_of(stop),
-                workers=3,
+                concurrency=3,
                 record=record,
-                count=lambda _: None,
+                judge=lambda: None,
                 stop=stop,
                 drain_timeout_s=60,
                 produce=produce,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from math import log2
+from math import inf, log2
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 from engine.api.wire import NoReply, Reply
 from engine.pacing.retry import RetryPolicy
-from engine.pipeline.delivery import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX
+from engine.pipeline.isolation import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX
+from engine.pipeline.observed import Attempt
 from engine.pipeline.traffic import Traffic
 from engine.values.errors import AccessRefused, EngineError, Interrupted
 from engine.values.records import Chunk, Failure, Outcome
@@ -39,9 +40,8 @@ class Upload:
         self.loop = VirtualLoop()
 
         async def work() -> None:
-            self.traffic: Traffic = traffic_of(self.stop, workers=workers, policy=policy)
-            if left_s is not None:
-                self.traffic.time_left_s = lambda: left_s - self.loop.time()
+            time_left_s = (lambda: inf) if left_s is None else lambda: left_s - self.loop.time()
+            self.traffic: Traffic = traffic_of(self.stop, workers=workers, policy=policy, time_left_s=time_left_s)
             self.results = await upload_all(chunks, api, self.traffic, self.stop, workers=workers)
 
         run(work(), self.loop)
@@ -95,7 +95,7 @@ def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> 
     done = Upload(FakeBulkApi(lost, lost, lost), chunk)
     assert done.outcomes() == {}
     assert done.api.bodies == [chunk.lines] * 4
-    assert done.traffic.retries == 3
+    assert done.traffic.availability.retries == 3
 
 
 def test_an_outage_is_waited_out_and_no_longer_than_allowed() -> None:
@@ -320,15 +320,16 @@ def test_after_an_outage_the_rate_is_back_within_ten_seconds(workers: int) -> No
     def answer(ids: Sequence[str]) -> Any:
         return NoReply("refused") if 5 <= loops[0].time() < 65 else updated(ids)
 
-    api, finished = FakeBulkApi(behaviour=answer, latency_s=0.1), []
+    api = FakeBulkApi(behaviour=answer, latency_s=0.1)
+    finished: list[Attempt] = []
 
     async def work() -> None:
         stop = Stop()
         traffic = traffic_of(stop, workers=workers)
         chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(workers * 10 * 40)]
-        traffic.observe = lambda signal, _: finished.append(signal)
+        traffic.observers.append(finished.append)
         await upload_all(chunks, api, traffic, stop, workers=workers)
-        assert traffic.retries < 20 + 60 / 4 + 2 * workers  # no storm either
+        assert traffic.availability.retries < 20 + 60 / 4 + 2 * workers  # no storm either
 
     loops.append(VirtualLoop())
     run(work(), loops[0])

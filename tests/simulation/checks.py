@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import orjson
 
+from engine.pipeline.accounts import Accounts
 from engine.reading.chunker import Chunker
 from engine.values.counts import RecordCounts
 from engine.values.errors import AccountsDoNotBalance
@@ -33,6 +34,17 @@ def of_a_process(world: World, number: int, done_before: set[int]) -> Iterator[s
     requests = sum(request.process == number for request in world.server.requests)
     if requests > REQUESTS_MAX_PER_RECORD * (len(world.portfolio.records) + 1):
         yield f"a storm of {requests} requests"
+
+
+def of_the_accounts(accounts: Accounts, world: World) -> Iterator[str]:
+    """Yield what is wrong with the sums that a process tells at its end."""
+    try:
+        accounts.counts.check()
+    except AccountsDoNotBalance as error:
+        yield f"pending: {error}"
+    done = sum(result.chunk.read for result in world.disk.results.values())
+    if accounts.finished != (done == world.portfolio.rows):
+        yield f"pending: {accounts.pending} records, {done} of {world.portfolio.rows} are durable"
 
 
 def at_the_end(world: World) -> Iterator[str]:

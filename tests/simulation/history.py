@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
-from engine.pacing.breaker import Breaker, RetryBudget
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.retry import RetryPolicy
-from engine.pacing.turnstile import Turnstile
+from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel, ChannelClosed
 from engine.pipeline.pipeline import run_pipeline
-from engine.pipeline.producer import skip_done
 from engine.pipeline.traffic import Traffic
 from engine.reading.chunker import Chunker
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted
-from engine.values.records import Chunk, ChunkResult
+from engine.values.records import Chunk
 from engine.values.stopping import Stop
 from tests.simulation import checks
 from tests.simulation.portfolio import Portfolio
 from tests.simulation.server import Character, FakeApi, FakeServer
-from tests.simulation.storage import Disk, FakeJournal, digest
+from tests.simulation.storage import Disk, FakeJournal
 from tests.simulation.virtual_time import NothingLeftToDo, VirtualLoop, run
 
 PROCESSES_MAX = 60
@@ -113,7 +111,7 @@ def simulate(seed: int) -> History:
         world.violations += checks.at_the_end(world)
     history.requests = len(world.server.requests)
     history.counts = world.disk.counts()
-    history.violations = sorted({*world.violations, *world.server.violations})
+    history.violations = sorted({*world.violations, *world.server.violations, *world.disk.violations})
     return history
 
 
@@ -148,7 +146,7 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self._world = world
         self._number = number
-        self._counts = world.disk.counts()
+        self._accounts = Accounts(world.disk.counts())
         self._api = FakeApi(world.server, number)
         self._journal: FakeJournal | None = None
         self.troubled = number < TROUBLED_PROCESSES
@@ -170,12 +168,14 @@ class Process:
             loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
         try:
             await run_pipeline(
-                skip_done(world.chunks(), world.disk.done, digest, lambda _chunk: None),
+                world.chunks(),
+                done=world.disk.done,
+                accounts=self._accounts,
                 api=self._api,
                 traffic=traffic,
-                workers=world.workers,
+                concurrency=world.workers,
                 record=lambda results: journal.record(results, traffic.requests),
-                count=self._count,
+                judge=lambda: None,
                 stop=stop,
                 drain_timeout_s=rng.choice((0.0, 0.02, 1.0, 60.0)),
                 produce=partial(produce, rng=rng),
@@ -189,29 +189,18 @@ class Process:
         return True
 
     def _traffic(self, stop: Stop) -> Traffic:
-        breaker, rng, now = Breaker(), self._world.rng, asyncio.get_running_loop().time()
-        pacer = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
+        rng = self._world.rng
+        limiter = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
         requests = replace(self._world.disk.requests)
         requests.failed = requests.sent - requests.succeeded - requests.throttled  # as `Journal.resume` has it
-        return Traffic(
-            pacer=pacer,
-            turnstile=Turnstile(pacer, breaker, stop),
-            breaker=breaker,
-            budget=RetryBudget(now),
-            dice=rng,
-            policy=RetryPolicy(window_s=rng.choice((20.0, 900.0))),
-            requests=requests,
-        )
-
-    def _count(self, results: Sequence[ChunkResult]) -> None:
-        for result in results:
-            self._counts.read += result.chunk.read
-            self._counts.updated += result.updated
+        policy = RetryPolicy(window_s=rng.choice((20.0, 900.0)))
+        return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests, dice=rng)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
         """What this process has counted is what is durable and what arrived."""
         violations, durable = self._world.violations, self._world.disk.counts()
-        if (durable.read, durable.updated) != (self._counts.read, self._counts.updated):
+        violations += checks.of_the_accounts(self._accounts, self._world)
+        if durable != self._accounts.durable:
             violations.append("what was counted is not what is durable")
         arrived = sum(request.process == self._number for request in self._world.server.requests)
         if requests.sent - sent_before != arrived:

@@ -78,12 +78,16 @@ class FakeServer:
     requests: list[Request] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     token: int = 0
+    quiet_until: float = 0.0
+    """The process that was asked for silence may send nothing before."""
     _in_flight: set[str] = field(default_factory=set)
     _newest: dict[str, int] = field(default_factory=dict)
 
     def arrive(self, request: Request) -> None:
         """Look at a request that comes in; whatever comes of it, it must be in order."""
         self.requests.append(request)
+        if asyncio.get_running_loop().time() < self.quiet_until:
+            self.violations.append("a request while the server had asked for silence")
         ids = [record_id for record_id, _ in request.records]
         if len(set(ids)) < len(ids):
             self.violations.append("two versions of an id in one request")
@@ -307,6 +311,7 @@ class FakeApi:
         self._token = server.token
         self._token_number = 0
         self.dead = False
+        server.quiet_until = 0.0  # the clock of a process starts anew
 
     async def update(self, lines: bytes) -> Answer:
         """Send records; see `engine.api.BulkApi`."""
@@ -320,6 +325,7 @@ class FakeApi:
             answer = await server.answer(request, len(lines))
             if isinstance(answer, Reply):
                 answer = replace(answer, token_number=token_number)
+                self._note_silence(answer)
         except asyncio.CancelledError:
             if server.rng.random() < 0.5:
                 server.apply_good(request.records)
@@ -327,6 +333,12 @@ class FakeApi:
         finally:
             server.leave(request)
         return answer
+
+    def _note_silence(self, answer: Reply) -> None:
+        asked = answer.headers.get("retry-after", "")
+        if answer.status == 429 and asked in ("1", "2.5"):
+            now = asyncio.get_running_loop().time()
+            self._server.quiet_until = max(self._server.quiet_until, now + float(asked) - 1e-6)
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again; see `engine.api.BulkApi`."""

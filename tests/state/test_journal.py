@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.state.journal import REJECTED, Journal, Run, chunk_digest, id_digest
+from engine.state.journal import REJECTED, Journal, Run, id_digest
 from engine.state.state_dir import DATABASE, LOCK
 from engine.state.thread import OwnThread
 from engine.values.counts import RecordCounts, RequestCounts
@@ -79,7 +79,7 @@ def test_what_was_recorded_is_there_after_it_is_opened_again(state: Path) -> Non
     found = journal.unfinished_run("sync")
     assert found is not None
     assert (found.id, found.fingerprint, found.identity) == (run.id, {"f": {"size": 7}}, run.identity)
-    assert found.done == {0: chunk_digest(first.chunk.lines, 0, 1), 2: chunk_digest(second.chunk.lines, 2, 1)}
+    assert found.done == {0: first.chunk.digest(), 2: second.chunk.digest()}
     assert journal.counts(found) == RecordCounts(read=7, invalid=2, superseded=2, updated=2, rejected=1)
     assert [(reason.outcome, reason.reason, reason.count) for reason in journal.reasons(found)] == [
         ("invalid", "not valid JSON", 2),

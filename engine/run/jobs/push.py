@@ -8,8 +8,8 @@ from os import PathLike
 from typing import Any
 
 from engine.report import Report
-from engine.run.job import Job, identity_of, reading_of
-from engine.settings import from_tables
+from engine.run.job import Job, cutting_of, identity_of
+from engine.settings import run_settings_from
 from engine.sources import PairsSource
 from engine.values import Stop
 
@@ -29,15 +29,12 @@ async def push(
     """Send `(id, data)` pairs; see `engine.push`."""
     tables: dict[str, dict[str, object]] = {
         "api": {"url": url, "campaign_id": campaign_id, **({"org_id": org_id} if org_id else {})},
-        "source": {"path": ["-"], "format": "ndjson"},  # not read: the records are given
         "state": {"dir": str(state_dir)},
         "upload": dict(upload),
     }
-    settings = from_tables(tables, origin="the arguments of push")
+    settings = run_settings_from(tables, origin="the arguments of push")
     source = PairsSource(records, settings.upload.batch_size)
-    chunks = partial(reading_of(settings, None).cutting.cut, source)
-    identity = {key: value for key, value in identity_of(settings, None).items() if not key.startswith("source.")}
-    job = Job("push", source, chunks, identity, fresh)
+    job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
     from engine.run.lifecycle import carry_out
 
     return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)

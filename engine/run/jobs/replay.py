@@ -17,7 +17,7 @@ import msgspec
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
 from engine.report import Report
-from engine.run.job import Job, reading_of
+from engine.run.job import Job, cutting_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
@@ -55,7 +55,7 @@ def _plan(
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
-    chunks = partial(reading_of(settings, None).cutting.cut, source)
+    chunks = partial(cutting_of(settings).cut, source)
     identity = {"replayed_run": chosen}
     return Job("replay", source, chunks, identity, fresh=True, of_rejects=True, config_path=config_path)
 

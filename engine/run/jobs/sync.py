@@ -7,7 +7,7 @@ from functools import partial
 from engine.outlets import ProgressDisplay
 from engine.reading import ReaderProcess, pays
 from engine.report import Report
-from engine.run.job import Job, identity_of, reading_of
+from engine.run.job import Job, identity_of, reading_of, source_identity_of
 from engine.settings import Settings
 from engine.values import Stop
 
@@ -38,7 +38,8 @@ async def sync(
     source = reading.open()
     reader = ReaderProcess(reading) if pays(source.total_bytes) else None
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
-    job = Job("sync", source, chunks, identity_of(settings, limit), fresh, limit, config_path=config_path)
+    identity = {**identity_of(settings, limit), **source_identity_of(settings)}
+    job = Job("sync", source, chunks, identity, fresh, limit, config_path=config_path)
     try:
         from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
 

@@ -1,0 +1,61 @@
+"""The accounts of a run while it is under way: what was read, what is durable, and so what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from engine.values import Chunk, ChunkResult, Outcome, RecordCounts
+
+
+class Accounts:
+    """Counts over all processes of a run. `durable` are the sums of the results that earlier processes have left."""
+
+    def __init__(self, durable: RecordCounts) -> None:
+        self.durable = durable
+        """The sums of all durable results, kept up to date."""
+        self.read = 0
+        """Records of the chunks cut so far in this process, done before or not."""
+        self.source_bytes = 0
+        """Bytes of the source, as stored, that these chunks took."""
+        self._durable_before = durable.read
+        self._skipped = 0
+        self._source_ended = False
+
+    def reading(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Count chunks as they are cut; runs in the producer's thread."""
+        for chunk in chunks:
+            self.read += chunk.read
+            self.source_bytes += chunk.source_bytes
+            yield chunk
+        self._source_ended = True
+
+    def skip(self, chunk: Chunk) -> None:
+        """Note a chunk whose result was durable when this process began."""
+        self._skipped += chunk.read
+
+    def settle(self, results: Sequence[ChunkResult]) -> None:
+        """Take results that have become durable into the sums."""
+        durable = self.durable
+        for result in results:
+            durable.read += result.chunk.read
+            durable.invalid += result.count(Outcome.INVALID)
+            durable.superseded += result.chunk.superseded
+            durable.updated += result.updated
+            durable.rejected += result.count(Outcome.REJECTED)
+            durable.unknown += result.count(Outcome.UNKNOWN)
+
+    @property
+    def pending(self) -> int:
+        """Records that this process has read and that have no durable result."""
+        return self.read - self._skipped - (self.durable.read - self._durable_before)
+
+    @property
+    def counts(self) -> RecordCounts:
+        """The sums so far; what was read and has no durable result is pending."""
+        return replace(self.durable, read=self.durable.read + self.pending, pending=self.pending)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every record of the source has a durable result: the run needs no other process."""
+        return self._source_ended and self.pending == 0

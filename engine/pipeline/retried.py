@@ -1,0 +1,89 @@
+"""The outermost sender: the same bytes again, until something is proven about them or the run stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from random import Random
+
+from engine.api import Fatal, RefusedWhole, Reply, Settled, TryAgain, Unproven, retry_after_s
+from engine.pacing import GiveUp, Isolate, RetryPolicy, Trials, TurnRefused, Wait, decide
+from engine.pipeline.availability import Availability
+from engine.pipeline.sending import Answer, Request, Sender
+from engine.values import EngineError, Interrupted, Stop
+
+Proof = Settled | Unproven | RefusedWhole
+"""What can be proven about the records of a request; every other verdict is an episode."""
+
+
+class Retried:
+    """Sends a request until something is proven. `time_left_s` is until the deadline of the run."""
+
+    def __init__(
+        self,
+        inner: Sender,
+        *,
+        availability: Availability,
+        policy: RetryPolicy,
+        time_left_s: Callable[[], float],
+        dice: Random,
+        renew_token: Callable[[Reply], bool],
+        stop: Stop,
+    ) -> None:
+        self._inner = inner
+        self._availability = availability
+        self._policy = policy
+        self._time_left_s = time_left_s
+        self._dice = dice
+        self._renew_token = renew_token
+        self._stop = stop
+
+    async def settle(self, request: Request) -> Proof:
+        """Send `request` until something is proven.
+
+        Raises:
+            TurnRefused: the run stops first, perhaps because of this very request.
+        """
+        trials = Trials(successes_before=self._availability.breaker.successes)
+        while True:
+            answer = await self._inner.send(request)
+            match answer.verdict:
+                case Fatal(error, status):
+                    if not (status == HTTPStatus.UNAUTHORIZED and self._has_new_token(answer)):
+                        self._stop_the_run(error)
+                case TryAgain(trouble=trouble) as verdict:
+                    trials.add(trouble)
+                    decision = self._decide(answer, verdict, trials)
+                    if isinstance(decision, Isolate):
+                        return Unproven((), range(len(request.ids)), decision.reason, verdict.http_status)
+                    await self._wait(decision)
+                case proof:
+                    return proof
+
+    def _decide(self, answer: Answer, verdict: TryAgain, trials: Trials) -> Wait | Isolate | GiveUp:
+        availability = self._availability
+        return decide(
+            verdict,
+            trials,
+            self._policy,
+            outage_s=availability.outage_s,
+            others_succeeded=availability.breaker.successes - trials.successes_before,
+            time_left_s=self._time_left_s(),
+            retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
+            dice=self._dice,
+        )
+
+    async def _wait(self, decision: Wait | GiveUp) -> None:
+        if isinstance(decision, GiveUp):
+            self._stop_the_run(Interrupted(f"not finished: {decision.reason}"))
+        else:
+            await self._availability.wait_to_retry(decision.delay_s, self._stop)
+            if self._stop.requested:
+                raise TurnRefused
+
+    def _has_new_token(self, answer: Answer) -> bool:
+        return isinstance(answer.reply, Reply) and self._renew_token(answer.reply)
+
+    def _stop_the_run(self, error: EngineError) -> None:
+        self._stop.request(error)
+        raise TurnRefused

@@ -1,0 +1,86 @@
+"""How a run ends: its report is derived from the journal and checked, and written down for those who want to know."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from engine.report import Report, iso, previous_report, status_of, write_report
+from engine.run.active_run import ActiveRun
+from engine.run.announce import announce_end, metric_values, write_metrics
+from engine.state import RUNS
+from engine.values import AccountsDoNotBalance, EngineError, ExitCode, RecordCounts
+
+
+async def conclude(active: ActiveRun, error: EngineError | None, limits_name: str) -> Report:
+    """Write down how it ended, for `error` if it stopped before its end; what was learned is kept as `limits_name`.
+
+    Raises:
+        AccountsDoNotBalance: the sums are wrong: a bug.
+        StateFailed: the journal or the report cannot be written.
+    """
+    journal, call, run = active.thread.value, active.thread.call, active.run
+    report = await _report(active, error)
+    await call(
+        journal.finish,
+        run,
+        finished=active.accounts.finished,
+        worked_s=report.duration_s,
+        requests=report.requests,
+        telemetry=active.telemetry.to_json(),
+    )
+    await call(journal.learn, limits_name, active.traffic.limiter.to_json())
+    previous = previous_report(active.settings.state.dir / RUNS, run.id)
+    await call(write_report, report, journal.run_dir(run.id), previous=previous)
+    await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
+    await announce_end(active.settings, report, journal.run_dir(run.id))
+    return report
+
+
+async def _report(active: ActiveRun, error: EngineError | None) -> Report:
+    """Derive the report from the journal; what was read beyond it is pending."""
+    run, job, telemetry = active.run, active.job, active.telemetry
+    counts = await _checked_counts(active, error)
+    exit_code = _exit_code(error, counts)
+    return Report(
+        run_id=run.id,
+        status=status_of(exit_code),
+        exit_code=int(exit_code),
+        campaign_id=run.campaign_id,
+        started_at=run.started_at,
+        finished_at=iso(datetime.now(UTC)),
+        duration_s=round(active.clock.worked_s, 3),
+        resumes=run.resumes,
+        records=counts,
+        requests=replace(active.traffic.requests),
+        reasons=await active.thread.call(active.thread.value.reasons, run),
+        kind=run.kind,
+        limit=job.limit,
+        message=str(error) if error else "",
+        source=job.source.label,
+        config_path=job.config_path,
+        latency_ms=telemetry.latencies.latency(),
+        throttled_s=round(telemetry.throttled_s, 3),
+        bytes_sent=telemetry.bytes_sent,
+        pacing=telemetry.pacing,
+        timeline=telemetry.timeline.samples,
+    )
+
+
+async def _checked_counts(active: ActiveRun, error: EngineError | None) -> RecordCounts:
+    counts = await active.thread.call(active.thread.value.counts, active.run)
+    if counts != active.accounts.durable:
+        raise AccountsDoNotBalance("the journal's sums are not those of the run; this is a bug")
+    counts.pending = active.accounts.pending
+    counts.read += counts.pending
+    counts.check()
+    if error is None and not active.accounts.finished:
+        raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
+    return counts
+
+
+def _exit_code(error: EngineError | None, counts: RecordCounts) -> ExitCode:
+    if error is not None:
+        return error.exit_code
+    return ExitCode.SOME_NOT_ACCEPTED if counts.invalid + counts.rejected + counts.unknown else ExitCode.OK
