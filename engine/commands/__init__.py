@@ -7,11 +7,6 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.commands.cli import main as main
+    from engine.commands.cli import main
 else:
-    __getattr__ = lazy_face(
-        __name__,
-        {
-            "cli": "main",
-        },
-    )
+    __getattr__ = lazy_face(__name__)

@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.pipeline.accounts import Accounts as Accounts
-    from engine.pipeline.observed import Attempt as Attempt
-    from engine.pipeline.pipeline import run_pipeline as run_pipeline
-    from engine.pipeline.traffic import Traffic as Traffic
+    from engine.pipeline.accounts import Accounts
+    from engine.pipeline.observed import Attempt
+    from engine.pipeline.pipeline import run_pipeline
+    from engine.pipeline.traffic import Traffic
 else:
-    __getattr__ = lazy_face(
-        __name__,
-        {
-            "accounts": "Accounts",
-            "observed": "Attempt",
-            "pipeline": "run_pipeline",
-            "traffic": "Traffic",
-        },
-    )
+    __getattr__ = lazy_face(__name__)

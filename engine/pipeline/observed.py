@@ -6,17 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.api import (
-    Reply,
-    Settled,
-    Trouble,
-    TryAgain,
-    Unproven,
-    Verdict,
-    date_of,
-    quota_of,
-    retry_after_s,
-)
+from engine.api import Reply, Settled, Trouble, TryAgain, Unproven, Verdict, date_of, quota_of, retry_after_s
 from engine.pacing import Signal
 from engine.pipeline.sending import Answer, Request, Sender
 from engine.values import RequestCounts

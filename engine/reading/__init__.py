@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.reading.plan import Cutting as Cutting, Reading as Reading
-    from engine.reading.process import ReaderProcess as ReaderProcess, pays as pays
+    from engine.reading.plan import Cutting, Reading
+    from engine.reading.process import ReaderProcess, pays
 else:
-    __getattr__ = lazy_face(
-        __name__,
-        {
-            "plan": "Cutting Reading",
-            "process": "ReaderProcess pays",
-        },
-    )
+    __getattr__ = lazy_face(__name__)

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.simulator.command import add_arguments as add_arguments, run as run
-    from engine.simulator.process import StandInProcess as StandInProcess
+    from engine.simulator.command import add_arguments, run
+    from engine.simulator.process import StandInProcess
 else:
-    __getattr__ = lazy_face(
-        __name__,
-        {
-            "command": "add_arguments run",
-            "process": "StandInProcess",
-        },
-    )
+    __getattr__ = lazy_face(__name__)

@@ -7,55 +7,36 @@ from typing import TYPE_CHECKING
 from engine.values.faces import lazy_face as lazy_face
 
 if TYPE_CHECKING:
-    from engine.values.counts import (
-        EXAMPLE_IDS_MAX as EXAMPLE_IDS_MAX,
-        Reason as Reason,
-        RecordCounts as RecordCounts,
-        RequestCounts as RequestCounts,
-    )
+    from engine.values.counts import EXAMPLE_IDS_MAX, Reason, RecordCounts, RequestCounts
     from engine.values.errors import (
-        AccessRefused as AccessRefused,
-        AccountsDoNotBalance as AccountsDoNotBalance,
-        ConfigError as ConfigError,
-        EndpointUntrusted as EndpointUntrusted,
-        EngineError as EngineError,
-        ExitCode as ExitCode,
-        Interrupted as Interrupted,
-        SourceMissing as SourceMissing,
-        SourceUntrusted as SourceUntrusted,
-        StateFailed as StateFailed,
-        StateLocked as StateLocked,
+        AccessRefused,
+        AccountsDoNotBalance,
+        ConfigError,
+        EndpointUntrusted,
+        EngineError,
+        ExitCode,
+        Interrupted,
+        SourceMissing,
+        SourceUntrusted,
+        StateFailed,
+        StateLocked,
     )
     from engine.values.records import (
-        CHUNK_RECORDS_MAX as CHUNK_RECORDS_MAX,
-        Block as Block,
-        Chunk as Chunk,
-        ChunkResult as ChunkResult,
-        Failure as Failure,
-        LineIds as LineIds,
-        Outcome as Outcome,
-        Place as Place,
-        Refusal as Refusal,
-        Span as Span,
-        cut_spans as cut_spans,
-        join_spans as join_spans,
-        place_of as place_of,
-        places as places,
+        CHUNK_RECORDS_MAX,
+        Block,
+        Chunk,
+        ChunkResult,
+        Failure,
+        LineIds,
+        Outcome,
+        Place,
+        Refusal,
+        Span,
+        cut_spans,
+        join_spans,
+        place_of,
+        places,
     )
-    from engine.values.stopping import Stop as Stop
+    from engine.values.stopping import Stop
 else:
-    __getattr__ = lazy_face(
-        __name__,
-        {
-            "counts": "EXAMPLE_IDS_MAX Reason RecordCounts RequestCounts",
-            "errors": (
-                "AccessRefused AccountsDoNotBalance ConfigError EndpointUntrusted EngineError ExitCode "
-                "Interrupted SourceMissing SourceUntrusted StateFailed StateLocked"
-            ),
-            "records": (
-                "Block CHUNK_RECORDS_MAX Chunk ChunkResult Failure LineIds Outcome Place Refusal Span "
-                "cut_spans join_spans place_of places"
-            ),
-            "stopping": "Stop",
-        },
-    )
+    __getattr__ = lazy_face(__name__)

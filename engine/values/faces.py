@@ -1,25 +1,37 @@
 """Faces of packages: the few names that others may use, each from a file that is only imported when it is asked for.
 
-So a face costs nothing: the reading process loads no HTTP client, and `--help` loads hardly anything. Type checkers and
-linters read the ordinary imports that stand beside each table, and a test holds the two against one another.
+So a face costs nothing: the reading process loads no HTTP client, and `--help` loads hardly anything. A face is written
+as ordinary imports below `if TYPE_CHECKING`, which linters, type checkers and people read; so does `lazy_face`.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 
-def lazy_face(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Return the module `__getattr__` (PEP 562) of `package`, whose `homes` are {file: its public names}."""
-    home_of = {name: f"{package}.{home}" for home, names in homes.items() for name in names.split()}
+def lazy_face(package: str) -> Callable[[str], object]:
+    """Return the `__getattr__` of a package (PEP 562) that imports its names from where its `if` says they are."""
 
     def get(name: str) -> object:
-        if name not in home_of:
+        home = _homes(package).get(name)
+        if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found: object = getattr(import_module(home_of[name]), name)
+        found: object = getattr(import_module(home), name)
         setattr(sys.modules[package], name, found)
         return found
 
     return get
+
+
+@cache
+def _homes(package: str) -> dict[str, str]:
+    """Return the public names of a package, and the modules that they come from."""
+    source = find_spec(package).loader.get_source(package)  # type: ignore[union-attr]  # it is being imported
+    [block] = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}

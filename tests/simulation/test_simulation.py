@@ -19,16 +19,7 @@ from engine.api.wire import NoReply, Reply
 from engine.pacing.learned import pacer
 from engine.pacing.retry import Isolate
 from engine.pacing.turnstile import TurnRefused
-from engine.pipeline import (
-    admission,
-    aggregator,
-    availability,
-    delivery,
-    observed,
-    pipeline,
-    retried,
-    sending,
-)
+from engine.pipeline import admission, aggregator, availability, delivery, observed, pipeline, retried, sending
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.reading import chunker, recent_ids

@@ -7,6 +7,6 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.commands.service.command import add_arguments as add_arguments, run as run
+    from engine.commands.service.command import add_arguments, run
 else:
-    __getattr__ = lazy_face(__name__, {"command": "add_arguments run"})
+    __getattr__ = lazy_face(__name__)
