@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.outlets.displays import LineProgress, NoProgress, PromptedDisplay, TerminalProgress
     from engine.outlets.health_check import ping_end, ping_no_run, ping_start
     from engine.outlets.logs import EventLog, bind_to_logs, get_logger, logs_are_set_up, route_logs, set_up_logs
-    from engine.outlets.metrics_endpoint import serving
     from engine.outlets.notify_command import run_command
-    from engine.outlets.progress import (
-        LineProgress,
-        NoProgress,
-        ProgressDisplay,
-        ProgressHistory,
-        ProgressSnapshot,
-        PromptedDisplay,
-        TerminalProgress,
-    )
-    from engine.outlets.prometheus import MetricValues, render_metrics, write_metrics_file
+    from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
+    from engine.outlets.prometheus import MetricValues, serving, write_metrics_file
     from engine.outlets.systemd import SupervisedDisplay, SystemdNotifier
 else:
     __getattr__ = lazy_face(__name__)

@@ -1,18 +1,29 @@
-"""Metrics for Prometheus: a text file for the node exporter's textfile collector, or for an endpoint to serve.
+"""Metrics for Prometheus: a text file for the node exporter's textfile collector, and an endpoint while a run goes on.
 
 All values are of one run, the latest, so all but the latency histogram are gauges. They hold counts and times only, so
-the file may be read by everybody: the collector runs as another user.
+the file may be read by everybody: the collector runs as another user. Metrics never stop a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from engine.outlets.logs import get_logger
 from engine.report import LatencyHistogram
 from engine.state import write_private_file
 from engine.values import RecordCounts, RequestCounts, StateFailed
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+HOST = "127.0.0.1"
+
+SNAPSHOT_TIMEOUT_S = 1.0
 
 FILE_MODE = 0o644
 
@@ -52,19 +63,102 @@ class MetricValues:
 
 def render_metrics(values: MetricValues) -> str:
     """Return the values in the text exposition format of Prometheus."""
-    campaign = {"campaign": values.campaign_id}
+    from prometheus_client import generate_latest
+
+    return generate_latest(_Collector(lambda: values)).decode()
+
+
+@asynccontextmanager
+async def serving(port: int | None, take: Callable[[], MetricValues]) -> AsyncIterator[None]:
+    """Serve what `take` returns on loopback as long as the context lasts; without a `port`, nothing happens.
+
+    The server has threads of its own, so `take` is called in the event loop, and what it returned before is shown if
+    the loop is too busy. A port that is taken is a warning in the log.
+    """
+    if port is None:
+        yield
+        return
+    from prometheus_client import CollectorRegistry, start_http_server
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(_from_other_threads(take)))
+    try:
+        server, thread = start_http_server(port, HOST, registry)
+    except OSError as error:
+        message = f"no metrics at {HOST}:{port} (notify.prometheus_port): {error.strerror or error}"
+        get_logger().warning("not_announced", message=message)
+        yield
+        return
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
+
+
+def _from_other_threads(take: Callable[[], MetricValues]) -> Callable[[], MetricValues]:
+    """Return a function for other threads that has `take` called in this event loop."""
+    loop, latest = asyncio.get_running_loop(), [take()]
+
+    async def snapshot() -> None:
+        latest[0] = take()
+
+    def take_there() -> MetricValues:
+        with suppress(TimeoutError, RuntimeError):
+            asyncio.run_coroutine_threadsafe(snapshot(), loop).result(SNAPSHOT_TIMEOUT_S)
+        return latest[0]
+
+    return take_there
+
+
+class _Collector:
+    """Turns values into metric families whenever somebody asks."""
+
+    def __init__(self, take: Callable[[], MetricValues]) -> None:
+        self._take = take
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        values = self._take()
+        for name, meaning, label, counts in _counts(values):
+            family = GaugeMetricFamily(f"bulk_sync_{name}", meaning, labels=("campaign", label))
+            for key, count in counts.items():
+                family.add_metric((values.campaign_id, key), count)
+            yield family
+        yield _latency(values)
+        for name, meaning, value in _gauges(values):
+            if value is not None:
+                family = GaugeMetricFamily(f"bulk_sync_{name}", meaning, labels=("campaign",))
+                family.add_metric((values.campaign_id,), value)
+                yield family
+
+
+def _counts(values: MetricValues) -> list[tuple[str, str, str, Mapping[str, int]]]:
+    """Return name, meaning, label and counts of what is told apart by a label."""
     outcomes = {f.name: getattr(values.records, f.name) for f in fields(RecordCounts) if f.name != "read"}
     results = {name: getattr(values.requests, name) for name in ("succeeded", "throttled", "failed")}
-    lines = [
-        *_family("records", "Records by outcome.", _by("outcome", outcomes, campaign)),
-        *_family("requests", "Requests by result.", _by("result", results, campaign)),
-        *_family("replies", "Requests by the HTTP status of the reply.", _by("status", values.statuses, campaign)),
-        *_latency(values.latency, campaign),
+    return [
+        ("records", "Records by outcome.", "outcome", outcomes),
+        ("requests", "Requests by result.", "result", results),
+        ("replies", "Requests by the HTTP status of the reply.", "status", values.statuses),
     ]
-    for name, meaning, value in _gauges(values):
-        if value is not None:
-            lines += _family(name, meaning, [(campaign, value)])
-    return "\n".join(lines) + "\n"
+
+
+def _latency(values: MetricValues) -> Metric:
+    """Return the histogram of request latencies in seconds."""
+    from prometheus_client.core import HistogramMetricFamily
+
+    latency = values.latency
+    bounds = [(f"{bound:g}", float(count)) for bound, count in latency.cumulative(LATENCY_OCTAVES)]
+    family = HistogramMetricFamily(
+        "bulk_sync_request_latency_seconds",
+        "Time from sending a request to the end of its reply.",
+        labels=("campaign",),
+    )
+    family.add_metric((values.campaign_id,), [*bounds, ("+Inf", float(latency.count))], latency.sum_ms / 1000)
+    return family
 
 
 def _gauges(values: MetricValues) -> list[tuple[str, str, float | None]]:
@@ -116,43 +210,3 @@ def _recorded_success_s(path: Path) -> float | None:
             return last_success_s(file.read(PREVIOUS_BYTES_MAX).decode(errors="replace"))
     except OSError:
         return None
-
-
-def _latency(latency: LatencyHistogram, labels: Mapping[str, str]) -> list[str]:
-    """Return the histogram of request latencies in seconds."""
-    name = "bulk_sync_request_latency_seconds"
-    bounds = [*((f"{bound:g}", count) for bound, count in latency.cumulative(LATENCY_OCTAVES)), ("+Inf", latency.count)]
-    return [
-        f"# HELP {name} Time from sending a request to the end of its reply.",
-        f"# TYPE {name} histogram",
-        *(f"{name}_bucket{_labelled({**labels, 'le': bound})} {count}" for bound, count in bounds),
-        f"{name}_sum{_labelled(labels)} {_number(latency.sum_ms / 1000)}",
-        f"{name}_count{_labelled(labels)} {latency.count}",
-    ]
-
-
-def _family(name: str, meaning: str, samples: Iterable[tuple[Mapping[str, str], float]]) -> list[str]:
-    """Return the lines of one gauge and all its labels."""
-    full = f"bulk_sync_{name}"
-    return [
-        f"# HELP {full} {meaning}",
-        f"# TYPE {full} gauge",
-        *(f"{full}{_labelled(labels)} {_number(value)}" for labels, value in samples),
-    ]
-
-
-def _by(label: str, counts: Mapping[str, int], labels: Mapping[str, str]) -> list[tuple[Mapping[str, str], float]]:
-    """Return one sample for each of `counts`, told apart by `label`."""
-    return [({**labels, label: name}, count) for name, count in counts.items()]
-
-
-def _labelled(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""The pictures of the report page: a run over time, as panels that share one axis, in HTML and inline SVG.
+"""The pictures of the report page: a run over time, as panels that share one axis.
 
 The shapes stretch with the page while the words stay readable, because words are HTML and only shapes are SVG. Every
 value axis starts at zero.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from math import ceil, floor, log10
 from statistics import median
 
 from engine.report.report import LimitMove, Report
+from engine.report.svg import element, steps, words
 from engine.report.timeline import Sample
 from engine.report.wording import ms_text, rate_text, seconds_text
 
@@ -25,6 +25,9 @@ GAP_FACTOR = 5
 _BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 _TICKS_MAX = 6
+
+MARKS_MAX = 40
+"""The most moves of limits that are marked, the latest ones."""
 
 _WIDTH, _HEIGHT = 1000.0, 100.0  # the units of a panel's shapes, whatever their size on the screen
 
@@ -106,38 +109,58 @@ def nice_max(value: float) -> float:
     return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= value * 0.999), 10 * power)
 
 
-def panels(report: Report) -> str:
-    """Return the run over time as HTML; a sentence when the run was too short for a picture."""
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture: its words, and its shapes as an SVG element."""
+
+    title: str
+    unit: str
+    label: str
+    limit: str | None
+    """What the limit drawn above the curve was in the end."""
+    top: str
+    """Where the value axis ends."""
+    tall: bool
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """A run over time: panels over the same columns, the ticks of the axis that they share, and what to know."""
+
+    panels: Sequence[Panel]
+    ticks: Sequence[tuple[float, str]]
+    """Where each stands, in percent of the width, and its words."""
+    moves: bool
+    notes: Sequence[str]
+
+
+def charts(report: Report) -> Charts | None:
+    """Return the run over time; None if it was too short for a picture."""
     if len(report.timeline) < 2 or report.timeline[-1].t_s <= 0:
-        return "<p>The run was too short to draw.</p>"
+        return None
     width_s = bin_width_s(report.timeline[-1].t_s)
     chart = _Chart(bins(report.timeline, width_s), width_s, report.pacing.moves)
     limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
     each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
     drawn = [
-        chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), rate_text, tall=True),
-        chart.line("Latency of requests", "mean", lambda c: c.latency_ms, ms_text),
-        chart.area("Requests", "a second", lambda c: c.per_s(c.requests), rate_text, limits=limits),
-        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None, rate_text),
+        chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), tall=True),
+        chart.line("Latency of requests", "mean", lambda c: c.latency_ms),
+        chart.area("Requests", "a second", lambda c: c.per_s(c.requests), limits=limits),
+        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None),
     ]
-    quiet = [name for name, total in _troubles(chart.columns) if not total]
-    if "Throttled" not in quiet:
+    throttled, retried = (sum(getattr(c, name) for c in chart.columns) for name in ("throttled", "retried"))
+    if throttled:
         drawn.append(chart.bars("Throttled", f"requests refused with 429, {each}", lambda c: c.throttled, "warn"))
-    if "Retried" not in quiet:
+    if retried:
         drawn.append(chart.bars("Retried", f"requests sent again, {each}", lambda c: c.retried, "bad"))
-    drawn.append(chart.axis())
-    notes = ["Time is the time worked, in minutes and seconds since the start."]
-    if chart.moves:
-        notes.append("<span class=move-key></span>A limit moved.")
-    if not all(column.covered_s for column in chart.columns):
-        notes.append("In a gap nothing was recorded, as when a process was killed.")
+    quiet = [name for name, total in (("throttled", throttled), ("retried", retried)) if not total]
+    notes = ["In a gap nothing was recorded, as when a process was killed."] * any(
+        not c.covered_s for c in chart.columns
+    )
     if quiet:
-        notes.append(f"No request was {' or '.join(name.lower() for name in quiet)}.")
-    return f"{''.join(drawn)}<p class=note>{' '.join(notes)}</p>"
-
-
-def _troubles(columns: Sequence[Bin]) -> list[tuple[str, float]]:
-    return [("Throttled", sum(c.throttled for c in columns)), ("Retried", sum(c.retried for c in columns))]
+        notes.append(f"No request was {' or '.join(quiet)}.")
+    return Charts(drawn, chart.ticks(), bool(chart.moves), notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,94 +180,76 @@ class _Chart:
         title: str,
         unit: str,
         value: Callable[[Bin], float | None],
-        text: Callable[[float], str],
         *,
         limits: Sequence[float | None] = (),
         tall: bool = False,
-    ) -> str:
-        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one.
+    ) -> Panel:
+        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one."""
+        values = [value(column) for column in self.columns]
+        known = [limit for limit in limits if limit is not None]
+        peak = max((each for each in values if each is not None), default=0.0)
+        top = nice_max(max([peak, *known]))
+        shapes = [element("path", class_="area", d=self._steps(values, top, _HEIGHT))]
+        if known:
+            shapes.append(element("path", class_="limit", d=self._steps(limits, top)))
+        limit = rate_text(known[-1]) if known else None
+        return self._panel(title, unit, f"peak {rate_text(peak)}", shapes, rate_text(top), limit=limit, tall=tall)
 
-        Both have gaps where nothing was observed.
-        """
+    def line(self, title: str, unit: str, value: Callable[[Bin], float | None]) -> Panel:
+        """Return a panel with a line of milliseconds in steps, with gaps where there is no value."""
         values = [value(column) for column in self.columns]
         peak = max((each for each in values if each is not None), default=0.0)
-        top = nice_max(max([peak, *(limit for limit in limits if limit is not None)]))
-        shapes = f'<path class=area d="{self._filled(values, top)}"/>'
-        label = f"peak {text(peak)}"
-        if any(limit is not None for limit in limits):
-            shapes += f'<path class=limit d="{self._line(limits, top)}"/>'
-            label = f"{label}, <span class=limit-key></span>allowed at the end {text(_last(limits))}"
-        return self._panel(title, unit, label, shapes, text(top), tall=tall)
+        top = nice_max(peak)
+        shape = element("path", class_="line", d=self._steps(values, top))
+        return self._panel(title, unit, f"peak {ms_text(peak)}", [shape], ms_text(top))
 
-    def line(self, title: str, unit: str, value: Callable[[Bin], float | None], text: Callable[[float], str]) -> str:
-        """Return a panel with a line in steps, with gaps where there is no value."""
-        values = [value(column) for column in self.columns]
-        known = [each for each in values if each is not None] or [0.0]
-        top = nice_max(max(known))
-        shapes = f'<path class=line d="{self._line(values, top)}"/>'
-        return self._panel(title, unit, f"peak {text(max(known))}", shapes, text(top))
-
-    def bars(self, title: str, unit: str, value: Callable[[Bin], float], kind: str) -> str:
+    def bars(self, title: str, unit: str, value: Callable[[Bin], float], kind: str) -> Panel:
         """Return a panel with a bar for each column in which something happened."""
         values = [value(column) for column in self.columns]
-        top = nice_max(max(values))
-        step = _WIDTH / len(values)
-        shapes = "".join(
-            f'<rect class={kind} x="{index * step:.1f}" width="{step * 0.8:.1f}" '
-            f'y="{_HEIGHT * (1 - each / top):.1f}" height="{_HEIGHT * each / top:.1f}"/>'
+        top, step = nice_max(max(values)), _WIDTH / len(values)
+        shapes = [
+            element(
+                "rect", class_=kind, x=index * step, width=step * 0.8, y=_y(each, top), height=_HEIGHT - _y(each, top)
+            )
             for index, each in enumerate(values)
             if each > 0
-        )
+        ]
         return self._panel(title, unit, f"{rate_text(sum(values))} in all", shapes, rate_text(top))
 
-    def axis(self) -> str:
-        """Return the time axis that all panels share."""
+    def ticks(self) -> list[tuple[float, str]]:
+        """Return the ticks of the time axis that all panels share."""
         step_s = next((s for s in _TICK_STEPS_S if self.end_s / s <= _TICKS_MAX), ceil(self.end_s / _TICKS_MAX))
-        ticks = "".join(
-            f'<span style="left:{100 * step_s * n / self.end_s:.2f}%">{_clock(step_s * n)}</span>'
-            for n in range(floor(self.end_s / step_s) + 1)
-        )
-        return f"<div class=axis aria-hidden=true>{ticks}</div>"
+        return [
+            (round(100 * step_s * n / self.end_s, 2), _clock(step_s * n)) for n in range(floor(self.end_s / step_s) + 1)
+        ]
 
-    def _filled(self, values: Sequence[float | None], top: float) -> str:
-        """Return the path of an area in steps down to zero, one for each stretch of values."""
-        step, path = _WIDTH / len(values), []
-        for index, value in enumerate(values):
-            if value is not None:
-                begins = index == 0 or values[index - 1] is None
-                ends = index + 1 == len(values) or values[index + 1] is None
-                path.append(f"M{index * step:.1f} {_HEIGHT:g}" if begins else "")
-                path.append(f"V{_HEIGHT * (1 - value / top):.1f}H{(index + 1) * step:.1f}")
-                path.append(f"V{_HEIGHT:g}Z" if ends else "")
-        return "".join(path)
+    def _steps(self, values: Sequence[float | None], top: float, ground: float | None = None) -> str:
+        step = _WIDTH / len(values)
+        heights = [(index * step, None if each is None else _y(each, top)) for index, each in enumerate(values)]
+        return steps(heights, step, ground)
 
-    def _line(self, values: Sequence[float | None], top: float) -> str:
-        """Return the path of a line in steps that is lifted where there is no value."""
-        step, path, drawing = _WIDTH / len(values), [], False
-        for index, value in enumerate(values):
-            if value is not None:
-                y = f"{_HEIGHT * (1 - value / top):.1f}"
-                path.append(f"V{y}" if drawing else f"M{index * step:.1f} {y}")
-                path.append(f"H{(index + 1) * step:.1f}")
-            drawing = value is not None
-        return "".join(path)
-
-    def _panel(self, title: str, unit: str, label: str, shapes: str, top: str, *, tall: bool = False) -> str:
-        """Return a panel; `label` is HTML, all other words are text."""
-        marks = "".join(
-            f'<path class=move d="M{_WIDTH * move.t_s / self.end_s:.1f} 0V{_HEIGHT:g}"/>' for move in self.moves[-40:]
-        )
-        name = escape(f"{title}, {unit}, over {seconds_text(self.end_s)} of work")
-        return (
-            f"<figure><figcaption><b>{escape(title)}</b> <span>{escape(unit)}</span><em>{label}</em></figcaption>"
-            f'<div class="plot{" tall" if tall else ""}"><i>{escape(top)}</i><i>0</i>'
-            f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio=none role=img>'
-            f"<title>{name}</title>{shapes}{marks}</svg></div></figure>"
-        )
+    def _panel(
+        self,
+        title: str,
+        unit: str,
+        label: str,
+        shapes: Sequence[str],
+        top: str,
+        *,
+        limit: str | None = None,
+        tall: bool = False,
+    ) -> Panel:
+        marks = [
+            element("path", class_="move", d=f"M{_WIDTH * move.t_s / self.end_s:.1f} 0V{_HEIGHT:g}")
+            for move in self.moves[-MARKS_MAX:]
+        ]
+        name = element("title", words(f"{title}, {unit}, over {seconds_text(self.end_s)} of work"))
+        view = {"viewBox": f"0 0 {_WIDTH:g} {_HEIGHT:g}", "preserveAspectRatio": "none", "role": "img"}
+        return Panel(title, unit, label, limit, top, tall, element("svg", name, *shapes, *marks, **view))
 
 
-def _last(values: Sequence[float | None]) -> float:
-    return next(value for value in reversed(values) if value is not None)
+def _y(value: float, top: float) -> float:
+    return _HEIGHT * (1 - value / top)
 
 
 def _clock(seconds: float) -> str:

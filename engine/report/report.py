@@ -14,7 +14,7 @@ from random import Random
 
 import orjson
 
-from engine.report.latency import Latency
+from engine.report.latency import Latency, LatencyHistogram
 from engine.report.timeline import Sample
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
 
@@ -95,6 +95,8 @@ class Report:
     config_path: str = ""
     """The configuration it ran with, for the commands a person types next; empty for a library call."""
     latency_ms: Latency | None = None
+    latencies: LatencyHistogram = field(default_factory=LatencyHistogram)
+    """What `latency_ms` is made of; unlike it, it can be added to that of another report."""
     throttled_s: float = 0.0
     """How long the run held back because the API said so, in seconds."""
     bytes_sent: int = 0
@@ -138,7 +140,7 @@ def to_json(report: Report) -> bytes:
         Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
     ]
     values["timeline"] = _one_a_line(report.timeline)
-    return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 
 
 def _encodable(text: str) -> str:

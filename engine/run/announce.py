@@ -16,14 +16,14 @@ from engine.settings import NotifyTable, RunSettings
 async def announce_start(table: NotifyTable) -> None:
     """Tell the health check that a run starts."""
     if table.healthcheck_url:
-        _log(await asyncio.to_thread(ping_start, table.healthcheck_url))
+        _log(await ping_start(table.healthcheck_url))
 
 
 async def announce_end(settings: RunSettings, report: Report, run_dir: Path) -> None:
     """Tell the health check and the operator's command how a run ended."""
     table = settings.notify
     if table.healthcheck_url:
-        _log(await asyncio.to_thread(ping_end, table.healthcheck_url, report))
+        _log(await ping_end(table.healthcheck_url, report))
     if table.command:
         secrets = (settings.api.token_env,)
         path = run_dir / REPORT_JSON
@@ -61,7 +61,7 @@ def write_metrics(table: NotifyTable, values: MetricValues) -> None:
 def announce_no_run(table: NotifyTable, exit_code: int) -> None:
     """Tell the health check that there will be no report, because a run could not begin or met a bug."""
     if table.healthcheck_url:
-        _log(ping_no_run(table.healthcheck_url, exit_code))
+        _log(asyncio.run(ping_no_run(table.healthcheck_url, exit_code)))
 
 
 def _log(problem: str | None) -> None:

@@ -61,6 +61,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         source=job.source.label,
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),
+        latencies=telemetry.latencies,
         throttled_s=round(telemetry.throttled_s, 3),
         bytes_sent=telemetry.bytes_sent,
         pacing=telemetry.pacing,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from engine.api import HttpBulkApi
-from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, render_metrics, serving
+from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
 from engine.report import Report, iso, new_run_id
 from engine.run.active_run import ActiveRun, Fingerprinting, prepare
 from engine.run.announce import announce_start, metric_values, write_metrics
@@ -118,7 +118,7 @@ async def _observed(active: ActiveRun) -> AsyncIterator[None]:
     """Let the world see the run while it is under way."""
     upkeep = asyncio.create_task(_keep_up(active))
     try:
-        async with serving(active.settings.notify.prometheus_port, lambda: render_metrics(metric_values(active))):
+        async with serving(active.settings.notify.prometheus_port, lambda: metric_values(active)):
             yield
     finally:
         upkeep.cancel()

@@ -9,6 +9,7 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.state.journal import REJECTED, Journal, Run, Undelivered, id_digest
     from engine.state.private_files import make_private_dir, write_private_file
+    from engine.state.reasons import add_reason
     from engine.state.state_dir import LOCK, RUNS, is_locked
     from engine.state.thread import OwnThread
 else:

@@ -28,6 +28,9 @@ class RecordCounts:
         """Records that have an answer of the API: what a share of rejects is a share of."""
         return self.updated + self.rejected + self.unknown
 
+    def __add__(self, other: RecordCounts) -> RecordCounts:
+        return RecordCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
     def check(self) -> None:
         """Check the equation of the contract.
 

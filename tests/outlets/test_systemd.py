@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.outlets.progress import NoProgress, ProgressSnapshot
+from engine.outlets.displays import NoProgress
+from engine.outlets.progress import ProgressSnapshot
 from engine.outlets.systemd import SupervisedDisplay, SystemdNotifier, Watchdog
 
 

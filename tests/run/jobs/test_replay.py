@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.outlets.progress import NoProgress
+from engine.outlets.displays import NoProgress
 from engine.run.jobs.replay import RejectFile, replay
 from engine.settings.loading import from_tables
 from engine.state.journal import REJECTED, Journal, Run, Undelivered, id_digest

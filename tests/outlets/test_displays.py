@@ -9,16 +9,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
+from engine.outlets.displays import LINE_INTERVAL_S_MAX, LINE_INTERVAL_S_MIN, LineProgress, NoProgress, TerminalProgress
 from engine.outlets.progress import (
-    LINE_INTERVAL_S_MAX,
-    LINE_INTERVAL_S_MIN,
     WINDOW_S,
-    LineProgress,
-    NoProgress,
     ProgressDisplay,
     ProgressHistory,
     ProgressSnapshot,
-    TerminalProgress,
     forecast,
     records_per_s,
     share_done,
