@@ -7,7 +7,10 @@ requests besides.
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.report.charts import charts
@@ -28,7 +31,7 @@ from engine.report.wording import (
 )
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import BytecodeCache, Template
 
 REASONS_MAX = 50
 """The most reasons on the page; `report.json` has them all."""
@@ -73,12 +76,25 @@ def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined  # here: it is slow to import, and a run ends once
 
     environment = Environment(
-        loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        bytecode_cache=_bytecode_cache(),
     )
     environment.filters |= {"shown": lambda text, width_max=300: shown(text, width_max), "thousands": "{:,}".format}
     words = (counted, example_ids, moment_text, seconds_text, share_text)
     environment.globals |= {function.__name__: function for function in words}
     return environment.get_template("page.html.j2")
+
+
+def _bytecode_cache() -> BytecodeCache | None:
+    """Return where the compiled template is kept: beside Python's own byte code, or nowhere if nothing may be there."""
+    from jinja2 import FileSystemBytecodeCache
+
+    directory = Path(__file__).parent / "__pycache__"
+    usable = not sys.dont_write_bytecode and os.access(directory, os.W_OK)
+    return FileSystemBytecodeCache(str(directory)) if usable else None
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
