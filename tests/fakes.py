@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -119,8 +120,7 @@ def traffic_of(
         turnstile=Turnstile(pacer, breaker, stop),
         breaker=breaker,
         budget=RetryBudget(asyncio.get_running_loop().time()),
-        dice=dice or Random(1),
-        policy=policy or RetryPolicy(),
+        policy=replace(policy or RetryPolicy(), dice=dice or Random(1)),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from engine.api.headers import Quota
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import Signal
-from engine.pacing.turnstile import Pace
+from engine.pacing.turns import Pace
 
 
 class Limit(Protocol):

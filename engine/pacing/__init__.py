@@ -9,15 +9,22 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.pacing.breaker import Breaker as Breaker, RetryBudget as RetryBudget
     from engine.pacing.learned.pacer import Pacer as Pacer
-    from engine.pacing.limiter import Signal as Signal
+    from engine.pacing.limiter import (
+        Found as Found,
+        Limit as Limit,
+        Limiter as Limiter,
+        Move as Move,
+        Signal as Signal,
+        Why as Why,
+    )
     from engine.pacing.retry import (
         Decision as Decision,
         GiveUp as GiveUp,
         Isolate as Isolate,
         RetryPolicy as RetryPolicy,
+        Setback as Setback,
         Trials as Trials,
         Wait as Wait,
-        decide as decide,
     )
     from engine.pacing.turnstile import TurnRefused as TurnRefused, Turnstile as Turnstile
 else:
@@ -26,8 +33,8 @@ else:
         {
             "breaker": "Breaker RetryBudget",
             "learned.pacer": "Pacer",
-            "limiter": "Signal",
-            "retry": "Decision GiveUp Isolate RetryPolicy Trials Wait decide",
+            "limiter": "Found Limit Limiter Move Signal Why",
+            "retry": "Decision GiveUp Isolate RetryPolicy Setback Trials Wait",
             "turnstile": "TurnRefused Turnstile",
         },
     )

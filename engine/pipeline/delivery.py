@@ -26,7 +26,7 @@ from engine.api import (
     quota_of,
     retry_after_s,
 )
-from engine.pacing import Decision, GiveUp, Isolate, Signal, Trials, Wait, decide
+from engine.pacing import Decision, GiveUp, Isolate, Setback, Signal, Trials, Wait
 from engine.pipeline.traffic import Traffic
 from engine.values import Chunk, Failure, Interrupted, Outcome, Stop
 
@@ -128,16 +128,15 @@ class Delivery:
 
     def _decide(self, verdict: TryAgain, trials: Trials, reply: Reply | NoReply) -> Decision:
         traffic = self._traffic
-        return decide(
-            verdict,
-            trials,
-            traffic.policy,
-            outage_s=traffic.breaker.outage_s(asyncio.get_running_loop().time()),
+        setback = Setback(
+            reason=verdict.reason,
+            trials=trials,
             others_succeeded=traffic.breaker.successes - trials.successes_before,
+            outage_s=traffic.breaker.outage_s(asyncio.get_running_loop().time()),
             time_left_s=traffic.time_left_s(),
             retry_after_s=_asked_wait_s(reply),
-            dice=traffic.dice,
         )
+        return traffic.policy.decide(setback)
 
     async def _wait(self, decision: Wait | GiveUp) -> bool:
         """Wait as decided; False if the run stops instead."""

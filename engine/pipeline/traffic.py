@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from random import Random
 
 from engine.api import NoReply, Reply
-from engine.pacing import Breaker, Pacer, RetryBudget, RetryPolicy, Signal, Turnstile
+from engine.pacing import Breaker, Limiter, RetryBudget, RetryPolicy, Signal, Turnstile
 from engine.values import RequestCounts
 
 
@@ -17,11 +16,10 @@ from engine.values import RequestCounts
 class Traffic:
     """What the uploaders share, and what others may look at: counts, limits, and what was learned on the way."""
 
-    pacer: Pacer
+    pacer: Limiter
     turnstile: Turnstile
     breaker: Breaker
     budget: RetryBudget
-    dice: Random
     policy: RetryPolicy
     time_left_s: Callable[[], float] = lambda: inf
     observe: Callable[[Signal, Reply | NoReply], None] = lambda _signal, _reply: None

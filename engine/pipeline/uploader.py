@@ -1,15 +1,13 @@
 """The uploader workers: take a chunk, bring it to a proven outcome, hand the result on.
 
 The only stage that sends. Each attempt waits at the turnstile, is read by `reply.interpret`, and what to do next is
-decided by `retry.decide`; a chunk that is refused whole, or whose failures are not named, is sent again by halves.
+decided by the `RetryPolicy`; a chunk that is refused whole, or whose failures are not named, is sent again by halves.
 """
 
 from __future__ import annotations
 
 from engine.api import BulkApi
-from engine.pacing import (
-    TurnRefused,
-)
+from engine.pacing import TurnRefused
 from engine.pipeline.channel import Channel
 from engine.pipeline.delivery import Delivery
 from engine.pipeline.traffic import Traffic

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from random import Random
 from typing import Any
 
 from engine.api import HttpBulkApi
@@ -18,6 +17,7 @@ from engine.report import Pacing, Report, iso, status_of
 from engine.run.deadline import Deadline
 from engine.run.guards import rejects_exceeded
 from engine.run.job import Job
+from engine.run.limit_words import found_words
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.settings import Settings
 from engine.sources import FileFingerprint
@@ -195,7 +195,6 @@ class ActiveRun:
             turnstile=Turnstile(pacer, breaker, self._stop),
             breaker=breaker,
             budget=RetryBudget(self._clock()),
-            dice=Random(),  # noqa: S311 - jitter is no secret
             policy=RetryPolicy(window_s=upload.retry_window_s),
             time_left_s=self._deadline.left_s,
             observe=self.telemetry.observe,
@@ -295,7 +294,7 @@ class ActiveRun:
             retries=traffic.retries,
             not_accepted=counts.invalid + counts.rejected + counts.unknown,
             waiting=self._why_waiting(now),
-            limit=traffic.pacer.limit_found,
+            limit=found_words(traffic.pacer.found),
             deadline_forecast=self._deadline.forecast(eta_s) if eta_s is not None else None,
         )
         self._history.add(snapshot)

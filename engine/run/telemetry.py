@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.api import NoReply, Reply
-from engine.pacing import Pacer, Signal, Turnstile
+from engine.pacing import Limiter, Signal, Turnstile
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
+from engine.run.limit_words import move_words
 
 SAMPLE_S = 1.0
 
@@ -53,7 +54,9 @@ class Telemetry:
         self._interval.throttled += signal.throttled
         self._interval.latency_sum_ms += latency_ms
 
-    def sample(self, now: float, t_s: float, updated: int, retries: int, turnstile: Turnstile, pacer: Pacer) -> None:
+    def sample(
+        self, now: float, t_s: float, updated: int, retries: int, turnstile: Turnstile, limiter: Limiter
+    ) -> None:
         """Close the interval that ends `t_s` seconds of work after the start of the run."""
         interval, self._interval = self._interval, _Interval(retries_before=retries)
         mean_ms = round(interval.latency_sum_ms / interval.requests, 1) if interval.requests else None
@@ -65,7 +68,7 @@ class Telemetry:
                 throttled=interval.throttled,
                 retried=retries - interval.retries_before,
                 in_flight=turnstile.in_flight,
-                rate_limit=round(pacer.rate(now), 2),
+                rate_limit=round(limiter.rate(now), 2),
                 latency_ms=mean_ms,
             )
         )
@@ -89,17 +92,17 @@ class Telemetry:
             "retries": retries,
         }
 
-    def pacing(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> Pacing:
+    def pacing(self, limiter: Limiter, to_worked_s: Callable[[float], float]) -> Pacing:
         """Return the limits that were found, and how; `to_worked_s` turns the clock into seconds of work."""
-        found = pacer.to_json()
+        found = limiter.found
         return Pacing(
-            rate_limit=round(found["rate"], 2) if found["rate"] else None,
-            in_flight_limit=found["in_flight"],
-            moves=self._all_moves(pacer, to_worked_s),
+            rate_limit=round(found.rate, 2) if found.rate else None,
+            in_flight_limit=found.in_flight,
+            moves=self._all_moves(limiter, to_worked_s),
         )
 
-    def _all_moves(self, pacer: Pacer, to_worked_s: Callable[[float], float]) -> list[LimitMove]:
-        latest = [LimitMove(round(to_worked_s(move.at), 2), move.what, move.why) for move in pacer.moves]
+    def _all_moves(self, limiter: Limiter, to_worked_s: Callable[[float], float]) -> list[LimitMove]:
+        latest = [LimitMove(round(to_worked_s(move.at), 2), *move_words(move)) for move in limiter.moves]
         return [*self.moves, *latest][-LIMIT_MOVES_MAX:]
 
 

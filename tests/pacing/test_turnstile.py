@@ -10,7 +10,8 @@ import pytest
 
 from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
-from engine.pacing.turnstile import Pace, TurnRefused, Turnstile
+from engine.pacing.turns import Pace
+from engine.pacing.turnstile import TurnRefused, Turnstile
 from engine.values.errors import Interrupted
 from engine.values.stopping import Stop
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -18,6 +19,8 @@ from tests.simulation.virtual_time import VirtualLoop, run
 
 class Limits(Pacer):
     """Limits that a test sets."""
+
+    quiet_until = 0.0
 
     def __init__(self, rate: float, in_flight: int) -> None:
         super().__init__(rate_max=rate, in_flight_max=in_flight)

@@ -198,8 +198,7 @@ class Process:
             turnstile=Turnstile(pacer, breaker, stop),
             breaker=breaker,
             budget=RetryBudget(now),
-            dice=rng,
-            policy=RetryPolicy(window_s=rng.choice((20.0, 900.0))),
+            policy=RetryPolicy(window_s=rng.choice((20.0, 900.0)), dice=rng),
             requests=requests,
         )
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from engine.api.headers import Quota, quota_of
-from engine.pacing.learned.pacer import MOVES_MAX, Pacer
-from engine.pacing.limiter import Signal
+from engine.pacing.learned.pacer import Pacer
+from engine.pacing.limiter import MOVES_MAX, Found, Signal
+from engine.run.limit_words import found_words, move_words
 from tests.pacing_model import Bucket, Limit, Model, Run, Server, Windows, play
 
 SEEDS = range(9)
@@ -198,6 +199,11 @@ def test_a_changed_limit_is_found_through_silences_too(seed: int) -> None:
     assert run.refused_share < 0.03
 
 
+def told(pacer: Pacer) -> list[tuple[str, str]]:
+    """How its limits moved, in the words of the report."""
+    return [move_words(move) for move in pacer.moves]
+
+
 class Fixed(Pacer):
     """Learns nothing."""
 
@@ -256,6 +262,8 @@ def test_after_an_outage_the_rate_is_back_within_ten_seconds(server: Callable[[]
 class Unlearning(Pacer):
     """Keeps to the ceilings and to silences, and learns nothing else: the best that a polite client can do."""
 
+    quiet_until = 0.0
+
     def rate(self, now: float) -> float:
         return self.rate_max
 
@@ -300,7 +308,7 @@ def test_random_refusals_are_not_taken_for_a_limit(
 
 def test_noise_that_was_proven_is_explained_and_forgotten_when_it_is_over() -> None:
     run = play(Server(service_s=0.3, share_429=0.03), 900, seed=1, rate_max=10, in_flight_max=8)
-    assert any("are refused whatever the rate" in move.why for move in run.pacer.moves)
+    assert any("are refused whatever the rate" in why for _, why in told(run.pacer))
     assert 0.01 < run.pacer._rate.noise.share < 0.08
     finish(run.pacer, 2400, run.took_s + 1)
     assert run.pacer._rate.noise.share == 0
@@ -328,12 +336,13 @@ def test_a_slow_source_does_not_raise_the_rate() -> None:
 
 def test_every_run_explains_its_limits() -> None:
     run = play(Server(bucket(10), retry_after_s=1.0), 400)
-    reasons = " ".join(move.why for move in run.pacer.moves)
+    reasons = " ".join(why for _, why in told(run.pacer))
     assert "no refusal so far" in reasons
     assert "refused (429) at" in reasons
-    assert run.pacer.limit_found is not None
-    assert run.pacer.limit_found.endswith("requests/s")
-    assert all(move.what.endswith(("/s", " in flight")) for move in run.pacer.moves)
+    found = found_words(run.pacer.found)
+    assert found is not None
+    assert found.endswith("requests/s")
+    assert all(what.endswith(("/s", " in flight")) for what, _ in told(run.pacer))
 
 
 # The rules, one by one
@@ -361,7 +370,7 @@ def test_single_failures_move_nothing() -> None:
         now = finish(pacer, 12, now)
     assert pacer.in_flight == in_flight
     assert pacer.rate(now) >= rate
-    assert pacer.limit_found is None
+    assert pacer.found == Found()
 
 
 def test_many_failures_cut_the_requests_in_flight_and_success_brings_them_back() -> None:
@@ -376,7 +385,7 @@ def test_conflicts_that_rise_cut_once_and_steady_ones_do_not() -> None:
     pacer, now = settled()
     now = finish(pacer, 40, now + 1, conflicts=500)
     assert pacer.in_flight in (12, 13)
-    assert any("version conflicts" in move.why for move in pacer.moves)
+    assert any("version conflicts" in why for _, why in told(pacer))
     finish(pacer, 400, now + 1, conflicts=500)
     assert pacer.in_flight > 12
 
@@ -386,7 +395,7 @@ def test_latency_that_rises_lowers_the_limit_to_what_is_served() -> None:
     finish(pacer, 8, now + 1, latency_s=1.0)
     assert pacer.in_flight == 9  # 16 in flight at twice the latency: 8 are served at once, and some wait
     assert pacer.to_json()["in_flight"] == 9
-    assert "latency rose" in pacer.moves[-1].why
+    assert "latency rose" in told(pacer)[-1][1]
 
 
 def test_short_requests_say_nothing_about_latency() -> None:
