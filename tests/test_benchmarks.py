@@ -157,7 +157,7 @@ def test_pacing_plays_a_scenario(
     assert main(["pacing", "--scenarios", "quick"]) == 0
     assert "100.0%" in capsys.readouterr().out
     clients = json.loads((directory / "pacing.json").read_text())["results"]
-    assert [client["delivered"] for client in clients] == [1.0] * 4
+    assert [client["delivered"] for client in clients] == [1.0] * 5
     assert_is_svg((directory / "pacing.svg").read_text())
 
 

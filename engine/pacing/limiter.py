@@ -43,32 +43,23 @@ class Signal:
 class Limit(Enum):
     """What moves."""
 
-    RATE = auto()
-    """Requests that may start per second."""
-    IN_FLIGHT = auto()
-    """Requests that may be in flight at once."""
+    RATE = auto()  # requests that may start per second
+    IN_FLIGHT = auto()  # requests that may be in flight at once
 
 
 class Why(Enum):
     """Why a limit moved, and which figures say so. Rates are in requests per second, shares between 0 and 1."""
 
     NEVER_REFUSED = auto()
-    NOT_REFUSED = auto()
-    """Seconds since the last refusal."""
-    REFUSED = auto()
-    """The rate that was refused, and the rate that was accepted until then."""
-    REFUSED_AFTER_SILENCE = auto()
-    """The rate that was accepted until then."""
-    REFUSED_ANYHOW = auto()
-    """The rate that was refused, and the share that is refused whatever the rate."""
+    NOT_REFUSED = auto()  # seconds since the last refusal
+    REFUSED = auto()  # the rate that was refused, and the rate that was accepted until then
+    REFUSED_AFTER_SILENCE = auto()  # the rate that was accepted until then
+    REFUSED_ANYHOW = auto()  # the rate that was refused, and the share that is refused whatever the rate
     FAILURES = auto()
     FAILURES_OVER = auto()
-    CONFLICTS = auto()
-    """The share of the records that the server retried."""
-    LATENCY_ROSE = auto()
-    """Its best, and the latest, in seconds."""
-    LATENCY_CALM = auto()
-    """Its best, in seconds."""
+    CONFLICTS = auto()  # the share of the records that the server retried
+    LATENCY_ROSE = auto()  # its best, and the latest, in seconds
+    LATENCY_CALM = auto()  # its best, in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,41 +102,33 @@ class Limiter(Protocol):
     @property
     def in_flight(self) -> int:
         """Requests that may be in flight at once."""
-        ...
 
     @property
     def quiet_until(self) -> float:
         """Until then nothing may start, because the server said so."""
-        ...
 
     @property
     def found(self) -> Found:
         """What was learned so far."""
-        ...
 
     @property
     def moves(self) -> Sequence[Move]:
         """How the limits moved: the latest `MOVES_MAX`, oldest first."""
-        ...
 
     def rate(self, now: float) -> float:
         """Requests that may start per second, now."""
-        ...
 
     def interval_s(self, now: float) -> float:
         """Seconds from the start of one request to that of the next, now.
 
         Shorter than the rate has it while a silence is made up for: `burst` limits by how many requests.
         """
-        ...
 
     def learn(self, signal: Signal) -> None:
         """Take note of a finished attempt."""
-        ...
 
     def to_json(self) -> dict[str, Any]:
         """Return what the limiter of the next run starts from: only limits that were really found."""
-        ...
 
 
 def burst_beneath(rate_max: float) -> float:

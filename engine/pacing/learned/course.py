@@ -15,7 +15,7 @@ from math import exp2, inf
 
 from engine.pacing.learned.estimate import Estimate
 from engine.pacing.learned.savings import Savings
-from engine.pacing.learned.tally import Tally
+from engine.pacing.learned.tally import Measured, Tally
 from engine.pacing.learned.tuning import Tuning
 
 
@@ -54,6 +54,21 @@ class Course:
             self.resumed_at = until
             self._savings.silence_s = until - start
         self._quiet_until = until
+
+    def measure(self, now: float, *, refused_anyhow: float) -> Measured:
+        """Return what was accepted until `now`; so large a share would have passed the limit, but for noise."""
+        tally, tuning, silence_s = self._tally, self._tuning, self._savings.silence_s
+        until = now - tally.round_trip_s
+        saved_from = self.resumed_at - self._savings.worth_s  # the silence before that was lost
+        since = max(until - tuning.window_s, min(until - tuning.latest_s, self.cut_at), saved_from)
+        latest = tally.rate(max(until - tuning.latest_s, self.resumed_at), until)
+        usual = 1 / (1 - refused_anyhow)
+        whole = tally.rate(self.cut_at, self.cut_at + (silence_s + (until - since))) if silence_s else None
+        return Measured(until, until - since, usual * tally.rate(since, until), usual * latest, whole)
+
+    def accepted_since_cut(self, until: float) -> float:
+        """Return the rate of what was accepted; the part of a silence that is not saved up does not count."""
+        return self._tally.rate(self.cut_at + self._savings.lost_s(), until)
 
     def rate(self, now: float, rate: float, for_s: float) -> float:
         """Return how many requests may start per second; it is `rate`, and has been for so many seconds."""

@@ -49,15 +49,13 @@ class Estimate:
         self._tuning = tuning
         self._fell_at = -inf
 
-    def guess(self, sustained: float, rate: float) -> float:
+    def guess(self, sustained: float, rate: float) -> None:
         """After the first refusal: the middle of what the limit can be, for it is just below `rate` at most."""
         self.known = sqrt(min(sustained, rate) * rate)
-        return self.known
 
-    def search_from(self, known: float) -> float:
+    def search_from(self, known: float) -> None:
         """The limit is above `known`."""
         self.known, self.is_searching = known, True
-        return known
 
     def correct(self, known: float, rate: float, measured: Measured) -> float:
         """`rate` was refused, while the limit was believed to be `known`: return what it is believed to be now."""

@@ -42,11 +42,6 @@ class Round:
         return len(self.latencies_s) + self.failures
 
     @property
-    def latency_s(self) -> float:
-        """The median."""
-        return median(self.latencies_s)
-
-    @property
     def conflicts_share(self) -> float:
         """The share of the records that the server retried because of version conflicts."""
         return self.conflicts / (len(self.latencies_s) * self.records_max)
@@ -79,13 +74,13 @@ class BestLatency:
         """Measure it again in a while."""
         self._drain_at = min(self._drain_at, now + self._tuning.drain_every_s)
 
-    def round_ended(self, now: float, *, may_drain: bool) -> bool:
-        """Begin to drain if it is time, or end it; return whether that changes what is in flight."""
-        changes = self.is_draining or (may_drain and now > self._drain_at)
-        if changes:
-            self.is_draining = not self.is_draining
-            self._drain_at = now + self._tuning.drain_every_s
-        return changes
+    def turns(self, now: float, *, may_drain: bool) -> bool:
+        """After a round: begin to drain if it is time, or end it; whether that changes what is in flight."""
+        if not self.is_draining and not (may_drain and now > self._drain_at):
+            return False
+        self.is_draining = not self.is_draining
+        self._drain_at = now + self._tuning.drain_every_s
+        return True
 
 
 class InFlightLimit:
@@ -119,7 +114,7 @@ class InFlightLimit:
             return None
         done, self._round = self._round, Round(self._round.records_max)
         reason = self._judge(done, now)
-        if self._best.round_ended(now, may_drain=self.is_found):
+        if self._best.turns(now, may_drain=self.is_found):
             self._cut_at = now
         after = int(self.limit)
         return Move(now, Limit.IN_FLIGHT, before, after, *reason) if reason and after != before else None
@@ -140,7 +135,7 @@ class InFlightLimit:
         return self._follow_latency(done, now)
 
     def _follow_latency(self, done: Round, now: float) -> Reason | None:
-        tuning, latency_s = self._tuning, done.latency_s
+        tuning, latency_s = self._tuning, median(done.latencies_s)
         best_s = self._best.measured(latency_s)
         if self._best.is_draining:
             return None

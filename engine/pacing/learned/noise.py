@@ -19,46 +19,35 @@ class LowRates:
     """What becomes of requests at rates well below what was accepted between two refusals."""
 
     def __init__(self, tuning: Tuning) -> None:
+        self.depth = tuning.depth
+        self.accepted: deque[float] = deque(maxlen=tuning.intervals_kept)
         self._tuning = tuning
-        self._depth = tuning.depth
-        self._accepted: deque[float] = deque(maxlen=tuning.intervals_kept)
         self._sent = self._refused = 0
 
-    def accepted_between(self, rate: float) -> None:
-        """So much was accepted from one refusal to the next."""
-        self._accepted.append(rate)
-
     def count(self, rate: float, *, refused: bool) -> bool:
-        """Count a request at `rate`, if no limit of late can have forbidden it; return whether it is counted."""
-        is_low = bool(self._accepted) and rate <= self._depth * max(list(self._accepted)[-2:])  # for limits may change
+        """Count a request at `rate`, if no limit of late can have forbidden it; whether that is so."""
+        is_low = bool(self.accepted) and rate <= self.depth * max(list(self.accepted)[-2:])  # for limits may change
         self._sent += is_low
         self._refused += is_low and refused
         return is_low
 
-    def proof(self, share: float) -> tuple[int, int] | None:
-        """Return requests sent and refused down there if they are more than `share` explains, and less than a limit."""
+    def prove(self, share: float) -> tuple[int, int] | None:
+        """Return requests sent and refused down there, if that is more than `share` explains, and less than a limit."""
         tuning, sent, refused = self._tuning, self._sent, self._refused
         if refused < tuning.noise_refusals_min or refused > tuning.noise_max * sent:
             return None
-        return None if share and refused <= share * sent * tuning.drift else (sent, refused)
+        if share and refused <= share * sent * tuning.drift:
+            return None  # as expected
+        self.forget()
+        return sent, refused
 
-    def fastest(self) -> float:
-        """A rate that no limit forbids, if noise is proven. What proved it is used up."""
+    def forget(self) -> None:
+        """Count anew."""
         self._sent = self._refused = 0
-        return max(self._accepted)
-
-    def deepen(self) -> None:
-        """The proof was wrong."""
-        self._depth *= self._tuning.deeper
-        self._sent = self._refused = 0
-
-    def trust(self) -> None:
-        """The proof was right."""
-        self._depth = self._tuning.depth
 
 
 class Share:
-    """An estimate of the share of requests that is refused whatever the rate is; 0 until it is proven that one is."""
+    """The share of requests that is refused whatever the rate is, estimated; 0 until it is proven that there is one."""
 
     def __init__(self, tuning: Tuning) -> None:
         self.value = 0.0
@@ -72,14 +61,14 @@ class Share:
         self._refused += refused
 
     def prove(self, sent: int, refused: int) -> None:
-        """Of so many requests, so many were refused because of noise."""
+        """Of so many requests, so many were refused whatever the rate."""
         self._sent, self._refused = float(sent), float(refused)
         self._proven = self._tuning.noise_max
         self.estimate()
         self._proven = self.value
 
     def estimate(self) -> None:
-        """Make the share that of the requests counted; the latest of them tell most."""
+        """Take the share of those counted; the latest tell most."""
         tuning = self._tuning
         fading = min(1.0, tuning.memory / max(1.0, self._sent))
         self._sent *= fading
@@ -109,7 +98,7 @@ class Noise:
 
     def accepted_between(self, rate: float) -> None:
         """So much was accepted from one refusal to the next."""
-        self._low_rates.accepted_between(rate)
+        self._low_rates.accepted.append(rate)
 
     def passed(self, rate: float) -> None:
         """A request was not refused at `rate`."""
@@ -122,20 +111,20 @@ class Noise:
         self._suspicion = max(0.0, self._suspicion + log(1 - self._tuning.excess / (1 - self.share)))
         self._share.estimate()
         if self._since_proof == self._tuning.trial_requests:
-            self._low_rates.trust()
+            self._low_rates.depth = self._tuning.depth
         if self._since_refusal * self.share > self._tuning.gone:
             self._share.value = 0.0
 
     def proven_by(self, rate: float) -> float | None:
         """A request was refused at `rate`: if that proves noise, return a rate that no limit forbids."""
         self._share.count(refused=True)
-        proof = self._low_rates.proof(self.share) if self._low_rates.count(rate, refused=True) else None
+        proof = self._low_rates.prove(self.share) if self._low_rates.count(rate, refused=True) else None
         if proof is None:
             return None
         self._share.prove(*proof)
         self._suspicion, self._since_refusal, self._since_proof = 0.0, 0, 0
         self.is_tolerated = True
-        return self._low_rates.fastest()
+        return max(self._low_rates.accepted)
 
     def tolerates(self) -> bool:
         """Whether the refusal that was just told is one of those that have to be expected at any rate."""
@@ -152,7 +141,8 @@ class Noise:
             self._share.estimate()
             return True
         self._suspicion = 0.0
-        if self._since_proof < self._tuning.trial_requests:
-            self._low_rates.deepen()
+        if self._since_proof < self._tuning.trial_requests:  # the proof was wrong
+            self._low_rates.depth *= self._tuning.deeper
+            self._low_rates.forget()
             self._share.value = 0.0
         return False

@@ -13,7 +13,7 @@ from engine.pacing.learned.course import Course
 from engine.pacing.learned.estimate import Estimate
 from engine.pacing.learned.noise import Noise
 from engine.pacing.learned.savings import Savings
-from engine.pacing.learned.tally import Measured, Tally
+from engine.pacing.learned.tally import Tally
 from engine.pacing.learned.tuning import Tuning
 from engine.pacing.limiter import BURST_S, Limit, Move, Why
 
@@ -98,10 +98,10 @@ class RateLimit:
 
     def _cut(self, now: float, in_flight: int) -> Move:
         """Fall to what was accepted."""
-        measured, before, known, cut_at = self._measure(now), self.rate, self.estimate.known, self._course.cut_at
-        if cut_at > -inf:  # the part of a silence that is not saved up does not count
-            accepted = self._tally.rate(cut_at + self.savings.lost_s(), measured.until)
-            self.noise.accepted_between(accepted / (1 - self.noise.share))
+        measured = self._course.measure(now, refused_anyhow=self.noise.share)
+        before, known, cut_at = self.rate, self.estimate.known, self._course.cut_at
+        if cut_at > -inf:
+            self.noise.accepted_between(self._course.accepted_since_cut(measured.until) / (1 - self.noise.share))
         if known is None:
             self.estimate.guess(self._tally.sustained(now, in_flight), before)
             self._course.cut(now, 0)  # these are the price of the start, not of a search for more
@@ -134,22 +134,3 @@ class RateLimit:
     def _moved(self, now: float, before: float, why: Why, *figures: float) -> Move:
         self._told = self.rate
         return Move(now, Limit.RATE, before, self.rate, why, figures)
-
-    def _measure(self, now: float) -> Measured:
-        tally, course, tuning, silence_s = self._tally, self._course, self._tuning, self.savings.silence_s
-        until = now - tally.round_trip_s
-        since = max(
-            until - tuning.window_s,
-            min(until - tuning.latest_s, course.cut_at),
-            course.resumed_at - self.savings.worth_s,  # the rest of a silence was lost
-        )
-        latest = tally.rate(max(until - tuning.latest_s, course.resumed_at), until)
-        whole_s = silence_s + (until - since)
-        usual = 1 / (1 - self.noise.share)  # what noise refused would have passed the limit
-        return Measured(
-            until,
-            until - since,
-            usual * tally.rate(since, until),
-            usual * latest,
-            tally.rate(course.cut_at, course.cut_at + whole_s) if silence_s else None,
-        )

@@ -16,16 +16,11 @@ TALLY_MAX = 4096
 class Measured:
     """What was accepted before a refusal, in requests per second."""
 
-    until: float
-    """The start of the latest request whose reply can be here."""
-    seconds: float
-    """How long `average` was measured."""
-    average: float
-    """Since the last refusal, or in the last seconds: right for a server that saves."""
-    latest: float
-    """In the last second: right for a server that does not."""
-    with_silence: float | None
-    """On average since the last refusal, if it was followed by a silence, which is counted."""
+    until: float  # the start of the latest request whose reply can be here
+    seconds: float  # how long `average` was measured
+    average: float  # since the last refusal, or in the last seconds: right for a server that saves
+    latest: float  # in the last second: right for a server that does not
+    with_silence: float | None  # since the last refusal, if a silence followed, which is counted
 
 
 class Tally:
