@@ -161,6 +161,16 @@ def test_pacing_plays_a_scenario(
     assert_is_svg((directory / "pacing.svg").read_text())
 
 
+def test_the_plain_rival_takes_the_place_of_the_learned_pacing() -> None:
+    program = """if True:
+        from benchmarks.plain_pacing import replace_learned_pacing
+        from engine.pacing import Pacer
+        replace_learned_pacing()
+        print(type(Pacer(rate_max=1.0, in_flight_max=1)).__name__)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "Aimd\n"
+
+
 def test_best_possible_times() -> None:
     assert SCENARIOS["capacity"].best_s(200, 2) == pytest.approx(25.0, abs=0.1)
     assert SCENARIOS["rate"].best_s(200, 2) == pytest.approx(19.2 + 0.1, abs=0.1)

@@ -62,18 +62,12 @@ class Trials:
 class Setback:
     """An attempt that settled nothing, and how the run stands."""
 
-    reason: str
-    """What the attempt came to."""
-    trials: Trials
-    """All attempts of the request, this one included."""
-    others_succeeded: int
-    """Requests of others that succeeded since this one was first sent."""
-    outage_s: float
-    """For how long no request of the run has succeeded although some were tried."""
-    time_left_s: float
-    """Until the deadline of the run; infinite without one."""
-    retry_after_s: float | None
-    """What the server asked for, already validated."""
+    reason: str  # what the attempt came to
+    trials: Trials  # all attempts of the request, this one included
+    others_succeeded: int  # requests of others that succeeded since this one was first sent
+    outage_s: float  # for how long no request of the run has succeeded although some were tried
+    time_left_s: float  # until the deadline of the run; infinite without one
+    retry_after_s: float | None  # what the server asked for, already validated
 
 
 @dataclass(frozen=True, slots=True)
