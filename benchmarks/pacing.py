@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from benchmarks.engine_runs import Workload, run_engine
@@ -26,7 +27,7 @@ from engine.simulator.process import StandInProcess
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="(%(default)s)")
-    parser.add_argument("--no-peers", action="store_true", help="only the engine")
+    parser.add_argument("--no-peers", action="store_true", help="only the engine, as it is and with AIMD")
     parser.add_argument("--runs", type=int, default=1, metavar="R", help="runs of each (%(default)s); all are shown")
 
 
@@ -63,7 +64,11 @@ def run(args: argparse.Namespace) -> int:
         if name not in SCENARIOS:
             raise SystemExit(f"--scenarios: {name}: there are {', '.join(SCENARIOS)}")
         scenario = SCENARIOS[name]
-        clients = [Client("engine", _send_with_engine), *([] if args.no_peers else _scripts(scenario))]
+        clients = [
+            Client("engine", _send_with_engine),
+            Client("engine with AIMD", partial(_send_with_engine, program="benchmarks.plain_pacing")),
+            *([] if args.no_peers else _scripts(scenario)),
+        ]
         input_file("ndjson", scenario.requests * RECORDS_PER_REQUEST)  # once, before all clients ask for it
         for number in range(args.runs):
             progress(f"{scenario.title} ({number + 1} of {args.runs})")
@@ -90,8 +95,8 @@ def _upload(scenario: Scenario) -> dict[str, Any]:
     return {**scenario.upload, "batch_size": RECORDS_PER_REQUEST}
 
 
-def _send_with_engine(work: Workload) -> tuple[Measured, Timeline]:
-    measured, report = run_engine(work)
+def _send_with_engine(work: Workload, program: str = "engine") -> tuple[Measured, Timeline]:
+    measured, report = run_engine(work, (program,))
     samples = report.get("timeline", ())
     return measured, [(sample["t_s"], sample["rate_limit"]) for sample in samples if sample["rate_limit"]]
 

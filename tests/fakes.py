@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any
@@ -115,7 +116,8 @@ def traffic_of(
 ) -> Traffic:
     """What uploaders share, with limits that are known and high. Needs a running loop."""
     limiter = Pacer(rate_max=rate, in_flight_max=workers, learned={"rate": rate / 0.7, "in_flight": workers})
-    return Traffic(limiter=limiter, policy=policy or RetryPolicy(), stop=stop, time_left_s=time_left_s, dice=Random(1))
+    policy = replace(policy or RetryPolicy(), dice=Random(1))
+    return Traffic(limiter=limiter, policy=policy, stop=stop, time_left_s=time_left_s)
 
 
 async def upload_all(

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from engine.api.headers import Quota
 from engine.pacing.learned.pacer import Pacer
-from engine.pacing.limiter import Signal
-from engine.pacing.turnstile import Pace
+from engine.pacing.limiter import Limiter, Signal
+from engine.pacing.turns import Pace
 
 
 class Limit(Protocol):
@@ -113,7 +113,7 @@ class Server:
 class Run:
     """What happened."""
 
-    pacer: Pacer
+    pacer: Limiter
     done: list[float] = field(default_factory=list)
     """When the successful requests ended."""
     refusals: list[float] = field(default_factory=list)
@@ -152,7 +152,9 @@ class Run:
 class Model:
     """Runs `requests` through a pacer against a server; refused and failed ones are sent again."""
 
-    def __init__(self, server: Server, pacer: Pacer, requests: int, *, seed: int = 0, source_rate: float = inf) -> None:
+    def __init__(
+        self, server: Server, pacer: Limiter, requests: int, *, seed: int = 0, source_rate: float = inf
+    ) -> None:
         self._server = server
         self._pacer = pacer
         self._todo = requests

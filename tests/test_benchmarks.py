@@ -157,8 +157,18 @@ def test_pacing_plays_a_scenario(
     assert main(["pacing", "--scenarios", "quick"]) == 0
     assert "100.0%" in capsys.readouterr().out
     clients = json.loads((directory / "pacing.json").read_text())["results"]
-    assert [client["delivered"] for client in clients] == [1.0] * 4
+    assert [client["delivered"] for client in clients] == [1.0] * 5
     assert_is_svg((directory / "pacing.svg").read_text())
+
+
+def test_the_plain_rival_takes_the_place_of_the_learned_pacing() -> None:
+    program = """if True:
+        from benchmarks.plain_pacing import replace_learned_pacing
+        from engine.pacing import Pacer
+        replace_learned_pacing()
+        print(type(Pacer(rate_max=1.0, in_flight_max=1)).__name__)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "Aimd\n"
 
 
 def test_best_possible_times() -> None:

@@ -9,8 +9,8 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.pacing.breaker import Breaker, RetryBudget
     from engine.pacing.learned.pacer import Pacer
-    from engine.pacing.limiter import Signal
-    from engine.pacing.retry import GiveUp, Isolate, RetryPolicy, Trials, Wait, decide
+    from engine.pacing.limiter import Found, Limit, Limiter, Move, Signal, Why
+    from engine.pacing.retry import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, Wait
     from engine.pacing.turnstile import TurnRefused, Turnstile
 else:
     __getattr__ = lazy_face(__name__)

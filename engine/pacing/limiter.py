@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol, Self
 
 from engine.api import Quota
+
+MOVES_MAX = 200
+"""Moves that a limiter remembers."""
+BURST_S = 0.6
+BURST_MAX = 6.0
+"""So many seconds' worth of requests may start at once after a pause, but never more than so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +40,97 @@ class Signal:
         return self.finished_at - self.started_at
 
 
+class Limit(Enum):
+    """What moves."""
+
+    RATE = auto()  # requests that may start per second
+    IN_FLIGHT = auto()  # requests that may be in flight at once
+
+
+class Why(Enum):
+    """Why a limit moved, and which figures say so. Rates are in requests per second, shares between 0 and 1."""
+
+    NEVER_REFUSED = auto()
+    NOT_REFUSED = auto()  # seconds since the last refusal
+    REFUSED = auto()  # the rate that was refused, and the rate that was accepted until then
+    REFUSED_AFTER_SILENCE = auto()  # the rate that was accepted until then
+    REFUSED_ANYHOW = auto()  # the rate that was refused, and the share that is refused whatever the rate
+    FAILURES = auto()
+    FAILURES_OVER = auto()
+    CONFLICTS = auto()  # the share of the records that the server retried
+    LATENCY_ROSE = auto()  # its best, and the latest, in seconds
+    LATENCY_CALM = auto()  # its best, in seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A limit moved at a time of the monotonic clock: what it is now, and why."""
+    """A limit moved at a time of the monotonic clock, in seconds."""
 
     at: float
-    what: str
-    why: str
+    limit: Limit
+    before: float
+    after: float
+    why: Why
+    figures: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The limits that a server turned out to have; None where the configured ceiling is all that is known."""
+
+    rate: float | None = None
+    """Requests per second."""
+    in_flight: int | None = None
+
+    @classmethod
+    def of(cls, learned: Mapping[str, Any] | None) -> Self:
+        """Read what `to_json` of an earlier run's limiter gave, if anything."""
+        return cls(learned.get("rate"), learned.get("in_flight")) if learned else cls()
+
+
+class Limiter(Protocol):
+    """How many requests may start per second and be in flight, beneath configured ceilings. Pure; the clock comes in.
+
+    Every finished attempt must be told to `learn`. Times are of a monotonic clock, in seconds.
+    """
+
+    rate_max: float
+    """The ceiling of the rate."""
+    burst: float
+    """Requests that may start at once after a pause. More than `rate_max` is never made of it in the long run."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that may be in flight at once."""
+
+    @property
+    def quiet_until(self) -> float:
+        """Until then nothing may start, because the server said so."""
+
+    @property
+    def found(self) -> Found:
+        """What was learned so far."""
+
+    @property
+    def moves(self) -> Sequence[Move]:
+        """How the limits moved: the latest `MOVES_MAX`, oldest first."""
+
+    def rate(self, now: float) -> float:
+        """Requests that may start per second, now."""
+
+    def interval_s(self, now: float) -> float:
+        """Seconds from the start of one request to that of the next, now.
+
+        Shorter than the rate has it while a silence is made up for: `burst` limits by how many requests.
+        """
+
+    def learn(self, signal: Signal) -> None:
+        """Take note of a finished attempt."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the limiter of the next run starts from: only limits that were really found."""
+
+
+def burst_beneath(rate_max: float) -> float:
+    """Return how many requests may start at once after a pause."""
+    return max(1.0, min(BURST_MAX, BURST_S * rate_max))

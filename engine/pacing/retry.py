@@ -6,26 +6,10 @@ Full jitter as in "Exponential Backoff And Jitter" (AWS Architecture Blog); the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
-from engine.api import Trouble, TryAgain
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Limits of waiting and trying."""
-
-    window_s: float = 900.0
-    """How long an outage (no request succeeds) is waited out."""
-    first_delay_s: float = 0.5
-    delay_s_max: float = 8.0
-    """Also the longest time between two probes in an outage, so a recovery is noticed soon."""
-    contradictions_max: int = 3
-    attempts_max: int = 8
-    """After so many failures of one request, while others succeed, the request itself is suspected."""
-    others_min: int = 3
-    """So many others must have succeeded since it was first sent."""
+from engine.api import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,41 +52,54 @@ class Trials:
         self.throttles += trouble is Trouble.THROTTLED
         self.contradictions += trouble is Trouble.CONTRADICTION
 
+    @property
+    def tried(self) -> int:
+        """All of them."""
+        return self.outages + self.throttles + self.contradictions
 
-def decide(
-    verdict: TryAgain,
-    trials: Trials,
-    policy: RetryPolicy,
-    *,
-    outage_s: float,
-    others_succeeded: int,
-    time_left_s: float,
-    retry_after_s: float | None,
-    dice: Random,
-) -> Decision:
-    """Decide after the latest attempt, which is counted in `trials` already.
 
-    Args:
-        verdict: what the latest attempt came to.
-        trials: all attempts of this request.
-        policy: the limits.
-        outage_s: for how long no request of the run has succeeded although some were tried.
-        others_succeeded: requests of others that succeeded since this one was first sent.
-        time_left_s: until the deadline of the run; infinite without one.
-        retry_after_s: what the server asked for, already validated.
-        dice: the source of jitter.
-    """
-    if trials.contradictions >= policy.contradictions_max:
-        return Isolate(verdict.reason)
-    if trials.outages >= policy.attempts_max and others_succeeded >= policy.others_min:
-        return Isolate(verdict.reason)
-    if retry_after_s is not None:
-        delay_s = retry_after_s
-    else:
-        tried = trials.outages + trials.throttles + trials.contradictions
-        delay_s = dice.uniform(0, min(policy.delay_s_max, policy.first_delay_s * 2 ** min(tried, 30)))
-    if outage_s + delay_s > policy.window_s:
-        return GiveUp(f"{verdict.reason}; no request has succeeded for {outage_s:.0f} s (upload.retry_window_s)")
-    if delay_s > time_left_s:
-        return GiveUp(f"{verdict.reason}; waiting {delay_s:.0f} s would pass the deadline")
-    return Wait(delay_s)
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """An attempt that settled nothing, and how the run stands."""
+
+    reason: str  # what the attempt came to
+    trials: Trials  # all attempts of the request, this one included
+    others_succeeded: int  # requests of others that succeeded since this one was first sent
+    outage_s: float  # for how long no request of the run has succeeded although some were tried
+    time_left_s: float  # until the deadline of the run; infinite without one
+    retry_after_s: float | None  # what the server asked for, already validated
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Limits of waiting and trying."""
+
+    window_s: float = 900.0
+    """How long an outage (no request succeeds) is waited out."""
+    first_delay_s: float = 0.5
+    delay_s_max: float = 8.0
+    """Also the longest time between two probes in an outage, so a recovery is noticed soon."""
+    contradictions_max: int = 3
+    attempts_max: int = 8
+    """After so many failures of one request, while others succeed, the request itself is suspected."""
+    others_min: int = 3
+    """So many others must have succeeded since it was first sent."""
+    dice: Random = field(default_factory=Random)
+    """The source of jitter."""
+
+    def decide(self, after: Setback) -> Decision:
+        """Decide what becomes of the request."""
+        trials = after.trials
+        if trials.contradictions >= self.contradictions_max:
+            return Isolate(after.reason)
+        if trials.outages >= self.attempts_max and after.others_succeeded >= self.others_min:
+            return Isolate(after.reason)
+        delay_s = after.retry_after_s
+        if delay_s is None:
+            delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
+        if after.outage_s + delay_s > self.window_s:
+            since = f"no request has succeeded for {after.outage_s:.0f} s"
+            return GiveUp(f"{after.reason}; {since} (upload.retry_window_s)")
+        if delay_s > after.time_left_s:
+            return GiveUp(f"{after.reason}; waiting {delay_s:.0f} s would pass the deadline")
+        return Wait(delay_s)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from random import Random
 
 from engine.api import Fatal, RefusedWhole, Reply, Settled, TryAgain, Unproven, retry_after_s
-from engine.pacing import GiveUp, Isolate, RetryPolicy, Trials, TurnRefused, Wait, decide
+from engine.pacing import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, TurnRefused, Wait
 from engine.pipeline.availability import Availability
 from engine.pipeline.sending import Answer, Request, Sender
 from engine.values import EngineError, Interrupted, Stop
@@ -26,7 +25,6 @@ class Retried:
         availability: Availability,
         policy: RetryPolicy,
         time_left_s: Callable[[], float],
-        dice: Random,
         renew_token: Callable[[Reply], bool],
         stop: Stop,
     ) -> None:
@@ -34,7 +32,6 @@ class Retried:
         self._availability = availability
         self._policy = policy
         self._time_left_s = time_left_s
-        self._dice = dice
         self._renew_token = renew_token
         self._stop = stop
 
@@ -60,18 +57,17 @@ class Retried:
                 case proof:
                     return proof
 
-    def _decide(self, answer: Answer, verdict: TryAgain, trials: Trials) -> Wait | Isolate | GiveUp:
+    def _decide(self, answer: Answer, verdict: TryAgain, trials: Trials) -> Decision:
         availability = self._availability
-        return decide(
-            verdict,
-            trials,
-            self._policy,
-            outage_s=availability.outage_s,
+        setback = Setback(
+            reason=verdict.reason,
+            trials=trials,
             others_succeeded=availability.breaker.successes - trials.successes_before,
+            outage_s=availability.outage_s,
             time_left_s=self._time_left_s(),
             retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
-            dice=self._dice,
         )
+        return self._policy.decide(setback)
 
     async def _wait(self, decision: Wait | GiveUp) -> None:
         if isinstance(decision, GiveUp):

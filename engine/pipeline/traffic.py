@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from random import Random
 
 from engine.api import BulkApi
-from engine.pacing import Pacer, RetryPolicy, Turnstile
+from engine.pacing import Limiter, RetryPolicy, Turnstile
 from engine.pipeline.availability import Availability
 from engine.pipeline.isolation import Isolation
 from engine.pipeline.observed import Observed, Observer
@@ -27,18 +26,16 @@ class Traffic:
         stop: ends all waiting.
         time_left_s: seconds until the deadline of the run.
         requests: what earlier processes of the run have counted.
-        dice: the source of jitter.
     """
 
     def __init__(
         self,
         *,
-        limiter: Pacer,
+        limiter: Limiter,
         policy: RetryPolicy,
         stop: Stop,
         time_left_s: Callable[[], float] = lambda: inf,
         requests: RequestCounts | None = None,
-        dice: Random | None = None,
     ) -> None:
         self.limiter = limiter
         self.requests = replace(requests) if requests else RequestCounts()
@@ -50,7 +47,6 @@ class Traffic:
         self._policy = policy
         self._stop = stop
         self._time_left_s = time_left_s
-        self._dice = dice or Random()  # noqa: S311 - jitter is no secret
 
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
@@ -64,7 +60,6 @@ class Traffic:
             availability=availability,
             policy=self._policy,
             time_left_s=self._time_left_s,
-            dice=self._dice,
             renew_token=api.renew_token,
             stop=self._stop,
         )

@@ -11,6 +11,7 @@ from engine.api import Reply
 from engine.pipeline import Attempt, Traffic
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
 from engine.run.clock import WorkClock
+from engine.run.limit_words import move_words
 
 SAMPLE_S = 1.0
 
@@ -92,17 +93,17 @@ class Telemetry:
     @property
     def pacing(self) -> Pacing:
         """The limits that were found, and how."""
-        found = self._traffic.limiter.to_json()
+        found = self._traffic.limiter.found
         return Pacing(
-            rate_limit=round(found["rate"], 2) if found["rate"] else None,
-            in_flight_limit=found["in_flight"],
+            rate_limit=round(found.rate, 2) if found.rate else None,
+            in_flight_limit=found.in_flight,
             moves=self._moves(),
         )
 
     def _moves(self) -> list[LimitMove]:
         earlier = [LimitMove(**move) for move in self._earlier.get("moves", [])]
         latest = [
-            LimitMove(round(self._clock.worked_at(move.at), 2), move.what, move.why)
+            LimitMove(round(self._clock.worked_at(move.at), 2), *move_words(move))
             for move in self._traffic.limiter.moves
         ]
         return [*earlier, *latest][-LIMIT_MOVES_MAX:]

@@ -10,6 +10,7 @@ from engine.outlets import ProgressDisplay, ProgressHistory, ProgressSnapshot, g
 from engine.pipeline import Accounts, Traffic
 from engine.run.clock import WorkClock
 from engine.run.deadline import Deadline
+from engine.run.limit_words import found_words
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.values import Stop
 
@@ -83,7 +84,7 @@ class Watch:
             retries=traffic.availability.retries,
             not_accepted=durable.invalid + durable.rejected + durable.unknown,
             waiting=self._why_waiting(),
-            limit=traffic.limiter.limit_found,
+            limit=found_words(traffic.limiter.found),
             deadline_forecast=self._deadline.forecast(eta_s) if eta_s is not None else None,
         )
         self._history.add(snapshot)

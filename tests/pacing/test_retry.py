@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.api.headers import date_of, retry_after_s
-from engine.api.verdict import Trouble, TryAgain
 from engine.pacing.breaker import Breaker, RetryBudget
-from engine.pacing.retry import Decision, GiveUp, Isolate, RetryPolicy, Trials, Wait, decide
+from engine.pacing.retry import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, Wait
 
 POLICY = RetryPolicy()
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -41,16 +40,15 @@ def decision(
     asked_s: float | None = None,
     dice: float = 1.0,
 ) -> Decision:
-    return decide(
-        TryAgain("HTTP 503", Trouble.OUTAGE, 503),
+    setback = Setback(
+        "HTTP 503",
         Trials(outages, throttles, contradictions),
-        POLICY,
-        outage_s=outage_s,
         others_succeeded=others,
+        outage_s=outage_s,
         time_left_s=left_s,
         retry_after_s=asked_s,
-        dice=Fixed(dice),
     )
+    return RetryPolicy(dice=Fixed(dice)).decide(setback)
 
 
 @pytest.mark.parametrize(("tries", "longest_s"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (5, 8.0), (10_000, 8.0)])

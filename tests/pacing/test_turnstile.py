@@ -10,7 +10,7 @@ import pytest
 
 from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
-from engine.pacing.turnstile import Pace, TurnRefused, Turnstile
+from engine.pacing.turnstile import TurnRefused, Turnstile
 from engine.values.errors import Interrupted
 from engine.values.stopping import Stop
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -18,6 +18,8 @@ from tests.simulation.virtual_time import VirtualLoop, run
 
 class Limits(Pacer):
     """Limits that a test sets."""
+
+    quiet_until = 0.0
 
     def __init__(self, rate: float, in_flight: int) -> None:
         super().__init__(rate_max=rate, in_flight_max=in_flight)
@@ -98,17 +100,6 @@ def test_haste_is_bounded_by_the_burst_whatever_the_pacer_wants(rate_max: float)
     assert passed_at[-1] == pytest.approx((60 - crowd.limits.burst) / rate_max, rel=0.02)  # and no slower
 
 
-def test_what_the_loop_is_late_is_made_up_for_but_no_more() -> None:
-    pace, started_at, now = Pace(), [], 0.0
-    for number in range(100):
-        now = max(now, pace.due(now, 0.1)) + (0.003 if number % 2 else 0.0)  # every other one late
-        pace.started(now, 0.1)
-        started_at.append(now)
-    assert started_at[-1] == pytest.approx(9.9, abs=0.01)
-    pace.started(now + 5.0, 0.1)  # a long pause gives no credit
-    assert pace.due(now + 5.0, 0.1) == pytest.approx(now + 5.09)
-
-
 def test_a_rate_that_keeps_moving_lets_no_extra_request_through() -> None:
     crowd = Crowd(rate=10.0)
 
@@ -177,6 +168,19 @@ def test_silence_that_grows_is_kept_to_its_new_end() -> None:
     assert min(crowd.go(3, hush_again)) >= 20.0
 
 
+def test_silence_that_begins_while_the_ceiling_is_waited_for_is_kept() -> None:
+    crowd = Crowd(rate=1.0)
+    crowd.limits.now_rate = 1_000.0  # so that the ceiling is what bounds it
+
+    async def hush() -> None:
+        await asyncio.sleep(1.5)
+        crowd.limits.quiet_until = 30.0
+
+    passed_at = crowd.go(6, hush)
+    assert len([at for at in passed_at if at <= 1.5]) == 2
+    assert min(at for at in passed_at if at > 1.5) >= 30.0
+
+
 def test_in_an_outage_one_at_a_time_probes() -> None:
     crowd = Crowd(rate=1_000.0, in_flight=8, takes_s=1.0)
     for _ in range(Breaker.FAILURES_MAX):
@@ -190,9 +194,11 @@ def test_in_an_outage_one_at_a_time_probes() -> None:
     assert [round(at) for at in passed_at] == [0, 1, 2, 3, *[4] * 8]
 
 
-@pytest.mark.parametrize("reason", ["rate", "full", "silence"])
+@pytest.mark.parametrize("reason", ["rate", "full", "silence", "ceiling"])
 def test_a_stop_turns_everybody_away_at_once_whatever_they_wait_for(reason: str) -> None:
-    crowd = Crowd(rate=0.01) if reason == "rate" else Crowd(in_flight=1, takes_s=500.0)
+    crowd = Crowd(rate=0.01) if reason in ("rate", "ceiling") else Crowd(in_flight=1, takes_s=500.0)
+    if reason == "ceiling":
+        crowd.limits.now_rate = 1_000.0
     if reason == "silence":
         crowd.limits.quiet_until = 10_000.0
 

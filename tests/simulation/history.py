@@ -193,8 +193,8 @@ class Process:
         limiter = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
         requests = replace(self._world.disk.requests)
         requests.failed = requests.sent - requests.succeeded - requests.throttled  # as `Journal.resume` has it
-        policy = RetryPolicy(window_s=rng.choice((20.0, 900.0)))
-        return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests, dice=rng)
+        policy = RetryPolicy(window_s=rng.choice((20.0, 900.0)), dice=rng)
+        return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
         """What this process has counted is what is durable and what arrived."""

@@ -16,10 +16,10 @@ from engine.api import attribution, verdict
 from engine.api.attribution import Attribution
 from engine.api.verdict import RefusedWhole, Settled, Unproven, Verdict
 from engine.api.wire import NoReply, Reply
-from engine.pacing.learned import pacer
-from engine.pacing.retry import Isolate
+from engine.pacing.authority import Authority
+from engine.pacing.retry import Isolate, RetryPolicy
 from engine.pacing.turnstile import TurnRefused
-from engine.pipeline import admission, aggregator, availability, delivery, observed, pipeline, retried, sending
+from engine.pipeline import admission, aggregator, availability, delivery, observed, pipeline, sending
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.reading import chunker, recent_ids
@@ -310,10 +310,7 @@ def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
 
 @bug("records unknown for no reason")
 def _an_outage_is_isolated_at_once(patch: Patch) -> None:
-    def decide(*_: Any, **__: Any) -> Any:
-        return Isolate("it failed once")
-
-    patch.setattr(retried, "decide", decide)
+    patch.setattr(RetryPolicy, "decide", lambda self, after: Isolate("it failed once"))
 
 
 @bug("requests counted,")
@@ -365,7 +362,7 @@ def _a_cancelled_attempt_is_not_counted(patch: Patch) -> None:
 
 @bug("a request while the server had asked for silence")
 def _silence_is_for_others(patch: Patch) -> None:
-    patch.setattr(pacer.Pacer, "_be_quiet", lambda self, now, seconds: None)
+    patch.setattr(Authority, "_be_quiet", lambda self, now, seconds: [])
 
 
 # … in the chunker, the producer and what is skipped

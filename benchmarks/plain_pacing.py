@@ -1,0 +1,28 @@
+"""The engine with a plain limiter instead of the learned one: `python -m benchmarks.plain_pacing sync -c FILE`.
+
+What the two achieve against the same server says what learning buys.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def replace_learned_pacing() -> None:
+    """Make whoever asks for a `Pacer` in this process get an `Aimd`, wherever that is."""
+    from engine.pacing.aimd import Aimd
+    from engine.pacing.learned.pacer import Pacer
+
+    def plain(_: type[Pacer], *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> Aimd:
+        return Aimd(rate_max=rate_max, in_flight_max=in_flight_max, learned=learned)
+
+    Pacer.__new__ = plain  # type: ignore[method-assign, assignment]  # no setting: no user should want it
+
+
+if __name__ == "__main__":
+    from engine.__main__ import main
+
+    replace_learned_pacing()
+    sys.exit(main(sys.argv[1:]))
