@@ -7,7 +7,7 @@ the file may be read by everybody: the collector runs as another user.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.report import LatencyHistogram
@@ -53,10 +53,9 @@ class MetricValues:
 def render_metrics(values: MetricValues) -> str:
     """Return the values in the text exposition format of Prometheus."""
     campaign = {"campaign": values.campaign_id}
-    outcomes = {f.name: getattr(values.records, f.name) for f in fields(RecordCounts) if f.name != "read"}
     results = {name: getattr(values.requests, name) for name in ("succeeded", "throttled", "failed")}
     lines = [
-        *_family("records", "Records by outcome.", _by("outcome", outcomes, campaign)),
+        *_family("records", "Records by outcome.", _by("outcome", values.records.states, campaign)),
         *_family("requests", "Requests by result.", _by("result", results, campaign)),
         *_family("replies", "Requests by the HTTP status of the reply.", _by("status", values.statuses, campaign)),
         *_latency(values.latency, campaign),

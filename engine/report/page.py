@@ -12,7 +12,6 @@ from engine.report.charts import panels
 from engine.report.report import Report, RunStatus
 from engine.report.style import STYLE
 from engine.report.wording import (
-    STATE_MEANINGS,
     bytes_text,
     counted,
     example_ids,
@@ -25,7 +24,7 @@ from engine.report.wording import (
     shown,
     verdict,
 )
-from engine.values import Reason
+from engine.values import NOT_ACCEPTED, STATE_MEANINGS, Reason
 
 REASONS_MAX = 50
 """The most reasons on the page; `report.json` has them all."""
@@ -95,7 +94,7 @@ def _tiles(report: Report) -> str:
     resumed = f"resumed {counted(report.resumes, 'time')}" if report.resumes else "without a break"
     tiles = [
         ("Updated", f"{report.records.updated:,}", f"of {report.records.read:,} read"),
-        ("Not accepted", f"{report.not_accepted:,}", "invalid, rejected or unknown"),
+        ("Not accepted", f"{report.not_accepted:,}", " or ".join([", ".join(NOT_ACCEPTED[:-1]), NOT_ACCEPTED[-1]])),
         ("Time worked", seconds_text(report.duration_s), resumed),
         ("Rate", f"{rate_text(report.records_per_s)}/s", f"records; {bytes_text(report.bytes_sent)} sent"),
         (

@@ -37,6 +37,7 @@ code{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .bar{display:flex;height:30px;gap:2px;border-radius:5px;overflow:hidden}
 .bar span{min-width:4px;flex-basis:0}
 .key{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:8px}
+:where(.bar span,.key:not(.s-read)){background:var(--soft)}
 .s-updated{background:var(--updated)}.s-unchanged{background:var(--unchanged)}
 .s-superseded{background:var(--superseded)}.s-invalid{background:var(--invalid)}
 .s-rejected{background:var(--rejected)}.s-unknown{background:var(--unknown)}.s-pending{background:var(--pending)}

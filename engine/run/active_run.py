@@ -21,15 +21,15 @@ from engine.run.job import Job
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.settings import Settings
 from engine.sources import FileFingerprint
-from engine.state import Journal, OwnThread, Run, chunk_digest
+from engine.state import Journal, OwnThread, Run
 from engine.values import (
     AccountsDoNotBalance,
     Chunk,
+    ChunkCounts,
     ChunkResult,
     EngineError,
     ExitCode,
     Interrupted,
-    Outcome,
     RecordCounts,
     SourceMissing,
     Stop,
@@ -48,7 +48,7 @@ class ActiveRun:
         *,
         thread: OwnThread[Journal],
         run: Run,
-        counts: RecordCounts,
+        counts: ChunkCounts,
         fingerprinting: asyncio.Task[dict[str, FileFingerprint]],
         learned: Mapping[str, Any] | None,
         stop: Stop,
@@ -119,7 +119,7 @@ class ActiveRun:
     @property
     def counts(self) -> RecordCounts:
         """The sums so far; what was read and has no durable result is pending."""
-        return replace(self._counts, read=self._counts.read + self._pending, pending=self._pending)
+        return RecordCounts.of(self._counts, pending=self._pending)
 
     @property
     def throttled_s(self) -> float:
@@ -154,15 +154,13 @@ class ActiveRun:
         Raises:
             AccountsDoNotBalance: the sums are wrong: a bug.
         """
-        counts = await self._thread.call(self._journal.counts, self._run)
-        if counts != self._counts:
+        if await self._thread.call(self._journal.counts, self._run) != self._counts:
             raise AccountsDoNotBalance("the journal's sums are not those of the run; this is a bug")
-        counts.pending = self._pending
-        counts.read += counts.pending
+        counts = self.counts
         counts.check()
         if error is None and not self.finished:
             raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
-        exit_code = _exit_code(error, counts.invalid + counts.rejected + counts.unknown)
+        exit_code = _exit_code(error, counts.not_accepted)
         return Report(
             run_id=self._run.id,
             status=status_of(exit_code),
@@ -205,7 +203,7 @@ class ActiveRun:
     async def _deliver(self, api: HttpBulkApi) -> None:
         upload = self._upload
         await run_pipeline(
-            skip_done(self._counted(self._job.chunks()), self._run.done, _digest, self._skip),
+            skip_done(self._counted(self._job.chunks()), self._run.done, Chunk.digest, self._skip),
             api=api,
             traffic=self.traffic,
             workers=upload.concurrency,
@@ -236,14 +234,7 @@ class ActiveRun:
 
     def _count(self, results: Sequence[ChunkResult]) -> None:
         """Take durable results into the sums; stop the run if a guard trips."""
-        counts = self._counts
-        for result in results:
-            counts.read += result.chunk.read
-            counts.invalid += result.count(Outcome.INVALID)
-            counts.superseded += result.chunk.superseded
-            counts.updated += result.updated
-            counts.unknown += result.count(Outcome.UNKNOWN)
-            counts.rejected += result.count(Outcome.REJECTED)
+        counts = self._counts = sum((result.counts for result in results), self._counts)
         if self._job.of_rejects:
             return
         tripped = rejects_exceeded(counts, self._max_rejected, self._expected_records())
@@ -293,7 +284,7 @@ class ActiveRun:
             in_flight_max=traffic.turnstile.in_flight_peak,
             throttles=traffic.requests.throttled,
             retries=traffic.retries,
-            not_accepted=counts.invalid + counts.rejected + counts.unknown,
+            not_accepted=counts.not_accepted,
             waiting=self._why_waiting(now),
             limit=traffic.pacer.limit_found,
             deadline_forecast=self._deadline.forecast(eta_s) if eta_s is not None else None,
@@ -317,7 +308,3 @@ def _exit_code(error: EngineError | None, not_accepted: int) -> ExitCode:
     if error is not None:
         return error.exit_code
     return ExitCode.SOME_NOT_ACCEPTED if not_accepted else ExitCode.OK
-
-
-def _digest(chunk: Chunk) -> bytes:
-    return chunk_digest(chunk.lines, len(chunk.refusals), chunk.superseded)

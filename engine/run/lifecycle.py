@@ -22,7 +22,7 @@ from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
 from engine.settings import Settings
 from engine.sources import FileFingerprint, differences, fingerprint
-from engine.state import RUNS, Journal, OwnThread, Run
+from engine.state import RUNS, Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
@@ -46,7 +46,7 @@ async def carry_out(
     """
     endpoint = endpoint_of(settings, read_token)
     api = HttpBulkApi(endpoint)  # reads the token: without one there is no reason to go on
-    async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
+    async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         job = await thread.call(plan, thread.value)
         fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))
         try:

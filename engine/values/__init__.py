@@ -9,6 +9,9 @@ from engine.values.faces import lazy_face as lazy_face
 if TYPE_CHECKING:
     from engine.values.counts import (
         EXAMPLE_IDS_MAX as EXAMPLE_IDS_MAX,
+        NOT_ACCEPTED as NOT_ACCEPTED,
+        STATE_MEANINGS as STATE_MEANINGS,
+        ChunkCounts as ChunkCounts,
         Reason as Reason,
         RecordCounts as RecordCounts,
         RequestCounts as RequestCounts,
@@ -47,7 +50,7 @@ else:
     __getattr__ = lazy_face(
         __name__,
         {
-            "counts": "EXAMPLE_IDS_MAX Reason RecordCounts RequestCounts",
+            "counts": "ChunkCounts EXAMPLE_IDS_MAX NOT_ACCEPTED Reason RecordCounts RequestCounts STATE_MEANINGS",
             "errors": (
                 "AccessRefused AccountsDoNotBalance ConfigError EndpointUntrusted EngineError ExitCode "
                 "Interrupted SourceMissing SourceUntrusted StateFailed StateLocked"

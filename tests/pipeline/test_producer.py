@@ -16,7 +16,6 @@ from engine.reading.limit import first_records
 from engine.values.errors import SourceUntrusted
 from engine.values.records import Block, Chunk, Place, Refusal, Span, places
 from tests.fakes import chunk_of
-from tests.simulation.storage import digest
 
 
 async def receive(channel: Channel[Chunk]) -> list[Chunk]:
@@ -150,7 +149,7 @@ CHUNKS = [chunk_of(f"a{seq}", f"b{seq}", seq=seq) for seq in range(5)]
 
 def skip(chunks: list[Chunk], *done: int) -> tuple[list[int], list[int]]:
     skipped: list[Chunk] = []
-    left = list(skip_done(chunks, {seq: digest(CHUNKS[seq]) for seq in done}, digest, skipped.append))
+    left = list(skip_done(chunks, {seq: CHUNKS[seq].digest() for seq in done}, Chunk.digest, skipped.append))
     return [chunk.seq for chunk in left], [chunk.seq for chunk in skipped]
 
 

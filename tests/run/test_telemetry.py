@@ -8,7 +8,8 @@ from engine.api.wire import Reply
 from engine.pacing.limiter import Signal
 from engine.report.report import Pacing
 from engine.run.telemetry import Telemetry
-from engine.state.journal import Journal, Run
+from engine.state.journal import Run
+from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
 
 
@@ -22,7 +23,7 @@ def seen() -> Telemetry:
 
 
 def test_a_killed_run_goes_on_from_what_was_saved(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     run = Run("20261123T020000Z-000000", "sync", "c", "2026-11-23T02:00:00.000Z", {})
     journal.begin(run)
     saved = seen().to_json(Pacing(), quiet_s=1.5, bytes_sent=900, retries=2)
@@ -30,7 +31,7 @@ def test_a_killed_run_goes_on_from_what_was_saved(tmp_path: Path) -> None:
         run, worked_s=12.0, requests=RequestCounts(sent=3, succeeded=2, throttled=1), telemetry=saved
     )
     journal.close()
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     found = journal.unfinished_run("sync")
     journal.close()
     assert found is not None

@@ -17,14 +17,14 @@ from engine.pipeline.pipeline import run_pipeline
 from engine.pipeline.producer import skip_done
 from engine.pipeline.traffic import Traffic
 from engine.reading.chunker import Chunker
-from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted
 from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
 from tests.simulation import checks
 from tests.simulation.portfolio import Portfolio
 from tests.simulation.server import Character, FakeApi, FakeServer
-from tests.simulation.storage import Disk, FakeJournal, digest
+from tests.simulation.storage import Disk, FakeJournal
 from tests.simulation.virtual_time import NothingLeftToDo, VirtualLoop, run
 
 PROCESSES_MAX = 60
@@ -47,7 +47,7 @@ class History:
     processes: int = 0
     crashes: int = 0
     requests: int = 0
-    counts: RecordCounts = field(default_factory=RecordCounts)
+    counts: ChunkCounts = field(default_factory=ChunkCounts)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ def simulate(seed: int) -> History:
     world, history = World.make(seed), History(seed)
     done = False
     while not done and history.processes < PROCESSES_MAX:
-        before = set(world.disk.results)
+        before = set(world.disk.latest.results) if world.disk.runs else set()
         try:
             done = run_process(world, history.processes)
         except Crash:
@@ -112,8 +112,8 @@ def simulate(seed: int) -> History:
     if done:
         world.violations += checks.at_the_end(world)
     history.requests = len(world.server.requests)
-    history.counts = world.disk.counts()
-    history.violations = sorted({*world.violations, *world.server.violations})
+    history.counts = world.disk.latest.counts
+    history.violations = sorted({*world.violations, *world.server.violations, *world.disk.violations})
     return history
 
 
@@ -148,7 +148,7 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self._world = world
         self._number = number
-        self._counts = world.disk.counts()
+        self._counts = world.disk.latest.counts if world.disk.runs else ChunkCounts()
         self._api = FakeApi(world.server, number)
         self._journal: FakeJournal | None = None
         self.troubled = number < TROUBLED_PROCESSES
@@ -164,13 +164,13 @@ class Process:
         world, rng, stop = self._world, self._world.rng, Stop()
         loop = asyncio.get_running_loop()
         journal = self._journal = FakeJournal(world.disk, rng, fails=self.troubled and rng.random() < 0.05)
-        traffic = self._traffic(stop)
+        traffic = self._traffic(stop, journal.run.requests)
         sent_before = traffic.requests.sent
         if self.troubled and rng.random() < 0.2:
             loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
         try:
             await run_pipeline(
-                skip_done(world.chunks(), world.disk.done, digest, lambda _chunk: None),
+                skip_done(world.chunks(), journal.run.done, Chunk.digest, lambda _chunk: None),
                 api=self._api,
                 traffic=traffic,
                 workers=world.workers,
@@ -188,11 +188,9 @@ class Process:
                 self._check_accounts(traffic.requests, sent_before)
         return True
 
-    def _traffic(self, stop: Stop) -> Traffic:
+    def _traffic(self, stop: Stop, requests: RequestCounts) -> Traffic:
         breaker, rng, now = Breaker(), self._world.rng, asyncio.get_running_loop().time()
         pacer = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
-        requests = replace(self._world.disk.requests)
-        requests.failed = requests.sent - requests.succeeded - requests.throttled  # as `Journal.resume` has it
         return Traffic(
             pacer=pacer,
             turnstile=Turnstile(pacer, breaker, stop),
@@ -200,18 +198,16 @@ class Process:
             budget=RetryBudget(now),
             dice=rng,
             policy=RetryPolicy(window_s=rng.choice((20.0, 900.0))),
-            requests=requests,
+            requests=replace(requests),
         )
 
     def _count(self, results: Sequence[ChunkResult]) -> None:
-        for result in results:
-            self._counts.read += result.chunk.read
-            self._counts.updated += result.updated
+        self._counts = sum((result.counts for result in results), self._counts)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
         """What this process has counted is what is durable and what arrived."""
-        violations, durable = self._world.violations, self._world.disk.counts()
-        if (durable.read, durable.updated) != (self._counts.read, self._counts.updated):
+        violations, durable = self._world.violations, self._world.disk.latest.counts
+        if durable != self._counts:
             violations.append("what was counted is not what is durable")
         arrived = sum(request.process == self._number for request in self._world.server.requests)
         if requests.sent - sent_before != arrived:
