@@ -45,22 +45,19 @@ def _without_reply_check() -> list[Replacement]:
 def _without_journal() -> list[Replacement]:
     """Results are summed up in memory: a killed run would start over, and a chunk's digest is not made."""
     from engine.run import lifecycle as run
-    from engine.state.journal import Journal
-    from engine.values.counts import RecordCounts
+    from engine.state.sqlite_journal import SqliteJournal
+    from engine.values.counts import ChunkCounts
 
-    class Forgetful(Journal):
-        sums = RecordCounts()
+    class Forgetful(SqliteJournal):
+        sums = ChunkCounts()
 
         def record(self, run: Any, results: Sequence[ChunkResult], *_: Any) -> None:
-            for result in results:
-                self.sums.read += result.chunk.read
-                self.sums.superseded += result.chunk.superseded
-                self.sums.updated += result.updated
+            self.sums = sum((result.counts for result in results), self.sums)
 
-        def counts(self, run: Any) -> RecordCounts:
-            return RecordCounts(self.sums.read, superseded=self.sums.superseded, updated=self.sums.updated)
+        def counts(self, run: Any) -> ChunkCounts:
+            return self.sums
 
-    return [Replacement(run, "Journal", Forgetful)]
+    return [Replacement(run, "SqliteJournal", Forgetful)]
 
 
 def _without_report() -> list[Replacement]:

@@ -109,9 +109,9 @@ def _source(settings: Any) -> list[Finding]:
 
 def _state(settings: Any) -> list[Finding]:
     """Open the state directory as `sync` would, lock included."""
-    from engine.state import Journal
+    from engine.state import SqliteJournal
 
-    journal = Journal(settings.state.dir)
+    journal = SqliteJournal(settings.state.dir)
     try:
         unfinished = journal.unfinished_run("sync")
     finally:

@@ -12,7 +12,7 @@ import orjson
 from engine.api import Endpoint
 from engine.run import endpoint_of, reading_of
 from engine.settings import Settings
-from engine.values import EXAMPLE_IDS_MAX, Chunk, ExitCode, SourceMissing
+from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing
 
 PAYLOAD_RECORDS_SHOWN = 3
 
@@ -101,7 +101,7 @@ def _as_text(found: Findings, endpoint: Endpoint, label: str, rate: float) -> st
         "",
         f"  to send     {found.to_send:>12,}  in {found.requests:,} requests, "
         f"the largest {found.request_bytes_max:,} bytes; {found.requests / rate:,.0f} s at {rate:g} requests/s",
-        f"  superseded  {found.superseded:>12,}  merged into a later record of the same id",
+        f"  superseded  {found.superseded:>12,}  {STATE_MEANINGS['superseded']}",
         f"  invalid     {found.invalid:>12,}",
     ]
     for reason, count in sorted(found.reason_counts.items(), key=lambda item: -item[1]):

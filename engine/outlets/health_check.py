@@ -9,6 +9,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit, urlunsplit
 
 from engine.report import Report, counted, rate_text, seconds_text, verdict
+from engine.values import STATE_MEANINGS
 
 PING_TIMEOUT_S = 5.0
 PING_ATTEMPTS = 2
@@ -40,9 +41,8 @@ async def ping_no_run(url: str, exit_code: int, *, timeout_s: float = PING_TIMEO
 
 def body(report: Report) -> str:
     """Return the summary that leaves the machine: the verdict, counts and reasons, but no ids and no file names."""
-    records = report.records
-    states = ("read", "updated", "unchanged", "superseded", "invalid", "rejected", "unknown", "pending")
-    counts = [f"{name} {getattr(records, name):,}" for name in states if getattr(records, name) or name == "read"]
+    states = [(name, getattr(report.records, name)) for name in STATE_MEANINGS]
+    counts = [f"read {report.records.read:,}", *(f"{name} {count:,}" for name, count in states if count)]
     lines = [
         verdict(report),
         f"run {report.run_id}, exit code {report.exit_code}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,10 +137,9 @@ class _Collector:
 
 def _counts(values: MetricValues) -> list[tuple[str, str, str, Mapping[str, int]]]:
     """Return name, meaning, label and counts of what is told apart by a label."""
-    outcomes = {f.name: getattr(values.records, f.name) for f in fields(RecordCounts) if f.name != "read"}
     results = {name: getattr(values.requests, name) for name in ("succeeded", "throttled", "failed")}
     return [
-        ("records", "Records by outcome.", "outcome", outcomes),
+        ("records", "Records by outcome.", "outcome", values.records.states),
         ("requests", "Requests by result.", "result", results),
         ("replies", "Requests by the HTTP status of the reply.", "status", values.statuses),
     ]

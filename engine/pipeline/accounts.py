@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
-from engine.values import Chunk, ChunkResult, Outcome, RecordCounts
+from engine.values import Chunk, ChunkCounts, ChunkResult, RecordCounts
 
 
 class Accounts:
     """Counts over all processes of a run. `durable` are the sums of the results that earlier processes have left."""
 
-    def __init__(self, durable: RecordCounts) -> None:
+    def __init__(self, durable: ChunkCounts) -> None:
         self.durable = durable
         """The sums of all durable results, kept up to date."""
         self.read = 0
@@ -36,14 +35,7 @@ class Accounts:
 
     def settle(self, results: Sequence[ChunkResult]) -> None:
         """Take results that have become durable into the sums."""
-        durable = self.durable
-        for result in results:
-            durable.read += result.chunk.read
-            durable.invalid += result.count(Outcome.INVALID)
-            durable.superseded += result.chunk.superseded
-            durable.updated += result.updated
-            durable.rejected += result.count(Outcome.REJECTED)
-            durable.unknown += result.count(Outcome.UNKNOWN)
+        self.durable = sum((result.counts for result in results), self.durable)
 
     @property
     def pending(self) -> int:
@@ -53,7 +45,7 @@ class Accounts:
     @property
     def counts(self) -> RecordCounts:
         """The sums so far; what was read and has no durable result is pending."""
-        return replace(self.durable, read=self.durable.read + self.pending, pending=self.pending)
+        return RecordCounts.of(self.durable, pending=self.pending)
 
     @property
     def finished(self) -> bool:

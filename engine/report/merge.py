@@ -29,11 +29,10 @@ def merged(reports: Sequence[Report]) -> Report:
         AccountsDoNotBalance: the sums of a part are wrong.
     """
     worst = max(reports, key=lambda report: (SEVERITY.index(report.status), _code(report)))
-    latencies, requests = LatencyHistogram(), RequestCounts()
+    latencies = LatencyHistogram()
     for report in reports:
         report.records.check()
         latencies.add(report.latencies)
-        requests.add(report.requests)
     return replace(
         reports[0],
         status=worst.status,
@@ -44,7 +43,7 @@ def merged(reports: Sequence[Report]) -> Report:
         duration_s=max(report.duration_s for report in reports),
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
-        requests=requests,
+        requests=sum((report.requests for report in reports), RequestCounts()),
         reasons=_reasons(report.reasons for report in reports),
         latencies=latencies,
         latency_ms=latencies.latency(),

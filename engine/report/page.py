@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from engine.report.charts import charts
 from engine.report.report import Report, RunStatus
 from engine.report.wording import (
-    STATE_MEANINGS,
     bytes_text,
     counted,
     example_ids,
@@ -29,6 +28,7 @@ from engine.report.wording import (
     shown,
     verdict,
 )
+from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Template
@@ -114,7 +114,7 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
     isolating = f", {requests.split:,} to isolate" if requests.split else ""
     tiles = [
         ("Updated", f"{report.records.updated:,}", f"of {report.records.read:,} read"),
-        ("Not accepted", f"{report.not_accepted:,}", "invalid, rejected or unknown"),
+        ("Not accepted", f"{report.not_accepted:,}", " or ".join([", ".join(NOT_ACCEPTED[:-1]), NOT_ACCEPTED[-1]])),
         ("Time worked", seconds_text(report.duration_s), resumed),
         ("Rate", f"{rate_text(report.records_per_s)}/s", f"records; {bytes_text(report.bytes_sent)} sent"),
         ("Requests", f"{requests.sent:,}", f"{requests.throttled:,} throttled, {requests.failed:,} failed{isolating}"),

@@ -106,7 +106,7 @@ class Report:
     @property
     def not_accepted(self) -> int:
         """Records that need a person: refused here, refused by the API, or left unproven by it."""
-        return self.records.invalid + self.records.rejected + self.records.unknown
+        return self.records.not_accepted
 
     @property
     def records_per_s(self) -> float:

@@ -8,7 +8,6 @@ from typing import TextIO
 
 from engine.report.report import REPORT_HTML, Report, RunStatus
 from engine.report.wording import (
-    STATE_MEANINGS,
     bytes_text,
     counted,
     example_ids,
@@ -20,7 +19,7 @@ from engine.report.wording import (
     shown,
     verdict,
 )
-from engine.values import Reason
+from engine.values import STATE_MEANINGS, Reason
 
 REASONS_MAX = 10
 """The most reasons the summary lists; the report page and `report.json` have them all."""

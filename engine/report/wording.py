@@ -8,17 +8,6 @@ from dataclasses import dataclass
 from engine.report.report import Report, RunStatus
 from engine.values import ExitCode, Reason
 
-STATE_MEANINGS = {
-    "updated": "on the server",
-    "unchanged": "needed no update",
-    "superseded": "merged into a later record of the same id",
-    "invalid": "refused here, never sent",
-    "rejected": "refused by the API",
-    "unknown": "sent, but the API's answer does not prove them",
-    "pending": "not tried to the end yet",
-}
-"""What each state of a record means, in the order in which people read them."""
-
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
     ExitCode.USAGE: "the configuration is wrong",

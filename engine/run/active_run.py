@@ -20,7 +20,7 @@ from engine.run.watch import Watch
 from engine.settings import RunSettings
 from engine.sources import FileFingerprint
 from engine.state import Journal, OwnThread, Run
-from engine.values import ChunkResult, EngineError, Interrupted, RecordCounts, SourceMissing, Stop
+from engine.values import ChunkCounts, ChunkResult, EngineError, Interrupted, SourceMissing, Stop
 
 Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
 """Finds out what the source holds, while it is already being sent."""
@@ -109,7 +109,7 @@ def prepare(
     run: Run,
     settings: RunSettings,
     *,
-    durable: RecordCounts,
+    durable: ChunkCounts,
     learned: Mapping[str, Any] | None,
     thread: OwnThread[Journal],
     fingerprinting: Fingerprinting,

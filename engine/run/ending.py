@@ -70,11 +70,9 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
 
 
 async def _checked_counts(active: ActiveRun, error: EngineError | None) -> RecordCounts:
-    counts = await active.thread.call(active.thread.value.counts, active.run)
-    if counts != active.accounts.durable:
+    if await active.thread.call(active.thread.value.counts, active.run) != active.accounts.durable:
         raise AccountsDoNotBalance("the journal's sums are not those of the run; this is a bug")
-    counts.pending = active.accounts.pending
-    counts.read += counts.pending
+    counts = active.accounts.counts
     counts.check()
     if error is None and not active.accounts.finished:
         raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
@@ -84,4 +82,4 @@ async def _checked_counts(active: ActiveRun, error: EngineError | None) -> Recor
 def _exit_code(error: EngineError | None, counts: RecordCounts) -> ExitCode:
     if error is not None:
         return error.exit_code
-    return ExitCode.SOME_NOT_ACCEPTED if counts.invalid + counts.rejected + counts.unknown else ExitCode.OK
+    return ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from engine.report import RunStatus, from_json
 from engine.sources import Source
-from engine.values import RecordCounts, SourceUntrusted
+from engine.values import ChunkCounts, SourceUntrusted
 
 REJECTS_JUDGED_FROM = 100_000
 """A share of rejects is judged against at least so many records (or the whole source, if it is smaller): a few bad
@@ -37,7 +37,7 @@ class SizeGuard(Protocol):
         ...
 
 
-def rejects_exceeded(counts: RecordCounts, limit: Limit, expected: int | None) -> SourceUntrusted | None:
+def rejects_exceeded(counts: ChunkCounts, limit: Limit, expected: int | None) -> SourceUntrusted | None:
     """Return the reason to stop if more records were refused or left unproven than `limit` allows.
 
     `expected` is how many records the source is thought to hold, None once it is read to its end or unknown.

@@ -23,7 +23,7 @@ from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
 from engine.settings import RunSettings
 from engine.sources import FileFingerprint, differences, fingerprint
-from engine.state import Journal, OwnThread, Run
+from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
@@ -45,7 +45,7 @@ async def carry_out(
     """
     api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
     limits_name = f"limits of {settings.api.url}"
-    async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
+    async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
         fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))

@@ -82,7 +82,7 @@ class Watch:
             in_flight_max=traffic.turnstile.in_flight_peak,
             throttles=traffic.requests.throttled,
             retries=traffic.availability.retries,
-            not_accepted=durable.invalid + durable.rejected + durable.unknown,
+            not_accepted=durable.not_accepted,
             waiting=self._why_waiting(),
             limit=found_words(traffic.limiter.found),
             deadline_forecast=self._deadline.forecast(eta_s) if eta_s is not None else None,

@@ -7,15 +7,61 @@ holds record data. Reports and logs get the grouped reason, from which the recor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import orjson
 
-from engine.values import ChunkResult, Failure, Outcome, Place, Refusal, place_of
+from engine.state.failures import translated
+from engine.values import ChunkResult, Failure, Outcome, Place, Refusal, StateFailed, place_of
+
+REJECTED = "rejected.ndjson"
+
+
+class RejectWriter:
+    """The open reject file at `path`, of which `length` bytes count: what is behind them was never committed.
+
+    Raises (every method):
+        StateFailed: it is shorter than that, or can't be written.
+    """
+
+    def __init__(self, path: Path, *, length: int) -> None:
+        self._path = path
+        with translated(path):
+            self._file = _opened(path)
+            try:
+                if self._file.seek(0, os.SEEK_END) < length:
+                    raise StateFailed(f"{path} is shorter than the journal says: the state directory is damaged")
+                self._file.truncate(length)
+            except BaseException:
+                self._file.close()
+                raise
+
+    def append(self, results: Sequence[ChunkResult], *, at: int) -> int:
+        """Write durably, `at` the length that counts, what was not accepted of `results`; return the new length."""
+        with translated(self._path):
+            self._file.seek(at)
+            self._file.truncate()  # lines of results that could not be committed
+            written = sum(self._file.write(line + b"\n") for result in results for line in reject_lines(result))
+            if written:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            return at + written
+
+    def close(self) -> None:
+        """Close it. What did not fit on a full disk never counted and is left behind."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+    os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 def reject_lines(result: ChunkResult) -> Iterator[bytes]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from engine.values.faces import lazy_face as lazy_face
 
 if TYPE_CHECKING:
-    from engine.values.counts import EXAMPLE_IDS_MAX, Reason, RecordCounts, RequestCounts
+    from engine.values.counts import (
+        EXAMPLE_IDS_MAX,
+        NOT_ACCEPTED,
+        STATE_MEANINGS,
+        ChunkCounts,
+        Reason,
+        RecordCounts,
+        RequestCounts,
+    )
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,

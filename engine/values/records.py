@@ -8,12 +8,15 @@ are all slices of that blob; single lines are cut out only when a reply demands 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, overload
 
 import msgspec
+
+from engine.values.counts import ChunkCounts
 
 CHUNK_RECORDS_MAX = 10_000
 """The most records one request may carry. Source: the bulk update API's page, "Max 10,000 items"."""
@@ -36,7 +39,7 @@ class Span:
 
 
 class Outcome(StrEnum):
-    """Why a record is in `rejected.ndjson`."""
+    """Why a record is in `rejected.ndjson`: the states of `ChunkCounts` that are not accepted."""
 
     INVALID = "invalid"
     """Refused locally: it never was a valid record."""
@@ -170,16 +173,18 @@ class ChunkResult:
     chunk: Chunk
     failures: Sequence[Failure] = ()
 
-    def count(self, outcome: Outcome) -> int:
-        """How many records of the chunk ended in `outcome`."""
-        if outcome is Outcome.INVALID:
-            return len(self.chunk.refusals)
-        return sum(failure.outcome is outcome for failure in self.failures)
-
     @property
-    def updated(self) -> int:
-        """How many records the API says it updated."""
-        return len(self.chunk.ids) - len(self.failures)
+    def counts(self) -> ChunkCounts:
+        """What became of the records that the chunk accounts for."""
+        chunk = self.chunk
+        failed = Counter(str(failure.outcome) for failure in self.failures)
+        return ChunkCounts(
+            read=chunk.read,
+            invalid=len(chunk.refusals),
+            superseded=chunk.superseded,
+            updated=len(chunk.ids) - len(self.failures),
+            **failed,
+        )
 
 
 def place_of(spans: Iterable[Span], index: int) -> Place:

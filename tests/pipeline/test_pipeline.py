@@ -14,7 +14,7 @@ from engine.api.wire import NoReply
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.pipeline.pipeline import chunks_alive_max, run_pipeline
-from engine.values.counts import RecordCounts
+from engine.values.counts import ChunkCounts
 from engine.values.errors import EngineError, Interrupted, SourceUntrusted, StateFailed
 from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
@@ -98,7 +98,7 @@ class CountedChunks(Accounts):
     """Remembers which chunks it has counted, in order."""
 
     def __init__(self) -> None:
-        super().__init__(RecordCounts())
+        super().__init__(ChunkCounts())
         self.counted: list[int] = []
 
     def settle(self, results: Sequence[ChunkResult]) -> None:
@@ -262,7 +262,7 @@ def test_cancelled_from_outside_it_leaves_nothing_running() -> None:
             run_pipeline(
                 chunks(50),
                 done={},
-                accounts=Accounts(RecordCounts()),
+                accounts=Accounts(ChunkCounts()),
                 api=api,
                 traffic=traffic_of(stop),
                 concurrency=3,

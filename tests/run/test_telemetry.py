@@ -12,7 +12,8 @@ from engine.pipeline.observed import Attempt
 from engine.pipeline.sending import Answer, Request
 from engine.run.clock import WorkClock
 from engine.run.telemetry import Telemetry
-from engine.state.journal import Journal, Run
+from engine.state.journal import Run
+from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
 from engine.values.stopping import Stop
 from tests.fakes import traffic_of
@@ -31,13 +32,13 @@ async def test_a_killed_run_goes_on_from_what_was_saved(tmp_path: Path) -> None:
     seen = telemetry({"quiet_s": 1.5, "retries": 2}, bytes_sent=900)
     for status, latency_s in ((200, 0.1), (200, 0.3), (429, 0.01)):
         seen.observe(attempt(status, latency_s))
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     run = Run("20261123T020000Z-000000", "sync", "c", "2026-11-23T02:00:00.000Z", {})
     journal.begin(run)
     counts = RequestCounts(sent=3, succeeded=2, throttled=1)
     journal.save_telemetry(run, worked_s=12.0, requests=counts, telemetry=seen.to_json())
     journal.close()
-    journal = Journal(tmp_path)
+    journal = SqliteJournal(tmp_path)
     found = journal.unfinished_run("sync")
     journal.close()
     assert found is not None

@@ -9,7 +9,7 @@ import orjson
 
 from engine.pipeline.accounts import Accounts
 from engine.reading.chunker import Chunker
-from engine.values.counts import RecordCounts
+from engine.values.counts import ChunkCounts
 from engine.values.errors import AccountsDoNotBalance
 from engine.values.records import Chunk, ChunkResult
 from tests.simulation.portfolio import POISON, VERSION, Data
@@ -42,21 +42,22 @@ def of_the_accounts(accounts: Accounts, world: World) -> Iterator[str]:
         accounts.counts.check()
     except AccountsDoNotBalance as error:
         yield f"pending: {error}"
-    done = sum(result.chunk.read for result in world.disk.results.values())
+    done = sum(result.chunk.read for result in world.disk.latest.results.values())
     if accounts.finished != (done == world.portfolio.rows):
         yield f"pending: {accounts.pending} records, {done} of {world.portfolio.rows} are durable"
 
 
 def at_the_end(world: World) -> Iterator[str]:
     """Yield what is wrong when the run has come to its end."""
-    counts = world.disk.counts()
+    run = world.disk.latest
+    counts = run.counts
     try:
         counts.check()
     except AccountsDoNotBalance as error:
         yield str(error)
     if counts.read != world.portfolio.rows:
         yield f"{world.portfolio.rows} records in the source, {counts.read} accounted for"
-    results = [world.disk.results[seq] for seq in sorted(world.disk.results)]
+    results = [run.results[seq] for seq in sorted(run.results)]
     if [result.chunk.seq for result in results] != list(range(len(results))):
         yield "a chunk is missing"
     yield from _wrong_versions(world, results)
@@ -106,7 +107,7 @@ def _wrong_states(world: World, results: list[ChunkResult]) -> Iterator[str]:
 
 def _wrong_rejects(world: World, results: list[ChunkResult]) -> Iterator[str]:
     """Each record that was not accepted is in the reject file, once, with its own data, place and outcome."""
-    documents = [orjson.loads(line) for line in world.disk.rejected[: world.disk.rejected_count]]
+    documents = [orjson.loads(line) for line in world.disk.latest.reject_lines]
     found = sorted((each["outcome"], each["source"]["row"], each.get("id", "")) for each in documents)
     rows = {data[VERSION]: row for row, _, data in _rows(world)}
     expected = []
@@ -120,14 +121,14 @@ def _wrong_rejects(world: World, results: list[ChunkResult]) -> Iterator[str]:
         yield "the reject file is not what was not accepted"
 
 
-def _needless_doubt(world: World, counts: RecordCounts) -> Iterator[str]:
+def _needless_doubt(world: World, counts: ChunkCounts) -> Iterator[str]:
     """An API that tells the truth, and is there most of the time, leaves nothing unknown and no good record refused."""
     character = world.server.character
     if character.fault_share > 0.2 or character.outage or not LIES.isdisjoint(character.faults):
         return
     if counts.unknown:
         yield f"{counts.unknown} records unknown for no reason"
-    poison = sum(POISON in data for result in world.disk.results.values() for _, data in _records(result.chunk))
+    poison = sum(POISON in data for result in world.disk.latest.results.values() for _, data in _records(result.chunk))
     refuses_more = character.body_bytes_max or any(fault.startswith("fail some") for fault in character.faults)
     if not refuses_more and counts.rejected != poison:
         yield f"{counts.rejected} records rejected, {poison} are poison"

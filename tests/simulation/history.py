@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
@@ -15,7 +15,7 @@ from engine.pipeline.channel import Channel, ChannelClosed
 from engine.pipeline.pipeline import run_pipeline
 from engine.pipeline.traffic import Traffic
 from engine.reading.chunker import Chunker
-from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted
 from engine.values.records import Chunk
 from engine.values.stopping import Stop
@@ -45,7 +45,7 @@ class History:
     processes: int = 0
     crashes: int = 0
     requests: int = 0
-    counts: RecordCounts = field(default_factory=RecordCounts)
+    counts: ChunkCounts = field(default_factory=ChunkCounts)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ def simulate(seed: int) -> History:
     world, history = World.make(seed), History(seed)
     done = False
     while not done and history.processes < PROCESSES_MAX:
-        before = set(world.disk.results)
+        before = set(world.disk.latest.results) if world.disk.runs else set()
         try:
             done = run_process(world, history.processes)
         except Crash:
@@ -110,7 +110,7 @@ def simulate(seed: int) -> History:
     if done:
         world.violations += checks.at_the_end(world)
     history.requests = len(world.server.requests)
-    history.counts = world.disk.counts()
+    history.counts = world.disk.latest.counts
     history.violations = sorted({*world.violations, *world.server.violations, *world.disk.violations})
     return history
 
@@ -146,7 +146,7 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self._world = world
         self._number = number
-        self._accounts = Accounts(world.disk.counts())
+        self._accounts = Accounts(world.disk.latest.counts if world.disk.runs else ChunkCounts())
         self._api = FakeApi(world.server, number)
         self._journal: FakeJournal | None = None
         self.troubled = number < TROUBLED_PROCESSES
@@ -162,14 +162,14 @@ class Process:
         world, rng, stop = self._world, self._world.rng, Stop()
         loop = asyncio.get_running_loop()
         journal = self._journal = FakeJournal(world.disk, rng, fails=self.troubled and rng.random() < 0.05)
-        traffic = self._traffic(stop)
+        traffic = self._traffic(stop, journal.run.requests)
         sent_before = traffic.requests.sent
         if self.troubled and rng.random() < 0.2:
             loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
         try:
             await run_pipeline(
                 world.chunks(),
-                done=world.disk.done,
+                done=journal.run.done,
                 accounts=self._accounts,
                 api=self._api,
                 traffic=traffic,
@@ -188,17 +188,15 @@ class Process:
                 self._check_accounts(traffic.requests, sent_before)
         return True
 
-    def _traffic(self, stop: Stop) -> Traffic:
+    def _traffic(self, stop: Stop, requests: RequestCounts) -> Traffic:
         rng = self._world.rng
         limiter = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
-        requests = replace(self._world.disk.requests)
-        requests.failed = requests.sent - requests.succeeded - requests.throttled  # as `Journal.resume` has it
         policy = RetryPolicy(window_s=rng.choice((20.0, 900.0)), dice=rng)
         return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
         """What this process has counted is what is durable and what arrived."""
-        violations, durable = self._world.violations, self._world.disk.counts()
+        violations, durable = self._world.violations, self._world.disk.latest.counts
         violations += checks.of_the_accounts(self._accounts, self._world)
         if durable != self._accounts.durable:
             violations.append("what was counted is not what is durable")

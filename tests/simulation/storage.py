@@ -1,60 +1,208 @@
-"""The journal as it might be: what was written last may be gone after a crash, what was called durable never is.
+"""The journal on a disk that is only made up, alone and in a thread of its own that takes its time and may be killed.
 
-The same steps in the same order as `engine.state.journal`: the reject lines, then one transaction with everything else.
+`MemoryJournal` passes the same contract suite as the real one (`tests/state/test_journal_contract.py`). What was
+written last may be gone after a crash, what was called durable never is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
+from typing import Any
 
+from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.reasons import add_reason, reasons
 from engine.state.rejects import reject_lines
-from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
-from engine.values.records import ChunkResult, Outcome
+from engine.values.records import ChunkResult
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """What survives of a run: as much of it as was committed, and the whole of its reject file."""
+
+    run: Run
+    finished: bool = False
+    results: dict[int, ChunkResult] = field(default_factory=dict)
+    rejects: bytearray = field(default_factory=bytearray)
+
+    @property
+    def reject_lines(self) -> list[bytes]:
+        """The lines of the reject file that count."""
+        return bytes(self.rejects[: self.run.rejected_bytes]).splitlines()
+
+    @property
+    def counts(self) -> ChunkCounts:
+        """The sums over all results."""
+        return sum((result.counts for result in self.results.values()), ChunkCounts())
 
 
 @dataclass(slots=True)
 class Disk:
     """What survives a crash."""
 
-    results: dict[int, ChunkResult] = field(default_factory=dict)
-    rejected: list[bytes] = field(default_factory=list)
-    rejected_count: int = 0
-    requests: RequestCounts = field(default_factory=RequestCounts)
+    runs: dict[str, StoredRun] = field(default_factory=dict)
+    undelivered: dict[tuple[str, bytes, str], int] = field(default_factory=dict)
+    """By campaign, digest of the id, and run: the byte from which lines of the id count."""
+    learned: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     """What must never be written."""
 
     @property
-    def done(self) -> dict[int, bytes]:
-        """The digest of each chunk with a durable result."""
-        return {seq: result.chunk.digest() for seq, result in self.results.items()}
+    def latest(self) -> StoredRun:
+        """The run that was begun last."""
+        return list(self.runs.values())[-1]
 
-    def counts(self) -> RecordCounts:
-        """Return the sums over all durable results."""
-        results = self.results.values()
-        return RecordCounts(
-            read=sum(result.chunk.read for result in results),
-            invalid=sum(result.count(Outcome.INVALID) for result in results),
-            superseded=sum(result.chunk.superseded for result in results),
-            updated=sum(result.updated for result in results),
-            rejected=sum(result.count(Outcome.REJECTED) for result in results),
-            unknown=sum(result.count(Outcome.UNKNOWN) for result in results),
-        )
+
+class MemoryJournal(Journal):
+    """The journal of one process on a made-up disk. `fails` names what cannot be written: `rejects`, `commit` or ""."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.fails = ""
+
+    def close(self) -> None:
+        pass
+
+    def run_dir(self, run_id: str) -> Path:
+        return Path("made-up", run_id)
+
+    def unfinished_run(self, kind: str) -> Run | None:
+        latest = next((each for each in reversed(self._disk.runs.values()) if each.run.kind == kind), None)
+        if latest is None or latest.finished:
+            return None
+        done = {seq: result.chunk.digest() for seq, result in latest.results.items()}
+        return replace(latest.run, done=done, requests=replace(latest.run.requests))
+
+    def begin(self, run: Run) -> None:
+        self._write("commit")
+        for stored in self._disk.runs.values():
+            stored.finished = stored.finished or stored.run.kind == run.kind
+        self._disk.runs[run.id] = StoredRun(replace(run))
+
+    def resume(self, run: Run) -> None:
+        run.resumes += 1
+        requests = run.requests
+        requests.failed = requests.sent - requests.succeeded - requests.throttled
+        self._save(run, resumes=run.resumes)
+        stored = self._disk.runs[run.id]
+        if len(stored.rejects) < run.rejected_bytes:
+            raise StateFailed("rejected.ndjson is shorter than the journal says")
+        del stored.rejects[run.rejected_bytes :]
+
+    def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
+        self._save(run, fingerprint=fingerprint)
+        run.fingerprint = fingerprint
+
+    def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
+        for _ in self.recording(run, results, worked_s, requests):
+            pass
+
+    def recording(
+        self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts
+    ) -> Iterator[None]:
+        """Do what `record` does, and stop before each of its two writes, for the process may die there."""
+        yield
+        length = self._append_rejects(run, results)
+        yield
+        stored = self._disk.runs[run.id]
+        if stored.results.keys() & {each.chunk.seq for each in results}:
+            self._disk.violations.append("a chunk with a durable result got another one")
+            raise StateFailed("a chunk with a durable result got another one")
+        self._save(run, rejected_bytes=length, worked_s=worked_s, requests=replace(requests))
+        stored.results |= {each.chunk.seq: each for each in results}
+        for each in results:
+            self._note_undelivered(run, each)
+        run.rejected_bytes = length
+
+    def finish(
+        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    ) -> None:
+        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
+        self._disk.runs[run.id].finished = finished
+
+    def save_telemetry(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    ) -> None:
+        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
+
+    def counts(self, run: Run) -> ChunkCounts:
+        return self._disk.runs[run.id].counts
+
+    def reasons(self, run: Run) -> list[Reason]:
+        groups: dict[tuple[str, str], Reason] = {}
+        for result in self._disk.runs[run.id].results.values():
+            for reason in reasons(result):
+                add_reason(groups, reason)
+        return sorted(groups.values(), key=lambda reason: (-reason.count, reason.reason))
+
+    def latest_run_to_replay(self, campaign_id: str) -> str | None:
+        of_campaign = [each.run.id for each in self._disk.runs.values() if each.run.campaign_id == campaign_id]
+        waiting = {run_id for _, _, run_id in self._disk.undelivered}
+        return ([None, *of_campaign, *filter(waiting.__contains__, of_campaign)])[-1]
+
+    def undelivered_by(self, run_id: str) -> Undelivered | None:
+        stored = self._disk.runs.get(run_id)
+        if stored is None:
+            return None
+        first = {digest: at for (_, digest, of_run), at in self._disk.undelivered.items() if of_run == run_id}
+        return Undelivered(stored.run.campaign_id, stored.run.rejected_bytes, first)
+
+    def learned(self, name: str) -> Any:
+        return json.loads(self._disk.learned.get(name, "null"))
+
+    def learn(self, name: str, value: Any) -> None:
+        self._write("commit")
+        self._disk.learned[name] = json.dumps(value)
+
+    def _append_rejects(self, run: Run, results: Sequence[ChunkResult]) -> int:
+        self._write("rejects")
+        rejects = self._disk.runs[run.id].rejects
+        rejects[run.rejected_bytes :] = b"".join(line + b"\n" for each in results for line in reject_lines(each))
+        return len(rejects)
+
+    def _note_undelivered(self, run: Run, result: ChunkResult) -> None:
+        waiting, ids = self._disk.undelivered, result.chunk.ids
+        failed = {id_digest(ids[failure.index]) for failure in result.failures}
+        read_again = {id_digest(record_id) for record_id in ids}
+        for campaign_id, digest, run_id in list(waiting):
+            superseded = digest in read_again and (run_id != run.id or digest not in failed)
+            if campaign_id == run.campaign_id and superseded:
+                del waiting[campaign_id, digest, run_id]
+        for digest in failed:
+            waiting.setdefault((run.campaign_id, digest, run.id), run.rejected_bytes)
+
+    def _save(self, run: Run, **changes: Any) -> None:
+        self._write("commit")
+        stored = self._disk.runs[run.id]
+        stored.run = replace(stored.run, **changes)
+
+    def _write(self, what: str) -> None:
+        if self.fails == what:
+            raise StateFailed("the disk is full")
 
 
 class FakeJournal:
-    """The journal seam of one process."""
+    """The journal seam of one process: its run is begun or resumed, and results become durable, all in due time."""
 
     def __init__(self, disk: Disk, rng: Random, *, fails: bool) -> None:
-        self._disk = disk
+        self._journal = MemoryJournal(disk)
         self._rng = rng
         self._fails = fails
         self._at_work = asyncio.Lock()  # one write after another, as in a thread of its own
         self.dead = False
-        del disk.rejected[disk.rejected_count :]
+        run = self._journal.unfinished_run("sync")
+        if run is None:
+            run = Run("run-1", "sync", "camp", "2026-11-23T02:00:00.000Z", {})
+            self._journal.begin(run)
+        else:
+            self._journal.resume(run)
+        self.run = run
 
     async def record(self, results: Sequence[ChunkResult], requests: RequestCounts) -> None:
         """Make results durable. As with a thread, a caller that is cancelled does not cancel what was begun."""
@@ -62,16 +210,8 @@ class FakeJournal:
 
     async def _write(self, results: Sequence[ChunkResult], requests: RequestCounts) -> None:
         async with self._at_work:
-            lines = [line for result in results for line in reject_lines(result)]
-            await self._step()
-            self._disk.rejected += lines
-            await self._step()
-            for result in results:
-                if result.chunk.seq in self._disk.results:
-                    self._disk.violations.append("a chunk with a durable result got another one")
-                self._disk.results[result.chunk.seq] = result
-            self._disk.rejected_count = len(self._disk.rejected)
-            self._disk.requests = requests
+            for _ in self._journal.recording(self.run, results, 0.0, requests):
+                await self._step()
             await self._step(may_fail=False)
 
     async def _step(self, *, may_fail: bool = True) -> None:

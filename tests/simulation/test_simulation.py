@@ -24,6 +24,7 @@ from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.reading import chunker, recent_ids
 from engine.state import rejects
+from engine.state.journal import Run
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome
 from tests.simulation import storage
 from tests.simulation.history import simulate
@@ -408,15 +409,13 @@ def _chunks_that_wait_are_thrown_away_at_the_end(patch: Patch) -> None:
 
 @bug("the reject file is not what was not accepted")
 def _rejects_beyond_what_was_committed_stay(patch: Patch) -> None:
-    original = storage.FakeJournal.__init__
+    def append(self: storage.MemoryJournal, run: Run, results: Sequence[ChunkResult]) -> int:
+        file = self._disk.runs[run.id].rejects
+        file += b"".join(line + b"\n" for result in results for line in rejects.reject_lines(result))
+        return len(file)
 
-    def init(self: Any, disk: storage.Disk, *args: Any, **kwargs: Any) -> None:
-        torn = list(disk.rejected)
-        original(self, disk, *args, **kwargs)
-        disk.rejected = torn
-        disk.rejected_count = len(torn)
-
-    patch.setattr(storage.FakeJournal, "__init__", init)
+    patch.setattr(storage.MemoryJournal, "_append_rejects", append)
+    patch.setattr(storage.MemoryJournal, "resume", lambda self, run: None)
 
 
 @bug("the reject file is not what was not accepted")

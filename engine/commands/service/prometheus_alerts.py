@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.commands.service.facts import Facts
+from engine.values import NOT_ACCEPTED
 
 SUCCESS_AGE_S_MAX = 26 * 3600
 """A night is a day after the one before; two hours more for a slow one."""
@@ -43,7 +44,7 @@ groups:
           action: "python -m engine status -c {config}"
 
       - alert: BulkSyncRecordsNotAccepted
-        expr: sum by (campaign) (bulk_sync_records{{outcome=~"invalid|rejected|unknown"}}) > 0
+        expr: sum by (campaign) (bulk_sync_records{{outcome=~"{not_accepted}"}}) > 0
         labels: {{severity: ticket}}
         annotations:
           summary: "{{{{ $value }}}} records of campaign {{{{ $labels.campaign }}}} were not accepted"
@@ -73,6 +74,7 @@ def render(facts: Facts) -> dict[str, str]:
     """Return {file name: content}."""
     rules = _RULES.format(
         name=facts.name,
+        not_accepted="|".join(NOT_ACCEPTED),
         config=_plain(str(facts.config)),
         textfile=_plain(str(facts.textfile or "not set")),
         age_s=SUCCESS_AGE_S_MAX,

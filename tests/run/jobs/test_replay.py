@@ -11,8 +11,9 @@ import pytest
 from engine.outlets.displays import NoProgress
 from engine.run.jobs.replay import RejectFile, replay
 from engine.settings.loading import from_tables
-from engine.state.journal import REJECTED, Journal, Run, Undelivered, id_digest
-from engine.state.rejects import reject_lines
+from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.rejects import REJECTED, reject_lines
+from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
 from engine.values.errors import ConfigError, SourceUntrusted
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span, places
@@ -58,7 +59,7 @@ def sent(source: RejectFile) -> list[tuple[str, int]]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Any:
-    opened = Journal(tmp_path / "state")
+    opened = SqliteJournal(tmp_path / "state")
     yield opened
     opened.close()
 
@@ -135,7 +136,7 @@ def test_values_keep_their_bytes(tmp_path: Path) -> None:
 async def test_what_cannot_be_replayed_is_said_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_id: str | None, campaign_id: str, said: str
 ) -> None:
-    journal = Journal(tmp_path / "state")
+    journal = SqliteJournal(tmp_path / "state")
     Night(journal, 1).record(result(0, {"a": 1}, "a"))
     journal.close()
     monkeypatch.setenv("TIMEPAY_TOKEN", "token")

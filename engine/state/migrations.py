@@ -1,0 +1,82 @@
+"""The schema of the journal, as the numbered steps that led to it: a new database takes all, an older one the rest.
+
+The format of a database is SQLite's `user_version`: the number of the last step it took. A step that was released is
+never changed. All that an older database has to take, it takes in one transaction, so a crash leaves it as it was.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from engine.values import StateFailed
+
+MIGRATIONS = {
+    # Version 0.1 of the program.
+    1: """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, campaign_id TEXT NOT NULL, started_at TEXT NOT NULL,
+    identity TEXT NOT NULL,           -- the settings that decide what is sent, as JSON
+    fingerprint TEXT,                 -- of the source's content, as JSON; NULL until it is known
+    finished INTEGER NOT NULL DEFAULT 0,
+    resumes INTEGER NOT NULL DEFAULT 0,
+    worked_s REAL NOT NULL DEFAULT 0,
+    rejected_bytes INTEGER NOT NULL DEFAULT 0,
+    requests TEXT NOT NULL DEFAULT '{}',
+    telemetry TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE TABLE chunk (
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
+    read INTEGER NOT NULL, invalid INTEGER NOT NULL, superseded INTEGER NOT NULL,
+    updated INTEGER NOT NULL, rejected INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reason (
+    run_id TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    count INTEGER NOT NULL, example_ids TEXT NOT NULL,
+    PRIMARY KEY (run_id, outcome, reason)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE undelivered (            -- what runs could not deliver, until a later run does
+    campaign_id TEXT NOT NULL, id_digest BLOB NOT NULL, run_id TEXT NOT NULL,
+    from_byte INTEGER NOT NULL,       -- of the run's reject file: lines before it are of versions delivered since
+    PRIMARY KEY (campaign_id, id_digest, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+""",
+    # A column for each state of `ChunkCounts`.
+    2: """
+ALTER TABLE chunk ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
+""",
+}
+
+FORMAT = max(MIGRATIONS)
+"""The format that this program reads and writes."""
+
+
+def migrate(db: sqlite3.Connection, *, done: int = 0) -> None:
+    """Take every step after the `done` first ones, all of them in one transaction.
+
+    Raises:
+        sqlite3.Error: nothing has changed once `db` is closed.
+    """
+    steps = "".join(MIGRATIONS[number] for number in range(done + 1, FORMAT + 1))
+    db.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {FORMAT}; COMMIT;")
+
+
+def upgrade(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the open database at `path` to the format of this program.
+
+    Raises:
+        StateFailed: a newer program wrote it, or none.
+        sqlite3.Error: as for `migrate`.
+    """
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if found > FORMAT:
+        raise StateFailed(
+            f"{path} has format {found}, a newer version of this program wrote it (this one knows formats up to "
+            f"{FORMAT}); use that version, or another state.dir"
+        )
+    if found < 1:
+        raise StateFailed(f"{path} has format {found}, no version of this program wrote it; use another state.dir")
+    if found < FORMAT:
+        migrate(db, done=found)
