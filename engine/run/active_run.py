@@ -252,7 +252,7 @@ class ActiveRun:
 
     def _expected_records(self) -> int | None:
         """How many records the source holds, judged by the share of its bytes read so far."""
-        total = self._job.source.total_bytes
+        total = self._job.source.size()
         if not total or not self._source_bytes:
             return None
         return round(self._read * max(1.0, total / self._source_bytes))
@@ -288,7 +288,7 @@ class ActiveRun:
             records_read=max(self._read, counts.read),
             records_done=counts.read,
             source_bytes_read=self._source_bytes,
-            source_bytes_total=self._job.source.total_bytes,
+            source_bytes_total=self._job.source.size(),
             in_flight=traffic.turnstile.in_flight,
             in_flight_max=traffic.turnstile.in_flight_peak,
             throttles=traffic.requests.throttled,

@@ -21,7 +21,7 @@ from engine.run.announce import announce_end, announce_start, metric_values, wri
 from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
 from engine.settings import Settings
-from engine.sources import FileFingerprint, differences, fingerprint
+from engine.sources import FileFingerprint, differences
 from engine.state import RUNS, Journal, OwnThread, Run
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -48,7 +48,7 @@ async def carry_out(
     api = HttpBulkApi(endpoint)  # reads the token: without one there is no reason to go on
     async with OwnThread(lambda: Journal(settings.state.dir), Journal.close) as thread:
         job = await thread.call(plan, thread.value)
-        fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))
+        fingerprinting = asyncio.create_task(asyncio.to_thread(job.source.fingerprint))
         try:
             run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
             bind_to_logs(run_id=run.id)

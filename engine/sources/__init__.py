@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.sources.opened import Source as Source, open_source as open_source
-    from engine.sources.pairs import PairsSource as PairsSource
-    from engine.sources.spec import (
-        STDIN as STDIN,
-        ColumnType as ColumnType,
+    from engine.sources.files import open_source as open_source
+    from engine.sources.formats import (
+        DELIMITED as DELIMITED,
+        DELIMITERS as DELIMITERS,
+        FORMAT_OF_SUFFIX as FORMAT_OF_SUFFIX,
+        FORMATS as FORMATS,
         Format as Format,
-        SourceSpec as SourceSpec,
-        evident_formats as evident_formats,
     )
+    from engine.sources.pairs import PairsSource as PairsSource
+    from engine.sources.protocol import Source as Source
+    from engine.sources.spec import STDIN as STDIN, ColumnType as ColumnType, SourceSpec as SourceSpec
     from engine.sources.stored.find import find_files as find_files
     from engine.sources.stored.fingerprint import (
         FileFingerprint as FileFingerprint,
@@ -23,15 +25,19 @@ if TYPE_CHECKING:
         fingerprint as fingerprint,
     )
     from engine.sources.stored.inputs import InputFile as InputFile
+    from engine.sources.stored.names import evident_formats as evident_formats, kind_by_name as kind_by_name
 else:
     __getattr__ = lazy_face(
         __name__,
         {
-            "opened": "Source open_source",
+            "files": "open_source",
+            "formats": "DELIMITED DELIMITERS FORMATS FORMAT_OF_SUFFIX Format",
             "pairs": "PairsSource",
-            "spec": "ColumnType Format STDIN SourceSpec evident_formats",
+            "protocol": "Source",
+            "spec": "ColumnType STDIN SourceSpec",
             "stored.find": "find_files",
             "stored.fingerprint": "FileFingerprint differences fingerprint",
             "stored.inputs": "InputFile",
+            "stored.names": "evident_formats kind_by_name",
         },
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
-from engine.sources.spec import STDIN, Format
-from engine.sources.stored.compression import DECOMPRESSORS, ByteReader, Compression, DamagedData, compression_of
-from engine.values import SourceMissing, SourceUntrusted
+from engine.sources.formats import Format
+from engine.sources.spec import STDIN
+from engine.sources.stored.compression import COMPRESSIONS, ByteReader, Compression, DamagedData, compression_of
+from engine.sources.stored.store import StoredStream
+from engine.values import SourceUntrusted
 
 HEAD_BYTES = 8
 """How many first bytes tell what a file is."""
@@ -26,7 +28,7 @@ _NOT_TEXT = {
 
 @dataclass(slots=True)
 class InputFile:
-    """One file of a source, or standard input (`path` is `-`, and `stdin` its stream).
+    """One file of a source, or standard input (`path` is `-`).
 
     `size` is in bytes as stored, None for standard input. The compression of standard input shows when it is opened;
     until then `compression` is None.
@@ -36,13 +38,29 @@ class InputFile:
     format: Format
     compression: Compression | None
     size: int | None
-    stdin: BinaryIO | None = None
+    open_stored: Callable[[], StoredStream]
+    """Opens it as it is stored, and at random places if it is a file; raises what `Store.open` does."""
     _stored: _StoredBytes | None = field(default=None, init=False, repr=False)
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it can be read only once, and may keep its reader waiting."""
+        return self.path == STDIN
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return name_of(self.path)
+        return "standard input" if self.is_stdin else self.path
+
+    def head(self) -> bytes:
+        """Return the first bytes of a file, as stored.
+
+        Raises:
+            SourceMissing: it is gone.
+            SourceUntrusted: it can't be read.
+        """
+        with closing(_StoredBytes(self.name, self.open_stored())) as stored:
+            return stored.peek(HEAD_BYTES)
 
     def open(self) -> InputStream:
         """Open the file and return its decompressed contents; the caller closes the stream.
@@ -51,15 +69,15 @@ class InputFile:
             SourceMissing: it is gone.
             SourceUntrusted: it can't be read.
         """
-        self._stored = _StoredBytes(self.name, self.stdin or open_stored(self.path))
-        if self.stdin is not None:
+        self._stored = _StoredBytes(self.name, self.open_stored())
+        if self.is_stdin:
             head = self._stored.peek(HEAD_BYTES)
             refuse_binary(self.name, head)
             self.compression = compression_of(head)
         reader: ByteReader = self._stored
         if self.compression:
-            reader = DECOMPRESSORS[self.compression](self._stored)
-        return InputStream(self.name, reader, self._stored.close if self.stdin is None else None)
+            reader = COMPRESSIONS[self.compression].decompress(self._stored)
+        return InputStream(self.name, reader, None if self.is_stdin else self._stored.close)
 
     def stored_bytes_read(self) -> int:
         """Return how many bytes, as stored, the last opened stream has taken from the file so far."""
@@ -127,7 +145,7 @@ class InputStream(io.BufferedIOBase):
 class _StoredBytes:
     """Counts the bytes taken from a file or from standard input, and says clearly when that fails."""
 
-    def __init__(self, name: str, file: BinaryIO | io.FileIO) -> None:
+    def __init__(self, name: str, file: StoredStream) -> None:
         self.position = 0
         self._name = name
         self._file = file
@@ -158,26 +176,6 @@ class _StoredBytes:
 
     def close(self) -> None:
         self._file.close()
-
-
-def name_of(path: str) -> str:
-    """Return how messages call an input."""
-    return "standard input" if path == STDIN else path
-
-
-def open_stored(path: str) -> io.FileIO:
-    """Open a file as it is stored.
-
-    Raises:
-        SourceMissing: there is no such file.
-        SourceUntrusted: it can't be opened.
-    """
-    try:
-        return io.FileIO(path)
-    except FileNotFoundError:
-        raise SourceMissing(f"{path} does not exist") from None
-    except OSError as error:
-        raise SourceUntrusted(f"{path} cannot be read: {error.strerror}") from None
 
 
 def refuse_binary(name: str, head: bytes) -> None:
