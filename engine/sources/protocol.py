@@ -35,7 +35,9 @@ class Source(Protocol):
         ...
 
     def blocks(self) -> Iterator[Block]:
-        """Read it once, from its start. The `source_bytes` of all blocks add up to `size()`, if it ends with a record.
+        """Read it once, from its start.
+
+        The `source_bytes` of all blocks add up to `size()`, but for what no record or refusal follows in its file.
 
         Raises:
             SourceUntrusted: a file is damaged, can't be read, or is not the one that was found any more; everything
