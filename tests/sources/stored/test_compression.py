@@ -1,4 +1,4 @@
-"""Our own gunzip beside the standard library's: the same of every file, whole or damaged, and whole from a slow pipe."""
+"""Our own gunzip beside the standard library's: the same of any file, damaged or not, and all of a slow pipe."""
 
 from __future__ import annotations
 
