@@ -177,7 +177,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_the_reading_process_loads_only_what_reads() -> None:
-    loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson, engine.sources.files")
+    loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson.reader, engine.sources.files")
     rooms = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
     assert rooms == {"reading", "sources", "values"}
     assert not {"aiohttp", "asyncio", "pydantic", "pyarrow", "sqlite3"} & loaded

@@ -32,9 +32,9 @@ class FormatFacts:
 
 
 FORMATS: Mapping[Format, FormatFacts] = {
-    "csv": FormatFacts("CSV", (".csv",), "engine.sources.csv", delimiter=","),
-    "tsv": FormatFacts("TSV", (".tsv",), "engine.sources.csv", delimiter="\t"),
-    "ndjson": FormatFacts("NDJSON", (".ndjson", ".jsonl"), "engine.sources.ndjson"),
+    "csv": FormatFacts("CSV", (".csv",), "engine.sources.csv.reader", delimiter=","),
+    "tsv": FormatFacts("TSV", (".tsv",), "engine.sources.csv.reader", delimiter="\t"),
+    "ndjson": FormatFacts("NDJSON", (".ndjson", ".jsonl"), "engine.sources.ndjson.reader"),
     "parquet": FormatFacts("Parquet", (".parquet",), "engine.sources.parquet", is_text=False, reads_stdin=False),
 }
 

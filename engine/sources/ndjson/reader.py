@@ -1,7 +1,7 @@
 """NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
 
 Lines are read some hundreds at a time. Most slices go a fast path (`fast_lines.py`, `flat.py`) that reads them at once;
-whatever it doubts is read line by line, as `lines.py` and `flat.py` say.
+whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
+from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
-from engine.sources.ndjson.lines import WHITESPACE, Invalid, LineReader, read_canonical
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.line_slices import LineSlice, line_slices, nth_newline
@@ -41,7 +41,7 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Itera
     with file.open() as stream:
         for slice_ in line_slices(stream, name=file.name, line_bytes_max=record_bytes_max):
             rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
-            yield rows, file.stored_bytes_read()
+            yield rows, stream.stored_bytes
             row += slice_.count
 
 

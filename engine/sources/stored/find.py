@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
@@ -11,7 +12,7 @@ from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.compression import COMPRESSIONS, Compression, compression_of
 from engine.sources.stored.inputs import InputFile, refuse_binary
 from engine.sources.stored.local import LocalStore
-from engine.sources.stored.names import kind_by_name
+from engine.sources.stored.names import NamedKind, kind_by_name
 from engine.sources.stored.store import Store, StoredObject, StoredStream
 from engine.values import ConfigError, SourceUntrusted
 
@@ -80,14 +81,14 @@ def _input_file(store: Store, stored: StoredObject, given_format: Format | None)
     facts = FORMATS[format_]
     file = InputFile(path, format_, None, stored.size, partial(store.open, stored))
     if facts.is_text:
-        file.compression = _compression(file, named.compression, named != (None, None))
-    elif named.compression:
+        return replace(file, compression=_compression(file, named))
+    if named.compression:
         suffix = COMPRESSIONS[named.compression].suffix
         raise ConfigError(f"source.path: {path}: {facts.name} is compressed inside; {suffix} is for text formats")
     return file
 
 
-def _compression(file: InputFile, named: Compression | None, name_tells: bool) -> Compression | None:
+def _compression(file: InputFile, named: NamedKind) -> Compression | None:
     """Return how a file of text is compressed. If its name says otherwise, it is not trusted.
 
     Guessing on would hide that an export went wrong.
@@ -95,11 +96,11 @@ def _compression(file: InputFile, named: Compression | None, name_tells: bool) -
     head = file.head()
     refuse_binary(file.path, head)
     found = compression_of(head)
-    if found == named or not file.size or not name_tells:
+    if found == named.compression or not file.size or named == (None, None):
         return found
     if found is None:
         raise SourceUntrusted(
-            f"{file.path} is not {named} data, as its name says; was it copied completely? If so, rename it"
+            f"{file.path} is not {named.compression} data, as its name says; was it copied completely? If so, rename it"
         )
     raise SourceUntrusted(
         f"{file.path} is {found} data, which its name does not say; if that is right, let the name end in "
