@@ -42,7 +42,7 @@ async def work_up_to(stage: str, config: Path) -> None:
     from engine.reading.process import ReaderProcess, pays
     from engine.run.job import endpoint_of, reading_of
     from engine.settings.loading import load
-    from engine.sources.opened import open_source
+    from engine.sources.files import open_source
     from engine.values.records import Chunk
 
     settings = load(config)
@@ -60,7 +60,7 @@ async def work_up_to(stage: str, config: Path) -> None:
             case "cut":
                 _exhaust(reading.cutting.cut(source))
             case "produce" | "send":
-                in_process = not pays(source.total_bytes)
+                in_process = not pays(source.size())
                 chunks = reading.cutting.cut(source) if in_process else ReaderProcess(reading).chunks()
                 channel: Channel[Chunk] = Channel(CHUNKS_QUEUED)
 

@@ -86,7 +86,7 @@ def test_rounds_begin_with_another_one_each_time() -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 def test_inputs_hold_what_they_should(kind: object, tmp_path: Path) -> None:
     from benchmarks.inputs import Kind
-    from engine.sources.opened import open_source
+    from engine.sources.files import open_source
     from engine.sources.spec import SourceSpec
 
     assert isinstance(kind, Kind)

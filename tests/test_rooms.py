@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from engine.commands.cli import COMMANDS
 from engine.commands.service.command import UNITS
 from engine.reading.process import PROGRAM
-from engine.sources.opened import READERS
+from engine.sources.formats import FORMATS, Format
 
 ROOT = Path(__file__).parent.parent
 ENGINE = ROOT / "engine"
@@ -138,8 +139,9 @@ def test_names_in_strings_resolve() -> None:
     for command in COMMANDS:
         assert callable(command.load().add_arguments), command.name
         assert callable(command.load().run), command.name
-    for module in READERS.values():
-        assert callable(import_module(module).read_blocks), module
+    assert get_args(Format) == tuple(FORMATS)
+    for facts in FORMATS.values():
+        assert callable(import_module(facts.reader).read_rows), facts.reader
     for module in UNITS.values():
         assert callable(import_module(module).render), module
     assert (ROOT / PROGRAM[0].replace(".", "/") / "__main__.py").exists()
@@ -147,7 +149,11 @@ def test_names_in_strings_resolve() -> None:
 
 def test_no_other_strings_name_modules() -> None:
     """A name in a string is an import that no linter sees, so all of them stand in the tables above."""
-    known = {command.module for command in COMMANDS} | {*READERS.values(), *UNITS.values(), *PROGRAM}
+    known = (
+        {command.module for command in COMMANDS}
+        | {facts.reader for facts in FORMATS.values()}
+        | {*UNITS.values(), *PROGRAM}
+    )
     strings = {
         node.value
         for path in files()
@@ -165,7 +171,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_the_reading_process_loads_only_what_reads() -> None:
-    loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson, engine.sources.opened")
+    loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson.reader, engine.sources.files")
     rooms = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
     assert rooms == {"reading", "sources", "values"}
     assert not {"aiohttp", "asyncio", "pydantic", "pyarrow", "sqlite3"} & loaded

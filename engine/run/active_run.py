@@ -51,7 +51,7 @@ class ActiveRun:
             telemetry=self.telemetry,
             clock=self.clock,
             deadline=self.deadline,
-            total_bytes=self.job.source.total_bytes,
+            total_bytes=self.job.source.size(),
             display=display,
             stop=self.stop,
         )
@@ -100,7 +100,7 @@ class ActiveRun:
 
     def _expected_records(self) -> int | None:
         """How many records the source holds, judged by the share of its bytes read so far."""
-        total, read_bytes = self.job.source.total_bytes, self.accounts.source_bytes
+        total, read_bytes = self.job.source.size(), self.accounts.source_bytes
         return round(self.accounts.read * max(1.0, total / read_bytes)) if total and read_bytes else None
 
 

@@ -22,7 +22,7 @@ from engine.run.ending import conclude
 from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint, differences, fingerprint
+from engine.sources import FileFingerprint, differences
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -48,7 +48,7 @@ async def carry_out(
     async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
-        fingerprinting = asyncio.create_task(asyncio.to_thread(fingerprint, job.source.paths))
+        fingerprinting = asyncio.create_task(asyncio.to_thread(job.source.fingerprint))
         try:
             run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
             bind_to_logs(run_id=run.id)

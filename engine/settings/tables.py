@@ -29,7 +29,7 @@ from engine.settings.values import (
     as_threshold,
     as_variable_name,
 )
-from engine.sources import STDIN, ColumnType, Format, SourceSpec, evident_formats
+from engine.sources import DELIMITED, FORMAT_OF_SUFFIX, FORMATS, STDIN, ColumnType, Format, SourceSpec, evident_formats
 from engine.values import CHUNK_RECORDS_MAX
 
 Text = Annotated[str, BeforeValidator(as_text)]
@@ -95,13 +95,14 @@ class SourceTable(Table):
     @classmethod
     def _format(cls, value: Any, info: ValidationInfo) -> Any:
         if value is None and info.data.get("path") == (STDIN,):
-            raise ValueError("missing: standard input has no suffix; say csv, tsv, ndjson or parquet")
-        return "ndjson" if value == "jsonl" else value
+            *formats, last = (name for name, facts in FORMATS.items() if facts.reads_stdin)
+            raise ValueError(f"missing: standard input has no suffix; say {', '.join(formats)} or {last}")
+        return FORMAT_OF_SUFFIX.get(f".{value}", value)
 
     @field_validator("id")
     @classmethod
     def _id(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and evident_formats(info.data.get("path", ()), info.data.get("format")) & {"csv", "tsv"}:
+        if value is None and evident_formats(info.data.get("path", ()), info.data.get("format")) & DELIMITED:
             raise ValueError("missing: name the column that holds the id")
         return value
 
@@ -143,7 +144,7 @@ class SourceTable(Table):
     @classmethod
     def _text_only(cls, types: dict[str, ColumnType], info: ValidationInfo) -> dict[str, ColumnType]:
         formats = evident_formats(info.data.get("path", ()), info.data.get("format"))
-        if types and formats and not formats & {"csv", "tsv"}:
+        if types and formats and not formats & DELIMITED:
             raise ValueError("is for CSV and TSV only: NDJSON and Parquet carry their own types")
         return types
 

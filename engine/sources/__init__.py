@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.sources.opened import Source, open_source
+    from engine.sources.files import open_source
+    from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
-    from engine.sources.spec import STDIN, ColumnType, Format, SourceSpec, evident_formats
+    from engine.sources.protocol import Source
+    from engine.sources.spec import STDIN, ColumnType, SourceSpec
     from engine.sources.stored.find import find_files
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint
     from engine.sources.stored.inputs import InputFile
+    from engine.sources.stored.names import evident_formats, kind_by_name
 else:
     __getattr__ = lazy_face(__name__)

@@ -114,3 +114,13 @@ class _OpenBlock:
 
     def block(self) -> Block:
         return Block(self.ids, b"\n".join(self._texts), join_spans(self.spans), self.refusals, self.source_bytes)
+
+
+def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
+    """Return the places of ascending rows as spans."""
+    if not rows:
+        return []
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return [Span(path, rows[0], len(rows))]
+    half = len(rows) // 2
+    return join_spans([*spans_of(path, rows[:half]), *spans_of(path, rows[half:])])

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values import Block, Place, Refusal, Span, join_spans
 
 LABEL = "records"
@@ -20,12 +21,18 @@ class PairsSource:
 
     label = LABEL
     paths: tuple[str, ...] = ()
-    total_bytes: int | None = None
 
     def __init__(self, pairs: Iterable[Any] | AsyncIterable[Any], block_records: int) -> None:
         self._pairs = pairs
         self._block_records = block_records
         self._loop = asyncio.get_running_loop()
+
+    def size(self) -> None:
+        """Return None: it is not known."""
+
+    def fingerprint(self) -> dict[str, FileFingerprint]:
+        """Return nothing: pairs can't be read twice."""
+        return {}
 
     def blocks(self) -> Iterator[Block]:
         """Yield the pairs as records; runs in a thread."""

@@ -10,13 +10,16 @@ import pyarrow as pa
 from pyarrow import parquet as native
 
 from engine.sources.columns.mapping import ColumnMapping, map_columns
-from engine.sources.columns.rows import EncodedRows, Field, RowEncoder
+from engine.sources.columns.rows import EncodedRows, RowEncoder
 from engine.sources.columns.to_json import is_id_type, to_json, unsupported
-from engine.sources.even_blocks import even_blocks
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import one_ahead
 from engine.sources.stored.inputs import InputFile
-from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
+from engine.sources.stored.store import StoredStream
+from engine.values import ConfigError, SourceMissing, SourceUntrusted
+
+BATCH_ROWS_MAX = 10_000
+"""How many rows are decoded and encoded at once, if they are small."""
 
 BATCH_BYTES = 16 << 20
 """About how much is decoded and encoded at once, by the sizes that the file states."""
@@ -28,8 +31,8 @@ _BUFFER_BYTES = 1 << 18
 """How much of each column is read at once. Without it, all of a row group's column would be."""
 
 
-def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
-    """Yield the records of one Parquet file, `block_records` a block, the last one smaller.
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[EncodedRows, int]]:
+    """Yield the records of one Parquet file, a batch of rows at a time; see `FormatReader`.
 
     Columns that are not sent are not read.
 
@@ -38,42 +41,32 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
         SourceMissing: the file has gone, or is empty.
         SourceUntrusted: it is not a Parquet file or is damaged; everything good before was yielded.
     """
-    with closing(_open(file)) as table:
+    if file.size == 0:
+        raise SourceMissing(f"{file.name} is empty")
+    with file.open_stored() as stored, closing(_open(stored, file)) as table:
         mapping = _map(table.schema_arrow, spec, file)
         names = [mapping.id, *[column.name for column in mapping.sent]]
         encoder = RowEncoder(
             file.path,
+            mapping,
             to_json,
-            [Field(column.name, column.field, to_json) for column in mapping.sent],
-            nulls=spec.nulls,
+            [to_json] * len(mapping.sent),
             no_id="id is null",
             record_bytes_max=record_bytes_max,
         )
-        yield from even_blocks(_encoded(table, names, encoder, file, block_records), block_records)
+        row = 1
+        for ids, *columns in one_ahead(_batches(table, names, file)):
+            rows = range(row, row + len(ids))
+            row += len(ids)
+            # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
+            yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
 
 
-def _encoded(
-    table: native.ParquetFile, names: Sequence[str], encoder: RowEncoder, file: InputFile, block_records: int
-) -> Iterator[tuple[EncodedRows, int]]:
-    """Yield rows as records, and which part of the file's bytes all rows up to them are."""
-    row = 1
-    for ids, *columns in one_ahead(_batches(table, names, file, block_records)):
-        rows = range(row, row + len(ids))
-        row += len(ids)
-        yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
-
-
-def _open(file: InputFile) -> native.ParquetFile:
-    if file.size == 0:
-        raise SourceMissing(f"{file.name} is empty")
+def _open(stored: StoredStream, file: InputFile) -> native.ParquetFile:
     try:
         # pre_buffer would keep everything that was read until the file is closed
-        table = native.ParquetFile(
-            file.path, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
-        )
+        table = native.ParquetFile(stored, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
         table.schema_arrow.to_string()  # raises if a name is not UTF-8
-    except FileNotFoundError:
-        raise SourceMissing(f"{file.name} does not exist") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise SourceUntrusted(
             f"{file.name} cannot be read as Parquet: it is damaged, incomplete or another format"
@@ -99,13 +92,11 @@ def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
     return mapping
 
 
-def _batches(
-    table: native.ParquetFile, names: Sequence[str], file: InputFile, block_records: int
-) -> Iterator[list[pa.Array]]:
+def _batches(table: native.ParquetFile, names: Sequence[str], file: InputFile) -> Iterator[list[pa.Array]]:
     """Yield the columns of some rows at a time, of bounded size."""
     row = 1
     try:
-        for batch in table.iter_batches(_batch_rows(table, block_records), columns=names, use_threads=False):
+        for batch in table.iter_batches(_batch_rows(table), columns=names, use_threads=False):
             for part in _bounded(batch):
                 yield [part.column(name) for name in names]
                 row += len(part)
@@ -115,11 +106,11 @@ def _batches(
         ) from None
 
 
-def _batch_rows(table: native.ParquetFile, block_records: int) -> int:
-    """Return how many rows to decode at once: a block, fewer if rows are large."""
+def _batch_rows(table: native.ParquetFile) -> int:
+    """Return how many rows to decode at once: fewer if they are large."""
     groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
     row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    return max(1, min(block_records, BATCH_BYTES // max(row_bytes, 1)))
+    return max(1, min(BATCH_ROWS_MAX, BATCH_BYTES // max(row_bytes, 1)))
 
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Literal
 
-Format = Literal["csv", "tsv", "ndjson", "parquet"]
+from engine.sources.formats import Format
+
 ColumnType = Literal["string", "integer", "number", "boolean", "date", "json"]
 STDIN = "-"
-
-FORMATS: Mapping[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".parquet": "parquet",
-}
-"""What the suffix of a file's name means."""
-
-
-def evident_formats(paths: Iterable[str], given: Format | None) -> set[Format]:
-    """Return the formats that are evident before any file is looked at; empty if none is."""
-    if given:
-        return {given}
-    suffixes = {PurePath(path.removesuffix(".gz").removesuffix(".zst")).suffix.lower() for path in paths}
-    return {FORMATS[suffix] for suffix in suffixes if suffix in FORMATS}
+"""The path that means standard input."""
 
 
 @dataclass(frozen=True, slots=True)

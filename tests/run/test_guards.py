@@ -11,6 +11,7 @@ import pytest
 from engine.report.report import Report, RunStatus, to_json
 from engine.run.guards import REJECTS_JUDGED_FROM, check_size, rejects_exceeded
 from engine.settings.values import Threshold
+from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import RecordCounts
 from engine.values.errors import ExitCode, SourceUntrusted
 from engine.values.records import Block, Place, Refusal
@@ -68,7 +69,12 @@ class Records:
     count: int
     label: str = "portfolio.csv"
     paths: tuple[str, ...] = ("portfolio.csv",)
-    total_bytes: int | None = None
+
+    def size(self) -> int | None:
+        return None
+
+    def fingerprint(self) -> dict[str, FileFingerprint]:
+        return {}
 
     def blocks(self) -> Iterator[Block]:
         yield Block(["a"] * (self.count - 1), b"", [], [Refusal("bad", Place("f", 1))] if self.count else [])

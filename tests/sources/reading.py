@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.sources.opened import open_source
+from engine.sources.files import open_source
 from engine.sources.spec import SourceSpec
 from engine.values.records import Refusal, place_of
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from engine.sources.opened import open_source
+from engine.sources.files import open_source
 from engine.sources.spec import SourceSpec
 from engine.values.errors import SourceUntrusted
 from engine.values.records import Refusal, place_of

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from engine.sources.opened import open_source
-from engine.sources.spec import Format, SourceSpec
+from engine.sources.files import open_source
+from engine.sources.formats import Format
+from engine.sources.spec import SourceSpec
 from engine.sources.stored.find import find_files
 from engine.values.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
 
@@ -69,8 +70,8 @@ class TestPaths:
         source = open_source(SourceSpec(("exports/*.ndjson", "exports/d.jsonl.gz")))
         assert source.label == "exports/*.ndjson, exports/d.jsonl.gz (4 files)"
         assert source.paths == tuple(f"exports/{name}" for name in ("a.ndjson", "b.ndjson", "c.ndjson", "d.jsonl.gz"))
-        assert source.total_bytes == sum(Path(path).stat().st_size for path in source.paths)
-        assert sum(block.source_bytes for block in source.blocks()) == source.total_bytes
+        assert source.size() == sum(Path(path).stat().st_size for path in source.paths)
+        assert sum(block.source_bytes for block in source.blocks()) == source.size()
         assert open_source(SourceSpec(("exports/a.ndjson",))).label == "exports/a.ndjson"
 
     @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ class TestStandardInput:
     def test_it_is_read_like_a_file(self) -> None:
         for content in (line("a") + line("b"), gzip.compress(line("a") + line("b"))):
             source = open_source(SourceSpec(("-",), format="ndjson"), stdin=io.BytesIO(content))
-            assert (source.label, source.paths, source.total_bytes) == ("standard input", ("-",), None)
+            assert (source.label, source.paths, source.size()) == ("standard input", ("-",), None)
             (block,) = source.blocks()
             assert block.ids == ["a", "b"]
             assert block.spans[0].path == "-"

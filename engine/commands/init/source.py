@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from engine.commands.init.column import ColumnSurvey
-from engine.sources import Format, InputFile, SourceSpec, find_files
+from engine.sources import DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
 from engine.values import SourceMissing, SourceUntrusted
 
 ROWS_MAX = 100_000
@@ -24,8 +24,6 @@ CELLS_MAX = 1_000_000
 COLUMNS_MAX = 2_000
 LINE_CHARS_MAX = 8_000_000
 HEAD_BYTES = 65_536
-
-_DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 
 
 @dataclass(slots=True)
@@ -73,17 +71,7 @@ def survey(paths: Sequence[str]) -> Survey:
 
 def find_format(paths: Sequence[str]) -> Format | None:
     """Return the format that the names of all `paths` tell, or None."""
-    suffixes: dict[str, Format] = {
-        ".csv": "csv",
-        ".tsv": "tsv",
-        ".ndjson": "ndjson",
-        ".jsonl": "ndjson",
-        ".parquet": "parquet",
-    }
-    told = set()
-    for path in paths:
-        name = path.lower().removesuffix(".gz").removesuffix(".zst")
-        told.add(next((found for suffix, found in suffixes.items() if name.endswith(suffix)), None))
+    told = {kind_by_name(path).format for path in paths}
     return told.pop() if len(told) == 1 else None
 
 
@@ -98,7 +86,7 @@ def _format_of(paths: Sequence[str]) -> Format | None:
     text = _head(first).decode("utf-8", errors="replace").lstrip("\ufeff \r\n\t")
     if text.startswith(("{", "[")):
         return "ndjson"
-    return "tsv" if _delimiter(text) == "\t" else "csv"
+    return _format_with(_delimiter(text))
 
 
 def _head(file: InputFile) -> bytes:
@@ -126,9 +114,9 @@ def _refuse_other_encodings(head: bytes, path: str) -> None:
 
 def _csv(found: Survey, file: InputFile, head: str) -> Survey:
     delimiter = _delimiter(head)
-    actual: Format = "tsv" if delimiter == "\t" else "csv"  # which recognises semicolons and bars by itself
+    actual = _format_with(delimiter)
     if actual != found.format:
-        found.doubts.append(f"the name says {found.format}, but the columns are separated by {_DELIMITERS[delimiter]}")
+        found.doubts.append(f"the name says {found.format}, but the columns are separated by {DELIMITERS[delimiter]}")
         found.format, found.format_is_evident = actual, False
     csv.field_size_limit(LINE_CHARS_MAX)
     with _open_text(file) as text:
@@ -144,10 +132,19 @@ def _csv(found: Survey, file: InputFile, head: str) -> Survey:
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the columns, judged by the first line, without what stands in quotes."""
+    """Return what separates the columns, judged by the first line, without what stands in quotes.
+
+    If there are as many of two of them, it is rather the one that a format is named for.
+    """
     line = next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")
     outside = "".join(line.split('"')[::2])
-    return max(_DELIMITERS, key=outside.count)
+    named = [facts.delimiter for facts in FORMATS.values() if facts.delimiter]
+    return max([*named, *DELIMITERS], key=outside.count)
+
+
+def _format_with(delimiter: str) -> Format:
+    """Return the format that this delimiter is of; CSV recognises the others by itself."""
+    return next((format_ for format_, facts in FORMATS.items() if facts.delimiter == delimiter), "csv")
 
 
 def _check_header(header: Sequence[str], path: str, found: Survey) -> None:
@@ -234,7 +231,7 @@ def _parquet(found: Survey, file: InputFile) -> Survey:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
+        with file.open_stored() as stored, pq.ParquetFile(stored, pre_buffer=False) as parquet:
             for column in parquet.schema_arrow:
                 kind = column.type
                 is_id = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)

@@ -9,7 +9,7 @@ has settled waits no longer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from engine.report import Report
 from engine.run.job import Job, cutting_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
+from engine.sources import FileFingerprint, SourceSpec, find_files, fingerprint
 from engine.state import REJECTED, Journal, Undelivered, id_digest
 from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans
 
@@ -70,14 +71,24 @@ class RejectFile:
     display: ProgressDisplay
     outdated: int = 0
     invalid: int = 0
-    paths: tuple[str, ...] = field(init=False)
-    label: str = field(init=False)
-    total_bytes: int | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.paths = (str(self.path),)
-        self.label = str(self.path)
-        self.total_bytes = self.undelivered.file_bytes
+    @property
+    def label(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The path."""
+        return (str(self.path),)
+
+    def size(self) -> int:
+        """Return the bytes that count."""
+        return self.undelivered.file_bytes
+
+    def fingerprint(self) -> dict[str, FileFingerprint]:
+        """Read and hash the whole file; see `Source`."""
+        return fingerprint(find_files(SourceSpec(self.paths, format="ndjson")))
 
     def blocks(self) -> Iterator[Block]:
         """Yield the records that were rejected or left unknown, and of which nothing newer was delivered or read."""

@@ -36,7 +36,7 @@ async def sync(
     """
     reading = reading_of(settings, limit)
     source = reading.open()
-    reader = ReaderProcess(reading) if pays(source.total_bytes) else None
+    reader = ReaderProcess(reading) if pays(source.size()) else None
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
     identity = {**identity_of(settings, limit), **source_identity_of(settings)}
     job = Job("sync", source, chunks, identity, fresh, limit, config_path=config_path)

@@ -26,7 +26,7 @@ class ColumnMapping:
     id_index: int
     id: str
     sent: tuple[Column, ...]
-    send_nulls: bool
+    sends_nulls: bool
 
 
 def map_columns(names: Sequence[str], spec: SourceSpec, path: str) -> ColumnMapping:
@@ -56,6 +56,8 @@ def map_columns(names: Sequence[str], spec: SourceSpec, path: str) -> ColumnMapp
     ]
     if mistakes:
         raise ConfigError(f"{'; '.join(mistakes)}; its columns are {listed}")
+    if not columns:
+        raise ConfigError(f"source.fields: no column of {path} is left to send")
     return ColumnMapping(names.index(spec.id), spec.id, columns, spec.nulls == "send")
 
 

@@ -9,14 +9,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.sources.columns.mapping import ColumnMapping
 from engine.sources.columns.to_json import NULL, JsonText, complete, join
+from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
-from engine.values import ConfigError, Place, Refusal, Span, join_spans
+from engine.values import Place, Refusal, Span
 
 ToJson = Callable[[pa.Array], JsonText]
 
@@ -48,53 +50,41 @@ class _Closing(NamedTuple):
     sent: _Mask
 
 
-class Field(NamedTuple):
-    """A field of `data`: the column it is made of, its name, and how the column becomes JSON."""
-
-    column: str
-    name: str
-    to_json: ToJson
-
-
 class RowEncoder:
     """Encodes rows of one file as canonical lines.
 
     Args:
         path: The file, for the places of refusals.
+        mapping: What is sent.
         id_to_json: How the id column becomes JSON text.
-        fields: The fields to send, in order.
-        nulls: Whether a null is left out, or sent.
+        to_json: How each of the columns that are sent does.
         no_id: The reason to refuse a record whose id is null.
         record_bytes_max: A record whose line is longer is refused.
-
-    Raises:
-        ConfigError: there are no fields.
     """
 
     def __init__(
         self,
         path: str,
+        mapping: ColumnMapping,
         id_to_json: ToJson,
-        fields: Sequence[Field],
+        to_json: Sequence[ToJson],
         *,
-        nulls: Literal["omit", "send"],
         no_id: str,
         record_bytes_max: int,
     ) -> None:
-        if not fields:
-            raise ConfigError(f"source.fields: no column of {path} is left to send")
         self._path = path
         self._id_to_json = id_to_json
-        self._fields = fields
-        self._names = [json.dumps(field.name, ensure_ascii=False) for field in fields]
-        self._nulls = nulls
+        self._to_json = to_json
+        self._columns = [column.name for column in mapping.sent]
+        self._fields = [json.dumps(column.field, ensure_ascii=False) for column in mapping.sent]
+        self._sends_nulls = mapping.sends_nulls
         self._no_id = no_id
         self._record_bytes_max = record_bytes_max
 
     def encode(self, ids: pa.Array, columns: Sequence[pa.Array], rows: Sequence[int]) -> EncodedRows:
-        """Encode rows given as their columns, one for each field; `rows` are their numbers in the file, ascending."""
+        """Encode rows given as their columns, those that are sent; `rows` are their numbers in the file, ascending."""
         id_text = self._id_to_json(ids)
-        values = [field.to_json(column) for field, column in zip(self._fields, columns, strict=True)]
+        values = [to_json(column) for to_json, column in zip(self._to_json, columns, strict=True)]
         lines, filled = self._lines(id_text.text, values)
         problems = self._problems(id_text, values, filled, lines)
         if not problems:
@@ -110,12 +100,12 @@ class RowEncoder:
 
     def _lines(self, ids: pa.StringArray, values: Sequence[JsonText]) -> tuple[pa.StringArray, _Mask]:
         """Return the lines, and where `data` has any fields."""
-        if self._nulls == "send":
+        if self._sends_nulls:
             values = [_with_nulls_sent(value) for value in values]
         parts: list[pa.StringArray | str] = ['{"id":"', ids, '","data":{']
         filled: _Mask = False
         closing = _Closing("", True)
-        for name, value in zip(self._names, values, strict=True):
+        for name, value in zip(self._fields, values, strict=True):
             quote = '"' if value.quoted else ""
             sent: _Mask = value.text.is_valid() if value.text.null_count else True
             parts += [_between(closing, f"{name}:{quote}", sent, filled), value.text]
@@ -136,9 +126,9 @@ class RowEncoder:
         id_bytes = pc.binary_length(ids.text)
         if pc.min(id_bytes).as_py() == 0:
             problems.append((pc.equal(id_bytes, pa.scalar(0, pa.int32())), "id is empty"))
-        for field_, value in zip(self._fields, values, strict=True):
+        for column, value in zip(self._columns, values, strict=True):
             if value.misfits is not None:
-                problems.append((value.misfits, f"column {field_.column!r} {value.complaint}"))
+                problems.append((value.misfits, f"column {column!r} {value.complaint}"))
         if not isinstance(filled, bool) and filled.false_count:
             problems.append((pc.invert(filled), "data has no fields"))
         line_bytes = pc.binary_length(lines)
@@ -160,7 +150,7 @@ class RowEncoder:
         id_texts = _shown(ids.take(indices))
         members = [
             self._shown_members(name, column.take(indices), _take(value, indices))
-            for name, column, value in zip(self._names, columns, values, strict=True)
+            for name, column, value in zip(self._fields, columns, values, strict=True)
         ]
         refusals = []
         for index, id_, *fields in zip(reasons, id_texts, *members, strict=True):
@@ -181,18 +171,8 @@ class RowEncoder:
             shown = _shown(column)
             for index in pc.indices_nonzero(value.misfits).to_pylist():
                 texts[index] = None if shown[index] is None else json.dumps(shown[index], ensure_ascii=False)
-        null = "null" if self._nulls == "send" else None
+        null = "null" if self._sends_nulls else None
         return [null and f"{name}:{null}" if text is None else f"{name}:{text}" for text in texts]
-
-
-def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
-    """Return the places of ascending rows as spans."""
-    if not rows:
-        return []
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return [Span(path, rows[0], len(rows))]
-    half = len(rows) // 2
-    return join_spans([*spans_of(path, rows[:half]), *spans_of(path, rows[half:])])
 
 
 def overlong(bytes_max: int) -> str:

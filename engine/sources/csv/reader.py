@@ -13,23 +13,22 @@ from functools import partial
 import pyarrow as pa
 
 from engine.sources.columns.mapping import map_columns
-from engine.sources.columns.rows import EncodedRows, Field, RowEncoder
+from engine.sources.columns.rows import EncodedRows, RowEncoder
 from engine.sources.columns.to_json import JsonText, escape
 from engine.sources.columns.typed_text import typed_json
 from engine.sources.csv.table import PIECE_BYTES, CsvTable, CsvText
 from engine.sources.csv.text import RecordReader, find_delimiter
-from engine.sources.even_blocks import even_blocks
-from engine.sources.spec import STDIN, SourceSpec
+from engine.sources.formats import FORMATS
+from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import one_ahead
 from engine.sources.stored.inputs import InputFile
-from engine.values import Block, SourceMissing, SourceUntrusted
+from engine.values import SourceMissing, SourceUntrusted
 
-_DELIMITERS = {"csv": ",", "tsv": "\t"}
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
-    """Yield the records of one CSV or TSV file, `block_records` a block, the last one smaller.
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[EncodedRows, int]]:
+    """Yield the records of one CSV or TSV file, a piece of its text at a time; see `FormatReader`.
 
     Raises:
         ConfigError: the mapping does not fit the columns of the header.
@@ -41,26 +40,18 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
         text = CsvText(stream)
         header, delimiter = _read_header(text, file)
         mapping = map_columns(header, spec, file.name)
+        to_json = [partial(typed_json, type_=column.type) for column in mapping.sent]
         encoder = RowEncoder(
-            file.path,
-            _id_to_json,
-            [Field(column.name, column.field, partial(typed_json, type_=column.type)) for column in mapping.sent],
-            nulls=spec.nulls,
-            no_id="id is empty",
-            record_bytes_max=record_bytes_max,
+            file.path, mapping, _id_to_json, to_json, no_id="id is empty", record_bytes_max=record_bytes_max
         )
         wanted = [mapping.id_index, *[column.index for column in mapping.sent]]
         table = CsvTable(file, text, delimiter, len(header), wanted, record_bytes_max)
-        yield from even_blocks(_encoded(table, encoder, file), block_records)
-
-
-def _encoded(table: CsvTable, encoder: RowEncoder, file: InputFile) -> Iterator[tuple[EncodedRows, int]]:
-    # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
-    pieces = table.rows() if file.path == STDIN else one_ahead(table.rows())
-    for (ids, *columns), rows, refusals, stored_bytes in pieces:
-        encoded = encoder.encode(ids, columns, rows)
-        encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
-        yield encoded, stored_bytes
+        # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
+        pieces = table.rows() if file.is_stdin else one_ahead(table.rows())
+        for (ids, *columns), rows, refusals, stored_bytes in pieces:
+            encoded = encoder.encode(ids, columns, rows)
+            encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
+            yield encoded, stored_bytes
 
 
 def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
@@ -74,7 +65,7 @@ def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
     if not text.data:
         raise SourceMissing(f"{file.name} is empty: it has not even a header")
     decoded = text.data.decode(errors="surrogateescape")
-    delimiter = find_delimiter(decoded, _DELIMITERS[file.format])
+    delimiter = find_delimiter(decoded, FORMATS[file.format].delimiter or ",")
     record = next(iter(RecordReader(decoded, delimiter, ended=not text.has_more)), None)
     if record is None:
         raise SourceUntrusted(f"{file.name} has no header: its first line does not end, or a quote in it is not closed")

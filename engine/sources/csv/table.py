@@ -65,6 +65,11 @@ class CsvText:
         self.data = self.data[size:]
 
     @property
+    def stored_bytes(self) -> int:
+        """How many bytes of the file, as stored, were read."""
+        return self._stream.stored_bytes
+
+    @property
     def has_more(self) -> bool:
         """Whether reading on may add to the data."""
         return not self.ended and not self.damage
@@ -148,7 +153,7 @@ class CsvTable:
             if columns is not None:
                 rows = range(self._row, self._row + len(columns[0]))
                 self._row += len(rows)
-                return TextRows(columns, rows, [], self._file.stored_bytes_read()), end
+                return TextRows(columns, rows, [], self._text.stored_bytes), end
         return self._read_exactly(data, ended)
 
     def _read_natively(self, data: bytes | memoryview) -> list[pa.StringArray] | None:
@@ -178,7 +183,7 @@ class CsvTable:
         self._in_quotes = reader.in_quotes
         columns = [pa.array([record[index] or None for record in cells], pa.string()) for index in self._wanted]
         used = len(text[: reader.position].encode(errors="surrogateescape"))
-        return TextRows(columns, rows, refusals, self._file.stored_bytes_read()), used
+        return TextRows(columns, rows, refusals, self._text.stored_bytes), used
 
     def _problem(self, record: TextRecord, text: str) -> str | None:
         try:
@@ -204,7 +209,7 @@ class CsvTable:
             refusals.append(refusal)
             self._row += 1
         nothing = [pa.array([], pa.string())] * len(self._wanted)
-        return TextRows(nothing, [], refusals, self._file.stored_bytes_read())
+        return TextRows(nothing, [], refusals, self._text.stored_bytes)
 
 
 def quotes_are_regular(data: bytes, end: int, delimiter: str) -> bool:

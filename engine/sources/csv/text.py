@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from engine.sources.formats import DELIMITERS
+
 CLOSED_BADLY = "text follows the closing quote of a cell"
 
 _CELL = r'"((?:[^"]++|"")*+)("?)([^{0}\r\n]*+)|([^{0}\r\n]*+)'
@@ -97,7 +99,7 @@ def whole_records_end(data: bytes) -> int:
 
 def find_delimiter(header: str, expected: str) -> str:
     """Return the delimiter of a header: the expected one unless only another makes several columns of it."""
-    columns = {mark: len(_first_cells(header, mark)) for mark in (expected, ",", ";", "\t", "|")}
+    columns = {mark: len(_first_cells(header, mark)) for mark in (expected, *DELIMITERS)}
     return max(columns, key=lambda mark: columns[mark]) if columns[expected] == 1 else expected
 
 

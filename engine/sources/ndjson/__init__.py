@@ -1,3 +1,1 @@
 """NDJSON: canonical lines as they are, flat ones by the mapping; fast where that is proven to be the same."""
-
-from engine.sources.ndjson.reader import read_blocks as read_blocks

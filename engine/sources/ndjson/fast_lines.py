@@ -12,7 +12,7 @@ from os.path import commonprefix
 import msgspec
 
 from engine.sources.json_text import DEPTH_MAX, nests_deeper
-from engine.sources.ndjson.lines import is_empty
+from engine.sources.ndjson.exact_lines import is_empty
 from engine.sources.ndjson.utf8 import is_utf8
 from engine.sources.stored.line_slices import count_byte
 

@@ -12,7 +12,14 @@ import msgspec
 from msgspec import Raw
 
 from engine.sources.json_text import DEPTH_MAX, nests_deeper
-from engine.sources.ndjson.lines import Invalid, decode_object, decode_string, kind_of, object_of, refuse_repeated_keys
+from engine.sources.ndjson.exact_lines import (
+    Invalid,
+    decode_object,
+    decode_string,
+    kind_of,
+    object_of,
+    refuse_repeated_keys,
+)
 from engine.sources.ndjson.utf8 import is_utf8
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import count_byte

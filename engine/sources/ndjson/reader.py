@@ -1,30 +1,30 @@
 """NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
 
 Lines are read some hundreds at a time. Most slices go a fast path (`fast_lines.py`, `flat.py`) that reads them at once;
-whatever it doubts is read line by line, as `lines.py` and `flat.py` say.
+whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from engine.sources.even_blocks import even_blocks
+from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
+from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
-from engine.sources.ndjson.lines import WHITESPACE, Invalid, LineReader, read_canonical
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.line_slices import LineSlice, line_slices, nth_newline
-from engine.values import Block, Place, Refusal, Span, join_spans
+from engine.values import Place, Refusal, Span
 
 SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
 
 
-def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record_bytes_max: int) -> Iterator[Block]:
-    """Yield the records of one NDJSON file, `block_records` a block unless so many would be too large.
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[LineRows, int]]:
+    """Yield the records of one NDJSON file, a slice of lines at a time; see `FormatReader`.
 
     A line that is no record becomes a refusal; blank lines count as rows and are nothing else.
 
@@ -37,9 +37,12 @@ def read_blocks(file: InputFile, spec: SourceSpec, *, block_records: int, record
     else:
         flat = FlatLines(spec)
         read_lines, read_line = flat.read_lines, flat.read_line
+    row = 1
     with file.open() as stream:
-        slices = line_slices(stream, name=file.name, line_bytes_max=record_bytes_max)
-        yield from even_blocks(_rows(slices, file, read_lines, read_line, record_bytes_max), block_records)
+        for slice_ in line_slices(stream, name=file.name, line_bytes_max=record_bytes_max):
+            rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
+            yield rows, stream.stored_bytes
+            row += slice_.count
 
 
 @dataclass(slots=True)
@@ -56,16 +59,6 @@ class LineRows:
         begin = nth_newline(self.lines, start) + 1
         end = len(self.lines) if stop == len(self.ids) else nth_newline(self.lines, stop)
         return self.lines[begin:end]
-
-
-def _rows(
-    slices: Iterable[LineSlice], file: InputFile, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
-) -> Iterator[tuple[LineRows, int]]:
-    row = 1
-    for slice_ in slices:
-        rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
-        yield rows, file.stored_bytes_read()
-        row += slice_.count
 
 
 def _read(
@@ -104,13 +97,7 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
             ids.append(id_)
             records.append(record)
             rows.append(row)
-    return LineRows(ids, b"\n".join(records), _spans(start.path, rows), refusals)
-
-
-def _spans(path: str, rows: list[int]) -> list[Span]:
-    if rows and rows[-1] - rows[0] == len(rows) - 1:  # the usual case, and a quick one
-        return [Span(path, rows[0], len(rows))]
-    return join_spans(Span(path, row, 1) for row in rows)
+    return LineRows(ids, b"\n".join(records), spans_of(start.path, rows), refusals)
 
 
 def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import xxhash
 
-from engine.sources.spec import STDIN
-from engine.sources.stored.inputs import open_stored
+from engine.sources.stored.inputs import InputFile
 from engine.values import SourceUntrusted
 
 _SLICE_BYTES = 4 << 20
@@ -22,27 +21,27 @@ class FileFingerprint(NamedTuple):
     digest: str
 
 
-def fingerprint(paths: Sequence[str]) -> dict[str, FileFingerprint]:
-    """Read all files and return the fingerprint of each; standard input has none.
+def fingerprint(files: Iterable[InputFile]) -> dict[str, FileFingerprint]:
+    """Read all files and return the fingerprint of each, by its path; standard input has none.
 
     Raises:
         SourceMissing: a file is gone.
-        SourceUntrusted: a file can't be read.
+        SourceUntrusted: a file can't be read, or is not the one that was found any more.
     """
     buffer = memoryview(bytearray(_SLICE_BYTES))
-    return {path: _fingerprint(path, buffer) for path in paths if path != STDIN}
+    return {file.path: _fingerprint(file, buffer) for file in files if not file.is_stdin}
 
 
-def _fingerprint(path: str, buffer: memoryview) -> FileFingerprint:
+def _fingerprint(file: InputFile, buffer: memoryview) -> FileFingerprint:
     digest = xxhash.xxh3_128()
     size = 0
-    with open_stored(path) as file:
+    with file.open_stored() as stored:
         try:
-            while read := file.readinto(buffer):
+            while read := stored.readinto(buffer):
                 digest.update(buffer[:read])
                 size += read
         except OSError as error:
-            raise SourceUntrusted(f"{path} cannot be read: {error.strerror}") from None
+            raise SourceUntrusted(f"{file.path} cannot be read: {error.strerror}") from None
     return FileFingerprint(size, digest.hexdigest())
 
 

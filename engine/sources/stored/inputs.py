@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from contextlib import closing
+from dataclasses import dataclass
 
-from engine.sources.spec import STDIN, Format
-from engine.sources.stored.compression import DECOMPRESSORS, ByteReader, Compression, DamagedData, compression_of
-from engine.values import SourceMissing, SourceUntrusted
+from engine.sources.formats import Format
+from engine.sources.spec import STDIN
+from engine.sources.stored.compression import COMPRESSIONS, ByteReader, Compression, DamagedData, compression_of
+from engine.sources.stored.store import StoredStream
+from engine.values import SourceUntrusted
 
 HEAD_BYTES = 8
 """How many first bytes tell what a file is."""
@@ -24,25 +26,39 @@ _NOT_TEXT = {
 """First bytes of files that are often taken for text, and what they are."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class InputFile:
-    """One file of a source, or standard input (`path` is `-`, and `stdin` its stream).
+    """One file of a source, or standard input (`path` is `-`).
 
-    `size` is in bytes as stored, None for standard input. The compression of standard input shows when it is opened;
-    until then `compression` is None.
+    `size` is in bytes as stored, None for standard input, whose compression shows only when it is read.
     """
 
     path: str
     format: Format
     compression: Compression | None
     size: int | None
-    stdin: BinaryIO | None = None
-    _stored: _StoredBytes | None = field(default=None, init=False, repr=False)
+    open_stored: Callable[[], StoredStream]
+    """Opens it as it is stored, and at random places if it is a file; raises what `Store.open` does."""
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it can be read only once, and may keep its reader waiting."""
+        return self.path == STDIN
 
     @property
     def name(self) -> str:
         """How messages call it."""
-        return name_of(self.path)
+        return "standard input" if self.is_stdin else self.path
+
+    def head(self) -> bytes:
+        """Return the first bytes of a file, as stored.
+
+        Raises:
+            SourceMissing: it is gone.
+            SourceUntrusted: it can't be read.
+        """
+        with closing(_StoredBytes(self.name, self.open_stored())) as stored:
+            return stored.peek(HEAD_BYTES)
 
     def open(self) -> InputStream:
         """Open the file and return its decompressed contents; the caller closes the stream.
@@ -51,19 +67,13 @@ class InputFile:
             SourceMissing: it is gone.
             SourceUntrusted: it can't be read.
         """
-        self._stored = _StoredBytes(self.name, self.stdin or open_stored(self.path))
-        if self.stdin is not None:
-            head = self._stored.peek(HEAD_BYTES)
+        stored = _StoredBytes(self.name, self.open_stored(), stays_open=self.is_stdin)
+        compression = self.compression
+        if self.is_stdin:
+            head = stored.peek(HEAD_BYTES)
             refuse_binary(self.name, head)
-            self.compression = compression_of(head)
-        reader: ByteReader = self._stored
-        if self.compression:
-            reader = DECOMPRESSORS[self.compression](self._stored)
-        return InputStream(self.name, reader, self._stored.close if self.stdin is None else None)
-
-    def stored_bytes_read(self) -> int:
-        """Return how many bytes, as stored, the last opened stream has taken from the file so far."""
-        return self._stored.position if self._stored else 0
+            compression = compression_of(head)
+        return InputStream(stored, COMPRESSIONS[compression].decompress(stored) if compression else stored)
 
 
 class InputStream(io.BufferedIOBase):
@@ -73,11 +83,15 @@ class InputStream(io.BufferedIOBase):
     next one raises. So, as everywhere, nothing but an empty result means the end.
     """
 
-    def __init__(self, name: str, reader: ByteReader, close: Callable[[], None] | None) -> None:
-        self._name = name
+    def __init__(self, stored: _StoredBytes, reader: ByteReader) -> None:
+        self._stored = stored
         self._reader = reader
-        self._close = close
         self._damage: SourceUntrusted | None = None
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes, as stored, have been taken from the file so far."""
+        return self._stored.position
 
     def readable(self) -> bool:
         """Return True."""
@@ -114,23 +128,23 @@ class InputStream(io.BufferedIOBase):
 
     def close(self) -> None:
         """Close the file, but leave standard input open."""
-        if self._close and not self.closed:
-            self._close()
+        self._stored.close()
         super().close()
 
     def _as_untrusted(self, error: DamagedData | SourceUntrusted) -> SourceUntrusted:
         if isinstance(error, SourceUntrusted):
             return error
-        return SourceUntrusted(f"{self._name} is damaged: {error}")
+        return SourceUntrusted(f"{self._stored.name} is damaged: {error}")
 
 
 class _StoredBytes:
     """Counts the bytes taken from a file or from standard input, and says clearly when that fails."""
 
-    def __init__(self, name: str, file: BinaryIO | io.FileIO) -> None:
+    def __init__(self, name: str, stream: StoredStream, *, stays_open: bool = False) -> None:
+        self.name = name
         self.position = 0
-        self._name = name
-        self._file = file
+        self._stream = stream
+        self._stays_open = stays_open
         self._peeked = b""
 
     def read(self, size: int, /) -> bytes:
@@ -139,11 +153,11 @@ class _StoredBytes:
             self.position += len(data)
             return data
         try:
-            data = self._file.read(size)
+            data = self._stream.read(size)
         except OSError as error:
-            raise SourceUntrusted(f"{self._name} cannot be read: {error.strerror}") from None
+            raise SourceUntrusted(f"{self.name} cannot be read: {error.strerror}") from None
         if data is None:
-            raise SourceUntrusted(f"{self._name} is in non-blocking mode; nothing more can be read from it safely")
+            raise SourceUntrusted(f"{self.name} is in non-blocking mode; nothing more can be read from it safely")
         self.position += len(data)
         return data
 
@@ -157,27 +171,8 @@ class _StoredBytes:
         return head
 
     def close(self) -> None:
-        self._file.close()
-
-
-def name_of(path: str) -> str:
-    """Return how messages call an input."""
-    return "standard input" if path == STDIN else path
-
-
-def open_stored(path: str) -> io.FileIO:
-    """Open a file as it is stored.
-
-    Raises:
-        SourceMissing: there is no such file.
-        SourceUntrusted: it can't be opened.
-    """
-    try:
-        return io.FileIO(path)
-    except FileNotFoundError:
-        raise SourceMissing(f"{path} does not exist") from None
-    except OSError as error:
-        raise SourceUntrusted(f"{path} cannot be read: {error.strerror}") from None
+        if not self._stays_open:
+            self._stream.close()
 
 
 def refuse_binary(name: str, head: bytes) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from engine.sources.ndjson import fast_lines as canonical, utf8
+from engine.sources.ndjson.exact_lines import read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
-from engine.sources.ndjson.lines import read_canonical
 from engine.sources.ndjson.reader import exact_rows
 from engine.values.records import Place, Span
 

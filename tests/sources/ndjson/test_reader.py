@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.sources.opened import open_source
+from engine.sources.files import open_source
 from engine.sources.spec import SourceSpec
 from engine.values.errors import SourceUntrusted
 from engine.values.records import Place
@@ -254,7 +254,7 @@ def test_stored_bytes_of_all_blocks_are_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_bytes(b"\n".join(b'{"id":"%d","data":{"x":1}}' % n for n in range(5_000)))
     source = open_source(SourceSpec((str(path),)), block_records=1_000)
-    assert sum(block.source_bytes for block in source.blocks()) == source.total_bytes == path.stat().st_size
+    assert sum(block.source_bytes for block in source.blocks()) == source.size() == path.stat().st_size
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])

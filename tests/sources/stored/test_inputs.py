@@ -6,6 +6,7 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import given, settings, strategies as st
 
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices, nth_newline
+from engine.sources.stored.local import LocalStore
+from engine.sources.stored.store import StoredObject
 from engine.values.errors import SourceMissing, SourceUntrusted
 
 RANDOM = random.Random(20)
@@ -25,7 +28,13 @@ COMPRESS: dict[str, Compress] = {"gzip": gzip.compress, "zstd": zstandard.compre
 def stored(folder: Path, content: bytes, compression: str | None) -> InputFile:
     path = folder / "stored"
     path.write_bytes(content)
-    return InputFile(str(path), "ndjson", compression, len(content))  # type: ignore[arg-type]  # parametrised as str
+    (found,) = LocalStore().list(str(path))
+    open_stored = partial(LocalStore().open, found)
+    return InputFile(str(path), "ndjson", compression, found.size, open_stored)  # type: ignore[arg-type]  # it is str
+
+
+def standard_input(stream: io.BytesIO) -> InputFile:
+    return InputFile("-", "ndjson", None, None, lambda: stream)
 
 
 def read_until_damage(file: InputFile, size: int = 1 << 16) -> tuple[bytes, str | None]:
@@ -44,10 +53,10 @@ def read_until_damage(file: InputFile, size: int = 1 << 16) -> tuple[bytes, str 
 def test_reading_gives_the_content_in_full_slices(tmp_path: Path, compression: str | None, size: int) -> None:
     content = COMPRESS[compression](CONTENT) if compression else CONTENT
     file = stored(tmp_path, content, compression)
-    assert file.stored_bytes_read() == 0
     with file.open() as stream:
+        assert stream.stored_bytes == 0
         slices = list(iter(lambda: stream.read(size), b""))
-        assert file.stored_bytes_read() == file.size == len(content)
+        assert stream.stored_bytes == file.size == len(content)
     assert b"".join(slices) == CONTENT
     assert {len(part) for part in slices[:-1]} <= {size}
 
@@ -161,41 +170,43 @@ def test_a_file_that_has_gone(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceUntrusted, match=r"cannot be read: Is a directory"):
-        InputFile(str(tmp_path), "csv", None, 0).open().read(1)
+        LocalStore().open(StoredObject(str(tmp_path), 0, "", ""))
 
 
 class TestStandardInput:
     @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
     def test_its_first_bytes_tell_how_it_is_compressed(self, compress: Compress) -> None:
-        file = InputFile("-", "ndjson", None, None, io.BytesIO(compress(CONTENT)))
-        assert read_until_damage(file) == (CONTENT, None)
-        assert file.stored_bytes_read() == len(compress(CONTENT))
+        file = standard_input(io.BytesIO(compress(CONTENT)))
+        with file.open() as stream:
+            assert stream.stored_bytes == 0
+            assert stream.read() == CONTENT
+            assert stream.stored_bytes == len(compress(CONTENT))
 
     @pytest.mark.parametrize("content", [b"", b"x", b"\x1f"])
     def test_it_may_be_very_short(self, content: bytes) -> None:
-        assert read_until_damage(InputFile("-", "ndjson", None, None, io.BytesIO(content))) == (content, None)
+        assert read_until_damage(standard_input(io.BytesIO(content))) == (content, None)
 
     def test_it_stays_open(self) -> None:
         stdin = io.BytesIO(b"abc")
-        with InputFile("-", "ndjson", None, None, stdin).open() as stream:
+        with standard_input(stdin).open() as stream:
             stream.read(1)
         assert not stdin.closed
 
     def test_damage_is_told_by_its_name(self) -> None:
-        _, damage = read_until_damage(InputFile("-", "csv", None, None, io.BytesIO(gzip.compress(CONTENT)[:99])))
+        _, damage = read_until_damage(standard_input(io.BytesIO(gzip.compress(CONTENT)[:99])))
         assert damage is not None
         assert damage.startswith("standard input is damaged: ")
 
     def test_what_is_no_text_is_refused(self) -> None:
         with pytest.raises(SourceUntrusted, match="standard input is a Parquet file, not text"):
-            InputFile("-", "ndjson", None, None, io.BytesIO(b"PAR1xxxx")).open()
+            standard_input(io.BytesIO(b"PAR1xxxx")).open()
 
     def test_a_stream_that_would_lose_bytes_is_refused(self) -> None:
         class NonBlocking(io.BytesIO):
             def read(self, size: int | None = -1, /) -> bytes:
                 return super().read(size) or None  # type: ignore[return-value]  # as a non-blocking pipe does
 
-        found, damage = read_until_damage(InputFile("-", "ndjson", None, None, NonBlocking(b"x" * 100)))
+        found, damage = read_until_damage(standard_input(NonBlocking(b"x" * 100)))
         assert found == b"x" * 100
         assert damage == "standard input is in non-blocking mode; nothing more can be read from it safely"
 

@@ -1,0 +1,96 @@
+"""The source made of files: found in a store, each read by the module of its format, cut into even blocks.
+
+A record's way: a store opens the file (`stored/store.py`), its bytes are decompressed (`stored/inputs.py`), the
+format's `read_rows` makes records of them, some hundreds or thousands at a time, and these become blocks
+(`even_blocks.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from engine.sources.even_blocks import Rows, even_blocks
+from engine.sources.formats import FORMATS
+from engine.sources.protocol import Source
+from engine.sources.spec import STDIN, SourceSpec
+from engine.sources.stored.find import find_files
+from engine.sources.stored.fingerprint import FileFingerprint, fingerprint
+from engine.sources.stored.inputs import InputFile
+from engine.sources.stored.store import StoredStream
+from engine.values import Block
+
+
+def open_source(
+    spec: SourceSpec,
+    *,
+    block_records: int = 10_000,
+    record_bytes_max: int = 8_000_000,
+    stdin: StoredStream | None = None,
+) -> Source:
+    """Find the inputs that `spec` names, in order; nothing but their first bytes is read yet.
+
+    Args:
+        spec: What to read and how to map it.
+        block_records: How many records a block has in the regular case, and at most.
+        record_bytes_max: A record whose line is longer, in bytes, is refused.
+        stdin: What `-` reads, the process's standard input by default.
+
+    Raises:
+        ConfigError: the format of an input is not known, or standard input is mixed with files.
+        SourceMissing: a path or a glob leads to no file.
+        SourceUntrusted: a file can't be read, or its content is not what its name says.
+    """
+    return FilesSource(spec, find_files(spec, stdin), block_records, record_bytes_max)
+
+
+class FilesSource:
+    """The source made of some input files."""
+
+    def __init__(self, spec: SourceSpec, files: Sequence[InputFile], block_records: int, record_bytes_max: int) -> None:
+        self.label = _label(spec, files)
+        self.paths = tuple(file.path for file in files)
+        self._spec = spec
+        self._files = files
+        self._block_records = block_records
+        self._record_bytes_max = record_bytes_max
+
+    def size(self) -> int | None:
+        """Return the sum of the files' sizes; None for standard input."""
+        sizes = [file.size for file in self._files if file.size is not None]
+        return sum(sizes) if len(sizes) == len(self._files) else None
+
+    def fingerprint(self) -> dict[str, FileFingerprint]:
+        """Read and hash the files, as stored; see `Source`."""
+        return fingerprint(self._files)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the records of one file after the other; see `Source`. No block holds records of two files."""
+        for file in self._files:
+            reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
+            rows = reader.read_rows(file, self._spec, self._record_bytes_max)
+            yield from even_blocks(rows, self._block_records)
+
+
+class FormatReader(Protocol):
+    """The module of a format."""
+
+    def read_rows(self, file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[Rows, int]]:
+        """Yield the rows of a file, some at a time, and how many of its bytes, as stored, were read for them so far.
+
+        What is no record becomes a refusal, and so does a record whose line is longer than `record_bytes_max`.
+
+        Raises:
+            ConfigError: the mapping does not fit the columns.
+            SourceMissing: the file has gone, or has not even a header.
+            SourceUntrusted: the file can't be read or is damaged; everything good before was yielded.
+        """
+        ...
+
+
+def _label(spec: SourceSpec, files: Sequence[InputFile]) -> str:
+    if spec.paths == (STDIN,):
+        return "standard input"
+    written = ", ".join(spec.paths)
+    return written if len(files) == 1 else f"{written} ({len(files)} files)"
