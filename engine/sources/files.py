@@ -7,7 +7,8 @@ format's `read_rows` makes records of them, some hundreds or thousands at a time
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -69,14 +70,14 @@ class FilesSource:
         """Yield the records of one file after the other; see `Source`. No block holds records of two files."""
         for file in self._files:
             reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
-            rows = reader.read_rows(file, self._spec, self._record_bytes_max)
-            yield from even_blocks(rows, self._block_records)
+            with closing(reader.read_rows(file, self._spec, self._record_bytes_max)) as rows:
+                yield from even_blocks(rows, self._block_records)
 
 
 class FormatReader(Protocol):
     """The module of a format."""
 
-    def read_rows(self, file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[Rows, int]]:
+    def read_rows(self, file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[Rows, int]]:
         """Yield the rows of a file, some at a time, and how many of its bytes, as stored, were read for them so far.
 
         What is no record becomes a refusal, and so does a record whose line is longer than `record_bytes_max`.

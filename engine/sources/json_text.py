@@ -1,9 +1,14 @@
-"""What all text of a source has in common: how deep JSON may go, and what is kept of text that cannot be read."""
+"""What all text of a source has in common: its encoding, how deep JSON may go, what is kept of unreadable text."""
 
 from __future__ import annotations
 
 import re
 from itertools import accumulate
+
+from engine.values import SourceUntrusted
+
+BOM = b"\xef\xbb\xbf"
+"""What some programs begin UTF-8 text with; it is not data."""
 
 DEPTH_MAX = 200
 """How deep the objects and lists of a line may be nested. JSON readers give up somewhere beyond; none at this depth."""
@@ -12,6 +17,11 @@ RAW_CHARACTERS_MAX = 10_000
 """How much text of a line that can't be read is kept."""
 _string = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _not_brackets = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def not_utf8(name: str) -> SourceUntrusted:
+    """Return the reason to refuse an input whose first bytes show that it is text of another kind."""
+    return SourceUntrusted(f"{name} is UTF-16 or UTF-32 text; convert it to UTF-8")
 
 
 def text_of(line: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ _BUFFER_BYTES = 1 << 18
 """How much of each column is read at once. Without it, all of a row group's column would be."""
 
 
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[EncodedRows, int]]:
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[EncodedRows, int]]:
     """Yield the records of one Parquet file, a batch of rows at a time; see `FormatReader`.
 
     Columns that are not sent are not read.
@@ -55,11 +55,12 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Itera
             record_bytes_max=record_bytes_max,
         )
         row = 1
-        for ids, *columns in one_ahead(_batches(table, names, file)):
-            rows = range(row, row + len(ids))
-            row += len(ids)
-            # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
-            yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
+        with closing(one_ahead(_batches(table, names, file))) as batches:
+            for ids, *columns in batches:
+                rows = range(row, row + len(ids))
+                row += len(ids)
+                # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
+                yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
 
 
 def _open(stored: StoredStream, file: InputFile) -> native.ParquetFile:

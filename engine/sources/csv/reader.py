@@ -7,7 +7,8 @@ one is the delimiter. An empty cell, quoted or not, is a null.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import partial
 
 import pyarrow as pa
@@ -19,15 +20,14 @@ from engine.sources.columns.typed_text import typed_json
 from engine.sources.csv.table import PIECE_BYTES, CsvTable, CsvText
 from engine.sources.csv.text import RecordReader, find_delimiter
 from engine.sources.formats import FORMATS
+from engine.sources.json_text import BOM, not_utf8
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import one_ahead
 from engine.sources.stored.inputs import InputFile
 from engine.values import SourceMissing, SourceUntrusted
 
-_BOM = b"\xef\xbb\xbf"
 
-
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[EncodedRows, int]]:
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[EncodedRows, int]]:
     """Yield the records of one CSV or TSV file, a piece of its text at a time; see `FormatReader`.
 
     Raises:
@@ -47,11 +47,11 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Itera
         wanted = [mapping.id_index, *[column.index for column in mapping.sent]]
         table = CsvTable(file, text, delimiter, len(header), wanted, record_bytes_max)
         # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
-        pieces = table.rows() if file.is_stdin else one_ahead(table.rows())
-        for (ids, *columns), rows, refusals, stored_bytes in pieces:
-            encoded = encoder.encode(ids, columns, rows)
-            encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
-            yield encoded, stored_bytes
+        with closing(table.rows() if file.is_stdin else one_ahead(table.rows())) as pieces:
+            for (ids, *columns), rows, refusals, stored_bytes in pieces:
+                encoded = encoder.encode(ids, columns, rows)
+                encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
+                yield encoded, stored_bytes
 
 
 def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
@@ -60,8 +60,8 @@ def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
     if text.damage and not text.data:
         raise text.damage
     if text.data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text.data[:4]:
-        raise SourceUntrusted(f"{file.name} is UTF-16 or UTF-32 text; convert it to UTF-8")
-    text.data = text.data.removeprefix(_BOM).lstrip(b"\r\n")
+        raise not_utf8(file.name)
+    text.data = text.data.removeprefix(BOM).lstrip(b"\r\n")
     if not text.data:
         raise SourceMissing(f"{file.name} is empty: it has not even a header")
     decoded = text.data.decode(errors="surrogateescape")

@@ -7,7 +7,7 @@ CSV means here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -113,7 +113,7 @@ class CsvTable:
             strings_can_be_null=True,
         )
 
-    def rows(self) -> Iterator[TextRows]:
+    def rows(self) -> Generator[TextRows]:
         """Yield all rows, piece by piece.
 
         Raises:

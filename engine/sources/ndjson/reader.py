@@ -6,7 +6,7 @@ whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from engine.sources.even_blocks import spans_of
@@ -23,7 +23,7 @@ SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
 
 
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Iterator[tuple[LineRows, int]]:
+def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[LineRows, int]]:
     """Yield the records of one NDJSON file, a slice of lines at a time; see `FormatReader`.
 
     A line that is no record becomes a refusal; blank lines count as rows and are nothing else.

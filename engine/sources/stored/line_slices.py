@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.sources.json_text import BOM, not_utf8
 from engine.sources.stored.compression import ByteReader
-from engine.values import SourceUntrusted
 
 SLICE_BYTES = 1 << 16
 """About how large a slice is, unless one line alone is longer."""
@@ -20,7 +20,6 @@ READ_BYTES = 1 << 19
 OVERLONG_HEAD_BYTES = 40_000
 """How much is kept of a line that is too long: enough for 10,000 characters of any script."""
 
-_BOM = b"\xef\xbb\xbf"
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"{\0", b"\0{", b"\0\0\0{")
 
 
@@ -71,8 +70,8 @@ def line_slices(
 def _first(data: bytes, name: str) -> bytes:
     """Step over a BOM, refuse UTF-16, of which no line could be read."""
     if data.startswith(_UTF16_STARTS):
-        raise SourceUntrusted(f"{name} is UTF-16 or UTF-32 text; convert it to UTF-8")
-    return data.removeprefix(_BOM)
+        raise not_utf8(name)
+    return data.removeprefix(BOM)
 
 
 class _UnfinishedLine:

@@ -6,15 +6,20 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import zstandard
+from pyarrow import parquet as pq
 
-from engine.sources.files import open_source
+from engine.sources.files import FilesSource, open_source
 from engine.sources.formats import Format
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.find import find_files
+from engine.sources.stored.inputs import InputFile
 from engine.values.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
 
 
@@ -195,6 +200,33 @@ class TestFormats:
         name = "नाम 'x\" \udcff.ndjson"
         Path(name).write_bytes(line("x"))
         assert ids(name) == ["x"]
+
+
+@pytest.mark.parametrize("format", ["ndjson", "csv", "parquet"])
+def test_a_file_is_closed_only_when_nothing_reads_ahead_in_it_any_more(tmp_path: Path, format: Format) -> None:
+    """Else a thread would read from what is closed, or from what was opened in its place."""
+    path = tmp_path / "source"
+    if format == "parquet":
+        pq.write_table(pa.table({"id": [str(i) for i in range(100)], "x": [1] * 100}), path, row_group_size=10)
+    else:
+        path.write_bytes(b"".join(line(str(i)) for i in range(100)) if format == "ndjson" else b"id,x\n1,2\n" * 99)
+    readers_at_close: list[list[str]] = []
+
+    class Watched(io.FileIO):
+        def close(self) -> None:
+            if not self.closed:
+                names = [thread.name for thread in threading.enumerate()]
+                readers_at_close.append([name for name in names if "read-ahead" in name])
+            super().close()
+
+    file = InputFile(str(path), format, None, path.stat().st_size, lambda: Watched(path))
+    spec = SourceSpec((str(path),), id=None if format == "ndjson" else "id")
+    blocks = FilesSource(spec, [file], 10, 1_000).blocks()
+    assert isinstance(blocks, Generator)
+    assert next(blocks).ids
+    assert readers_at_close == []
+    blocks.close()
+    assert readers_at_close == [[]]
 
 
 class TestStandardInput:
