@@ -15,8 +15,10 @@ def replace_learned_pacing() -> None:
     from engine.pacing.aimd import Aimd
     from engine.pacing.learned.pacer import Pacer
 
-    def plain(_: type[Pacer], *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> Aimd:
-        return Aimd(rate_max=rate_max, in_flight_max=in_flight_max, learned=learned)
+    def plain(
+        _: type[Pacer], *, requests_per_second: float, concurrency: int, learned: Mapping[str, Any] | None = None
+    ) -> Aimd:
+        return Aimd(requests_per_second=requests_per_second, concurrency=concurrency, learned=learned)
 
     Pacer.__new__ = plain  # type: ignore[method-assign, assignment]  # no setting: no user should want it
 

@@ -47,9 +47,7 @@ async def work_up_to(stage: str, config: Path) -> None:
 
     settings = load(config)
     upload = settings.upload
-    source = open_source(
-        settings.source.spec(), block_records=upload.batch_size, record_bytes_max=upload.max_body_bytes
-    )
+    source = open_source(settings.source.spec(), batch_size=upload.batch_size, record_bytes_max=upload.max_body_bytes)
     reading = reading_of(settings, None)
     async with HttpBulkApi(endpoint_of(settings)) as api:
         match stage:

@@ -115,7 +115,7 @@ def traffic_of(
     time_left_s: Callable[[], float] = lambda: inf,
 ) -> Traffic:
     """What uploaders share, with limits that are known and high. Needs a running loop."""
-    limiter = Pacer(rate_max=rate, in_flight_max=workers, learned={"rate": rate / 0.7, "in_flight": workers})
+    limiter = Pacer(requests_per_second=rate, concurrency=workers, learned={"rate": rate / 0.7, "in_flight": workers})
     policy = replace(policy or RetryPolicy(), dice=Random(1))
     return Traffic(limiter=limiter, policy=policy, stop=stop, time_left_s=time_left_s)
 

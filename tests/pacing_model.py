@@ -187,14 +187,14 @@ class Model:
             return None
         pacer = self._pacer
         self._fill_allowance()
-        paid_at = self.now + max(0.0, 1 - self._allowance - 1e-9) / pacer.rate_max
+        paid_at = self.now + max(0.0, 1 - self._allowance - 1e-9) / pacer.requests_per_second
         at = max(self.now, self._pace.due(self.now, pacer.interval_s(self.now)), paid_at, pacer.quiet_until)
         return max(at, self.run.sent / self._source_rate)
 
     def _fill_allowance(self) -> None:
         """What the ceiling allows, as the turnstile's limiter counts it."""
         passed_s, self._allowance_at = self.now - self._allowance_at, self.now
-        self._allowance = min(self._pacer.burst, self._allowance + passed_s * self._pacer.rate_max)
+        self._allowance = min(self._pacer.burst, self._allowance + passed_s * self._pacer.requests_per_second)
 
     def _start(self) -> None:
         started_at = self.now
@@ -269,11 +269,11 @@ def play(
     requests: int = 400,
     *,
     seed: int = 0,
-    rate_max: float = 1000.0,
-    in_flight_max: int = 200,
+    requests_per_second: float = 1000.0,
+    concurrency: int = 200,
     learned: Mapping[str, Any] | None = None,
     source_rate: float = inf,
 ) -> Run:
     """Run `requests` with a new pacer against `server`, ceilings far too high unless given."""
-    pacer = Pacer(rate_max=rate_max, in_flight_max=in_flight_max, learned=learned)
+    pacer = Pacer(requests_per_second=requests_per_second, concurrency=concurrency, learned=learned)
     return Model(server, pacer, requests, seed=seed, source_rate=source_rate).play()

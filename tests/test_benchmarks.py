@@ -166,7 +166,7 @@ def test_the_plain_rival_takes_the_place_of_the_learned_pacing() -> None:
         from benchmarks.plain_pacing import replace_learned_pacing
         from engine.pacing import Pacer
         replace_learned_pacing()
-        print(type(Pacer(rate_max=1.0, in_flight_max=1)).__name__)"""
+        print(type(Pacer(requests_per_second=1.0, concurrency=1)).__name__)"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "Aimd\n"
 

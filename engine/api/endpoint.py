@@ -19,7 +19,7 @@ class Endpoint:
     timeout_s: float = 120.0
     ca_file: str | None = None
     proxy: str | None = None
-    connections: int = 8
+    concurrency: int = 8
 
     def envelope(self) -> tuple[bytes, bytes]:
         """What stands before and after the comma-separated records in a request body."""

@@ -41,7 +41,7 @@ class HttpBulkApi:
 
     async def __aenter__(self) -> Self:
         endpoint = self._endpoint
-        connector = aiohttp.TCPConnector(limit=endpoint.connections, ssl=_tls(endpoint), ttl_dns_cache=60)
+        connector = aiohttp.TCPConnector(limit=endpoint.concurrency, ssl=_tls(endpoint), ttl_dns_cache=60)
         timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, connect=min(_CONNECT_S, endpoint.timeout_s))
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -26,13 +26,15 @@ RATE_MIN = 0.1
 class Aimd:
     """A `Limiter` that knows one rule. What is in flight is bound by the ceiling only."""
 
-    def __init__(self, *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> None:
-        self.rate_max = rate_max
-        self.burst = burst_beneath(rate_max)
-        self.in_flight = in_flight_max
+    def __init__(
+        self, *, requests_per_second: float, concurrency: int, learned: Mapping[str, Any] | None = None
+    ) -> None:
+        self.requests_per_second = requests_per_second
+        self.burst = burst_beneath(requests_per_second)
+        self.in_flight = concurrency
         self.moves: deque[Move] = deque(maxlen=MOVES_MAX)
         self._found = Found.of(learned).rate
-        self._rate = min(rate_max, self._found or START)
+        self._rate = min(requests_per_second, self._found or START)
         self._cut_at = -inf
         self._authority = Authority()
 
@@ -63,7 +65,7 @@ class Aimd:
                 Move(signal.finished_at, Limit.RATE, before, self._rate, Why.REFUSED, (before, self._rate))
             )
         elif not (signal.throttled or signal.failed):
-            self._rate = min(self.rate_max, self._rate + GROWTH_PER_S / self._rate)
+            self._rate = min(self.requests_per_second, self._rate + GROWTH_PER_S / self._rate)
         self._authority.obey(signal)
 
     def to_json(self) -> dict[str, Any]:

@@ -94,10 +94,10 @@ class Limiter(Protocol):
     Every finished attempt must be told to `learn`. Times are of a monotonic clock, in seconds.
     """
 
-    rate_max: float
+    requests_per_second: float
     """The ceiling of the rate."""
     burst: float
-    """Requests that may start at once after a pause. More than `rate_max` is never made of it in the long run."""
+    """Requests that may start at once after a pause; in the long run no more than `requests_per_second` do."""
 
     @property
     def in_flight(self) -> int:
@@ -131,6 +131,6 @@ class Limiter(Protocol):
         """Return what the limiter of the next run starts from: only limits that were really found."""
 
 
-def burst_beneath(rate_max: float) -> float:
+def burst_beneath(requests_per_second: float) -> float:
     """Return how many requests may start at once after a pause."""
-    return max(1.0, min(BURST_MAX, BURST_S * rate_max))
+    return max(1.0, min(BURST_MAX, BURST_S * requests_per_second))

@@ -74,7 +74,7 @@ class Setback:
 class RetryPolicy:
     """Limits of waiting and trying."""
 
-    window_s: float = 900.0
+    retry_window_s: float = 900.0
     """How long an outage (no request succeeds) is waited out."""
     first_delay_s: float = 0.5
     delay_s_max: float = 8.0
@@ -97,7 +97,7 @@ class RetryPolicy:
         delay_s = after.retry_after_s
         if delay_s is None:
             delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
-        if after.outage_s + delay_s > self.window_s:
+        if after.outage_s + delay_s > self.retry_window_s:
             since = f"no request has succeeded for {after.outage_s:.0f} s"
             return GiveUp(f"{after.reason}; {since} (upload.retry_window_s)")
         if delay_s > after.time_left_s:

@@ -21,7 +21,7 @@ class TurnRefused(Exception):
 class Turnstile:
     """Lets attempts through one by one: evenly paced, not too many at once, silent while the server asks for it.
 
-    In any `t` seconds, no more than `limiter.rate_max * t + limiter.burst` start, whatever the limiter learns.
+    In any `t` seconds, no more than `limiter.requests_per_second * t + limiter.burst` start, whatever it learns.
     """
 
     def __init__(self, limiter: Limiter, breaker: Breaker, stop: Stop) -> None:
@@ -29,8 +29,8 @@ class Turnstile:
         self._stop = stop
         self._line = asyncio.Lock()  # first come, first served
         self._left = asyncio.Event()
-        # A bucket of `rate_max` would let twice the rate through in a first second.
-        self._ceiling = AsyncLimiter(limiter.burst, limiter.burst / limiter.rate_max)
+        # A bucket of `requests_per_second` would let twice the rate through in a first second.
+        self._ceiling = AsyncLimiter(limiter.burst, limiter.burst / limiter.requests_per_second)
         self.in_flight_peak = 0
         self.quiet_s = 0.0
         """Seconds that attempts were held back because the server asked for silence."""

@@ -1,6 +1,6 @@
 """Blocks of any size in, chunks of the right size out. Pure.
 
-A chunk closes at `records_max` records or before its lines would exceed `lines_bytes_max`, whichever comes first.
+A chunk closes at `batch_size` records or before its lines would exceed `lines_bytes_max`, whichever comes first.
 Records of one id are merged, later values winning, so the ids of a chunk are pairwise different. Where the chunks
 are cut depends on nothing but what the source yields and the two limits, which lets an interrupted run resume; and not
 on how the source cuts its blocks, unless so much of it is refused that `REFUSALS_MAX` matters.
@@ -27,15 +27,15 @@ class Chunker:
     """Cuts the blocks of one pass over a source into numbered chunks.
 
     Args:
-        records_max: how many records a chunk holds at the most.
+        batch_size: how many records a chunk holds at the most.
         lines_bytes_max: how many bytes its lines are at the most, with the newlines between them.
-        remembered: with how many chunks before it the ids of each chunk are compared at least.
+        concurrency: with how many chunks before it the ids of each chunk are compared at least.
     """
 
-    def __init__(self, *, records_max: int, lines_bytes_max: int, remembered: int = 8) -> None:
-        self._records_max = records_max
+    def __init__(self, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8) -> None:
+        self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
-        self._recent = RecentIds(remembered)
+        self._recent = RecentIds(concurrency)
         self._seq = 0
         self._open = _OpenChunk()
 
@@ -64,7 +64,7 @@ class Chunker:
 
     def _whole(self, block: Block) -> Chunk | None:
         """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
-        if self._open.lines or len(block.ids) != self._records_max or len(block.lines) > self._lines_bytes_max:
+        if self._open.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
         apart_from = self._recent.take(self._seq, block.ids)
         return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
@@ -75,7 +75,7 @@ class Chunker:
         lines = block.lines.split(b"\n") if ids else []
         start = 0
         while start < len(ids):
-            room = self._records_max - len(self._open.lines)
+            room = self._batch_size - len(self._open.lines)
             run = slice(start, start + room)
             run_spans = _take(spans, room)
             if self._open.can_extend(ids[run], lines[run], self._lines_bytes_max):
@@ -84,7 +84,7 @@ class Chunker:
                 for record_id, line, place in zip(ids[run], lines[run], places(run_spans), strict=True):
                     yield from self._add_record(record_id, line, place)
             start += room
-            if len(self._open.lines) == self._records_max:
+            if len(self._open.lines) == self._batch_size:
                 yield self._close_open()
 
     def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
@@ -94,7 +94,7 @@ class Chunker:
         if not self._open.merge(record_id, line, place, self._lines_bytes_max):
             yield self._close_open()
             self._open.merge(record_id, line, place, self._lines_bytes_max)
-        if len(self._open.lines) == self._records_max:
+        if len(self._open.lines) == self._batch_size:
             yield self._close_open()
 
     def _close_open(self) -> Chunk:

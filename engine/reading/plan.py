@@ -15,12 +15,12 @@ from engine.values import Chunk
 class Cutting:
     """Where chunks are cut: after so many records or bytes of lines; `limit` of all records are taken, the first ones.
 
-    The ids of each chunk are compared with those of `remembered` chunks before it at least.
+    The ids of each chunk are compared with those of `concurrency` chunks before it at least.
     """
 
-    records_max: int
+    batch_size: int
     lines_bytes_max: int
-    remembered: int = 8
+    concurrency: int = 8
     limit: int | None = None
 
     def cut(self, source: Source) -> Iterator[Chunk]:
@@ -30,7 +30,7 @@ class Cutting:
             EngineError: what reading the source raises.
         """
         chunker = Chunker(
-            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
+            batch_size=self.batch_size, lines_bytes_max=self.lines_bytes_max, concurrency=self.concurrency
         )
         return chunker.cut(first_records(source.blocks(), self.limit))
 
@@ -50,4 +50,4 @@ class Reading:
         Raises:
             EngineError: as `open_source` does.
         """
-        return open_source(self.spec, block_records=self.cutting.records_max, record_bytes_max=self.record_bytes_max)
+        return open_source(self.spec, batch_size=self.cutting.batch_size, record_bytes_max=self.record_bytes_max)

@@ -132,8 +132,8 @@ def prepare(
     upload, clock = settings.upload, WorkClock(run.worked_s)
     deadline = Deadline(upload.deadline, clock.now)
     traffic = Traffic(
-        limiter=Pacer(rate_max=upload.requests_per_second, in_flight_max=upload.concurrency, learned=learned),
-        policy=RetryPolicy(window_s=upload.retry_window_s),
+        limiter=Pacer(requests_per_second=upload.requests_per_second, concurrency=upload.concurrency, learned=learned),
+        policy=RetryPolicy(retry_window_s=upload.retry_window_s),
         stop=stop,
         time_left_s=deadline.left_s,
         requests=run.requests,

@@ -40,7 +40,7 @@ def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = No
         timeout_s=table.timeout_s,
         ca_file=str(table.ca_file) if table.ca_file else None,
         proxy=table.proxy,
-        connections=settings.upload.concurrency,
+        concurrency=settings.upload.concurrency,
     )
 
 

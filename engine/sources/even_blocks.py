@@ -35,8 +35,8 @@ class Rows(Protocol):
         """Return the lines of some records, at least one, joined by newlines."""
 
 
-def even_blocks(rows: Iterable[tuple[Rows, int]], block_records: int) -> Iterator[Block]:
-    """Yield blocks of exactly `block_records` records, the last one smaller, of rows that come in any number.
+def even_blocks(rows: Iterable[tuple[Rows, int]], batch_size: int) -> Iterator[Block]:
+    """Yield blocks of exactly `batch_size` records, the last one smaller, of rows that come in any number.
 
     Blocks that would become too large are smaller, too. Beside some rows stands how many bytes of the file, as stored,
     had been read for all rows up to them.
@@ -44,7 +44,7 @@ def even_blocks(rows: Iterable[tuple[Rows, int]], block_records: int) -> Iterato
     Raises:
         SourceUntrusted: what `rows` raises, after everything before was yielded.
     """
-    cutter = _BlockCutter(block_records)
+    cutter = _BlockCutter(batch_size)
     source_bytes = 0
     try:
         for some, read_bytes in rows:
@@ -59,8 +59,8 @@ def even_blocks(rows: Iterable[tuple[Rows, int]], block_records: int) -> Iterato
 class _BlockCutter:
     """The block being filled, and when to close it."""
 
-    def __init__(self, block_records: int) -> None:
-        self._block_records = block_records
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
         self._open = _OpenBlock()
 
     def add(self, rows: Rows, source_bytes: int) -> Iterator[Block]:
@@ -69,14 +69,14 @@ class _BlockCutter:
         self._open.refusals += rows.refusals
         start, spans = 0, rows.spans
         while start < len(rows.ids):
-            stop = min(start + self._block_records - len(self._open.ids), len(rows.ids))
+            stop = min(start + self._batch_size - len(self._open.ids), len(rows.ids))
             text = rows.text(start, stop)
             if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.ids:
                 yield self._close(before=spans[0])
             taken, spans = cut_spans(spans, stop - start)
             self._open.extend(rows.ids[start:stop], text, taken)
             start = stop
-            if len(self._open.ids) == self._block_records:
+            if len(self._open.ids) == self._batch_size:
                 yield self._close(before=spans[0] if spans else None)
         if len(self._open.refusals) >= REFUSALS_MAX:
             yield self._close()

@@ -26,7 +26,7 @@ from engine.values import Block
 def open_source(
     spec: SourceSpec,
     *,
-    block_records: int = 10_000,
+    batch_size: int = 10_000,
     record_bytes_max: int = 8_000_000,
     stdin: StoredStream | None = None,
 ) -> Source:
@@ -34,7 +34,7 @@ def open_source(
 
     Args:
         spec: What to read and how to map it.
-        block_records: How many records a block has in the regular case, and at most.
+        batch_size: How many records a block has in the regular case, and at most.
         record_bytes_max: A record whose line is longer, in bytes, is refused.
         stdin: What `-` reads, the process's standard input by default.
 
@@ -43,18 +43,18 @@ def open_source(
         SourceMissing: a path or a glob leads to no file.
         SourceUntrusted: a file can't be read, or its content is not what its name says.
     """
-    return FilesSource(spec, find_files(spec, stdin), block_records, record_bytes_max)
+    return FilesSource(spec, find_files(spec, stdin), batch_size, record_bytes_max)
 
 
 class FilesSource:
     """The source made of some input files."""
 
-    def __init__(self, spec: SourceSpec, files: Sequence[InputFile], block_records: int, record_bytes_max: int) -> None:
+    def __init__(self, spec: SourceSpec, files: Sequence[InputFile], batch_size: int, record_bytes_max: int) -> None:
         self.label = _label(spec, files)
         self.paths = tuple(file.path for file in files)
         self._spec = spec
         self._files = files
-        self._block_records = block_records
+        self._batch_size = batch_size
         self._record_bytes_max = record_bytes_max
 
     def size(self) -> int | None:
@@ -71,7 +71,7 @@ class FilesSource:
         for file in self._files:
             reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
             with closing(reader.read_rows(file, self._spec, self._record_bytes_max)) as rows:
-                yield from even_blocks(rows, self._block_records)
+                yield from even_blocks(rows, self._batch_size)
 
 
 class FormatReader(Protocol):

@@ -22,9 +22,9 @@ class PairsSource:
     label = LABEL
     paths: tuple[str, ...] = ()
 
-    def __init__(self, pairs: Iterable[Any] | AsyncIterable[Any], block_records: int) -> None:
+    def __init__(self, pairs: Iterable[Any] | AsyncIterable[Any], batch_size: int) -> None:
         self._pairs = pairs
-        self._block_records = block_records
+        self._batch_size = batch_size
         self._loop = asyncio.get_running_loop()
 
     def size(self) -> None:
@@ -38,7 +38,7 @@ class PairsSource:
         """Yield the pairs as records; runs in a thread."""
         row = 0
         pairs = iter(self._pairs) if isinstance(self._pairs, Iterable) else _in_loop(self._pairs, self._loop)
-        while taken := list(islice(pairs, self._block_records)):
+        while taken := list(islice(pairs, self._batch_size)):
             yield _block(taken, row + 1)
             row += len(taken)
 

@@ -24,7 +24,9 @@ from tests.simulation.virtual_time import VirtualLoop, run
 class New(Protocol):
     """How every limiter is made."""
 
-    def __call__(self, *, rate_max: float, in_flight_max: int, learned: Mapping[str, Any] | None = None) -> Limiter: ...
+    def __call__(
+        self, *, requests_per_second: float, concurrency: int, learned: Mapping[str, Any] | None = None
+    ) -> Limiter: ...
 
 
 LIMITERS: list[New] = [Pacer, Aimd]
@@ -47,29 +49,33 @@ signals = st.builds(
 
 @each
 @settings(max_examples=100, print_blob=True)
-@given(told=st.lists(signals, max_size=120), in_flight_max=st.integers(1, 50), rate_max=st.floats(0.1, 100))
+@given(told=st.lists(signals, max_size=120), concurrency=st.integers(1, 50), requests_per_second=st.floats(0.1, 100))
 def test_whatever_happens_the_limits_stay_beneath_the_ceilings(
-    new: New, told: list[Signal], in_flight_max: int, rate_max: float
+    new: New, told: list[Signal], concurrency: int, requests_per_second: float
 ) -> None:
-    limiter = new(rate_max=rate_max, in_flight_max=in_flight_max)
-    assert 1 <= limiter.burst <= max(1, rate_max)
+    limiter = new(requests_per_second=requests_per_second, concurrency=concurrency)
+    assert 1 <= limiter.burst <= max(1, requests_per_second)
     passed_s = 0.0
     for signal in told:
         passed_s += 0.3
         now = signal.finished_at + passed_s
         limiter.learn(Signal(**{**{name: getattr(signal, name) for name in Signal.__slots__}, "finished_at": now}))
-        assert limiter.rate_max == rate_max
-        assert 0 < limiter.rate(now) <= rate_max
+        assert limiter.requests_per_second == requests_per_second
+        assert 0 < limiter.rate(now) <= requests_per_second
         assert 0 < limiter.interval_s(now) <= 1.001 / limiter.rate(now)
-        assert 1 <= limiter.in_flight <= in_flight_max
+        assert 1 <= limiter.in_flight <= concurrency
         assert len(limiter.moves) <= MOVES_MAX
-    new(rate_max=rate_max, in_flight_max=in_flight_max, learned=json.loads(json.dumps(limiter.to_json())))
+    new(
+        requests_per_second=requests_per_second,
+        concurrency=concurrency,
+        learned=json.loads(json.dumps(limiter.to_json())),
+    )
 
 
 @each
 @pytest.mark.parametrize("trouble", ["throttled", "failed"])
 def test_retry_after_silences_everybody_and_a_shorter_one_does_not_end_it(new: New, trouble: str) -> None:
-    limiter = new(rate_max=10, in_flight_max=8)
+    limiter = new(requests_per_second=10, concurrency=8)
     limiter.learn(Signal(99.9, 100.0, 1, retry_after_s=30.0, **{trouble: True}))  # type: ignore[arg-type]  # by name
     assert limiter.quiet_until == 130.0
     limiter.learn(Signal(99.9, 101.0, 1, throttled=True, retry_after_s=2.0))
@@ -80,7 +86,7 @@ def test_retry_after_silences_everybody_and_a_shorter_one_does_not_end_it(new: N
 
 @each
 def test_a_quota_is_spread_over_its_time_and_an_empty_one_silences(new: New) -> None:
-    limiter = new(rate_max=10, in_flight_max=8)
+    limiter = new(requests_per_second=10, concurrency=8)
     limiter.learn(Signal(99.9, 100.0, 1, quota=Quota(remaining=20, reset_s=10.0)))
     assert limiter.rate(101.0) == 2.0
     assert limiter.interval_s(101.0) == 0.5
@@ -91,7 +97,7 @@ def test_a_quota_is_spread_over_its_time_and_an_empty_one_silences(new: New) -> 
 
 @each
 def test_refusals_of_one_round_trip_cut_once(new: New) -> None:
-    limiter = new(rate_max=100, in_flight_max=64)
+    limiter = new(requests_per_second=100, concurrency=64)
     for number in range(50):
         limiter.learn(Signal(number / 10, number / 10 + 0.1, 1, 8))
     before = limiter.rate(5.0)
@@ -108,7 +114,7 @@ def test_refusals_of_one_round_trip_cut_once(new: New) -> None:
 
 @each
 def test_without_a_refusal_the_rate_grows_to_its_ceiling(new: New) -> None:
-    limiter = new(rate_max=20, in_flight_max=8)
+    limiter = new(requests_per_second=20, concurrency=8)
     rates = []
     for number in range(400):
         limiter.learn(Signal(number / 20, number / 20 + 0.1, 1))
@@ -120,30 +126,33 @@ def test_without_a_refusal_the_rate_grows_to_its_ceiling(new: New) -> None:
 
 @each
 def test_an_unknown_limit_is_found_and_mostly_used(new: New) -> None:
-    limiter = new(rate_max=1000, in_flight_max=200)
+    limiter = new(requests_per_second=1000, concurrency=200)
     played = Model(Server(Bucket(20, 20)), limiter, 800).play()
     assert played.warm_rate(200) >= 0.8 * 20
     assert played.refused_share < 0.1
     found = limiter.found.rate
     assert found is not None
     assert 0.5 * 20 < found < 1.5 * 20
-    next_night = new(rate_max=1000, in_flight_max=200, learned=json.loads(json.dumps(limiter.to_json())))
+    next_night = new(requests_per_second=1000, concurrency=200, learned=json.loads(json.dumps(limiter.to_json())))
     assert 0.5 * found <= next_night.rate(0.0) <= found
 
 
 @each
 def test_what_one_learned_is_a_start_for_the_other(new: New) -> None:
     for former in LIMITERS:
-        learned = former(rate_max=100, in_flight_max=50, learned={"rate": 40.0, "in_flight": None}).to_json()
+        learned = former(requests_per_second=100, concurrency=50, learned={"rate": 40.0, "in_flight": None}).to_json()
         assert learned == {"rate": 40.0, "in_flight": None}
-        assert 20 <= new(rate_max=100, in_flight_max=50, learned=learned).rate(0.0) <= 40
-    assert new(rate_max=10, in_flight_max=8, learned={"rate": 40.0, "in_flight": 12}).rate(0.0) == 10
-    assert new(rate_max=10, in_flight_max=8, learned={}).to_json() == new(rate_max=10, in_flight_max=8).to_json()
+        assert 20 <= new(requests_per_second=100, concurrency=50, learned=learned).rate(0.0) <= 40
+    assert new(requests_per_second=10, concurrency=8, learned={"rate": 40.0, "in_flight": 12}).rate(0.0) == 10
+    assert (
+        new(requests_per_second=10, concurrency=8, learned={}).to_json()
+        == new(requests_per_second=10, concurrency=8).to_json()
+    )
 
 
 @each
 def test_every_cut_is_told_as_a_move(new: New) -> None:
-    limiter = new(rate_max=1000, in_flight_max=200)
+    limiter = new(requests_per_second=1000, concurrency=200)
     Model(Server(Bucket(20, 5)), limiter, 400).play()
     cuts = [move for move in limiter.moves if move.limit is Limit.RATE and move.after < move.before]
     assert cuts
@@ -152,7 +161,7 @@ def test_every_cut_is_told_as_a_move(new: New) -> None:
 
 @each
 def test_the_turnstile_keeps_its_promise_with_it(new: New) -> None:
-    limiter, stop, loop = new(rate_max=4.0, in_flight_max=8), Stop(), VirtualLoop()
+    limiter, stop, loop = new(requests_per_second=4.0, concurrency=8), Stop(), VirtualLoop()
     passed_at: list[float] = []
 
     async def work() -> None:
@@ -165,4 +174,4 @@ def test_the_turnstile_keeps_its_promise_with_it(new: New) -> None:
     run(work(), loop)
     for number, start in enumerate(passed_at):
         for later, end in enumerate(passed_at[number:], 1):
-            assert later <= limiter.rate_max * (end - start) + limiter.burst + 0.01
+            assert later <= limiter.requests_per_second * (end - start) + limiter.burst + 0.01

@@ -13,7 +13,7 @@ from engine.pacing.turns import At, Go, Pace, Turns, WhenOneLeaves
 
 def turns(*, rate: float = 8.0, in_flight: int = 2) -> tuple[Turns, Aimd, Breaker]:
     """A limiter that learns nothing unless it is told, so that every decision can be foretold."""
-    limiter, breaker = Aimd(rate_max=rate, in_flight_max=in_flight), Breaker()
+    limiter, breaker = Aimd(requests_per_second=rate, concurrency=in_flight), Breaker()
     return Turns(limiter, breaker), limiter, breaker
 
 

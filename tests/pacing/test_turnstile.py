@@ -22,7 +22,7 @@ class Limits(Pacer):
     quiet_until = 0.0
 
     def __init__(self, rate: float, in_flight: int) -> None:
-        super().__init__(rate_max=rate, in_flight_max=in_flight)
+        super().__init__(requests_per_second=rate, concurrency=in_flight)
         self.burst = 1.0
         self.now_rate = rate
         self.now_in_flight = in_flight
@@ -86,18 +86,18 @@ def test_no_window_holds_more_than_its_share(rate: float) -> None:
         assert within <= 11
 
 
-@pytest.mark.parametrize("rate_max", [0.5, 4.0, 10.0, 100.0])
-def test_haste_is_bounded_by_the_burst_whatever_the_pacer_wants(rate_max: float) -> None:
-    """The promise of the turnstile: in any `t` seconds, at most `rate_max * t` requests and one burst start."""
-    crowd = Crowd(rate=rate_max)
-    crowd.limits.burst = Pacer(rate_max=rate_max, in_flight_max=8).burst
-    crowd.limits.now_rate = 20 * rate_max
+@pytest.mark.parametrize("requests_per_second", [0.5, 4.0, 10.0, 100.0])
+def test_haste_is_bounded_by_the_burst_whatever_the_pacer_wants(requests_per_second: float) -> None:
+    """The promise of the turnstile: in `t` seconds, at most `requests_per_second * t` requests and a burst start."""
+    crowd = Crowd(rate=requests_per_second)
+    crowd.limits.burst = Pacer(requests_per_second=requests_per_second, concurrency=8).burst
+    crowd.limits.now_rate = 20 * requests_per_second
     passed_at = crowd.go(60)
     for number, start in enumerate(passed_at):
         for later, end in enumerate(passed_at[number:], 1):
-            assert later <= rate_max * (end - start) + crowd.limits.burst + 0.01
-    assert crowd.limits.burst <= max(1.0, min(6.0, 0.6 * rate_max))
-    assert passed_at[-1] == pytest.approx((60 - crowd.limits.burst) / rate_max, rel=0.02)  # and no slower
+            assert later <= requests_per_second * (end - start) + crowd.limits.burst + 0.01
+    assert crowd.limits.burst <= max(1.0, min(6.0, 0.6 * requests_per_second))
+    assert passed_at[-1] == pytest.approx((60 - crowd.limits.burst) / requests_per_second, rel=0.02)  # and no slower
 
 
 def test_a_rate_that_keeps_moving_lets_no_extra_request_through() -> None:

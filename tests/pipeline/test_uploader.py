@@ -99,7 +99,9 @@ def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> 
 
 
 def test_an_outage_is_waited_out_and_no_longer_than_allowed() -> None:
-    done = Upload(FakeBulkApi(behaviour=lambda _: NoReply("refused")), chunk_of(*IDS), policy=RetryPolicy(window_s=60))
+    done = Upload(
+        FakeBulkApi(behaviour=lambda _: NoReply("refused")), chunk_of(*IDS), policy=RetryPolicy(retry_window_s=60)
+    )
     assert done.results == []
     assert isinstance(done.error, Interrupted)
     assert 40 < done.took_s <= 60.1

@@ -70,8 +70,8 @@ def _spans(records: Sequence[Record]) -> list[Span]:
     return spans
 
 
-def cut(blocks: Iterable[Block], *, records_max: int = 5, bytes_max: int = 10_000) -> list[Chunk]:
-    return list(Chunker(records_max=records_max, lines_bytes_max=bytes_max).cut(blocks))
+def cut(blocks: Iterable[Block], *, batch_size: int = 5, bytes_max: int = 10_000) -> list[Chunk]:
+    return list(Chunker(batch_size=batch_size, lines_bytes_max=bytes_max).cut(blocks))
 
 
 def blocks_at(records: Sequence[Record], cuts: Iterable[int]) -> list[Block]:
@@ -95,7 +95,7 @@ Cuts = st.lists(st.integers(0, 40), max_size=6)
 def test_every_record_is_in_exactly_one_chunk_merged_in_order(
     records: list[Record], limits: tuple[int, int], cuts: list[int]
 ) -> None:
-    chunks = cut(blocks_at(records, cuts), records_max=limits[0], bytes_max=limits[1])
+    chunks = cut(blocks_at(records, cuts), batch_size=limits[0], bytes_max=limits[1])
     rest = list(records)
     for chunk in chunks:  # a chunk holds the next records of the source, those of one id merged
         too_large = [refusal.place for refusal in chunk.refusals]
@@ -115,15 +115,15 @@ def test_every_record_is_in_exactly_one_chunk_merged_in_order(
 def test_both_limits_hold_and_no_chunk_closes_before_its_time(
     records: list[Record], limits: tuple[int, int], cuts: list[int]
 ) -> None:
-    records_max, bytes_max = limits
+    batch_size, bytes_max = limits
     records = [record for record in records if len(record.line) <= bytes_max]
-    chunks = cut(blocks_at(records, cuts), records_max=records_max, bytes_max=bytes_max)
+    chunks = cut(blocks_at(records, cuts), batch_size=batch_size, bytes_max=bytes_max)
     for chunk in chunks:
-        assert len(chunk.ids) == len(set(chunk.ids)) <= records_max
+        assert len(chunk.ids) == len(set(chunk.ids)) <= batch_size
         assert len(chunk.lines) <= bytes_max
     starts = list(accumulate(chunk.read for chunk in chunks))
     for chunk, start in zip(chunks[:-1], starts, strict=False):
-        if len(chunk.ids) < records_max:
+        if len(chunk.ids) < batch_size:
             following = records[start]  # it did not fit, or the chunk would have gone on
             held = dict(zip(chunk.ids, chunk.lines.split(b"\n"), strict=True)).get(following.id)
             growth = len(merge_lines(held, following.line)) - len(held) if held else len(following.line) + 1
@@ -136,7 +136,7 @@ def test_chunks_do_not_depend_on_the_blocks(records: list[Record], limits: tuple
     one, many = (
         [
             (chunk.ids, chunk.lines, list(places(chunk.spans)), chunk.superseded)
-            for chunk in cut(blocks, records_max=limits[0], bytes_max=limits[1])
+            for chunk in cut(blocks, batch_size=limits[0], bytes_max=limits[1])
         ]
         for blocks in (blocks_at(records, []), blocks_at(records, cuts))
     )
@@ -169,7 +169,7 @@ def test_merging_alters_no_value_that_python_could_not_hold() -> None:
 def test_a_full_block_passes_uncut() -> None:
     records = [Record(str(number), {"n": number}, Place("f", number + 1)) for number in range(5)]
     block = block_of(records)
-    [chunk] = cut([block], records_max=5)
+    [chunk] = cut([block], batch_size=5)
     assert chunk.lines is block.lines
     assert chunk.ids == block.ids
 
@@ -189,7 +189,7 @@ def test_refusals_are_kept_in_order_even_without_any_record() -> None:
 
 @pytest.mark.parametrize(("count", "characters"), [(REFUSALS_MAX, 1), (20, 600)], ids=["many", "large"])
 def test_refusals_cannot_fill_the_memory(count: int, characters: int) -> None:
-    chunker = Chunker(records_max=5, lines_bytes_max=10_000)
+    chunker = Chunker(batch_size=5, lines_bytes_max=10_000)
     closed = [chunk for row in range(count) for chunk in chunker.add(block_of([], [refusal(row, "?" * characters)]))]
     assert closed
     assert all(len(chunk.refusals) <= REFUSALS_MAX for chunk in closed)
@@ -207,7 +207,7 @@ def test_a_record_too_large_alone_is_refused_with_its_data_and_place() -> None:
 
 def test_the_place_of_a_merged_record_is_where_its_latest_values_stand() -> None:
     records = [Record(id_, {"n": row}, Place("f", row)) for row, id_ in enumerate("abcab", 1)]
-    [chunk] = cut([block_of(records)], records_max=10)
+    [chunk] = cut([block_of(records)], batch_size=10)
     assert chunk.ids == ["a", "b", "c"]
     assert [place_of(chunk.spans, index).row for index in range(3)] == [4, 5, 3]
 
@@ -229,5 +229,5 @@ def test_scattered_rows_take_no_quadratic_time() -> None:
 
     block = block_of(records)
     block.spans = [CountingSpan(span.path, span.first_row, span.count) for span in block.spans]
-    assert cut([block], records_max=1_000, bytes_max=10_000_000)
+    assert cut([block], batch_size=1_000, bytes_max=10_000_000)
     assert looked_at < 20 * len(records)

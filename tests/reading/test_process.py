@@ -25,7 +25,7 @@ from engine.sources.spec import SourceSpec
 from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
 from engine.values.records import Chunk
 
-CUTTING = Cutting(records_max=100, lines_bytes_max=200_000)
+CUTTING = Cutting(batch_size=100, lines_bytes_max=200_000)
 
 
 def reading(path: Path, cutting: Cutting = CUTTING, **spec: object) -> Reading:
@@ -90,7 +90,7 @@ def test_the_first_records_are_enough(ndjson: Path) -> None:
 
 def test_a_reader_that_is_done_first_has_said_all(csv: Path) -> None:
     """It goes as soon as its last chunks stand in the memory, and cannot hear any more that they were taken."""
-    plan = reading(csv, replace(CUTTING, limit=Slots.AHEAD_MIN * CUTTING.records_max), id="loan_id")
+    plan = reading(csv, replace(CUTTING, limit=Slots.AHEAD_MIN * CUTTING.batch_size), id="loan_id")
     reader = ReaderProcess(plan)
     chunks = reader.chunks()
     taken = [next(chunks)]

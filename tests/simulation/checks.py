@@ -151,7 +151,7 @@ def _records(chunk: Chunk) -> list[tuple[str, Data]]:
 def _chunks_sent(world: World, process: int) -> set[int]:
     """Return the chunks of which anything was sent by a process."""
     chunk_of = {}
-    chunker = Chunker(records_max=world.records_max, lines_bytes_max=world.lines_bytes_max)
+    chunker = Chunker(batch_size=world.batch_size, lines_bytes_max=world.lines_bytes_max)
     for chunk in chunker.cut(world.portfolio.read()):
         for _, data in _records(chunk):
             chunk_of[cast(int, data[VERSION])] = chunk.seq

@@ -61,10 +61,10 @@ class World:
     portfolio: Portfolio
     server: FakeServer
     disk: Disk
-    records_max: int
+    batch_size: int
     lines_bytes_max: int
     workers: int
-    remembered: int
+    compared: int
     violations: list[str] = field(default_factory=list)
 
     @classmethod
@@ -76,17 +76,15 @@ class World:
             portfolio=Portfolio.make(rng),
             server=FakeServer(rng, Character.make(rng)),
             disk=Disk(),
-            records_max=rng.randint(3, 8),
+            batch_size=rng.randint(3, 8),
             lines_bytes_max=rng.choice((100, 250, 10_000)),
             workers=rng.randint(1, 5),
-            remembered=rng.randint(1, 5),
+            compared=rng.randint(1, 5),
         )
 
     def chunks(self) -> Iterable[Chunk]:
         """Read the source and cut it, as every process does."""
-        chunker = Chunker(
-            records_max=self.records_max, lines_bytes_max=self.lines_bytes_max, remembered=self.remembered
-        )
+        chunker = Chunker(batch_size=self.batch_size, lines_bytes_max=self.lines_bytes_max, concurrency=self.compared)
         return chunker.cut(self.portfolio.read())
 
 
@@ -190,8 +188,8 @@ class Process:
 
     def _traffic(self, stop: Stop, requests: RequestCounts) -> Traffic:
         rng = self._world.rng
-        limiter = Pacer(rate_max=rng.choice((5.0, 100.0)), in_flight_max=self._world.workers)
-        policy = RetryPolicy(window_s=rng.choice((20.0, 900.0)), dice=rng)
+        limiter = Pacer(requests_per_second=rng.choice((5.0, 100.0)), concurrency=self._world.workers)
+        policy = RetryPolicy(retry_window_s=rng.choice((20.0, 900.0)), dice=rng)
         return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:

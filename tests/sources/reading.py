@@ -36,7 +36,7 @@ def read(
     content: bytes,
     *,
     id: str | None = None,
-    block_records: int = 10_000,
+    batch_size: int = 10_000,
     record_bytes_max: int = RECORD_BYTES_MAX,
     **mapping: Any,
 ) -> Reading:
@@ -44,12 +44,12 @@ def read(
     path = folder / "source.ndjson"
     path.write_bytes(content)
     source = open_source(
-        SourceSpec((str(path),), id=id, **mapping), block_records=block_records, record_bytes_max=record_bytes_max
+        SourceSpec((str(path),), id=id, **mapping), batch_size=batch_size, record_bytes_max=record_bytes_max
     )
     found = Reading([], [], [], [], [])
     for block in source.blocks():
         lines = block.lines.split(b"\n") if block.ids else []
-        assert len(lines) == len(block.ids) == sum(span.count for span in block.spans) <= block_records
+        assert len(lines) == len(block.ids) == sum(span.count for span in block.spans) <= batch_size
         assert block.ids or block.refusals
         for id_, line in zip(block.ids, lines, strict=True):
             assert line == line.strip()

@@ -39,19 +39,19 @@ def read_file(
     path: Path,
     *,
     id: str | None = "id",
-    block_records: int = 10_000,
+    batch_size: int = 10_000,
     record_bytes_max: int = RECORD_BYTES_MAX,
     **mapping: Any,
 ) -> TableReading:
     """Read a file. If it is damaged, say so beside what was read before."""
     source = open_source(
-        SourceSpec((str(path),), id=id, **mapping), block_records=block_records, record_bytes_max=record_bytes_max
+        SourceSpec((str(path),), id=id, **mapping), batch_size=batch_size, record_bytes_max=record_bytes_max
     )
     found = TableReading()
     try:
         for block in source.blocks():
             lines = block.lines.split(b"\n") if block.ids else []
-            assert len(lines) == len(block.ids) == sum(span.count for span in block.spans) <= block_records
+            assert len(lines) == len(block.ids) == sum(span.count for span in block.spans) <= batch_size
             for id_, line in zip(block.ids, lines, strict=True):
                 record = json.loads(line.decode())  # strict: no control characters, valid UTF-8
                 assert list(record) == ["id", "data"]

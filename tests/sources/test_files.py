@@ -189,7 +189,7 @@ class TestFormats:
         packed = compress(whole)
         (exports / name).write_bytes(packed[: len(packed) // 2])
         found: list[str] = []
-        blocks = open_source(SourceSpec(("exports/a.ndjson", f"exports/{name}")), block_records=100).blocks()
+        blocks = open_source(SourceSpec(("exports/a.ndjson", f"exports/{name}")), batch_size=100).blocks()
         with pytest.raises(SourceUntrusted, match="is damaged: it ends in the middle"):
             found.extend(id_ for block in blocks for id_ in block.ids)
         assert found[0] == "a"

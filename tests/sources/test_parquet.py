@@ -157,7 +157,7 @@ def test_columns_not_sent_are_not_read(tmp_path: Path) -> None:
 
 def test_blocks_have_exactly_the_size_asked_for_across_row_groups(tmp_path: Path) -> None:
     table = pa.table({"id": pa.array(range(25_000)), "v": pa.array(range(25_000))})
-    found = read_table(tmp_path, table, row_group_size=3_333, block_records=1_000)
+    found = read_table(tmp_path, table, row_group_size=3_333, batch_size=1_000)
     assert found.block_sizes == [1_000] * 25
     assert found.ids == [str(i) for i in range(25_000)]
     assert found.source_bytes == (tmp_path / "source.parquet").stat().st_size

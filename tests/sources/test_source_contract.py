@@ -76,7 +76,7 @@ def parquet(rows: Sequence[Row]) -> bytes:
 def file(name: str, content: Callable[[Sequence[Row]], bytes], *, id: str | None = "id") -> Kind:
     def make(folder: Path, rows: Sequence[Row]) -> Source:
         (folder / name).write_bytes(content(rows))
-        return open_source(SourceSpec((str(folder / name),), id=id, nulls="send"), block_records=BLOCK_RECORDS)
+        return open_source(SourceSpec((str(folder / name),), id=id, nulls="send"), batch_size=BLOCK_RECORDS)
 
     return Kind(make)
 
@@ -85,12 +85,12 @@ def some_files(folder: Path, rows: Sequence[Row]) -> Source:
     for number in range(3):
         part = rows[number * len(rows) // 3 : (number + 1) * len(rows) // 3]
         (folder / f"part-{number}.csv.gz").write_bytes(gzip.compress(delimited(",")(part)))
-    return open_source(SourceSpec((str(folder / "part-*"),), id="id", nulls="send"), block_records=BLOCK_RECORDS)
+    return open_source(SourceSpec((str(folder / "part-*"),), id="id", nulls="send"), batch_size=BLOCK_RECORDS)
 
 
 def standard_input(_: Path, rows: Sequence[Row]) -> Source:
     spec = SourceSpec(("-",), format="ndjson")
-    return open_source(spec, block_records=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows))))
+    return open_source(spec, batch_size=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows))))
 
 
 def as_pairs(rows: Sequence[Row]) -> Iterator[tuple[str | None, Row]]:

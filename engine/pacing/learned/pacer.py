@@ -35,19 +35,19 @@ class Pacer:
     def __init__(
         self,
         *,
-        rate_max: float,
-        in_flight_max: int,
+        requests_per_second: float,
+        concurrency: int,
         learned: Mapping[str, Any] | None = None,
         tuning: Tuning = USUAL,
     ) -> None:
         found = Found.of(learned)
-        start = tuning.rate_at_start * (tuning.faster_start if in_flight_max <= tuning.few_in_flight else 1)
+        start = tuning.rate_at_start * (tuning.faster_start if concurrency <= tuning.few_in_flight else 1)
         start = tuning.share_of_learned * found.rate if found.rate else start
-        self.rate_max = rate_max
-        self.burst = burst_beneath(rate_max)
+        self.requests_per_second = requests_per_second
+        self.burst = burst_beneath(requests_per_second)
         self.moves: deque[Move] = deque(maxlen=MOVES_MAX)
-        self._rate = RateLimit(rate_max, start, found.rate or None, tuning)
-        self._in_flight = InFlightLimit(in_flight_max, found.in_flight, tuning)
+        self._rate = RateLimit(requests_per_second, start, found.rate or None, tuning)
+        self._in_flight = InFlightLimit(concurrency, found.in_flight, tuning)
         self._authority = Authority()
 
     @property
@@ -67,7 +67,7 @@ class Pacer:
 
     def rate(self, now: float) -> float:
         """Requests that may start per second, now."""
-        return min(self._wanted(now), self.rate_max)
+        return min(self._wanted(now), self.requests_per_second)
 
     def interval_s(self, now: float) -> float:
         """Seconds from the start of one request to that of the next, now."""

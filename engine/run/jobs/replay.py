@@ -67,7 +67,7 @@ class RejectFile:
 
     path: Path
     undelivered: Undelivered
-    block_records: int
+    batch_size: int
     display: ProgressDisplay
     outdated: int = 0
     invalid: int = 0
@@ -113,7 +113,7 @@ class RejectFile:
                 ids.append(reject.id)
                 lines.append(msgspec.json.encode(_Record(reject.id, reject.data)))
                 spans.append(Span(str(self.path), row, 1))
-            if len(ids) == self.block_records:
+            if len(ids) == self.batch_size:
                 yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
                 ids, lines, spans, source_bytes = [], [], [], 0
         yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)

@@ -211,7 +211,7 @@ class Fixed(Pacer):
 
 def fixed(server: Server, seed: int) -> float:
     """Seconds that 200 requests take with both limits set once and for all."""
-    return Model(server, Fixed(rate_max=10, in_flight_max=8), 200, seed=seed).play().took_s
+    return Model(server, Fixed(requests_per_second=10, concurrency=8), 200, seed=seed).play().took_s
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def fixed(server: Server, seed: int) -> float:
 def test_known_limits_cost_nothing(server: Callable[[], Server]) -> None:
     """A and B of the targets, ceilings configured to the truth: learning must not take anything away."""
     for seed in range(8):
-        run = play(server(), 200, seed=seed, rate_max=10, in_flight_max=8)
+        run = play(server(), 200, seed=seed, requests_per_second=10, concurrency=8)
         assert run.took_s <= 1.03 * fixed(server(), seed)
         assert run.refused_share < 0.005
 
@@ -263,10 +263,10 @@ class Unlearning(Pacer):
     quiet_until = 0.0
 
     def rate(self, now: float) -> float:
-        return self.rate_max
+        return self.requests_per_second
 
     def interval_s(self, now: float) -> float:
-        return 1 / self.rate_max
+        return 1 / self.requests_per_second
 
     @property
     def in_flight(self) -> int:
@@ -286,16 +286,18 @@ NOISY = [
 
 @pytest.mark.parametrize("retry_after_s", [None, 1.0])
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.05])
-@pytest.mark.parametrize(("server", "rate_max", "in_flight_max"), NOISY, ids=["10/s", "20/s", "capacity"])
+@pytest.mark.parametrize(("server", "requests_per_second", "concurrency"), NOISY, ids=["10/s", "20/s", "capacity"])
 def test_random_refusals_are_not_taken_for_a_limit(
-    server: Server, rate_max: float, in_flight_max: int, share: float, retry_after_s: float | None
+    server: Server, requests_per_second: float, concurrency: int, share: float, retry_after_s: float | None
 ) -> None:
     """After a thousand requests: nine tenths of what is possible; a `Retry-After` is obeyed, at its cost."""
     noisy = replace(server, share_429=share, retry_after_s=retry_after_s)
     shares, over_all = [], []
     for seed in range(5):
-        run = play(noisy, 1500, seed=seed, rate_max=rate_max, in_flight_max=in_flight_max)
-        best = Model(noisy, Unlearning(rate_max=rate_max, in_flight_max=in_flight_max), 1500, seed=seed).play()
+        run = play(noisy, 1500, seed=seed, requests_per_second=requests_per_second, concurrency=concurrency)
+        best = Model(
+            noisy, Unlearning(requests_per_second=requests_per_second, concurrency=concurrency), 1500, seed=seed
+        ).play()
         shares.append(run.warm_rate(1000) / best.warm_rate(1000))
         over_all.append(best.took_s / run.took_s)
     print(f"seeds 0 to 4: at the end {sorted(shares)}, over all {sorted(over_all)}")
@@ -305,7 +307,7 @@ def test_random_refusals_are_not_taken_for_a_limit(
 
 
 def test_noise_that_was_proven_is_explained_and_forgotten_when_it_is_over() -> None:
-    pacer = Pacer(rate_max=10, in_flight_max=8)
+    pacer = Pacer(requests_per_second=10, concurrency=8)
     run = Model(Server(service_s=0.3, share_429=0.03), pacer, 900, seed=1).play()
     assert any("are refused whatever the rate" in why for _, why in told(pacer))
     assert 0.01 < pacer._rate.noise.share < 0.08
@@ -323,7 +325,7 @@ def test_a_limit_beneath_the_noise_is_still_found(burst: float) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_failures_cost_no_more_than_themselves(seed: int) -> None:
-    run = play(Server(service_s=0.3, share_503=0.01), 600, seed=seed, rate_max=10, in_flight_max=8)
+    run = play(Server(service_s=0.3, share_503=0.01), 600, seed=seed, requests_per_second=10, concurrency=8)
     assert run.warm_rate(100) >= 0.97 * 10
 
 
@@ -356,8 +358,8 @@ def finish(pacer: Pacer, count: int, start: float, *, latency_s: float = 0.5, **
     return now
 
 
-def settled(in_flight_max: int = 16) -> tuple[Pacer, float]:
-    pacer = Pacer(rate_max=1000, in_flight_max=in_flight_max)
+def settled(concurrency: int = 16) -> tuple[Pacer, float]:
+    pacer = Pacer(requests_per_second=1000, concurrency=concurrency)
     return pacer, finish(pacer, 40, 100.0)
 
 
@@ -417,11 +419,11 @@ def test_refusals_of_one_round_trip_cut_once() -> None:
 
 
 def test_only_what_was_found_is_learned_and_the_next_run_starts_below_it() -> None:
-    assert Pacer(rate_max=10, in_flight_max=8).to_json() == {"rate": None, "in_flight": None}
-    pacer = Pacer(rate_max=1000, in_flight_max=200, learned={"rate": 40.0, "in_flight": 12})
+    assert Pacer(requests_per_second=10, concurrency=8).to_json() == {"rate": None, "in_flight": None}
+    pacer = Pacer(requests_per_second=1000, concurrency=200, learned={"rate": 40.0, "in_flight": 12})
     assert pacer.rate(0.0) == pytest.approx(28.0)
     assert pacer.in_flight == 12
-    assert Pacer(rate_max=10, in_flight_max=8, learned={"rate": 40.0, "in_flight": 12}).rate(0.0) == 10
+    assert Pacer(requests_per_second=10, concurrency=8, learned={"rate": 40.0, "in_flight": 12}).rate(0.0) == 10
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_a_column_named_twice_is_one_error(tmp_path: Path) -> None:
 
 def test_blocks_have_exactly_the_size_asked_for(tmp_path: Path) -> None:
     rows = [f'{i},"multi\nline",{"x" * (i % 50)}y' for i in range(100_000)]
-    found = read_text(tmp_path, "id,a,b\n" + "\n".join(rows), block_records=3000)
+    found = read_text(tmp_path, "id,a,b\n" + "\n".join(rows), batch_size=3000)
     assert found.block_sizes == [3000] * 33 + [1000]
     assert found.ids == [str(i) for i in range(100_000)]
     assert found.source_bytes == (tmp_path / "source.csv").stat().st_size
@@ -232,7 +232,7 @@ def test_blocks_have_exactly_the_size_asked_for(tmp_path: Path) -> None:
 
 def test_refusals_come_with_the_records_around_them(tmp_path: Path) -> None:
     text = "id,a\n" + "".join(f"{i if i % 10 else ''},x\n" for i in range(1, 60_001))
-    found = read_text(tmp_path, text, block_records=1000)
+    found = read_text(tmp_path, text, batch_size=1000)
     assert len(found.refusals) == 6000
     assert len(found.ids) == 54_000
     assert found.rows[:9] == list(range(1, 10))

@@ -68,10 +68,10 @@ def mutilated(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=500, deadline=None)
 @given(mutilated(), st.integers(1, 5), st.sampled_from([None, "loan_id"]), st.sampled_from([40, 1_000]))
-def test_each_row_is_in_one_account(content: bytes, block_records: int, id_: str | None, record_bytes_max: int) -> None:
+def test_each_row_is_in_one_account(content: bytes, batch_size: int, id_: str | None, record_bytes_max: int) -> None:
     with TemporaryDirectory() as folder:
         try:
-            found = read(Path(folder), content, id=id_, block_records=block_records, record_bytes_max=record_bytes_max)
+            found = read(Path(folder), content, id=id_, batch_size=batch_size, record_bytes_max=record_bytes_max)
         except EngineError:
             assert content.startswith(OTHER_KINDS) or b"\0" in content[:4]  # that is UTF-16
             return
@@ -90,7 +90,7 @@ def test_each_row_is_in_one_account(content: bytes, block_records: int, id_: str
 def test_the_size_of_blocks_changes_nothing(content: bytes, id_: str | None) -> None:
     with TemporaryDirectory() as folder:
         try:
-            readings = [read(Path(folder), content, id=id_, block_records=size) for size in (1, 2, 1_000)]
+            readings = [read(Path(folder), content, id=id_, batch_size=size) for size in (1, 2, 1_000)]
         except EngineError:
             return
     one, *others = [(found.ids, found.lines, found.rows, found.refusals) for found in readings]

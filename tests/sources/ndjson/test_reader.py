@@ -125,8 +125,8 @@ def test_lines_that_cannot_be_trusted_are_refused(tmp_path: Path, line: bytes, r
 def _only_the_line_is_refused(tmp_path: Path, line: bytes, reason: str) -> None:
     """Between good lines it is the only one that is missing, and the same alone, in other blocks and with CRLF."""
     for ending in (b"\n", b"\r\n"):
-        for block_records in (1, 2, 10):
-            found = read(tmp_path, ending.join([GOOD, line, GOOD]), block_records=block_records)
+        for batch_size in (1, 2, 10):
+            found = read(tmp_path, ending.join([GOOD, line, GOOD]), batch_size=batch_size)
             assert found.reasons == [(2, reason)]
             assert found.lines == [GOOD, GOOD]
             assert found.rows == [1, 3]
@@ -156,8 +156,8 @@ def test_unusual_ids_are_sent_intact(tmp_path: Path, id_: str, ensure_ascii: boo
         json.dumps({"id": id_, "data": {"v": id_}}, ensure_ascii=ensure_ascii, separators=separators).encode()
         for separators in [(",", ":"), (", ", ": ")]
     ]
-    for block_records in (1, 10):
-        found = read(tmp_path, b"\n".join(lines), block_records=block_records)
+    for batch_size in (1, 10):
+        found = read(tmp_path, b"\n".join(lines), batch_size=batch_size)
         assert found.lines == lines
         assert found.ids == [id_, id_]
 
@@ -179,8 +179,8 @@ def test_unusual_ids_are_sent_intact(tmp_path: Path, id_: str, ensure_ascii: boo
 )
 def test_unusual_data_is_sent_intact(tmp_path: Path, data: bytes) -> None:
     line = b'{"id":"a","data":%b}' % data
-    for block_records in (1, 10):
-        assert read(tmp_path, b"\n".join([line] * 3), block_records=block_records).lines == [line] * 3
+    for batch_size in (1, 10):
+        assert read(tmp_path, b"\n".join([line] * 3), batch_size=batch_size).lines == [line] * 3
 
 
 def test_other_keys_are_left_out_and_values_kept_as_they_were_written(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_long_line_is_refused_in_a_small_file_too(tmp_path: Path) -> None:
 
 def test_blocks_are_full_in_the_regular_case(tmp_path: Path) -> None:
     lines = [b'{"id":"%d","data":{"x":"%b"}}' % (n, b"y" * (n * 7919 % 300)) for n in range(2_345)]
-    found = read(tmp_path, b"\n".join(lines) + b"\n", block_records=100)
+    found = read(tmp_path, b"\n".join(lines) + b"\n", batch_size=100)
     assert found.block_sizes == [100] * 23 + [45]
     assert found.lines == lines
     assert found.rows == list(range(1, 2_346))
@@ -253,7 +253,7 @@ def test_blocks_of_large_records_stay_bounded(tmp_path: Path) -> None:
 def test_stored_bytes_of_all_blocks_are_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_bytes(b"\n".join(b'{"id":"%d","data":{"x":1}}' % n for n in range(5_000)))
-    source = open_source(SourceSpec((str(path),)), block_records=1_000)
+    source = open_source(SourceSpec((str(path),)), batch_size=1_000)
     assert sum(block.source_bytes for block in source.blocks()) == source.size() == path.stat().st_size
 
 
