@@ -6,10 +6,16 @@ from collections.abc import Callable, Sequence
 from math import log2
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
+from engine.api.verdict import RefusedWhole, Settled, Unproven
 from engine.api.wire import NoReply, Reply
-from engine.pipeline.isolation import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX
+from engine.pacing.turnstile import TurnRefused
+from engine.pipeline.delivery import Delivery, halves
+from engine.pipeline.isolation import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Isolation
+from engine.pipeline.retried import Proof
+from engine.pipeline.sending import Request
 from engine.values.records import Failure, Outcome
 from tests.fakes import Behaviour, FakeBulkApi, chunk_of, refusing, results, updated
 from tests.pipeline.uploads import IDS, Upload, rejected, unknown
@@ -188,3 +194,57 @@ def test_a_learned_size_does_not_use_up_the_budget_of_isolation() -> None:
     done = Upload(FakeBulkApi(behaviour=answer), *chunks)
     assert len(done.api.sent) > 2 * FRUITLESS_MAX
     assert done.outcomes() == rejected("59_0013")
+
+
+class Refusing:
+    """Settles requests, and refuses those with one of the `bad` records whole; remembers them."""
+
+    def __init__(self, *bad: str) -> None:
+        self.requests: list[Request] = []
+        self._bad = set(bad)
+
+    async def settle(self, request: Request) -> Proof:
+        self.requests.append(request)
+        return Settled() if self._bad.isdisjoint(request.ids) else RefusedWhole("no", 422)
+
+
+async def test_parts_come_in_the_order_of_the_source_with_the_bytes_of_their_records() -> None:
+    chunk, api = chunk_of(*IDS), Refusing("loan_3")
+    await Delivery(chunk, api.settle, Isolation()).run()
+    settled = [request for request in api.requests if "loan_3" not in request.ids]
+    line_of = dict(zip(chunk.ids, chunk.lines.split(b"\n"), strict=True))
+    assert [id_ for request in settled for id_ in request.ids] == [id_ for id_ in IDS if id_ != "loan_3"]
+    assert all(request.lines.split(b"\n") == [line_of[id_] for id_ in request.ids] for request in api.requests)
+
+
+async def test_only_parts_of_a_chunk_are_called_splits() -> None:
+    api = Refusing("loan_9")
+    await Delivery(chunk_of(*IDS), api.settle, Isolation()).run()
+    assert [request.is_split for request in api.requests] == [len(request.ids) < 10 for request in api.requests]
+    assert {request.is_split for request in api.requests} == {False, True}
+
+
+async def test_a_chunk_whose_run_stops_has_no_outcome() -> None:
+    async def refuse(request: Request) -> Proof:
+        raise TurnRefused
+
+    with pytest.raises(TurnRefused):
+        await Delivery(chunk_of("a"), refuse, Isolation()).run()
+
+
+async def test_what_is_given_up_without_a_status_says_why() -> None:
+    async def leave_open(request: Request) -> Proof:
+        return Unproven((), range(len(request.ids)), "reset", None)
+
+    spent = Isolation()
+    for _ in range(FRUITLESS_MAX):
+        spent.spend()
+    failures = await Delivery(chunk_of("a", "b"), leave_open, spent).run()
+    assert failures == [Failure(index, Outcome.UNKNOWN, "reset", None) for index in range(2)]
+
+
+@given(st.integers(2, 300))
+def test_halves_are_all_of_it_in_order(count: int) -> None:
+    first, second = halves(range(count))
+    assert [*first, *second] == list(range(count))
+    assert 0 <= len(first) - len(second) <= 1

@@ -9,6 +9,7 @@ import pytest
 
 from engine.api.wire import NoReply, Reply
 from engine.values.errors import Interrupted
+from engine.values.records import ChunkResult
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, chunk_of, refusing, traffic_of, upload_all
 from tests.pipeline.uploads import IDS
@@ -61,3 +62,34 @@ def test_cancelled_at_any_await_it_leaves_the_accounts_and_the_turnstile_clean()
     while run(work(turns), VirtualLoop()):
         turns += 1
     assert turns > 50
+
+
+def test_every_chunk_is_handed_on_with_what_became_of_it() -> None:
+    async def work() -> list[ChunkResult]:
+        stop, api = Stop(), FakeBulkApi(behaviour=refusing("loan_1"), latency_s=0.1)
+        chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(4)]
+        return await upload_all(chunks, api, traffic_of(stop), stop, workers=3)
+
+    results = run(work(), VirtualLoop())
+    assert {result.chunk.seq: len(result.failures) for result in results} == {0: 0, 1: 1, 2: 0, 3: 0}
+
+
+def test_a_chunk_that_is_not_brought_to_its_end_is_left() -> None:
+    stop, api = Stop(), FakeBulkApi(refusing("a")(["a"]), Reply(401))  # one of its halves is known, the other not
+
+    async def work() -> list[ChunkResult]:
+        return await upload_all([chunk_of("a", "b"), chunk_of("c", seq=1)], api, traffic_of(stop), stop)
+
+    assert run(work(), VirtualLoop()) == []
+    assert api.sent == [["a", "b"], ["a"]]
+
+
+def test_a_worker_whose_run_has_stopped_begins_nothing() -> None:
+    stop, api = Stop(), FakeBulkApi()
+
+    async def work() -> list[ChunkResult]:
+        stop.request(Interrupted("SIGTERM"))
+        return await upload_all([chunk_of("a")], api, traffic_of(stop), stop)
+
+    assert run(work(), VirtualLoop()) == []
+    assert api.sent == []
