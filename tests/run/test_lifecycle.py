@@ -247,6 +247,16 @@ async def test_a_journal_that_fails_under_way_stops_the_run(tmp_path: Path, monk
     assert isinstance(active.stop.error, StateFailed)
 
 
+async def test_a_bug_in_what_keeps_the_world_informed_comes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "write_metrics", lambda *_: 1 / 0)
+    async with active_run(settings_of(tmp_path)) as active:
+        with pytest.raises(ZeroDivisionError):
+            async with lifecycle._observed(active):
+                await asyncio.sleep(0)
+
+
 async def test_metrics_are_written_at_once_and_none_are_left_in_the_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
