@@ -98,6 +98,18 @@ async def test_an_error_says_how_it_ended(
     assert is_resumable(tmp_path)
 
 
+async def test_a_run_that_says_it_can_be_resumed_can(tmp_path: Path) -> None:
+    """Its source may end, or its last result become durable, when it was stopped already."""
+    report = await end(tmp_path, all_of(CHUNKS), Interrupted("stopped by SIGTERM"))
+    assert report.exit_code == 75
+    assert is_resumable(tmp_path)
+
+
+async def test_another_error_at_the_very_end_leaves_nothing_to_resume(tmp_path: Path) -> None:
+    await end(tmp_path, all_of(CHUNKS), SourceUntrusted("too many rejects"))
+    assert not is_resumable(tmp_path)
+
+
 async def test_the_report_is_written_as_it_is_returned(tmp_path: Path) -> None:
     report = await end(tmp_path, all_of(CHUNKS))
     run_dir = tmp_path / "runs" / RUN_ID
