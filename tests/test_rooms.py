@@ -110,6 +110,13 @@ def test_the_house_is_in_rooms() -> None:
     assert {path.name for path in ENGINE.glob("*.py")} == {"__init__.py", "__main__.py", "config.py", "errors.py"}
 
 
+@pytest.mark.parametrize("room", ["pipeline", "run"])
+def test_every_module_has_its_mirror(room: str) -> None:
+    modules = [path.relative_to(ENGINE) for path in (ENGINE / room).rglob("*.py") if path.name != "__init__.py"]
+    mirrors = [ROOT / "tests" / module.with_name(f"test_{module.name}") for module in modules]
+    assert not [str(mirror.relative_to(ROOT)) for mirror in mirrors if not mirror.exists()]
+
+
 def test_imports_keep_the_floors_and_the_faces() -> None:
     """The linter itself, so that whoever runs only the tests is told, too."""
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]

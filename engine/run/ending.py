@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.report import Report, iso, previous_report, status_of, write_report
+from engine.report import Report, RunStatus, iso, previous_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.state import RUNS
@@ -25,7 +25,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     await call(
         journal.finish,
         run,
-        finished=active.accounts.finished,
+        finished=active.accounts.finished and report.status is not RunStatus.INTERRUPTED,  # who says so can be resumed
         worked_s=report.duration_s,
         requests=report.requests,
         telemetry=active.telemetry.to_json(),

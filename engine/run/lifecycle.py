@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -115,23 +115,25 @@ def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
 
 @asynccontextmanager
 async def _observed(active: ActiveRun) -> AsyncIterator[None]:
-    """Let the world see the run while it is under way."""
-    upkeep = asyncio.create_task(_keep_up(active))
+    """Let the world see the run while it is under way; nothing of that is left in the writing when it ends."""
+    over = asyncio.Event()
+    upkeep = asyncio.create_task(_keep_up(active, over))
     try:
         async with serving(active.settings.notify.prometheus_port, lambda: metric_values(active)):
             yield
     finally:
-        upkeep.cancel()
-        await asyncio.wait([upkeep])
+        over.set()
+        await upkeep
 
 
-async def _keep_up(active: ActiveRun) -> None:
+async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
     save = active.thread.value.save_telemetry
     try:
-        while True:
+        while not over.is_set():
             await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
-            await asyncio.sleep(UPKEEP_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), UPKEEP_S)
             requests = replace(active.traffic.requests)
             telemetry = active.telemetry.to_json()
             await active.thread.call(

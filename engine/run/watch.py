@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 from engine.outlets import ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
 from engine.pipeline import Accounts, Traffic
@@ -45,29 +45,27 @@ class Watch:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Watch as long as the context lasts; look once more at its end, and close the display."""
-        ticker = asyncio.create_task(self._tick())
-        try:
-            yield
-        finally:
-            ticker.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticker
+        with closing(self._display):
+            ticker = asyncio.create_task(self._tick())
+            try:
+                yield
+            finally:
+                ticker.cancel()
+                with suppress(asyncio.CancelledError):
+                    await ticker
+                self._telemetry.sample(self._accounts.durable.updated)
+                self._display.update(self._snapshot(), now=True)
 
     async def _tick(self) -> None:
         sample_at = self._clock.now() + SAMPLE_S
-        try:
-            while True:
-                self._display.update(self._snapshot())
-                if self._clock.now() >= sample_at:
-                    sample_at += SAMPLE_S
-                    self._telemetry.sample(self._accounts.durable.updated)
-                if self._deadline.left_s() <= 0:
-                    self._stop.request(self._deadline.passed())
-                await asyncio.sleep(TICK_S)
-        finally:
-            self._telemetry.sample(self._accounts.durable.updated)
-            self._display.update(self._snapshot(), now=True)
-            self._display.close()
+        while True:
+            self._display.update(self._snapshot())
+            if self._clock.now() >= sample_at:
+                sample_at += SAMPLE_S
+                self._telemetry.sample(self._accounts.durable.updated)
+            if self._deadline.left_s() <= 0:
+                self._stop.request(self._deadline.passed())
+            await asyncio.sleep(TICK_S)
 
     def _snapshot(self) -> ProgressSnapshot:
         accounts, traffic, durable = self._accounts, self._traffic, self._accounts.durable

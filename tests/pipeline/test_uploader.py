@@ -1,344 +1,19 @@
-"""From a chunk to its proven outcome: retries, isolation by halves within a budget, learned sizes, tokens, recovery."""
+"""The uploader workers: each chunk to its end, and a stop that leaves what was not begun."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from math import inf, log2
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
 
 from engine.api.wire import NoReply, Reply
-from engine.pacing.retry import RetryPolicy
-from engine.pipeline.isolation import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX
-from engine.pipeline.observed import Attempt
-from engine.pipeline.traffic import Traffic
-from engine.values.errors import AccessRefused, EngineError, Interrupted
-from engine.values.records import Chunk, Failure, Outcome
+from engine.values.errors import Interrupted
+from engine.values.records import ChunkResult
 from engine.values.stopping import Stop
-from tests.fakes import Behaviour, FakeBulkApi, chunk_of, refusing, results, traffic_of, updated, upload_all
+from tests.fakes import FakeBulkApi, chunk_of, refusing, traffic_of, upload_all
+from tests.pipeline.uploads import IDS
 from tests.simulation.virtual_time import VirtualLoop, run
-
-IDS = [f"loan_{number}" for number in range(10)]
-
-
-class Upload:
-    """Some chunks brought to their outcomes in virtual time, and what it took."""
-
-    def __init__(
-        self,
-        api: FakeBulkApi,
-        *chunks: Chunk,
-        workers: int = 1,
-        policy: RetryPolicy | None = None,
-        left_s: float | None = None,
-    ) -> None:
-        self.api = api
-        self.stop = Stop()
-        self.loop = VirtualLoop()
-
-        async def work() -> None:
-            time_left_s = (lambda: inf) if left_s is None else lambda: left_s - self.loop.time()
-            self.traffic: Traffic = traffic_of(self.stop, workers=workers, policy=policy, time_left_s=time_left_s)
-            self.results = await upload_all(chunks, api, self.traffic, self.stop, workers=workers)
-
-        run(work(), self.loop)
-        self.took_s = self.loop.time()
-        self.requests = self.traffic.requests
-        assert self.requests.sent == len(api.sent)
-        assert self.requests.sent == self.requests.succeeded + self.requests.throttled + self.requests.failed
-
-    def failures(self) -> dict[str, Failure]:
-        """What was not updated, by id."""
-        found = [(result.chunk.ids[failure.index], failure) for result in self.results for failure in result.failures]
-        assert len(dict(found)) == len(found)
-        return dict(found)
-
-    def outcomes(self) -> dict[str, Outcome]:
-        return {id_: failure.outcome for id_, failure in self.failures().items()}
-
-    @property
-    def error(self) -> EngineError | None:
-        return self.stop.error
-
-
-def rejected(*ids: str) -> dict[str, Outcome]:
-    return dict.fromkeys(ids, Outcome.REJECTED)
-
-
-def unknown(*ids: str) -> dict[str, Outcome]:
-    return dict.fromkeys(ids, Outcome.UNKNOWN)
-
-
-def test_a_good_chunk_takes_one_request_with_its_own_bytes() -> None:
-    chunk = chunk_of(*IDS)
-    done = Upload(FakeBulkApi(), chunk)
-    assert done.outcomes() == {}
-    assert done.api.bodies == [chunk.lines]
-    assert done.requests.split == 0
-
-
-def test_a_chunk_without_records_takes_none() -> None:
-    done = Upload(FakeBulkApi(), chunk_of())
-    assert [result.failures for result in done.results] == [[]]
-    assert done.api.sent == []
-
-
-LOST = [NoReply("reset"), Reply(503), Reply(200, {}, b"<html>"), Reply(429), Reply(200, {}, b""), Reply(500, {}, b"{}")]
-
-
-@pytest.mark.parametrize("lost", LOST, ids=str)
-def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> None:
-    chunk = chunk_of(*IDS)
-    done = Upload(FakeBulkApi(lost, lost, lost), chunk)
-    assert done.outcomes() == {}
-    assert done.api.bodies == [chunk.lines] * 4
-    assert done.traffic.availability.retries == 3
-
-
-def test_an_outage_is_waited_out_and_no_longer_than_allowed() -> None:
-    done = Upload(
-        FakeBulkApi(behaviour=lambda _: NoReply("refused")), chunk_of(*IDS), policy=RetryPolicy(retry_window_s=60)
-    )
-    assert done.results == []
-    assert isinstance(done.error, Interrupted)
-    assert 40 < done.took_s <= 60.1
-    assert len(done.api.sent) < 40  # no storm
-
-
-def test_a_silence_longer_than_the_deadline_allows_ends_the_run_at_once() -> None:
-    throttled = Reply(429, {"retry-after": "300"})
-    done = Upload(FakeBulkApi(throttled), chunk_of(*IDS), left_s=200)
-    assert isinstance(done.error, Interrupted)
-    assert done.took_s < 1
-    assert Upload(FakeBulkApi(throttled), chunk_of(*IDS), left_s=400).error is None
-
-
-def test_retry_after_silences_every_worker() -> None:
-    chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(8)]
-    api = FakeBulkApi(Reply(429, {"retry-after": "30"}), latency_s=0.001)
-    sent_at: list[float] = []
-    update = api.update
-
-    async def timed(lines: bytes) -> Any:
-        sent_at.append(asyncio.get_running_loop().time())
-        return await update(lines)
-
-    api.update = timed  # type: ignore[method-assign]  # a look from outside
-    done = Upload(api, *chunks, workers=2)
-    assert done.outcomes() == {}
-    assert not [at for at in sent_at if 0.01 < at < 30]
-    assert len(sent_at) == 9
-
-
-@settings(deadline=None)
-@given(st.integers(2, 300), st.data())
-def test_one_poison_record_is_found_with_few_requests(count: int, data: st.DataObject) -> None:
-    ids = [f"loan_{number}" for number in range(count)]
-    poison = data.draw(st.sampled_from(ids))
-    done = Upload(
-        FakeBulkApi(behaviour=refusing(poison, status=data.draw(st.sampled_from([400, 422])))), chunk_of(*ids)
-    )
-    assert done.outcomes() == rejected(poison)
-    assert len(done.api.sent) - 1 <= 2 * log2(count) + 2
-    assert done.requests.split == len(done.api.sent) - 1
-
-
-def test_ten_thousand_records_and_one_of_them_poison() -> None:
-    ids = [f"loan_{number}" for number in range(10_000)]
-    done = Upload(FakeBulkApi(behaviour=refusing("loan_7777")), chunk_of(*ids))
-    assert done.outcomes() == rejected("loan_7777")
-    assert len(done.api.sent) - 1 <= 2 * log2(10_000) + 2
-
-
-def test_a_poison_record_that_is_alone_is_rejected_with_the_words_of_the_api() -> None:
-    done = Upload(FakeBulkApi(behaviour=refusing("loan_0", status=400)), chunk_of("loan_0"))
-    assert done.failures() == {"loan_0": Failure(0, Outcome.REJECTED, "a record is invalid", 400)}
-    assert len(done.api.sent) == 1
-
-
-Naming = Callable[[int, str], Any]
-NAMINGS: dict[str, Naming] = {
-    "id": lambda _, id_: {"id": id_, "error": "bad"},
-    "index": lambda index, _: {"index": index, "error": "bad"},
-    "nested": lambda _, id_: {"update": {"_id": id_}, "error": "bad"},
-    "text": lambda _, id_: f"{id_}: bad",
-    "unnamed": lambda *_: {"error": "bad"},
-}
-
-
-def partial(bad: set[str], naming: Naming | None) -> Behaviour:
-    """Update all but the `bad` records, and name these."""
-
-    def answer(ids: Sequence[str]) -> Reply:
-        found = [(index, id_) for index, id_ in enumerate(ids) if id_ in bad]
-        errors = [naming(index, id_) for index, id_ in found] if naming else []
-        return results(len(ids) - len(found), len(found), errors, status=207 if found else 200)
-
-    return answer
-
-
-@settings(deadline=None)
-@given(st.integers(1, 60), st.sets(st.integers(0, 59), max_size=12), st.sampled_from([*NAMINGS, "nothing"]))
-def test_the_right_records_are_blamed_however_they_are_named(count: int, bad: set[int], naming: str) -> None:
-    ids = [f"loan_{number}" for number in range(count)]
-    culprits = {ids[index] for index in bad if index < count}
-    done = Upload(FakeBulkApi(behaviour=partial(culprits, NAMINGS.get(naming))), chunk_of(*ids))
-    assert done.outcomes() == rejected(*culprits)
-    if naming in ("id", "index", "nested", "text"):
-        assert len(done.api.sent) == 1
-    else:  # halves: for each culprit no more than for one alone
-        assert len(done.api.sent) <= 1 + len(culprits) * (2 * log2(max(count, 2)) + 2)
-
-
-def test_where_all_fail_because_of_a_named_one_the_others_are_sent_again_at_once() -> None:
-    def all_or_nothing(ids: Sequence[str]) -> Reply:
-        if "loan_3" in ids:
-            return results(0, len(ids), [{"id": "loan_3", "error": "bad"}], status=400)
-        return updated(ids)
-
-    done = Upload(FakeBulkApi(behaviour=all_or_nothing), chunk_of(*IDS))
-    assert done.outcomes() == rejected("loan_3")
-    assert [len(ids) for ids in done.api.sent] == [10, 9]
-
-
-def test_a_single_record_left_open_is_sent_once_more_by_itself() -> None:
-    first = results(0, 2, [{"id": "a", "error": "bad"}, "somebody else, too"], status=207)
-    assert Upload(FakeBulkApi(first), chunk_of("a", "b")).outcomes() == rejected("a")
-
-
-def test_what_cannot_be_believed_is_asked_three_times_then_isolated_then_unknown() -> None:
-    def lies_about(ids: Sequence[str]) -> Reply:
-        return results(len(ids) - 1, 0) if "loan_3" in ids else updated(ids)
-
-    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of(*IDS))
-    assert done.outcomes() == unknown("loan_3")
-    assert done.api.sent.count(["loan_3"]) == 3
-
-
-def test_a_record_at_which_the_server_falls_over_is_unknown_while_others_go_on() -> None:
-    def falls_over(ids: Sequence[str]) -> Reply:
-        return Reply(500) if "loan_3" in ids else updated(ids)
-
-    chunks = [chunk_of(*IDS), *(chunk_of(f"other_{seq}", seq=seq) for seq in range(1, 400))]
-    done = Upload(FakeBulkApi(behaviour=falls_over, latency_s=1.0), *chunks, workers=2)
-    assert done.outcomes() == unknown("loan_3")
-    assert done.error is None
-
-
-def test_isolation_stops_at_its_budget_and_says_so() -> None:
-    ids = [f"loan_{number}" for number in range(4_000)]
-    done = Upload(
-        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"message": "Rani Devi is invalid"}')), chunk_of(*ids)
-    )
-    assert set(done.outcomes()) == set(ids)
-    assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
-    left = [failure for failure in done.failures().values() if failure.outcome is Outcome.UNKNOWN]
-    assert len(left) > 3_000
-    assert {failure.reason for failure in left} == {"not isolated (HTTP 422): too many requests failed"}
-
-
-def test_the_budget_of_the_run_holds_over_all_chunks() -> None:
-    chunks = [chunk_of(*(f"loan_{seq}_{number}" for number in range(300)), seq=seq) for seq in range(12)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422)), *chunks)
-    assert len(done.outcomes()) == 12 * 300
-    assert len(done.api.sent) <= 2 * FRUITLESS_MAX + len(chunks)
-
-
-def sized(bytes_max: int) -> Behaviour:
-    """Refuse what is larger than `bytes_max` with 413."""
-    return lambda ids: Reply(413) if len(chunk_of(*ids).lines) > bytes_max else updated(ids)
-
-
-def test_a_size_once_refused_is_not_tried_again() -> None:
-    chunks = [chunk_of(*(f"{seq}_{number:04}" for number in range(64)), seq=seq) for seq in range(20)]
-    limit = len(chunks[0].lines) // 3
-    done = Upload(FakeBulkApi(behaviour=sized(limit)), *chunks)
-    assert done.outcomes() == {}
-    refused = sum(len(body) > limit for body in done.api.bodies)
-    assert refused <= 2
-    assert len(done.api.sent) <= refused + 4 * len(chunks)
-
-
-def test_one_record_too_large_alone_is_rejected_and_the_learned_size_stays_sensible() -> None:
-    def answer(ids: Sequence[str]) -> Reply:
-        return Reply(413) if "large" in ids else updated(ids)
-
-    done = Upload(
-        FakeBulkApi(behaviour=answer), chunk_of(*IDS, "large"), chunk_of(*(f"b{n}" for n in range(11)), seq=1)
-    )
-    assert done.outcomes() == rejected("large")
-    assert done.failures()["large"].http_status == 413
-
-
-def test_a_server_for_which_everything_is_too_large_is_not_asked_for_ever() -> None:
-    ids = [f"loan_{number}" for number in range(2_000)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(413)), chunk_of(*ids))
-    assert set(done.outcomes()) == set(ids)
-    assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
-
-
-def test_a_learned_size_does_not_use_up_the_budget_of_isolation() -> None:
-    chunks = [chunk_of(*(f"{seq}_{number:04}" for number in range(64)), seq=seq) for seq in range(60)]
-    limit = len(chunks[0].lines) // 40
-
-    def answer(ids: Sequence[str]) -> Reply | NoReply:
-        return Reply(422) if "59_0013" in ids else sized(limit)(ids)
-
-    done = Upload(FakeBulkApi(behaviour=answer), *chunks)
-    assert len(done.api.sent) > 2 * FRUITLESS_MAX
-    assert done.outcomes() == rejected("59_0013")
-
-
-def test_the_token_is_read_again_once() -> None:
-    done = Upload(FakeBulkApi(Reply(401), tokens=["old", "new"]), chunk_of(*IDS))
-    assert done.outcomes() == {}
-    assert len(done.api.sent) == 2
-
-
-@pytest.mark.parametrize(("tokens", "requests"), [(["old"], 1), (["old", "new"], 2)])
-def test_a_token_that_stays_refused_stops_the_run_and_rejects_nothing(tokens: list[str], requests: int) -> None:
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(401), tokens=tokens), chunk_of(*IDS))
-    assert isinstance(done.error, AccessRefused)
-    assert done.results == []
-    assert len(done.api.sent) == requests
-
-
-@pytest.mark.parametrize("status", [301, 307, 403, 404])
-def test_what_a_person_must_mend_stops_the_run_at_once(status: int) -> None:
-    chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(5)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(status)), *chunks, workers=2)
-    assert isinstance(done.error, AccessRefused)
-    assert done.results == []
-    assert len(done.api.sent) <= 2
-
-
-@pytest.mark.parametrize("workers", [8, 32])
-def test_after_an_outage_the_rate_is_back_within_ten_seconds(workers: int) -> None:
-    loops: list[VirtualLoop] = []
-
-    def answer(ids: Sequence[str]) -> Any:
-        return NoReply("refused") if 5 <= loops[0].time() < 65 else updated(ids)
-
-    api = FakeBulkApi(behaviour=answer, latency_s=0.1)
-    finished: list[Attempt] = []
-
-    async def work() -> None:
-        stop = Stop()
-        traffic = traffic_of(stop, workers=workers)
-        chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(workers * 10 * 40)]
-        traffic.observers.append(finished.append)
-        await upload_all(chunks, api, traffic, stop, workers=workers)
-        assert traffic.availability.retries < 20 + 60 / 4 + 2 * workers  # no storm either
-
-    loops.append(VirtualLoop())
-    run(work(), loops[0])
-    in_outage = [signal for signal in finished if 15 <= signal.finished_at < 65]
-    assert len(in_outage) < 20
-    after = [signal for signal in finished if 75 <= signal.finished_at < 80]
-    assert len(after) >= 0.95 * 5 * workers * 10
 
 
 def test_a_stop_lets_the_request_in_flight_finish_and_no_other_begin() -> None:
@@ -387,3 +62,34 @@ def test_cancelled_at_any_await_it_leaves_the_accounts_and_the_turnstile_clean()
     while run(work(turns), VirtualLoop()):
         turns += 1
     assert turns > 50
+
+
+def test_every_chunk_is_handed_on_with_what_became_of_it() -> None:
+    async def work() -> list[ChunkResult]:
+        stop, api = Stop(), FakeBulkApi(behaviour=refusing("loan_1"), latency_s=0.1)
+        chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(4)]
+        return await upload_all(chunks, api, traffic_of(stop), stop, workers=3)
+
+    results = run(work(), VirtualLoop())
+    assert {result.chunk.seq: len(result.failures) for result in results} == {0: 0, 1: 1, 2: 0, 3: 0}
+
+
+def test_a_chunk_that_is_not_brought_to_its_end_is_left() -> None:
+    stop, api = Stop(), FakeBulkApi(refusing("a")(["a"]), Reply(401))  # one of its halves is known, the other not
+
+    async def work() -> list[ChunkResult]:
+        return await upload_all([chunk_of("a", "b"), chunk_of("c", seq=1)], api, traffic_of(stop), stop)
+
+    assert run(work(), VirtualLoop()) == []
+    assert api.sent == [["a", "b"], ["a"]]
+
+
+def test_a_worker_whose_run_has_stopped_begins_nothing() -> None:
+    stop, api = Stop(), FakeBulkApi()
+
+    async def work() -> list[ChunkResult]:
+        stop.request(Interrupted("SIGTERM"))
+        return await upload_all([chunk_of("a")], api, traffic_of(stop), stop)
+
+    assert run(work(), VirtualLoop()) == []
+    assert api.sent == []

@@ -32,7 +32,7 @@ async def push(
         "state": {"dir": str(state_dir)},
         "upload": dict(upload),
     }
-    settings = run_settings_from(tables, origin="the arguments of push")
+    settings = run_settings_from(tables, origin="the call of push")
     source = PairsSource(records, settings.upload.batch_size)
     job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
     from engine.run.lifecycle import carry_out

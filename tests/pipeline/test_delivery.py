@@ -1,0 +1,250 @@
+"""One chunk to its proven end: settled, isolated by halves within a budget, split by a learned size, or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import log2
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from engine.api.verdict import RefusedWhole, Settled, Unproven
+from engine.api.wire import NoReply, Reply
+from engine.pacing.turnstile import TurnRefused
+from engine.pipeline.delivery import Delivery, halves
+from engine.pipeline.isolation import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Isolation
+from engine.pipeline.retried import Proof
+from engine.pipeline.sending import Request
+from engine.values.records import Failure, Outcome
+from tests.fakes import Behaviour, FakeBulkApi, chunk_of, refusing, results, updated
+from tests.pipeline.uploads import IDS, Upload, rejected, unknown
+
+
+def test_a_good_chunk_takes_one_request_with_its_own_bytes() -> None:
+    chunk = chunk_of(*IDS)
+    done = Upload(FakeBulkApi(), chunk)
+    assert done.outcomes() == {}
+    assert done.api.bodies == [chunk.lines]
+    assert done.requests.split == 0
+
+
+def test_a_chunk_without_records_takes_none() -> None:
+    done = Upload(FakeBulkApi(), chunk_of())
+    assert [result.failures for result in done.results] == [[]]
+    assert done.api.sent == []
+
+
+@settings(deadline=None)
+@given(st.integers(2, 300), st.data())
+def test_one_poison_record_is_found_with_few_requests(count: int, data: st.DataObject) -> None:
+    ids = [f"loan_{number}" for number in range(count)]
+    poison = data.draw(st.sampled_from(ids))
+    done = Upload(
+        FakeBulkApi(behaviour=refusing(poison, status=data.draw(st.sampled_from([400, 422])))), chunk_of(*ids)
+    )
+    assert done.outcomes() == rejected(poison)
+    assert len(done.api.sent) - 1 <= 2 * log2(count) + 2
+    assert done.requests.split == len(done.api.sent) - 1
+
+
+def test_ten_thousand_records_and_one_of_them_poison() -> None:
+    ids = [f"loan_{number}" for number in range(10_000)]
+    done = Upload(FakeBulkApi(behaviour=refusing("loan_7777")), chunk_of(*ids))
+    assert done.outcomes() == rejected("loan_7777")
+    assert len(done.api.sent) - 1 <= 2 * log2(10_000) + 2
+
+
+def test_a_poison_record_that_is_alone_is_rejected_with_the_words_of_the_api() -> None:
+    done = Upload(FakeBulkApi(behaviour=refusing("loan_0", status=400)), chunk_of("loan_0"))
+    assert done.failures() == {"loan_0": Failure(0, Outcome.REJECTED, "a record is invalid", 400)}
+    assert len(done.api.sent) == 1
+
+
+Naming = Callable[[int, str], Any]
+
+
+NAMINGS: dict[str, Naming] = {
+    "id": lambda _, id_: {"id": id_, "error": "bad"},
+    "index": lambda index, _: {"index": index, "error": "bad"},
+    "nested": lambda _, id_: {"update": {"_id": id_}, "error": "bad"},
+    "text": lambda _, id_: f"{id_}: bad",
+    "unnamed": lambda *_: {"error": "bad"},
+}
+
+
+def partial(bad: set[str], naming: Naming | None) -> Behaviour:
+    """Update all but the `bad` records, and name these."""
+
+    def answer(ids: Sequence[str]) -> Reply:
+        found = [(index, id_) for index, id_ in enumerate(ids) if id_ in bad]
+        errors = [naming(index, id_) for index, id_ in found] if naming else []
+        return results(len(ids) - len(found), len(found), errors, status=207 if found else 200)
+
+    return answer
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.sets(st.integers(0, 59), max_size=12), st.sampled_from([*NAMINGS, "nothing"]))
+def test_the_right_records_are_blamed_however_they_are_named(count: int, bad: set[int], naming: str) -> None:
+    ids = [f"loan_{number}" for number in range(count)]
+    culprits = {ids[index] for index in bad if index < count}
+    done = Upload(FakeBulkApi(behaviour=partial(culprits, NAMINGS.get(naming))), chunk_of(*ids))
+    assert done.outcomes() == rejected(*culprits)
+    if naming in ("id", "index", "nested", "text"):
+        assert len(done.api.sent) == 1
+    else:  # halves: for each culprit no more than for one alone
+        assert len(done.api.sent) <= 1 + len(culprits) * (2 * log2(max(count, 2)) + 2)
+
+
+def test_where_all_fail_because_of_a_named_one_the_others_are_sent_again_at_once() -> None:
+    def all_or_nothing(ids: Sequence[str]) -> Reply:
+        if "loan_3" in ids:
+            return results(0, len(ids), [{"id": "loan_3", "error": "bad"}], status=400)
+        return updated(ids)
+
+    done = Upload(FakeBulkApi(behaviour=all_or_nothing), chunk_of(*IDS))
+    assert done.outcomes() == rejected("loan_3")
+    assert [len(ids) for ids in done.api.sent] == [10, 9]
+
+
+def test_a_single_record_left_open_is_sent_once_more_by_itself() -> None:
+    first = results(0, 2, [{"id": "a", "error": "bad"}, "somebody else, too"], status=207)
+    assert Upload(FakeBulkApi(first), chunk_of("a", "b")).outcomes() == rejected("a")
+
+
+def test_what_cannot_be_believed_is_asked_three_times_then_isolated_then_unknown() -> None:
+    def lies_about(ids: Sequence[str]) -> Reply:
+        return results(len(ids) - 1, 0) if "loan_3" in ids else updated(ids)
+
+    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of(*IDS))
+    assert done.outcomes() == unknown("loan_3")
+    assert done.api.sent.count(["loan_3"]) == 3
+
+
+def test_a_record_at_which_the_server_falls_over_is_unknown_while_others_go_on() -> None:
+    def falls_over(ids: Sequence[str]) -> Reply:
+        return Reply(500) if "loan_3" in ids else updated(ids)
+
+    chunks = [chunk_of(*IDS), *(chunk_of(f"other_{seq}", seq=seq) for seq in range(1, 400))]
+    done = Upload(FakeBulkApi(behaviour=falls_over, latency_s=1.0), *chunks, workers=2)
+    assert done.outcomes() == unknown("loan_3")
+    assert done.error is None
+
+
+def test_isolation_stops_at_its_budget_and_says_so() -> None:
+    ids = [f"loan_{number}" for number in range(4_000)]
+    done = Upload(
+        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"message": "Rani Devi is invalid"}')), chunk_of(*ids)
+    )
+    assert set(done.outcomes()) == set(ids)
+    assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
+    left = [failure for failure in done.failures().values() if failure.outcome is Outcome.UNKNOWN]
+    assert len(left) > 3_000
+    assert {failure.reason for failure in left} == {"not isolated (HTTP 422): too many requests failed"}
+
+
+def test_the_budget_of_the_run_holds_over_all_chunks() -> None:
+    chunks = [chunk_of(*(f"loan_{seq}_{number}" for number in range(300)), seq=seq) for seq in range(12)]
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422)), *chunks)
+    assert len(done.outcomes()) == 12 * 300
+    assert len(done.api.sent) <= 2 * FRUITLESS_MAX + len(chunks)
+
+
+def sized(bytes_max: int) -> Behaviour:
+    """Refuse what is larger than `bytes_max` with 413."""
+    return lambda ids: Reply(413) if len(chunk_of(*ids).lines) > bytes_max else updated(ids)
+
+
+def test_a_size_once_refused_is_not_tried_again() -> None:
+    chunks = [chunk_of(*(f"{seq}_{number:04}" for number in range(64)), seq=seq) for seq in range(20)]
+    limit = len(chunks[0].lines) // 3
+    done = Upload(FakeBulkApi(behaviour=sized(limit)), *chunks)
+    assert done.outcomes() == {}
+    refused = sum(len(body) > limit for body in done.api.bodies)
+    assert refused <= 2
+    assert len(done.api.sent) <= refused + 4 * len(chunks)
+
+
+def test_one_record_too_large_alone_is_rejected_and_the_learned_size_stays_sensible() -> None:
+    def answer(ids: Sequence[str]) -> Reply:
+        return Reply(413) if "large" in ids else updated(ids)
+
+    done = Upload(
+        FakeBulkApi(behaviour=answer), chunk_of(*IDS, "large"), chunk_of(*(f"b{n}" for n in range(11)), seq=1)
+    )
+    assert done.outcomes() == rejected("large")
+    assert done.failures()["large"].http_status == 413
+
+
+def test_a_server_for_which_everything_is_too_large_is_not_asked_for_ever() -> None:
+    ids = [f"loan_{number}" for number in range(2_000)]
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(413)), chunk_of(*ids))
+    assert set(done.outcomes()) == set(ids)
+    assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
+
+
+def test_a_learned_size_does_not_use_up_the_budget_of_isolation() -> None:
+    chunks = [chunk_of(*(f"{seq}_{number:04}" for number in range(64)), seq=seq) for seq in range(60)]
+    limit = len(chunks[0].lines) // 40
+
+    def answer(ids: Sequence[str]) -> Reply | NoReply:
+        return Reply(422) if "59_0013" in ids else sized(limit)(ids)
+
+    done = Upload(FakeBulkApi(behaviour=answer), *chunks)
+    assert len(done.api.sent) > 2 * FRUITLESS_MAX
+    assert done.outcomes() == rejected("59_0013")
+
+
+class Refusing:
+    """Settles requests, and refuses those with one of the `bad` records whole; remembers them."""
+
+    def __init__(self, *bad: str) -> None:
+        self.requests: list[Request] = []
+        self._bad = set(bad)
+
+    async def settle(self, request: Request) -> Proof:
+        self.requests.append(request)
+        return Settled() if self._bad.isdisjoint(request.ids) else RefusedWhole("no", 422)
+
+
+async def test_parts_come_in_the_order_of_the_source_with_the_bytes_of_their_records() -> None:
+    chunk, api = chunk_of(*IDS), Refusing("loan_3")
+    await Delivery(chunk, api.settle, Isolation()).run()
+    settled = [request for request in api.requests if "loan_3" not in request.ids]
+    line_of = dict(zip(chunk.ids, chunk.lines.split(b"\n"), strict=True))
+    assert [id_ for request in settled for id_ in request.ids] == [id_ for id_ in IDS if id_ != "loan_3"]
+    assert all(request.lines.split(b"\n") == [line_of[id_] for id_ in request.ids] for request in api.requests)
+
+
+async def test_only_parts_of_a_chunk_are_called_splits() -> None:
+    api = Refusing("loan_9")
+    await Delivery(chunk_of(*IDS), api.settle, Isolation()).run()
+    assert [request.is_split for request in api.requests] == [len(request.ids) < 10 for request in api.requests]
+    assert {request.is_split for request in api.requests} == {False, True}
+
+
+async def test_a_chunk_whose_run_stops_has_no_outcome() -> None:
+    async def refuse(request: Request) -> Proof:
+        raise TurnRefused
+
+    with pytest.raises(TurnRefused):
+        await Delivery(chunk_of("a"), refuse, Isolation()).run()
+
+
+async def test_what_is_given_up_without_a_status_says_why() -> None:
+    async def leave_open(request: Request) -> Proof:
+        return Unproven((), range(len(request.ids)), "reset", None)
+
+    spent = Isolation()
+    for _ in range(FRUITLESS_MAX):
+        spent.spend()
+    failures = await Delivery(chunk_of("a", "b"), leave_open, spent).run()
+    assert failures == [Failure(index, Outcome.UNKNOWN, "reset", None) for index in range(2)]
+
+
+@given(st.integers(2, 300))
+def test_halves_are_all_of_it_in_order(count: int) -> None:
+    first, second = halves(range(count))
+    assert [*first, *second] == list(range(count))
+    assert 0 <= len(first) - len(second) <= 1

@@ -1,0 +1,226 @@
+"""The same bytes again, until something is proven: outages are waited out, tokens renewed, or the run stops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from math import inf
+from random import Random
+
+import pytest
+
+from engine.api.verdict import Fatal, Trouble, TryAgain, Unproven
+from engine.api.wire import NoReply, Reply
+from engine.pacing.retry import RetryPolicy
+from engine.pacing.turnstile import TurnRefused
+from engine.pipeline.availability import Availability
+from engine.pipeline.retried import Proof, Retried
+from engine.pipeline.sending import Answer, Request
+from engine.values.errors import AccessRefused, EndpointUntrusted, Interrupted
+from engine.values.stopping import Stop
+from tests.fakes import FakeBulkApi, chunk_of
+from tests.pipeline.senders import (
+    CONTRADICTION,
+    FATAL,
+    OUTAGE,
+    REFUSED_WHOLE,
+    REQUEST,
+    SETTLED,
+    THROTTLED,
+    TOKEN_REFUSED,
+    UNPROVEN,
+    FakeSender,
+    answer,
+    attempt,
+)
+from tests.pipeline.uploads import IDS, Upload
+from tests.simulation.virtual_time import VirtualLoop, run
+
+LOST = [NoReply("reset"), Reply(503), Reply(200, {}, b"<html>"), Reply(429), Reply(200, {}, b""), Reply(500, {}, b"{}")]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=str)
+def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> None:
+    chunk = chunk_of(*IDS)
+    done = Upload(FakeBulkApi(lost, lost, lost), chunk)
+    assert done.outcomes() == {}
+    assert done.api.bodies == [chunk.lines] * 4
+    assert done.traffic.availability.retries == 3
+
+
+def test_an_outage_is_waited_out_and_no_longer_than_allowed() -> None:
+    done = Upload(
+        FakeBulkApi(behaviour=lambda _: NoReply("refused")), chunk_of(*IDS), policy=RetryPolicy(retry_window_s=60)
+    )
+    assert done.results == []
+    assert isinstance(done.error, Interrupted)
+    assert 40 < done.took_s <= 60.1
+    assert len(done.api.sent) < 40  # no storm
+
+
+def test_a_silence_longer_than_the_deadline_allows_ends_the_run_at_once() -> None:
+    throttled = Reply(429, {"retry-after": "300"})
+    done = Upload(FakeBulkApi(throttled), chunk_of(*IDS), left_s=200)
+    assert isinstance(done.error, Interrupted)
+    assert done.took_s < 1
+    assert Upload(FakeBulkApi(throttled), chunk_of(*IDS), left_s=400).error is None
+
+
+def test_the_token_is_read_again_once() -> None:
+    done = Upload(FakeBulkApi(Reply(401), tokens=["old", "new"]), chunk_of(*IDS))
+    assert done.outcomes() == {}
+    assert len(done.api.sent) == 2
+
+
+@pytest.mark.parametrize(("tokens", "requests"), [(["old"], 1), (["old", "new"], 2)])
+def test_a_token_that_stays_refused_stops_the_run_and_rejects_nothing(tokens: list[str], requests: int) -> None:
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(401), tokens=tokens), chunk_of(*IDS))
+    assert isinstance(done.error, AccessRefused)
+    assert done.results == []
+    assert len(done.api.sent) == requests
+
+
+@pytest.mark.parametrize("status", [301, 307, 403, 404])
+def test_what_a_person_must_mend_stops_the_run_at_once(status: int) -> None:
+    chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(5)]
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(status)), *chunks, workers=2)
+    assert isinstance(done.error, AccessRefused)
+    assert done.results == []
+    assert len(done.api.sent) <= 2
+
+
+class Trial:
+    """One request in virtual time, whose sender gives these answers, and what was proven of it at last."""
+
+    def __init__(
+        self,
+        *answers: Answer,
+        policy: RetryPolicy | None = None,
+        left_s: float = inf,
+        new_token: bool = False,
+        others_succeed: bool = False,
+        stop_at: float | None = None,
+    ) -> None:
+        self.sender = FakeSender(*answers)
+        self.stop = Stop()
+        self.proof: Proof | None = None
+        self.asked_for_a_token = 0
+        self._new_token = new_token
+        self._others_succeed = others_succeed
+        loop = VirtualLoop()
+
+        async def work() -> None:
+            self.availability = Availability()
+            retried = Retried(
+                self,
+                availability=self.availability,
+                policy=replace(policy or RetryPolicy(), dice=Random(1)),
+                time_left_s=lambda: left_s - loop.time(),
+                renew_token=self._renew,
+                stop=self.stop,
+            )
+            if stop_at is not None:
+                loop.call_later(stop_at, self.stop.request, Interrupted("SIGTERM"))
+            with suppress(TurnRefused):
+                self.proof = await retried.settle(REQUEST)
+
+        run(work(), loop)
+        self.took_s = loop.time()
+        assert self.sender.sent == [REQUEST] * len(self.sender.sent)
+
+    async def send(self, request: Request) -> Answer:
+        """Send, and tell who watches the API, as the senders between have it."""
+        given = await self.sender.send(request)
+        self.availability.observe(attempt(given, finished_at=asyncio.get_running_loop().time()))
+        if self._others_succeed:
+            self.availability.observe(attempt(SETTLED))
+        return given
+
+    def _renew(self, refused: Reply) -> bool:
+        self.asked_for_a_token += 1
+        return self._new_token
+
+
+@pytest.mark.parametrize("proof", [SETTLED, UNPROVEN, REFUSED_WHOLE])
+def test_what_is_proven_is_the_end(proof: Answer) -> None:
+    trial = Trial(proof)
+    assert trial.proof is proof.verdict
+    assert (len(trial.sender.sent), trial.availability.retries) == (1, 0)
+
+
+@pytest.mark.parametrize("episode", [OUTAGE, THROTTLED, CONTRADICTION])
+def test_an_episode_is_not(episode: Answer) -> None:
+    trial = Trial(episode, episode, SETTLED)
+    assert trial.proof is SETTLED.verdict
+    assert (len(trial.sender.sent), trial.availability.retries) == (3, 2)
+
+
+def test_what_is_fatal_stops_the_run_with_its_own_error() -> None:
+    trial = Trial(FATAL, SETTLED)
+    assert trial.proof is None
+    assert isinstance(FATAL.verdict, Fatal)
+    assert trial.stop.error is FATAL.verdict.error
+    assert len(trial.sender.sent) == 1
+
+
+@pytest.mark.parametrize("new_token", [True, False])
+def test_a_refused_token_stops_the_run_unless_there_is_another(new_token: bool) -> None:
+    trial = Trial(TOKEN_REFUSED, SETTLED, new_token=new_token)
+    assert trial.stop.requested != new_token
+    assert trial.proof == (SETTLED.verdict if new_token else None)
+    assert trial.availability.retries == 0  # it is no retry: nothing was tried
+
+
+def test_another_token_does_not_help_against_another_refusal() -> None:
+    trial = Trial(FATAL, SETTLED, new_token=True)
+    assert trial.stop.requested
+    assert trial.asked_for_a_token == 0
+
+
+def test_a_host_that_is_not_the_right_one_has_no_reply_to_renew_a_token_after() -> None:
+    no_reply = Answer(NoReply("TLS", EndpointUntrusted("TLS")), Fatal(EndpointUntrusted("TLS"), 0))
+    trial = Trial(no_reply, new_token=True)
+    assert isinstance(trial.stop.error, EndpointUntrusted)
+
+
+@pytest.mark.parametrize("episode", [OUTAGE, THROTTLED])
+def test_it_gives_up_within_the_window(episode: Answer) -> None:
+    trial = Trial(episode, policy=RetryPolicy(retry_window_s=120))
+    assert isinstance(trial.stop.error, Interrupted)
+    assert "upload.retry_window_s" in str(trial.stop.error)
+    assert 100 < trial.took_s <= 120.1
+
+
+def test_it_gives_up_before_the_deadline() -> None:
+    trial = Trial(OUTAGE, left_s=60)
+    assert isinstance(trial.stop.error, Interrupted)
+    assert "deadline" in str(trial.stop.error)
+    assert 45 < trial.took_s < 60
+
+
+def test_it_waits_for_as_long_as_it_is_asked_to() -> None:
+    verdict = TryAgain("HTTP 429", Trouble.THROTTLED, 429)
+    trial = Trial(answer(verdict, 429, retry_after="77"), SETTLED)
+    assert trial.took_s == pytest.approx(77, abs=0.01)
+
+
+def test_what_contradicts_itself_again_and_again_is_isolated() -> None:
+    trial = Trial(CONTRADICTION)
+    assert trial.proof == Unproven((), range(2), "the counts do not add up", 200)
+    assert len(trial.sender.sent) == RetryPolicy().contradictions_max
+    assert not trial.stop.requested
+
+
+def test_what_fails_while_others_succeed_is_isolated() -> None:
+    trial = Trial(OUTAGE, others_succeed=True)
+    assert trial.proof == Unproven((), range(2), "reset", None)
+    assert len(trial.sender.sent) == RetryPolicy().attempts_max
+
+
+def test_a_stop_ends_the_wait_and_nothing_more_is_sent() -> None:
+    trial = Trial(answer(TryAgain("HTTP 503", Trouble.OUTAGE, 503), 503, retry_after="500"), SETTLED, stop_at=10)
+    assert trial.proof is None
+    assert str(trial.stop.error) == "SIGTERM"
+    assert trial.took_s == pytest.approx(10, abs=0.01)
+    assert len(trial.sender.sent) == 1

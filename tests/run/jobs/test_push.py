@@ -1,0 +1,129 @@
+"""Given records as a job: no source in the settings, mistakes called by what they are, and the same guarantees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.report.report import Report, RunStatus
+from engine.run.jobs.push import push
+from engine.simulator.process import StandInProcess
+from engine.state.sqlite_journal import SqliteJournal
+from engine.values.counts import RecordCounts
+from engine.values.errors import ConfigError, Interrupted, SourceUntrusted
+from engine.values.stopping import Stop
+from tests.run.nights import Night
+from tests.run.runs import NOWHERE
+
+PAIRS = [("a", {"x": 1}), ("b", {"x": 2})]
+
+
+async def pushed(
+    records: Any, state_dir: Path, server: StandInProcess | None = None, stop: Stop | None = None, **changes: Any
+) -> Report:
+    """Push these records with the arguments that the library gives by default."""
+    target = {"url": NOWHERE, "campaign_id": "camp", "token": "token"}
+    if server is not None:
+        target = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
+    arguments: dict[str, Any] = {**target, "org_id": None, "fresh": False, "upload": {}, **changes}
+    return await push(records, state_dir=state_dir, stop=stop, **arguments)
+
+
+async def test_pairs_are_brought_home(tmp_path: Path, server: StandInProcess) -> None:
+    loans = Night(tmp_path, server).loans
+    report = await pushed(loans.items(), tmp_path / "state", server, upload={"requests_per_second": 500.0})
+    assert (report.kind, report.source, report.status) == ("push", "records", RunStatus.SUCCEEDED)
+    assert await asyncio.to_thread(server.state, loans) == loans
+
+
+async def test_an_async_iterable_is_taken_too(tmp_path: Path, server: StandInProcess) -> None:
+    async def rows() -> AsyncIterator[tuple[str, dict[str, int]]]:
+        for pair in PAIRS:
+            yield pair
+
+    assert (await pushed(rows(), tmp_path, server)).records == RecordCounts(read=2, updated=2)
+
+
+async def test_it_is_cut_as_upload_says(tmp_path: Path, server: StandInProcess) -> None:
+    report = await pushed(PAIRS, tmp_path, server, upload={"batch_size": 1, "requests_per_second": 500.0})
+    assert report.requests.sent == 2
+
+
+async def test_the_given_token_is_used_and_no_other(
+    tmp_path: Path, server: StandInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMEPAY_TOKEN", "another")
+    assert (await pushed(PAIRS, tmp_path, server)).status == RunStatus.SUCCEEDED
+    assert (await pushed(PAIRS, tmp_path, server, token="another")).exit_code == 77
+
+
+async def test_an_organisation_goes_along(tmp_path: Path) -> None:
+    assert (await identity_of_a_push(tmp_path, org_id="org"))["api.org_id"] == "org"
+
+
+async def test_a_push_has_no_source_to_be_the_same(tmp_path: Path) -> None:
+    identity = await identity_of_a_push(tmp_path)
+    assert not [name for name in identity if name.startswith("source.")]
+
+
+async def identity_of_a_push(state_dir: Path, **changes: Any) -> Any:
+    """The settings that a push which was stopped at once has written down."""
+    await pushed(PAIRS, state_dir, stop=stopped(), **changes)
+    journal = SqliteJournal(state_dir)
+    run = journal.unfinished_run("push")
+    journal.close()
+    assert run is not None
+    return run.identity
+
+
+def stopped() -> Stop:
+    stop = Stop()
+    stop.request(Interrupted("the job was cancelled"))
+    return stop
+
+
+async def test_the_same_records_again_resume_it_unless_it_shall_be_fresh(
+    tmp_path: Path, server: StandInProcess
+) -> None:
+    first = await pushed(PAIRS, tmp_path, server, stop=stopped())
+    assert (first.exit_code, first.message) == (75, "the job was cancelled")
+    again = await pushed(PAIRS, tmp_path, server, stop=stopped())
+    assert (again.run_id, again.resumes) == (first.run_id, 1)
+    fresh = await pushed(PAIRS, tmp_path, server, fresh=True)
+    assert (fresh.run_id != first.run_id, fresh.resumes, fresh.exit_code) == (True, 0, 0)
+
+
+async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    await pushed(PAIRS, tmp_path, stop=stopped())
+    with pytest.raises(SourceUntrusted, match=r"\(upload\.batch_size\)"):
+        await pushed(PAIRS, tmp_path, upload={"batch_size": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"url": "ftp://somewhere"}, ["api.url"]),
+        ({"upload": {"batch_sizes": 3}}, ["upload.batch_sizes", "did you mean batch_size?"]),
+        ({"campaign_id": "", "upload": {"concurrency": 0}}, ["api.campaign_id", "upload.concurrency"]),
+    ],
+)
+async def test_mistakes_are_those_of_its_arguments(
+    tmp_path: Path, changes: dict[str, Any], named: Iterable[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await pushed(PAIRS, tmp_path / "state", **changes)
+    said = str(caught.value)
+    assert said.startswith("the call of push has ")
+    assert all(name in said for name in named)
+    assert "source." not in said
+    assert not (tmp_path / "state").exists()
+
+
+async def test_nothing_to_push_is_nothing_pushed(tmp_path: Path) -> None:
+    report = await pushed([], tmp_path)
+    assert (report.exit_code, report.requests.sent) == (66, 0)
+    assert "no record" in report.message
