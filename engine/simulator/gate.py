@@ -32,9 +32,12 @@ class Gate:
 
     def release(self, count: int | None = None) -> int:
         """Let the first `count` requests go on, or all of them; return how many did."""
-        going = len(self._held) if count is None else min(count, len(self._held))
-        for _ in range(going):
-            self._held.popleft().set_result(None)
+        going = 0
+        while self._held and going != count:
+            released = self._held.popleft()
+            if not released.done():  # else its request was given up, and has not come to say so yet
+                released.set_result(None)
+                going += 1
         return going
 
     def something_changed(self) -> None:

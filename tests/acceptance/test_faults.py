@@ -14,8 +14,6 @@ from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write
 
 MakeEngine = Callable[..., Engine]
 
-pytestmark = pytest.mark.usefixtures("side_by_side")
-
 RECORDS = 600
 CHUNK = 50
 

@@ -38,7 +38,6 @@ def write_parquet(path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
 
 
-@pytest.mark.usefixtures("side_by_side")
 @pytest.mark.parametrize(
     ("name", "write"),
     [("export.csv.gz", write_csv_gz), ("export.ndjson", write_flat), ("export.parquet", write_parquet)],
@@ -58,7 +57,6 @@ def test_what_init_writes_is_ready(name: str, write: Callable[[Path], None], mak
     assert set(engine.server.state()) == {row["Account No"] for row in ROWS}
 
 
-@pytest.mark.usefixtures("side_by_side")
 def test_semicolons_are_understood(make_engine: MakeEngine) -> None:
     engine = make_engine()
     (engine.home / "config.toml").unlink()

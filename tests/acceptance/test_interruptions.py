@@ -16,8 +16,6 @@ from tests.acceptance.portfolios import portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
 
-pytestmark = pytest.mark.usefixtures("side_by_side")
-
 WORKERS = 4
 
 

@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import pytest
-
 from engine.commands.service import supervisord
 from engine.commands.service.command import facts_of
 from engine.settings.loading import load
@@ -17,8 +15,6 @@ from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.commands.service.test_command import Supervisord
 
 MakeEngine = Callable[..., Engine]
-
-pytestmark = pytest.mark.usefixtures("side_by_side")
 
 DEADLINE_IN_S = 5
 """How far off the deadline is set: time to start and to see the pace, but not to finish."""

@@ -17,8 +17,6 @@ from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write
 
 MakeEngine = Callable[..., Engine]
 
-pytestmark = pytest.mark.usefixtures("side_by_side")
-
 FORMATS: dict[str, Callable[[Path, Portfolio], None]] = {
     "loans.ndjson": write_ndjson,
     "loans.csv": write_csv,

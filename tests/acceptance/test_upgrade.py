@@ -10,14 +10,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.engine_process import Engine, balanced
 from tests.state.test_migrations import FINISHED, INTERRUPTED, WRITTEN_BY_0_1
 
 MakeEngine = Callable[..., Engine]
-
-pytestmark = pytest.mark.usefixtures("side_by_side")
 
 
 def left_by_0_1(engine: Engine) -> Path:

@@ -252,6 +252,7 @@ def test_refused_connections_are_refused_and_then_accepted_on_the_same_port() ->
             else:
                 if refused:
                     break
+                server.refuse(0.3)  # either it has not begun, or it has passed while this process had to wait
         with pytest.raises(ConnectionResetError):
             read_all(old)
         assert put(server, records("y")).status == 200
