@@ -67,7 +67,7 @@ class Pacing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run did, over all its processes. `report.json` is this value; its keys are promised in the README.
+    """What a run did, over all its processes. `report.json` is this value; its keys are promised in `docs/files.md`.
 
     Times are ISO 8601 in UTC with milliseconds and a `Z`; `finished_at` is when the last process of the run ended.
     `duration_s` is the time worked, summed over the processes of the run, without the pauses between them.

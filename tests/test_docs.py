@@ -1,0 +1,133 @@
+"""What the documents say is true: their names exist, their commands are understood, their examples run."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+import engine
+from benchmarks.__main__ import BENCHMARKS
+from engine.commands.cli import COMMANDS, _parser
+from tests.stand_in import stand_in
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+ROOMS = {path.parent.name for path in ROOT.glob("engine/*/__init__.py")}
+
+PATHS = re.compile(r"`((?:engine|tests|benchmarks|docs)/[\w./-]*)`")
+TESTS = re.compile(r"`(test_\w+)`")
+LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+ENGINE_COMMANDS = re.compile(
+    r"`python -m engine((?:\s+[\w./=|-]+)+)`|python -m engine((?: +[\w./=|-]+)+)$", re.MULTILINE
+)
+BENCHMARK_COMMANDS = re.compile(r"python -m benchmarks((?:\s+[\w,=-]+)*)`")
+BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def text_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for document in DOCUMENTS:
+        for found, text in BLOCKS.findall(text_of(document)):
+            if found == language:
+                yield name_of(document), text
+
+
+@cache
+def names_of_tests() -> set[str]:
+    texts = map(text_of, ROOT.glob("tests/**/test_*.py"))
+    return {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
+
+
+def words(command: str) -> list[list[str]]:
+    """Return the arguments of a command; `a|b` stands for two commands."""
+    arguments = shlex.split(command)
+    choices = max((argument.count("|") for argument in arguments), default=0) + 1
+    return [[argument.split("|")[n] if "|" in argument else argument for argument in arguments] for n in range(choices)]
+
+
+def test_the_documents_are_there() -> None:
+    assert {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/operations.md"} <= set(map(name_of, DOCUMENTS))
+    assert len(text_of(ROOT / "README.md").splitlines()) < 200
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_names_exist(document: Path) -> None:
+    text = text_of(document)
+    assert not [path for path in PATHS.findall(text) if not (ROOT / path).exists()]
+    assert not [link for link in LINKS.findall(text) if not (document.parent / link).exists()]
+    assert not set(TESTS.findall(text)) - names_of_tests()
+
+
+def test_every_room_has_its_paragraph_and_its_floor() -> None:
+    text = text_of(ROOT / "ARCHITECTURE.md")
+    assert set(re.findall(r"^\*\*`engine/(\w+)`\*\*: ", text, re.MULTILINE)) == ROOMS
+    drawn = [set(names.split(" · ")) for names in re.findall(r"^ \d  (.+)$", text, re.MULTILINE)]
+    linted = re.search(r"^layers =\n((?: +.+\n)+)", text_of(ROOT / ".importlinter"), re.MULTILINE)
+    assert linted
+    floors = [set(re.findall(r"\w+", line)) for line in linted[1].splitlines()]
+    assert drawn == [floor for floor in floors if floor <= ROOMS]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_commands_are_understood(document: Path) -> None:
+    for quoted, shown in ENGINE_COMMANDS.findall(text_of(document)):
+        for arguments in words(quoted or shown):
+            _parser(arguments).parse_args(arguments)  # SystemExit if it is not understood
+    for command in BENCHMARK_COMMANDS.findall(text_of(document)):
+        name, *arguments = shlex.split(command) or [next(iter(BENCHMARKS))]
+        assert name in BENCHMARKS
+        flags = {flag for flag in arguments if flag.startswith("--")}
+        assert all(flag in text_of(ROOT / "benchmarks" / f"{name}.py") for flag in flags)
+
+
+def test_every_command_is_documented() -> None:
+    text = "".join(map(text_of, DOCUMENTS))
+    assert not [command.name for command in COMMANDS if not re.search(rf"\b{command.name}\b", text)]
+
+
+@pytest.mark.parametrize(("document", "text"), list(blocks("toml")))
+def test_configurations_load(document: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    assert engine.load_config(path).source.id == "loan_id", document
+
+
+def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [(_, text)] = blocks("python")
+    with stand_in() as server:
+        for shown, real in (("https://api.agents.timepay.ai/api/v1", server.url), ("camp_abc123", server.campaign_id)):
+            assert shown in text
+            text = text.replace(shown, real)
+        names: dict[str, Any] = {"pairs": [("loan_1", {"amount": 1})], "token": server.token}
+        code = compile(text, "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        asyncio.run(awaited(code, names))
+        assert names["report"].records.updated == 1
+        assert server.state() == {"loan_1": {"amount": 1}}
+
+
+async def awaited(code: CodeType, names: dict[str, Any]) -> None:
+    await eval(code, names)  # noqa: S307  (our own document)
+
+
+def test_the_functions_that_are_named_exist() -> None:
+    for name in re.findall(r"`(?:await )?engine\.([\w.]+)\(", "".join(map(text_of, DOCUMENTS))):
+        module, _, function = f"engine.{name}".rpartition(".")
+        assert callable(getattr(import_module(module), function))
