@@ -18,7 +18,7 @@ _LIBRARIES = ("aiohttp", "msgspec", "orjson", "polars", "pyarrow", "uvloop")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table that is also Markdown, so that it can go into the documentation as it is. Numbers stand to the right."""
+    """Print a table that is also Markdown, so that it can stand in the documentation. Numbers stand to the right."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     right = [all(_is_number(row[i]) for row in rows) for i in range(len(header))]
     print()
