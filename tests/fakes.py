@@ -120,9 +120,7 @@ def traffic_of(
     return Traffic(limiter=limiter, policy=policy, stop=stop, time_left_s=time_left_s)
 
 
-async def upload_all(
-    chunks: Sequence[Chunk], api: BulkApi, traffic: Traffic, stop: Stop, *, workers: int = 1
-) -> list[ChunkResult]:
+async def upload_all(chunks: Sequence[Chunk], api: BulkApi, traffic: Traffic, *, workers: int = 1) -> list[ChunkResult]:
     """Run uploader workers over `chunks` and return the results that they hand on."""
     ready: Channel[Chunk] = Channel(len(chunks) + 1)
     results: Channel[ChunkResult] = Channel(len(chunks) + 1)
@@ -132,6 +130,6 @@ async def upload_all(
     settle = traffic.over(api).settle
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):
-            group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation, stop=stop))
+            group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation))
     await results.close()
     return await results.receive_all()

@@ -83,7 +83,7 @@ async def run_pipeline(
             production = group.create_task(_produce(produce, to_do, cut, stop))
             admission = group.create_task(_admit(cut, ready, gate))
             uploads = [
-                group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation, stop=stop))
+                group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation))
                 for _ in range(concurrency)
             ]
             aggregation = group.create_task(

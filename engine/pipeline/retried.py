@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NoReturn
 
 from engine.api import Fatal, RefusedWhole, Reply, Settled, TryAgain, Unproven, retry_after_s
 from engine.pacing import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, TurnRefused, Wait
@@ -15,25 +17,16 @@ Proof = Settled | Unproven | RefusedWhole
 """What can be proven about the records of a request; every other verdict is an episode."""
 
 
+@dataclass(frozen=True, slots=True)
 class Retried:
     """Sends a request until something is proven. `time_left_s` is until the deadline of the run."""
 
-    def __init__(
-        self,
-        inner: Sender,
-        *,
-        availability: Availability,
-        policy: RetryPolicy,
-        time_left_s: Callable[[], float],
-        renew_token: Callable[[Reply], bool],
-        stop: Stop,
-    ) -> None:
-        self._inner = inner
-        self._availability = availability
-        self._policy = policy
-        self._time_left_s = time_left_s
-        self._renew_token = renew_token
-        self._stop = stop
+    inner: Sender
+    availability: Availability
+    policy: RetryPolicy
+    time_left_s: Callable[[], float]
+    renew_token: Callable[[Reply], bool]
+    stop: Stop
 
     async def settle(self, request: Request) -> Proof:
         """Send `request` until something is proven.
@@ -41,13 +34,14 @@ class Retried:
         Raises:
             TurnRefused: the run stops first, perhaps because of this very request.
         """
-        trials = Trials(successes_before=self._availability.breaker.successes)
+        trials = Trials(successes_before=self.availability.breaker.successes)
         while True:
-            answer = await self._inner.send(request)
+            answer = await self.inner.send(request)
             match answer.verdict:
-                case Fatal(error, status):
-                    if not (status == HTTPStatus.UNAUTHORIZED and self._has_new_token(answer)):
-                        self._stop_the_run(error)
+                case Fatal(http_status=HTTPStatus.UNAUTHORIZED) if self._has_new_token(answer):
+                    continue
+                case Fatal(error):
+                    self._stop_the_run(error)
                 case TryAgain(trouble=trouble) as verdict:
                     trials.add(trouble)
                     decision = self._decide(answer, verdict, trials)
@@ -58,28 +52,28 @@ class Retried:
                     return proof
 
     def _decide(self, answer: Answer, verdict: TryAgain, trials: Trials) -> Decision:
-        availability = self._availability
+        availability = self.availability
         setback = Setback(
             reason=verdict.reason,
             trials=trials,
             others_succeeded=availability.breaker.successes - trials.successes_before,
             outage_s=availability.outage_s,
-            time_left_s=self._time_left_s(),
+            time_left_s=self.time_left_s(),
             retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
         )
-        return self._policy.decide(setback)
+        return self.policy.decide(setback)
 
     async def _wait(self, decision: Wait | GiveUp) -> None:
         if isinstance(decision, GiveUp):
             self._stop_the_run(Interrupted(f"not finished: {decision.reason}"))
         else:
-            await self._availability.wait_to_retry(decision.delay_s, self._stop)
-            if self._stop.requested:
+            await self.availability.wait_to_retry(decision.delay_s, self.stop)
+            if self.stop.requested:
                 raise TurnRefused
 
     def _has_new_token(self, answer: Answer) -> bool:
-        return isinstance(answer.reply, Reply) and self._renew_token(answer.reply)
+        return isinstance(answer.reply, Reply) and self.renew_token(answer.reply)
 
-    def _stop_the_run(self, error: EngineError) -> None:
-        self._stop.request(error)
+    def _stop_the_run(self, error: EngineError) -> NoReturn:
+        self.stop.request(error)
         raise TurnRefused

@@ -10,7 +10,7 @@ from engine.pipeline.delivery import Delivery
 from engine.pipeline.isolation import Isolation
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
-from engine.values import Chunk, ChunkResult, Stop
+from engine.values import Chunk, ChunkResult
 
 
 async def upload(
@@ -19,12 +19,9 @@ async def upload(
     *,
     settle: Callable[[Request], Awaitable[Proof]],
     isolation: Isolation,
-    stop: Stop,
 ) -> None:
-    """Run one worker until the channel ends or a stop is requested. A chunk that was not brought to an end is left."""
+    """Run one worker until the channel ends or the run stops. A chunk that was not brought to an end is left."""
     async for chunk in chunks:
-        if stop.requested:
-            return
         try:
             failures = await Delivery(chunk, settle, isolation).run()
         except TurnRefused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
 
 from engine.outlets import ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
 from engine.pipeline import Accounts, Traffic
@@ -17,35 +18,24 @@ from engine.values import Stop
 TICK_S = 0.25
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """Looks at a run every `TICK_S` seconds. `total_bytes` is the size of its source, if it is known."""
 
-    def __init__(
-        self,
-        *,
-        accounts: Accounts,
-        traffic: Traffic,
-        telemetry: Telemetry,
-        clock: WorkClock,
-        deadline: Deadline,
-        total_bytes: int | None,
-        display: ProgressDisplay,
-        stop: Stop,
-    ) -> None:
-        self._accounts = accounts
-        self._traffic = traffic
-        self._telemetry = telemetry
-        self._clock = clock
-        self._deadline = deadline
-        self._total_bytes = total_bytes
-        self._display = display
-        self._stop = stop
-        self._history = ProgressHistory()
+    accounts: Accounts
+    traffic: Traffic
+    telemetry: Telemetry
+    clock: WorkClock
+    deadline: Deadline
+    total_bytes: int | None
+    display: ProgressDisplay
+    stop: Stop
+    _history: ProgressHistory = field(default_factory=ProgressHistory, init=False)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Watch as long as the context lasts; look once more at its end, and close the display."""
-        with closing(self._display):
+        with closing(self.display):
             ticker = asyncio.create_task(self._tick())
             try:
                 yield
@@ -53,29 +43,29 @@ class Watch:
                 ticker.cancel()
                 with suppress(asyncio.CancelledError):
                     await ticker
-                self._telemetry.sample(self._accounts.durable.updated)
-                self._display.update(self._snapshot(), now=True)
+                self.telemetry.sample(self.accounts.durable.updated)
+                self.display.update(self._snapshot(), now=True)
 
     async def _tick(self) -> None:
-        sample_at = self._clock.now() + SAMPLE_S
+        sample_at = self.clock.now() + SAMPLE_S
         while True:
-            self._display.update(self._snapshot())
-            if self._clock.now() >= sample_at:
+            self.display.update(self._snapshot())
+            if self.clock.now() >= sample_at:
                 sample_at += SAMPLE_S
-                self._telemetry.sample(self._accounts.durable.updated)
-            if self._deadline.left_s() <= 0:
-                self._stop.request(self._deadline.passed())
+                self.telemetry.sample(self.accounts.durable.updated)
+            if self.deadline.left_s() <= 0:
+                self.stop.request(self.deadline.passed())
             await asyncio.sleep(TICK_S)
 
     def _snapshot(self) -> ProgressSnapshot:
-        accounts, traffic, durable = self._accounts, self._traffic, self._accounts.durable
+        accounts, traffic, durable = self.accounts, self.traffic, self.accounts.durable
         eta_s = self._history.eta_s
         snapshot = ProgressSnapshot(
-            elapsed_s=self._clock.elapsed_s,
+            elapsed_s=self.clock.elapsed_s,
             records_read=max(accounts.read, durable.read),
             records_done=durable.read,
             source_bytes_read=accounts.source_bytes,
-            source_bytes_total=self._total_bytes,
+            source_bytes_total=self.total_bytes,
             in_flight=traffic.turnstile.in_flight,
             in_flight_max=traffic.turnstile.in_flight_peak,
             throttles=traffic.requests.throttled,
@@ -83,18 +73,18 @@ class Watch:
             not_accepted=durable.not_accepted,
             waiting=self._why_waiting(),
             limit=found_words(traffic.limiter.found),
-            deadline_forecast=self._deadline.forecast(eta_s) if eta_s is not None else None,
+            deadline_forecast=self.deadline.forecast(eta_s) if eta_s is not None else None,
         )
         self._history.add(snapshot)
-        if snapshot.deadline_forecast and self._deadline.warn_once():
+        if snapshot.deadline_forecast and self.deadline.warn_once():
             get_logger().warning("deadline_at_risk", message=snapshot.deadline_forecast)
         return snapshot
 
     def _why_waiting(self) -> str | None:
-        traffic = self._traffic
-        quiet_s = traffic.limiter.quiet_until - self._clock.now()
+        traffic = self.traffic
+        quiet_s = traffic.limiter.quiet_until - self.clock.now()
         if quiet_s > TICK_S:
             return f"the API asked for silence, {quiet_s:.0f} s left"
         if traffic.availability.breaker.is_open:
             return f"the API has been failing for {traffic.availability.outage_s:.0f} s, probing"
-        return "finishing what is in flight" if self._stop.requested else None
+        return "finishing what is in flight" if self.stop.requested else None

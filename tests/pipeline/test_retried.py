@@ -100,6 +100,7 @@ class Trial:
         left_s: float = inf,
         new_token: bool = False,
         others_succeed: bool = False,
+        succeeded_before: int = 0,
         stop_at: float | None = None,
     ) -> None:
         self.sender = FakeSender(*answers)
@@ -112,6 +113,8 @@ class Trial:
 
         async def work() -> None:
             self.availability = Availability()
+            for _ in range(succeeded_before):
+                self.availability.observe(attempt(SETTLED))
             retried = Retried(
                 self,
                 availability=self.availability,
@@ -216,6 +219,12 @@ def test_what_fails_while_others_succeed_is_isolated() -> None:
     trial = Trial(OUTAGE, others_succeed=True)
     assert trial.proof == Unproven((), range(2), "reset", None)
     assert len(trial.sender.sent) == RetryPolicy().attempts_max
+
+
+def test_what_others_achieved_before_says_nothing_about_it() -> None:
+    trial = Trial(OUTAGE, succeeded_before=10)
+    assert trial.proof is None
+    assert isinstance(trial.stop.error, Interrupted)
 
 
 def test_a_stop_ends_the_wait_and_nothing_more_is_sent() -> None:

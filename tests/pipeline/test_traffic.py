@@ -53,7 +53,7 @@ def test_after_an_outage_the_rate_is_back_within_ten_seconds(workers: int) -> No
         traffic = traffic_of(stop, workers=workers)
         chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(workers * 10 * 40)]
         traffic.observers.append(finished.append)
-        await upload_all(chunks, api, traffic, stop, workers=workers)
+        await upload_all(chunks, api, traffic, workers=workers)
         assert traffic.availability.retries < 20 + 60 / 4 + 2 * workers  # no storm either
 
     loops.append(VirtualLoop())

@@ -22,7 +22,7 @@ def test_a_stop_lets_the_request_in_flight_finish_and_no_other_begin() -> None:
     async def work() -> list[Any]:
         asyncio.get_running_loop().call_later(0.5, stop.request, Interrupted("SIGTERM"))
         chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(10)]
-        return await upload_all(chunks, api, traffic_of(stop), stop, workers=2)
+        return await upload_all(chunks, api, traffic_of(stop), workers=2)
 
     assert len(run(work(), VirtualLoop())) == 2
     assert len(api.sent) == 2
@@ -37,7 +37,7 @@ def test_a_stop_ends_every_wait() -> None:
             loop = asyncio.get_running_loop()
             loop.call_later(100, stop.request, Interrupted("SIGTERM"))
             chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(20)]
-            await upload_all(chunks, api, traffic_of(stop), stop, workers=10)
+            await upload_all(chunks, api, traffic_of(stop), workers=10)
             return loop.time()
 
         assert run(work(), VirtualLoop()) == pytest.approx(100, abs=0.01)
@@ -48,7 +48,7 @@ def test_cancelled_at_any_await_it_leaves_the_accounts_and_the_turnstile_clean()
         stop = Stop()
         traffic = traffic_of(stop)
         api = FakeBulkApi(Reply(503), Reply(429), behaviour=refusing("loan_3"), latency_s=0.1)
-        uploading = asyncio.ensure_future(upload_all([chunk_of(*IDS)], api, traffic, stop))
+        uploading = asyncio.ensure_future(upload_all([chunk_of(*IDS)], api, traffic))
         for _ in range(turns):
             await asyncio.sleep(0.01)
         cancelled = uploading.cancel()
@@ -68,7 +68,7 @@ def test_every_chunk_is_handed_on_with_what_became_of_it() -> None:
     async def work() -> list[ChunkResult]:
         stop, api = Stop(), FakeBulkApi(behaviour=refusing("loan_1"), latency_s=0.1)
         chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(4)]
-        return await upload_all(chunks, api, traffic_of(stop), stop, workers=3)
+        return await upload_all(chunks, api, traffic_of(stop), workers=3)
 
     results = run(work(), VirtualLoop())
     assert {result.chunk.seq: len(result.failures) for result in results} == {0: 0, 1: 1, 2: 0, 3: 0}
@@ -78,7 +78,7 @@ def test_a_chunk_that_is_not_brought_to_its_end_is_left() -> None:
     stop, api = Stop(), FakeBulkApi(refusing("a")(["a"]), Reply(401))  # one of its halves is known, the other not
 
     async def work() -> list[ChunkResult]:
-        return await upload_all([chunk_of("a", "b"), chunk_of("c", seq=1)], api, traffic_of(stop), stop)
+        return await upload_all([chunk_of("a", "b"), chunk_of("c", seq=1)], api, traffic_of(stop))
 
     assert run(work(), VirtualLoop()) == []
     assert api.sent == [["a", "b"], ["a"]]
@@ -89,7 +89,7 @@ def test_a_worker_whose_run_has_stopped_begins_nothing() -> None:
 
     async def work() -> list[ChunkResult]:
         stop.request(Interrupted("SIGTERM"))
-        return await upload_all([chunk_of("a")], api, traffic_of(stop), stop)
+        return await upload_all([chunk_of("a")], api, traffic_of(stop))
 
     assert run(work(), VirtualLoop()) == []
     assert api.sent == []

@@ -33,7 +33,7 @@ class Upload:
         async def work() -> None:
             time_left_s = (lambda: inf) if left_s is None else lambda: left_s - self.loop.time()
             self.traffic: Traffic = traffic_of(self.stop, workers=workers, policy=policy, time_left_s=time_left_s)
-            self.results = await upload_all(chunks, api, self.traffic, self.stop, workers=workers)
+            self.results = await upload_all(chunks, api, self.traffic, workers=workers)
 
         run(work(), self.loop)
         self.took_s = self.loop.time()

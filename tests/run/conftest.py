@@ -1,4 +1,4 @@
-"""A stand-in that the tests of a module share: each of them looks only at its own records."""
+"""A stand-in that the tests of a module share, each of which looks only at its own records; and a health check."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.simulator.process import StandInProcess
+from tests.acceptance.listeners import HealthCheck
 from tests.stand_in import stand_in
 
 
@@ -14,6 +15,13 @@ from tests.stand_in import stand_in
 def shared_server() -> Iterator[StandInProcess]:
     with stand_in() as running:
         yield running
+
+
+@pytest.fixture
+def health_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthCheck]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with HealthCheck() as check:
+        yield check
 
 
 @pytest.fixture

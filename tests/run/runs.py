@@ -60,7 +60,11 @@ def job_of(settings: RunSettings, chunks: Sequence[Chunk], source: GivenSource |
 
 @asynccontextmanager
 async def active_run(
-    settings: RunSettings, chunks: Sequence[Chunk] = (), source: GivenSource | None = None, **changes: Any
+    settings: RunSettings,
+    chunks: Sequence[Chunk] = (),
+    source: GivenSource | None = None,
+    learned: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[ActiveRun]:
     """A run of these chunks that has just begun; `changes` are of its job."""
 
@@ -75,7 +79,7 @@ async def active_run(
             run,
             settings,
             durable=ChunkCounts(),
-            learned=None,
+            learned=learned,
             thread=thread,
             fingerprinting=asyncio.create_task(found()),
             api=HttpBulkApi(endpoint_of(settings, lambda: "token")),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.api.wire import Reply
+from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.accounts import Accounts
 from engine.run import active_run as module
 from engine.run.active_run import ActiveRun
@@ -17,7 +20,8 @@ from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted, SourceMissing, SourceUntrusted
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome
-from tests.fakes import chunk_of
+from tests.fakes import FakeBulkApi, chunk_of
+from tests.pipeline.senders import REQUEST
 from tests.run.runs import GivenSource, Shown, active_run, settings_of
 
 CHUNKS = [chunk_of("a", "b"), chunk_of("c", seq=1)]
@@ -185,6 +189,28 @@ async def test_too_many_rejects_stop_the_run(
     async with active_run(settings, [chunk], GivenSource(total_bytes), of_rejects=of_rejects) as active:
         await active.work(Shown())
         assert isinstance(active.stop.error, SourceUntrusted) == active.stop.requested == stops
+
+
+async def test_a_run_starts_from_what_the_last_one_learned(tmp_path: Path) -> None:
+    learned = {"rate": 7.0, "in_flight": 3}
+    async with active_run(settings_of(tmp_path), learned=learned) as active:
+        assert active.traffic.limiter.to_json() == learned
+
+
+async def test_an_outage_is_waited_out_as_long_as_the_settings_say(tmp_path: Path) -> None:
+    async with active_run(settings_of(tmp_path, upload={"retry_window_s": 0.0}), CHUNKS) as active:
+        error = await active.work(Shown())
+    assert isinstance(error, Interrupted)
+    assert "(upload.retry_window_s)" in str(error)
+
+
+async def test_nobody_waits_beyond_the_deadline_of_the_settings(tmp_path: Path) -> None:
+    deadline = f"{datetime.now() - timedelta(hours=3):%H:%M}"  # 21 hours are left
+    settings = settings_of(tmp_path, upload={"deadline": deadline, "retry_window_s": 86_400.0})
+    async with active_run(settings) as active:
+        with pytest.raises(TurnRefused):
+            await active.traffic.over(FakeBulkApi(Reply(503, {"retry-after": "80000"}))).settle(REQUEST)
+    assert "would pass the deadline" in str(active.stop.error)
 
 
 async def test_the_display_is_closed_at_the_end(tmp_path: Path, pipeline: Put) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +21,6 @@ from tests.reports import partial_report, succeeded_report
 from tests.run.runs import active_run, settings_of
 
 NOBODY = NotifyTable()
-
-
-@pytest.fixture
-def health_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthCheck]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with HealthCheck() as check:
-        yield check
 
 
 async def test_the_health_check_hears_of_the_start_and_the_end(tmp_path: Path, health_check: HealthCheck) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.report.files import write_report
 from engine.report.report import Report, RunStatus, from_json
+from engine.run import ending
 from engine.run.active_run import ActiveRun
 from engine.run.ending import conclude
+from engine.settings.tables import RunSettings
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import (
@@ -22,10 +25,10 @@ from engine.values.errors import (
     SourceUntrusted,
     StateFailed,
 )
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome
+from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from tests.fakes import FakeBulkApi, chunk_of
 from tests.pipeline.senders import REQUEST
-from tests.reports import RUN_ID
+from tests.reports import RUN_ID, partial_report
 from tests.run.runs import active_run, settings_of
 
 CHUNKS = [chunk_of("a", "b"), chunk_of("c", seq=1)]
@@ -78,6 +81,16 @@ async def test_one_record_that_was_not_accepted_makes_the_run_partial(tmp_path: 
     assert [(reason.reason, reason.count, reason.example_ids) for reason in report.reasons] == [
         ("no such loan", 1, ["b"])
     ]
+
+
+async def test_one_record_that_was_invalid_makes_the_run_partial(tmp_path: Path) -> None:
+    chunk = chunk_of("a")
+    chunk.refusals = [Refusal("bad", Place("portfolio.ndjson", 2), raw="?")]
+    async with active_run(settings_of(tmp_path), [chunk]) as active:
+        await deliver(active, [ChunkResult(chunk)])
+        report = await conclude(active, None, LIMITS)
+    assert (report.status, report.exit_code) == (RunStatus.PARTIAL, 3)
+    assert report.records == RecordCounts(read=2, invalid=1, updated=1)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +158,17 @@ async def test_limits_that_were_learned_are_kept_for_the_next_night(tmp_path: Pa
         assert kept == active.traffic.limiter.to_json()
 
 
+async def test_the_page_compares_with_the_night_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = partial_report(run_id="20261122T020000Z-07b3f9")
+    compared: list[Report | None] = []
+    async with active_run(settings_of(tmp_path), CHUNKS) as active:
+        write_report(before, tmp_path / "runs" / before.run_id)
+        monkeypatch.setattr(ending, "write_report", lambda _report, _run_dir, *, previous: compared.append(previous))
+        await deliver(active, all_of(CHUNKS))
+        await conclude(active, None, LIMITS)
+    assert compared == [before]
+
+
 async def test_the_metrics_of_the_end_are_written(tmp_path: Path) -> None:
     path = tmp_path / "night.prom"
     settings = settings_of(tmp_path / "state", notify={"prometheus_textfile": str(path)})
@@ -152,6 +176,17 @@ async def test_the_metrics_of_the_end_are_written(tmp_path: Path) -> None:
         await deliver(active, all_of(CHUNKS))
         await conclude(active, None, LIMITS)
     assert 'bulk_sync_run_exit_code{campaign="camp"} 0.0\n' in path.read_text()
+
+
+async def test_whoever_is_told_finds_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Report, Report]] = []
+
+    async def announce_end(_: RunSettings, report: Report, run_dir: Path) -> None:
+        told.append((report, from_json((run_dir / "report.json").read_bytes())))
+
+    monkeypatch.setattr(ending, "announce_end", announce_end)
+    report = await end(tmp_path, all_of(CHUNKS))
+    assert told == [(report, report)]
 
 
 async def test_a_journal_that_holds_something_else_is_a_bug(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts
 from engine.values.errors import ConfigError, SourceMissing, SourceUntrusted, StateFailed, StateLocked
 from engine.values.stopping import Stop
+from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import write_ndjson
 from tests.run.nights import INTERRUPTED_ID, Night
 from tests.run.runs import active_run, settings_of
@@ -68,6 +69,31 @@ async def test_the_limits_that_were_found_are_kept_for_this_api(tmp_path: Path, 
     journal = SqliteJournal(night.state_dir)
     assert journal.learned(f"limits of {server.url}") is not None
     journal.close()
+
+
+async def test_a_run_starts_from_the_limits_that_are_known_of_this_api(tmp_path: Path, server: StandInProcess) -> None:
+    night, known = Night(tmp_path, server), {"rate": 77.0, "in_flight": 5}
+    journal = SqliteJournal(night.state_dir)
+    journal.learn(f"limits of {server.url}", known)
+    journal.close()
+    report = await carried_out(night)
+    assert (report.pacing.rate_limit, report.pacing.in_flight_limit) == (77.0, 5)
+
+
+async def test_whoever_wants_to_hears_of_the_start_and_the_end(
+    tmp_path: Path, server: StandInProcess, health_check: HealthCheck
+) -> None:
+    await carried_out(Night(tmp_path, server, notify={"healthcheck_url": health_check.url}))
+    assert [ping.path for ping in health_check.pings] == ["/ping/uuid/start", "/ping/uuid"]
+
+
+async def test_events_bear_the_id_of_the_run(
+    tmp_path: Path, server: StandInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: dict[str, object] = {}
+    monkeypatch.setattr(lifecycle, "bind_to_logs", bound.update)
+    report = await carried_out(Night(tmp_path, server))
+    assert bound == {"run_id": report.run_id}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +154,7 @@ async def test_an_interrupted_run_is_resumed_and_sends_the_rest(tmp_path: Path, 
     assert (report.run_id, report.resumes, report.status) == (INTERRUPTED_ID, 1, RunStatus.SUCCEEDED)
     assert report.records == RecordCounts(read=30, updated=30)
     assert (report.requests.sent, report.duration_s > 5) == (3, True)  # over both processes
+    assert sum(sample.updated for sample in report.timeline) == 20  # what this process has updated
     assert set(await asyncio.to_thread(night.arrived)) == set(night.loans) - set(night.first_ids(10))
 
 

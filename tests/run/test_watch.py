@@ -96,6 +96,15 @@ def test_it_shows_how_far_the_run_is() -> None:
     watched(body, total_bytes=1_000)
 
 
+def test_a_resumed_run_has_read_no_less_than_it_has_done() -> None:
+    async def body(night: Night) -> None:
+        night.accounts.durable = ChunkCounts(read=30)  # by an earlier process; this one has just begun to read
+        await asyncio.sleep(0.1)
+        assert night.display.snapshots[-1].records_read == 30
+
+    watched(body)
+
+
 def test_the_last_look_is_at_the_end() -> None:
     async def body(night: Night) -> None:
         await asyncio.sleep(0.1)

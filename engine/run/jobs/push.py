@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.report import Report
 from engine.run.job import Job, cutting_of, identity_of
+from engine.run.lifecycle import carry_out
 from engine.settings import run_settings_from
 from engine.sources import PairsSource
 from engine.values import Stop
@@ -35,6 +36,4 @@ async def push(
     settings = run_settings_from(tables, origin="the call of push")
     source = PairsSource(records, settings.upload.batch_size)
     job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
-    from engine.run.lifecycle import carry_out
-
     return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)

@@ -1,4 +1,4 @@
-"""The jobs: the main one, every record of the source once through the pipeline, and the same for given records."""
+"""The main job: every record of the source once through the pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def sync(
     """Bring every record of the source to the API, resuming an interrupted run of the same source and settings.
 
     Args:
-        settings: made by `engine.config.load` or `from_tables`.
+        settings: made by `engine.load_config` or `engine.config.from_tables`.
         fresh: start over instead of resuming.
         limit: only so many records, the first ones.
         stop: lets the caller ask for a graceful end.

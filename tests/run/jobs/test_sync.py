@@ -15,7 +15,7 @@ from engine.run.jobs.sync import sync
 from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts
-from engine.values.errors import ConfigError, Interrupted, SourceMissing, StateLocked
+from engine.values.errors import ConfigError, Interrupted, SourceMissing, SourceUntrusted, StateLocked
 from engine.values.stopping import Stop
 from tests.run.nights import Night
 from tests.run.runs import Shown
@@ -134,6 +134,13 @@ async def test_a_limit_takes_the_first_records_and_makes_another_run(tmp_path: P
     report = await sync(night.settings, limit=12)
     assert (report.limit, report.records.updated) == (12, 12)
     assert set(await asyncio.to_thread(night.arrived)) == set(night.first_ids(12))
+
+
+async def test_a_run_with_another_limit_is_another_run(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server)
+    night.interrupt()
+    with pytest.raises(SourceUntrusted, match=r"\(--limit\)"):
+        await sync(night.settings, limit=12)
 
 
 async def test_progress_is_shown(tmp_path: Path, server: StandInProcess) -> None:
