@@ -39,7 +39,6 @@ ONLY_IN = {
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
     "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
-    "polars": {"engine/commands/demo"},
 }
 """Libraries that stay behind one door, or a few."""
 
