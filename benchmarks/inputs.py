@@ -7,18 +7,21 @@ temporary files: delete `engine-benchmarks-<uid>` there to get the space back.
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
+import io
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-if TYPE_CHECKING:
-    import polars as pl
+import orjson
 
 ID_COLUMN = "loan_id"
 CSV_TYPES = {"emi_amount": "number", "emi_due_date": "date", "dpd": "integer", "risk": "number"}
@@ -73,89 +76,78 @@ def _directory() -> Path:
 
 def write(path: Path, records: int, *, sorted_ids: bool = False) -> None:
     """Write a file of the format that its suffix names; it appears under its name only when it is complete."""
-    blocks = _blocks(records, sorted_ids=sorted_ids, nulls=".nulls" in path.suffixes)
+    rows = _rows(records, sorted_ids=sorted_ids)
     new = path.with_name(path.name + ".new")
     with new.open("wb") as file:
         if path.suffix == ".parquet":
-            _write_parquet(file, blocks)
+            _write_parquet(file, _with_nulls(rows) if ".nulls" in path.suffixes else rows)
         elif path.suffix == ".csv":
-            for number, block in enumerate(blocks):
-                block.write_csv(file, include_header=number == 0)
+            _write_csv(file, rows)
         elif path.suffix == ".gz":
             with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, filename="", mtime=0) as packed:
-                _write_ndjson(packed, blocks)
+                packed.writelines(_lines(rows))
         else:
-            _write_ndjson(file, blocks)
+            file.writelines(_lines(rows))
     new.rename(path)
 
 
-def _blocks(records: int, *, sorted_ids: bool, nulls: bool) -> Iterator[pl.DataFrame]:
-    """Yield the portfolio as frames. Every value follows from its row number."""
-    import polars as pl
+Row = dict[str, Any]
 
-    for start in range(0, records, _BLOCK_RECORDS):
-        end = min(start + _BLOCK_RECORDS, records)
-        row = pl.int_range(start, end, dtype=pl.Int64, eager=True).alias("row")
+
+def _rows(records: int, *, sorted_ids: bool) -> Iterator[Row]:
+    """Yield the portfolio. Every value follows from its row number."""
+    first_due = date(2026, 12, 1)
+    due_dates = [first_due + timedelta(days=day) for day in range(28)]
+    for row in range(records):
         number = row if sorted_ids else row * _ID_STEP % _ID_RANGE
-        frame = pl.DataFrame({"row": row, "number": number}).select(
-            ("LN" + pl.col("number").cast(pl.String).str.zfill(8)).alias(ID_COLUMN),
-            ((pl.col("row") * 7_919 % 900_000 + 100_000) / 100).alias("emi_amount"),
-            (pl.lit("2026-12-01").str.to_date() + pl.duration(days=pl.col("row") % 28)).alias("emi_due_date"),
-            _one_of("due", "paid", "overdue", "partial", step=31).alias("payment_status"),
-            _one_of("hi", "en", "ta", "te", "mr", step=17).alias("language"),
-            (pl.col("row") * 13 % 97).alias("dpd"),
-            _one_of("N1", "N2", "S1", "S2", "E1", "W1", step=7).alias("zone"),
-            ((pl.col("row") * 37 % 100) / 100).alias("risk"),
-        )
-        yield frame.with_columns(_one_in_five_null(frame)) if nulls else frame
+        yield {
+            ID_COLUMN: f"LN{number:08}",
+            "emi_amount": (row * 7_919 % 900_000 + 100_000)
+            * 0.01,  # with the noise of computed numbers: 1871.0900000000001
+            "emi_due_date": due_dates[row % 28],
+            "payment_status": ("due", "paid", "overdue", "partial")[row * 31 % 4],
+            "language": ("hi", "en", "ta", "te", "mr")[row * 17 % 5],
+            "dpd": row * 13 % 97,
+            "zone": ("N1", "N2", "S1", "S2", "E1", "W1")[row * 7 % 6],
+            "risk": row * 37 % 100 * 0.01,
+        }
 
 
-def _one_of(*words: str, step: int) -> pl.Expr:
-    import polars as pl
-
-    return pl.lit(pl.Series(words)).gather(pl.col("row") * step % len(words))
-
-
-def _one_in_five_null(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Return three of the columns with a fifth of their values missing, in many combinations."""
-    import polars as pl
-
-    row = pl.int_range(pl.len())
-    return [
-        pl.when(row // 5**place % 5 != place).then(pl.col(name)).alias(name)
-        for place, name in enumerate(("emi_amount", "payment_status", "risk"))
-    ]
+def _with_nulls(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows with a fifth of the values of three columns missing, in many combinations."""
+    for number, row in enumerate(rows):
+        for place, name in enumerate(("emi_amount", "payment_status", "risk")):
+            if number // 5**place % 5 == place:
+                row[name] = None
+        yield row
 
 
-def _write_ndjson(file: BinaryIO | gzip.GzipFile, blocks: Iterator[pl.DataFrame]) -> None:
-    import polars as pl
-
-    for block in blocks:
-        data = pl.struct(pl.exclude(ID_COLUMN)).alias("data")
-        file.write(block.select(pl.col(ID_COLUMN).alias("id"), data).write_ndjson().encode())
+def _lines(rows: Iterator[Row]) -> Iterator[bytes]:
+    for row in rows:
+        yield orjson.dumps({"id": row.pop(ID_COLUMN), "data": row}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _write_parquet(file: BinaryIO, blocks: Iterator[pl.DataFrame]) -> None:
+def _write_csv(file: BinaryIO, rows: Iterator[Row]) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    first = next(rows)
+    writer = csv.DictWriter(text, list(first), lineterminator="\n")
+    writer.writeheader()
+    writer.writerow(first)
+    writer.writerows(rows)
+    text.detach()
+
+
+def _write_parquet(file: BinaryIO, rows: Iterator[Row]) -> None:
     """Write row groups as pandas or Spark would: snappy, dictionaries, strings with 32-bit offsets."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    writer = None
-    for block in blocks:
-        table = block.to_arrow()
-        schema = pa.schema([_plain(field) for field in table.schema])
-        if writer is None:
-            writer = pq.ParquetWriter(file, schema)
-        writer.write_table(table.cast(schema))
-    if writer is not None:
-        writer.close()
-
-
-def _plain(field: Any) -> Any:
-    import pyarrow as pa
-
-    is_text = pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type)
-    return field.with_type(pa.string()) if is_text else field
+    numbers = {"emi_amount": pa.float64(), "emi_due_date": pa.date32(), "dpd": pa.int64(), "risk": pa.float64()}
+    names = (ID_COLUMN, "emi_amount", "emi_due_date", "payment_status", "language", "dpd", "zone", "risk")
+    schema = pa.schema([(name, numbers.get(name, pa.string())) for name in names])
+    with pq.ParquetWriter(file, schema) as writer:
+        while some := list(islice(rows, _BLOCK_RECORDS)):
+            writer.write_table(pa.Table.from_pylist(some, schema))
 
 
 if __name__ == "__main__":

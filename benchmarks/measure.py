@@ -1,6 +1,6 @@
 """Measures whole processes from outside: what a person with a stopwatch and `top` would see, start-up included.
 
-The benchmark's own process stays small (no polars, no pyarrow), because the kernel starts a child's peak memory at the
+The benchmark's own process stays small (no pyarrow), because the kernel starts a child's peak memory at the
 size of the process that it was forked from.
 """
 

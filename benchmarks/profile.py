@@ -21,7 +21,7 @@ THREADS = {
     "reader": "the process that reads",
     "journal_0": "journal",
     "uvloop_0": "fingerprint",
-    "native threads": "threads of polars and pyarrow",
+    "native threads": "threads of pyarrow",
 }
 
 

@@ -16,7 +16,7 @@ from typing import get_args
 import pytest
 
 from engine.commands.cli import COMMANDS
-from engine.commands.service.command import UNITS
+from engine.commands.service.units import UNITS
 from engine.reading.process import PROGRAM
 from engine.sources.formats import FORMATS, Format
 
@@ -39,7 +39,6 @@ ONLY_IN = {
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
     "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
-    "polars": {"engine/commands/demo"},
 }
 """Libraries that stay behind one door, or a few."""
 
@@ -149,18 +148,14 @@ def test_names_in_strings_resolve() -> None:
     assert get_args(Format) == tuple(FORMATS)
     for facts in FORMATS.values():
         assert callable(import_module(facts.reader).read_rows), facts.reader
-    for module in UNITS.values():
-        assert callable(import_module(module).render), module
+    templates = {f"{kind}{suffix}.j2" for kind, suffixes in UNITS.items() for suffix in suffixes}
+    assert {path.name for path in (ENGINE / "commands/service/templates").iterdir()} == templates
     assert (ROOT / PROGRAM[0].replace(".", "/") / "__main__.py").exists()
 
 
 def test_no_other_strings_name_modules() -> None:
     """A name in a string is an import that no linter sees, so all of them stand in the tables above."""
-    known = (
-        {command.module for command in COMMANDS}
-        | {facts.reader for facts in FORMATS.values()}
-        | {*UNITS.values(), *PROGRAM}
-    )
+    known = {command.module for command in COMMANDS} | {facts.reader for facts in FORMATS.values()} | {*PROGRAM}
     strings = {
         node.value
         for path in files()

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from engine.commands.service import supervisord
 from engine.commands.service.command import facts_of
+from engine.commands.service.units import render
 from engine.settings.loading import load
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.listeners import Supervisor
@@ -103,7 +103,7 @@ def test_a_real_supervisord_brings_a_real_night_to_its_end(make_engine: MakeEngi
     )
     config = engine.home / "config.toml"
     facts = facts_of(load(config, environ={}), config=config, name="bulk-sync", start_at="02:00")
-    server = Supervisord(engine.home, supervisord.render(facts)["bulk-sync.conf"])
+    server = Supervisord(engine.home, render("supervisord", facts)["bulk-sync.conf"])
     try:
         server.control("start", "bulk-sync")
         assert "exit status 75; not expected" in server.wait_for("exited: bulk-sync")

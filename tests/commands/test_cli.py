@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,22 +61,24 @@ def test_a_wrong_command_line_is_2(arguments: list[str], tmp_path: Path) -> None
     assert "Traceback" not in result.stderr
 
 
-def test_help_is_instant() -> None:
-    durations = []
-    for _ in range(3):
-        began = time.perf_counter()
-        engine("--help")
-        durations.append(time.perf_counter() - began)
-    assert min(durations) < 0.5  # measured: 0.06 s; the rest is for slow, busy machines
-
-
 def test_help_imports_nothing_heavy() -> None:
     code = "import runpy, sys\nsys.argv = ['engine', '--help']\ntry: runpy.run_module('engine', run_name='__main__')"
     code += "\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     loaded = set(result.stderr.split())
     assert "engine.commands.cli" in loaded
-    assert not loaded & {"aiohttp", "asyncio", "polars", "pyarrow", "pydantic", "rich", "uvloop", "orjson", "msgspec"}
+    assert not loaded & {
+        "aiohttp",
+        "asyncio",
+        "jinja2",
+        "polars",
+        "pyarrow",
+        "pydantic",
+        "rich",
+        "uvloop",
+        "orjson",
+        "msgspec",
+    }
 
 
 def test_the_default_configuration_is_config_toml_here(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
@@ -362,12 +360,10 @@ class TestToken:
         assert "api.token_env" in str(caught.value)
 
 
-def test_importing_and_loading_is_quick(tmp_path: Path) -> None:
+def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     path = toml(tmp_path, '[api]\ncampaign_id = "c"\n[source]\npath = "a.ndjson"')
-    code = f"from pathlib import Path; from engine.config import load; load(Path({str(path)!r}))"
-    durations = []
-    for _ in range(3):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, env={"PATH": os.environ["PATH"]})
-        durations.append(time.perf_counter() - began)
-    assert min(durations) < 0.8  # measured: 0.2 s with the interpreter itself; the rest is for slow, busy machines
+    code = f"import sys; from pathlib import Path; from engine.config import load; load(Path({str(path)!r}))"
+    result = subprocess.run([sys.executable, "-c", f"{code}; print(*sys.modules)"], capture_output=True, check=True)
+    assert not {"aiohttp", "asyncio", "jinja2", "polars", "pyarrow", "rich", "sqlite3"} & set(
+        result.stdout.decode().split()
+    )

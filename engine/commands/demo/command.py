@@ -86,8 +86,6 @@ def run(args: argparse.Namespace) -> int:
     place = Place(prepare(args.keep))
     with _Step(f"Making {place.portfolio} with {args.records:,} records"):
         write(place.portfolio, args.records, args.seed)
-    # polars catches SIGINT so that waiting for a process goes on regardless (pola-rs/polars#21739); undo that.
-    signal.siginterrupt(signal.SIGINT, True)
     with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
         place.write_config(server)
         _say(f"The stand-in of the API listens at {server.url}: {LATENCY_MS} ms a request, every record kept.")

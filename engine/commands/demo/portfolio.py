@@ -7,13 +7,17 @@ begin with zeros, phone numbers with a plus, empty cells. The same seed always m
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import orjson
 
 if TYPE_CHECKING:
-    import polars as pl
+    import pyarrow as pa
 
 BLOCK_RECORDS = 100_000
 """How many records are made and written at a time: memory does not grow with the portfolio."""
@@ -65,80 +69,94 @@ FIRST_DUE_DATE = date(2026, 11, 1)
 FIRST_LEAD_DATE = date(2023, 1, 1)
 
 
-def generate(records: int, seed: int) -> Iterator[pl.DataFrame]:
-    """Yield the portfolio in frames of at most `BLOCK_RECORDS` rows, one typed column a field."""
+def generate(records: int, seed: int) -> Iterator[pa.Table]:
+    """Yield the portfolio in tables of at most `BLOCK_RECORDS` rows, one typed column a field."""
     rng = random.Random(seed)  # noqa: S311 - made-up people need no secrecy
     for first in range(0, records, BLOCK_RECORDS):
         yield _block(first, min(BLOCK_RECORDS, records - first), rng)
 
 
-def _block(first: int, count: int, rng: random.Random) -> pl.DataFrame:
+def _block(first: int, count: int, rng: random.Random) -> pa.Table:
     """Return the rows from number `first` on."""
-    import polars as pl
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    row = pl.int_range(first, first + count, dtype=pl.Int64, eager=True)
-    language = _draw(rng, count, len(PEOPLE))
+    draw, sometimes_empty = partial(_draw, rng, count), partial(_sometimes_empty, rng)
+    row = pa.array(range(first, first + count))
+    language = draw(len(PEOPLE))
     first_names, last_names = ([name for names in PEOPLE.values() for name in names[which]] for which in (0, 1))
-    period = _pick(LOAN_PERIODS_MONTHS, _draw(rng, count, len(LOAN_PERIODS_MONTHS)))
-    amount = (_draw(rng, count, 2_970) + 30) * 500
-    installment_paise = amount * 100 // period + _draw(rng, count, 10_000)
-    columns = {
-        ID_COLUMN: _ids(row, _draw(rng, count, len(BRANCHES) + 1)),
-        "first_name": _pick(first_names, language * NAMES_PER_LANGUAGE + _draw(rng, count, NAMES_PER_LANGUAGE)),
-        "last_name": _sometimes_empty(
-            _pick(last_names, language * NAMES_PER_LANGUAGE + _draw(rng, count, NAMES_PER_LANGUAGE)), rng, 20
-        ),
-        "phone_number": "+91" + (_draw(rng, count, 4_000_000_000) + 6_000_000_000).cast(pl.String),
-        "loan_amount": amount,
-        "emi_amount": installment_paise / 100,
-        "loan_period": period,
-        "current_emi": _sometimes_empty(_draw(rng, count, 1 << 20) % period + 1, rng, 50),
-        "emi_due_date": _day(FIRST_DUE_DATE, _draw(rng, count, 60)),
-        "payment_status": _pick(STATUSES, _draw(rng, count, len(STATUSES))),
-        "language": _pick(list(PEOPLE), language),
-        "lead_id": _sometimes_empty("00" + (row + 7_000_000).cast(pl.String), rng, 10),
-        "lead_date": _sometimes_empty(_day(FIRST_LEAD_DATE, _draw(rng, count, 1_000)), rng, 10),
-    }
-    return pl.DataFrame(columns)
+    period = _pick(LOAN_PERIODS_MONTHS, draw(len(LOAN_PERIODS_MONTHS)))
+    amount = pc.multiply(pc.add(draw(2_970), 30), 500)
+    installment_paise = pc.add(pc.divide(pc.multiply(amount, 100), period), draw(10_000))
+
+    def name() -> pa.Array:
+        return pc.add(pc.multiply(language, NAMES_PER_LANGUAGE), draw(NAMES_PER_LANGUAGE))
+
+    return pa.table(
+        {
+            # Of a branch (`LN-MUM-0000042`), or from an older system, digits that begin with zeros.
+            ID_COLUMN: _joined(
+                _pick([*(f"LN-{branch}-" for branch in BRANCHES), "000"], draw(len(BRANCHES) + 1)),
+                pc.utf8_lpad(row.cast(pa.string()), 7, "0"),
+            ),
+            "first_name": _pick(first_names, name()),
+            "last_name": sometimes_empty(_pick(last_names, name()), one_in=20),
+            "phone_number": _joined("+91", pc.add(draw(4_000_000_000), 6_000_000_000).cast(pa.string())),
+            "loan_amount": amount,
+            "emi_amount": pc.divide(installment_paise.cast(pa.float64()), 100),
+            "loan_period": period,
+            "current_emi": sometimes_empty(pc.add(_modulo(draw(1 << 20), period), 1), one_in=50),
+            "emi_due_date": _day(FIRST_DUE_DATE, draw(60)),
+            "payment_status": _pick(STATUSES, draw(len(STATUSES))),
+            "language": _pick(list(PEOPLE), language),
+            "lead_id": sometimes_empty(_joined("00", pc.add(row, 7_000_000).cast(pa.string())), one_in=10),
+            "lead_date": sometimes_empty(_day(FIRST_LEAD_DATE, draw(1_000)), one_in=10),
+        }
+    )
 
 
-def _ids(row: pl.Series, branch: pl.Series) -> pl.Series:
-    """Return different ids: of a branch (`LN-MUM-0000042`), or from an older system, digits that begin with zeros."""
-    import polars as pl
-
-    prefix = _pick([*(f"LN-{name}-" for name in BRANCHES), "000"], branch)
-    return prefix + row.cast(pl.String).str.zfill(7)
-
-
-def _draw(rng: random.Random, count: int, below: int) -> pl.Series:
+def _draw(rng: random.Random, count: int, below: int) -> pa.Array:
     """Return `count` random integers from 0 to below `below`."""
-    import polars as pl
     import pyarrow as pa
 
-    drawn = pl.Series(
-        pl.from_arrow(pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(rng.randbytes(8 * count))]))
-    )
-    return (drawn % below).cast(pl.Int64)
+    drawn = pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(rng.randbytes(8 * count))])
+    return _modulo(drawn, pa.scalar(below, pa.uint64())).cast(pa.int64())
 
 
-def _pick(values: list[str] | list[int], positions: pl.Series) -> pl.Series:
+def _modulo(values: pa.Array, divisor: pa.Array | pa.Scalar) -> pa.Array:
+    """Return what is left of each value (not negative) after division."""
+    import pyarrow.compute as pc
+
+    return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
+
+
+def _pick(values: list[str] | list[int], positions: pa.Array) -> pa.Array:
     """Return the values at these positions."""
-    import polars as pl
+    import pyarrow as pa
 
-    return pl.Series(values).gather(positions)
+    return pa.array(values).take(positions)
 
 
-def _sometimes_empty(values: pl.Series, rng: random.Random, one_in: int) -> pl.Series:
+def _joined(*parts: pa.Array | str) -> pa.Array:
+    """Return the texts of each row, one after the other."""
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _sometimes_empty(rng: random.Random, values: pa.Array, one_in: int) -> pa.Array:
     """Return the same values with about one in `one_in` missing."""
-    empty = _draw(rng, len(values), one_in) == 0
-    return values.set(empty, None)
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.equal(_draw(rng, len(values), one_in), 0), None, values)
 
 
-def _day(first: date, days: pl.Series) -> pl.Series:
+def _day(first: date, days: pa.Array) -> pa.Array:
     """Return the dates so many days after the first."""
-    import polars as pl
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    return (days + (first - date(1970, 1, 1)).days).cast(pl.Int32).cast(pl.Date)
+    return pc.add(days, (first - date(1970, 1, 1)).days).cast(pa.int32()).cast(pa.date32())
 
 
 def write(path: Path, records: int, seed: int, format: PortfolioFormat = "csv") -> None:
@@ -147,35 +165,55 @@ def write(path: Path, records: int, seed: int, format: PortfolioFormat = "csv") 
     Raises:
         OSError: the file cannot be written.
     """
-    if format == "parquet":
-        return _write_parquet(path, generate(records, seed))
-    write_block: Callable[[pl.DataFrame, IO[bytes], bool], None] = {
-        "csv": lambda frame, file, first: frame.write_csv(file, include_header=first, float_precision=2),
-        "tsv": lambda frame, file, first: frame.write_csv(
-            file, include_header=first, float_precision=2, separator="\t"
-        ),
-        "ndjson": lambda frame, file, _: frame.write_ndjson(file),
-        "canonical": lambda frame, file, _: _canonical(frame).write_ndjson(file),
-    }[format]
+    tables = generate(records, seed)
     with path.open("wb") as file:
-        for number, frame in enumerate(generate(records, seed)):
-            write_block(frame, file, number == 0)
-    return None
+        match format:
+            case "parquet":
+                _write_parquet(file, tables)
+            case "csv" | "tsv":
+                _write_csv(file, tables, "," if format == "csv" else "\t")
+            case "ndjson":
+                file.writelines(_line(row) for table in tables for row in table.to_pylist())
+            case "canonical":
+                rows = (row for table in tables for row in table.to_pylist())
+                file.writelines(_line({"id": row.pop(ID_COLUMN), "data": row}) for row in rows)
 
 
-def _canonical(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the same records as an id and one nested object."""
-    import polars as pl
-
-    return frame.select(pl.col(ID_COLUMN).alias("id"), pl.struct(pl.exclude(ID_COLUMN)).alias("data"))
+def _line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _write_parquet(path: Path, frames: Iterator[pl.DataFrame]) -> None:
-    """Write the frames as the row groups of one Parquet file."""
+def _write_csv(file: IO[bytes], tables: Iterator[pa.Table], delimiter: str) -> None:
+    """Write the tables below one header, with quotes only where needed, as exports do; pyarrow's writer quotes all."""
+    import pyarrow.compute as pc
+
+    for number, table in enumerate(tables):
+        if number == 0:
+            file.write(f"{delimiter.join(table.column_names)}\n".encode())
+        cells = [_cells(column.combine_chunks(), delimiter) for column in table.columns]
+        rows = pc.binary_join_element_wise(*cells, delimiter, null_handling="replace", null_replacement="")
+        _, _, text = _joined(rows, "\n").buffers()  # the texts, which Arrow keeps one after the other
+        file.write(text)
+
+
+def _cells(column: pa.Array, delimiter: str) -> pa.Array:
+    """Return the cells of a column: amounts with two decimals, texts in quotes where they must be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(column.type):
+        column = column.cast(pa.decimal128(18, 2))
+    if not pa.types.is_string(column.type):
+        return column.cast(pa.string())
+    quoted = _joined('"', pc.replace_substring(column, '"', '""'), '"')
+    return pc.if_else(pc.match_substring_regex(column, f'["{delimiter}]'), quoted, column)
+
+
+def _write_parquet(file: IO[bytes], tables: Iterator[pa.Table]) -> None:
+    """Write the tables as the row groups of one Parquet file."""
     from pyarrow.parquet import ParquetWriter
 
-    first = next(frames).to_arrow()
-    with ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for frame in frames:
-            writer.write_table(frame.to_arrow())
+    first = next(tables)
+    with ParquetWriter(file, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)

@@ -1,4 +1,4 @@
-"""`service`: a ready unit for a supervisor, one module a kind."""
+"""`service`: a ready unit for a supervisor, from the template of its kind."""
 
 from __future__ import annotations
 

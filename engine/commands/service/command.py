@@ -7,21 +7,13 @@ import os
 import re
 import sys
 from datetime import time
-from importlib import import_module
 from pathlib import Path
 
 from engine.commands.service.facts import Facts
+from engine.commands.service.units import UNITS, render
 from engine.settings import Settings, as_deadline, load
 from engine.sources import STDIN
 from engine.values import ConfigError
-
-UNITS = {
-    "systemd": "engine.commands.service.systemd",
-    "supervisord": "engine.commands.service.supervisord",
-    "kubernetes": "engine.commands.service.kubernetes",
-    "prometheus-alerts": "engine.commands.service.prometheus_alerts",
-}
-"""The module that writes the units of a kind: a function `render(facts)` that returns {file name: content}."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: the configuration or an argument is wrong, or a file is there already.
     """
     facts = facts_of(load(args.config), config=args.config, name=args.name, start_at=args.at)
-    files: dict[str, str] = import_module(UNITS[args.kind]).render(facts)
+    files = render(args.kind, facts)
     if args.output:
         _write(files, args.output)
     else:

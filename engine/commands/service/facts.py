@@ -1,7 +1,8 @@
-"""Units for supervisors: what they need to know of a configuration, and one module a kind of supervisor."""
+"""What units for supervisors need to know of a configuration and this machine, and what follows from it."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
@@ -41,9 +42,35 @@ class Facts:
     deadline: time | None
 
     @property
+    def cron(self) -> str:
+        """When it starts, as cron reads it."""
+        return f"{self.start_at.minute} {self.start_at.hour} * * *"
+
+    @property
+    def mounted_sources(self) -> list[str]:
+        """Where the sources stand in a container: their names or patterns, beneath the mounted exports."""
+        return [f"/data/{os.path.basename(source)}" for source in self.sources]
+
+    @property
+    def writable(self) -> list[Path]:
+        """The directories the run writes to. The metrics file is replaced, which needs its directory."""
+        return [self.state_dir, *([self.textfile.parent] if self.textfile else [])]
+
+    @property
+    def uses_tmp(self) -> bool:
+        """Whether the run needs something beneath a directory that a private /tmp would hide."""
+        paths = (self.python, self.config, self.working_dir, self.state_dir, self.textfile or "", *self.sources)
+        return any(str(path).startswith(("/tmp/", "/var/tmp/")) for path in paths)  # noqa: S108 - only compared
+
+    @property
+    def drain_s(self) -> int:
+        """How long requests in flight may take to finish when the run is asked to stop."""
+        return round(self.drain_timeout_s)
+
+    @property
     def stop_s(self) -> int:
         """How long a supervisor should wait between asking the run to stop and killing it."""
-        return round(self.drain_timeout_s) + STOP_MARGIN_S
+        return self.drain_s + STOP_MARGIN_S
 
     @property
     def watchdog_s(self) -> int:
@@ -58,8 +85,9 @@ class Facts:
         minutes = (self.deadline.hour - self.start_at.hour) * 60 + self.deadline.minute - self.start_at.minute
         return (minutes % (24 * 60) or 24 * 60) * 60
 
-    def within_window(self) -> str | None:
-        """Return a shell test that is true between start and deadline; None without a deadline.
+    @property
+    def window_test(self) -> str | None:
+        """A shell test that is true between start and deadline; None without a deadline.
 
         A run that ends at its deadline leaves with 75. Restarted at once, it would have a whole day until the next.
         """
@@ -68,8 +96,3 @@ class Facts:
         begin, end = f"{self.start_at:%H%M}", f"{self.deadline:%H%M}"
         both = "&&" if begin < end else "||"
         return f'now=$(date +%H%M); [ "$now" -ge {begin} ] {both} [ "$now" -lt {end} ]'
-
-
-def codes(numbers: tuple[ExitCode, ...], separator: str) -> str:
-    """Return exit codes as a list."""
-    return separator.join(str(int(code)) for code in numbers)

@@ -114,7 +114,7 @@ def test_every_format_holds_the_same_records(
 
 def test_the_declared_types_are_those_of_the_columns() -> None:
     kinds = {"integer": int, "number": float}
-    [frame] = generate(10, seed=1)
+    [table] = generate(10, seed=1)
     for column, kind in CSV_TYPES.items():
-        [value, *_] = frame[column].drop_nulls()
+        [value, *_] = table[column].drop_null().to_pylist()
         assert isinstance(value, kinds[kind]) if kind in kinds else value.isoformat()

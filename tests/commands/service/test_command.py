@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.commands.service import kubernetes, prometheus_alerts, supervisord, systemd
 from engine.commands.service.command import facts_of
 from engine.commands.service.facts import Facts
+from engine.commands.service.units import render
 from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.settings.loading import from_tables
 from engine.values.counts import RecordCounts, RequestCounts
@@ -48,11 +48,11 @@ def lines_of(unit: str) -> list[str]:
 
 
 def test_each_code_has_one_meaning_everywhere(facts: Facts) -> None:
-    service = lines_of(systemd.render(facts)["bulk-sync.service"])
+    service = lines_of(render("systemd", facts)["bulk-sync.service"])
     assert "RestartForceExitStatus=75" in service
     assert "RestartPreventExitStatus=1 2 3 65 66 69 74 77" in service
     program = configparser.RawConfigParser()
-    program.read_string(supervisord.render(facts)["bulk-sync.conf"])
+    program.read_string(render("supervisord", facts)["bulk-sync.conf"])
     expected = {int(code) for code in program["program:bulk-sync"]["exitcodes"].split(",")}
     assert expected == {int(code) for code in ExitCode} - {75}
     rules = job_of(facts)["podFailurePolicy"]["rules"]
@@ -69,7 +69,7 @@ class TestSystemd:
         facts = replace(facts, config=odd / "c.toml", state_dir=odd / "state", deadline=deadline)
         units = tmp_path / "units"
         units.mkdir()
-        files = systemd.render(facts)
+        files = render("systemd", facts)
         for name, content in files.items():
             (units / name).write_text(content)
         result = subprocess.run(
@@ -83,7 +83,7 @@ class TestSystemd:
         assert (result.returncode, ours) == (0, [])
 
     def test_it_says_what_a_night_needs(self, facts: Facts) -> None:
-        files = systemd.render(facts)
+        files = render("systemd", facts)
         service = lines_of(files["bulk-sync.service"])
         assert "Type=notify" in service
         assert "WatchdogSec=360" in service
@@ -108,13 +108,13 @@ class TestSystemd:
             textfile=Path("/var/lib/textfile/engine.prom"),
             token_file=Path("/srv/token"),
         )
-        service = lines_of(systemd.render(moved)["bulk-sync.service"])
+        service = lines_of(render("systemd", moved)["bulk-sync.service"])
         assert "PrivateTmp=yes" in service
         assert "ReadWritePaths=-/var/lib/sync -/var/lib/textfile" in service
         assert "LoadCredential=timepay-token:/srv/token" in service
 
     def test_paths_are_escaped(self, facts: Facts) -> None:
-        service = lines_of(systemd.render(replace(facts, config=Path('/a b/100%"$x')))["bulk-sync.service"])
+        service = lines_of(render("systemd", replace(facts, config=Path('/a b/100%"$x')))["bulk-sync.service"])
         assert f'ExecStart={facts.python} -m engine sync -c "/a b/100%%\\"$$x"' in service
 
 
@@ -128,7 +128,7 @@ class TestSystemd:
 def test_the_window_before_the_deadline(
     facts: Facts, tmp_path: Path, begin: time, end: time, inside: list[str], outside: list[str]
 ) -> None:
-    test = replace(facts, start_at=begin, deadline=end).within_window()
+    test = replace(facts, start_at=begin, deadline=end).window_test
     assert test
     date = tmp_path / "date"  # stands in for date(1), so that the test runs at any hour
     for clock, expected in [(c, 0) for c in inside] + [(c, 1) for c in outside]:
@@ -208,7 +208,7 @@ def supervised(facts: Facts, tmp_path: Path) -> Iterator[Supervisord]:
     stub.write_text(STUB.format(directory=tmp_path))
     stub.chmod(0o755)
     (tmp_path / "codes").write_text("75\n75\n3\n0\n")
-    server = Supervisord(tmp_path, supervisord.render(replace(facts, python=str(stub)))["bulk-sync.conf"])
+    server = Supervisord(tmp_path, render("supervisord", replace(facts, python=str(stub)))["bulk-sync.conf"])
     yield server
     server.close()
 
@@ -227,7 +227,7 @@ def test_a_real_supervisord_restarts_on_75_and_not_on_3(supervised: Supervisord,
 def test_supervisord_reads_odd_paths_and_the_window(facts: Facts) -> None:
     odd = replace(facts, config=Path("/a b/100%/it's"), deadline=time(6, 30))
     parser = configparser.ConfigParser()  # expands %, as supervisord does
-    parser.read_string(supervisord.render(odd)["bulk-sync.conf"])
+    parser.read_string(render("supervisord", odd)["bulk-sync.conf"])
     program = parser["program:bulk-sync"]
     assert "date +%H%M" in program["command"]
     assert " ;" not in program["command"]  # supervisord would take the rest for a comment
@@ -235,7 +235,7 @@ def test_supervisord_reads_odd_paths_and_the_window(facts: Facts) -> None:
 
 
 def documents(facts: Facts) -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(kubernetes.render(facts)["bulk-sync.yaml"]))
+    return list(yaml.safe_load_all(render("kubernetes", facts)["bulk-sync.yaml"]))
 
 
 def job_of(facts: Facts) -> dict[str, Any]:
@@ -269,14 +269,14 @@ class TestKubernetes:
         assert not any("token" in str(value).lower() for name, value in variables.items() if "TOKEN" not in name)
 
     def test_the_image_is_shown(self, facts: Facts) -> None:
-        manifest = kubernetes.render(facts)["bulk-sync.yaml"]
+        manifest = render("kubernetes", facts)["bulk-sync.yaml"]
         assert re.search(r"^#   FROM python:3\.", manifest, re.MULTILINE)
         assert 'ENTRYPOINT ["python", "-m", "engine"]' in manifest
 
 
 class TestPrometheusAlerts:
     def rules(self, facts: Facts) -> list[dict[str, Any]]:
-        [group] = yaml.safe_load(prometheus_alerts.render(facts)["bulk-sync.yaml"])["groups"]
+        [group] = yaml.safe_load(render("prometheus-alerts", facts)["bulk-sync.yaml"])["groups"]
         rules: list[dict[str, Any]] = group["rules"]
         return rules
 
@@ -300,14 +300,14 @@ class TestPrometheusAlerts:
     def test_odd_paths_stay_text(self, facts: Facts) -> None:
         odd = replace(facts, config=Path('/a "b" \\c {{ $x }}\n- d'), textfile=Path("/x\ny: z"))
         assert len(self.rules(odd)) == len(self.rules(facts))
-        assert "{{ $x" not in prometheus_alerts.render(odd)["bulk-sync.yaml"]
+        assert "{{ $x" not in render("prometheus-alerts", odd)["bulk-sync.yaml"]
 
     def test_promtool_agrees_where_present(self, facts: Facts, tmp_path: Path) -> None:
         promtool = shutil.which("promtool")
         if promtool is None:
             pytest.skip("promtool is not installed")
         path = tmp_path / "rules.yaml"
-        path.write_text(prometheus_alerts.render(facts)["bulk-sync.yaml"])
+        path.write_text(render("prometheus-alerts", facts)["bulk-sync.yaml"])
         subprocess.run([promtool, "check", "rules", str(path)], check=True, timeout=TIMEOUT_S)
 
 
