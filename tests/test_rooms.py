@@ -109,7 +109,7 @@ def test_the_house_is_in_rooms() -> None:
     assert {path.name for path in ENGINE.glob("*.py")} == {"__init__.py", "__main__.py", "config.py", "errors.py"}
 
 
-@pytest.mark.parametrize("room", ["pipeline", "run"])
+@pytest.mark.parametrize("room", ["pipeline", "run", "commands"])
 def test_every_module_has_its_mirror(room: str) -> None:
     modules = [path.relative_to(ENGINE) for path in (ENGINE / room).rglob("*.py") if path.name != "__init__.py"]
     mirrors = [ROOT / "tests" / module.with_name(f"test_{module.name}") for module in modules]

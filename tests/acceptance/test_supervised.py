@@ -12,7 +12,7 @@ from engine.settings.loading import load
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.listeners import Supervisor
 from tests.acceptance.portfolios import portfolio, write_ndjson
-from tests.commands.service.test_command import Supervisord
+from tests.commands.service.test_units import Supervisord
 
 MakeEngine = Callable[..., Engine]
 

@@ -1,0 +1,109 @@
+"""What `init` finds in files of every kind, and which must be mended first."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.commands.init import source as source_survey
+from engine.commands.init.command import propose
+from engine.commands.init.source import survey
+from engine.values.errors import SourceMissing, SourceUntrusted
+from tests.commands.init.proposals import proposed, write_csv
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [("\t", "a.tsv"), ("\t", "a.csv"), (",", "a.tsv"), (",", "a.txt")])
+def test_what_separates_the_columns(tmp_path: Path, delimiter: str, name: str) -> None:
+    path = write_csv(tmp_path / name, ["id", "a;b"], ["1", "x"], ["2", "y"], delimiter=delimiter)
+    source, doubts = proposed(path)
+    assert source["id"] == "id"
+    actual = "tsv" if delimiter == "\t" else "csv"
+    assert source.get("format", path.suffix[1:]) == actual
+    assert any("separated by" in doubt for doubt in doubts) is (
+        path.suffix[1:] in ("csv", "tsv") and name[2:] != actual
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("id,имя\n1,x\n".encode("utf-16"), "UTF-16"),
+        ("id,имя\n1,x\n".encode("cp1251"), "not UTF-8"),
+        (b"id,name,id\n1,x,2\n", "same name"),
+        (b"id,,x\n1,2,3\n", "no name"),
+    ],
+)
+def test_files_that_must_be_mended_first(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(SourceUntrusted, match=words):
+        survey([str(path)])
+
+
+def test_compressed_text_with_a_byte_order_mark_and_crlf(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress("\ufeffloan_id,name\r\n1,x\r\n2,y\r\n".encode()))
+    source, _ = proposed(path)
+    assert source["id"] == "loan_id"
+
+
+def test_canonical_lines_need_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"id": "1", "data": {"a": 1}}\n\n{"id": "2", "data": {"a": null}, "outcome": "x"}\n')
+    source, doubts = proposed(path)
+    assert source == {"path": str(path)}
+    assert doubts == []
+
+
+def test_flat_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines: list[object] = [
+        {"name": "x", "lead_id": 7, "opt": 1},
+        {"name": "x", "lead_id": 8, "deep": {"a": 1}},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n{broken\n")
+    source, doubts = proposed(path)
+    assert source["id"] == "lead_id"
+    assert "types" not in source
+    assert "1 lines are no JSON objects: they will be invalid" in doubts
+
+
+def test_one_json_array_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('[{"id": 1}, {"id": 2}]')
+    with pytest.raises(SourceUntrusted, match="one JSON array"):
+        survey([str(path)])
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.bin"])
+def test_parquet(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    table = pa.table({"amount": [1.5, 2.5], "Account Number": [2**60, 2**60 + 1], "name": ["x", None]})
+    pq.write_table(table, path)
+    source, _ = proposed(path)
+    assert source["id"] == "Account Number"
+    assert source.get("format") == (None if name == "a.parquet" else "parquet")
+    assert "types" not in source
+
+
+def test_a_big_source_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_survey, "ROWS_MAX", 10)
+    path = write_csv(tmp_path / "a.csv", ["id", "n"], *([str(i), "5"] for i in range(100)))
+    found = survey([str(path)])
+    assert (found.rows, found.is_complete) == (10, False)
+    assert any("judged by a part" in doubt for doubt in propose(found).doubts)
+    write_csv(tmp_path / "b.csv", ["id", "n"], ["1", "5"])
+    assert any("only" in doubt for doubt in survey([str(tmp_path / "*.csv")]).doubts)
+
+
+@pytest.mark.parametrize("content", [b"", b"id,name\n", b"\n\n"])
+def test_nothing_in_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises((SourceMissing, SourceUntrusted), match=r"a\.csv"):
+        survey([str(path)])

@@ -1,0 +1,58 @@
+"""`check`: one line a finding, and the exit code of the first cross. Nothing is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.commands import check
+from engine.commands.check import Finding
+from engine.simulator.process import StandInProcess
+from engine.values.errors import ExitCode
+from tests.commands.conftest import Arguments
+
+
+def test_marks() -> None:
+    assert Finding("source", "good").line(color=False) == "  ✓ source    good"
+    assert Finding("ids", "odd", warning=True).line(color=False) == "  ! ids       odd"
+    assert Finding("token", "none", exit_code=2).line(color=True) == "  \x1b[31m✗\x1b[0m token     none"
+
+
+def test_all_is_well(arguments: Arguments, server: StandInProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    before = server.stats()["requests"]
+    assert check.run(arguments("check", ids=["loan_1", "loan_2"])) == 0
+    out = capsys.readouterr().out
+    assert "2 records in 1 request, at least 0 s at 10 requests/s" in out
+    assert f"campaign {server.campaign_id} exists" in out
+    assert "Ready: python -m engine sync -c " in out
+    assert server.stats()["requests"] == before
+
+
+def test_an_id_that_comes_twice_is_a_warning(arguments: Arguments, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.run(arguments("check", ids=["loan_1", "loan_1"])) == 0
+    assert "! ids       1 records are merged into a later one of the same id" in capsys.readouterr().out
+
+
+def test_all_that_is_wrong_is_shown_and_the_first_decides(
+    arguments: Arguments, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = arguments("check", ids=[])
+    monkeypatch.delenv("TIMEPAY_TOKEN")
+    assert check.run(args) == ExitCode.SOURCE_MISSING
+    out = capsys.readouterr().out
+    assert "✗ source" in out
+    assert "✓ state" in out
+    assert "✗ token" in out
+    assert out.endswith("Not ready: mend what is crossed out.\n")
+
+
+def test_invalid_records_are_3(arguments: Arguments, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.run(arguments("check", ids=["loan_1", ""])) == ExitCode.SOME_NOT_ACCEPTED
+    assert "✗ invalid   1 × " in capsys.readouterr().out
+
+
+def test_another_campaign_is_77(
+    arguments: Arguments, server: StandInProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = arguments("check", api={"url": server.url, "campaign_id": "camp_other"})
+    assert check.run(args) == ExitCode.ACCESS_REFUSED
+    assert "there is no camp_other" in capsys.readouterr().out
