@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.commands.service.units import render
 from engine.commands.service.command import facts_of
+from engine.commands.service.units import render
 from engine.settings.loading import load
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.listeners import Supervisor

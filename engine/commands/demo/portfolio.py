@@ -184,7 +184,7 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def _write_csv(file: IO[bytes], tables: Iterator[pa.Table], delimiter: str) -> None:
-    """Write the tables below one header. (pyarrow's own writer would quote every text, which exports seldom do.)"""
+    """Write the tables below one header; pyarrow's own writer would quote every text, which exports seldom do."""
     import pyarrow.compute as pc
 
     for number, table in enumerate(tables):
