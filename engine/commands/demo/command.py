@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.commands.arguments import count
 from engine.values import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -60,18 +61,11 @@ dir = {state}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `demo`."""
-    parser.add_argument("--records", type=_count, default=RECORDS, metavar="N", help="how many records (%(default)s)")
+    parser.add_argument("--records", type=count, default=RECORDS, metavar="N", help="how many records (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another portfolio (%(default)s)")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help=f"where to put portfolio, configuration and reports (./{DIRECTORY})"
     )
-
-
-def _count(text: str) -> int:
-    """Read a number of records."""
-    if not text.isdecimal() or not 1 <= int(text) <= 10**9:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,31 +93,14 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK if proof.holds else ExitCode.BUG
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """The files of a demo."""
+    """The files of a demo: source, configuration, the token that the stand-in accepts, the engine's state directory."""
 
-    directory: Path
-
-    @property
-    def portfolio(self) -> Path:
-        """The source."""
-        return self.directory / "portfolio.csv"
-
-    @property
-    def config(self) -> Path:
-        """The configuration."""
-        return self.directory / "config.toml"
-
-    @property
-    def token(self) -> Path:
-        """The token that the stand-in accepts."""
-        return self.directory / "token"
-
-    @property
-    def state(self) -> Path:
-        """The state directory of the engine."""
-        return self.directory / "state"
+    def __init__(self, directory: Path) -> None:
+        self.portfolio = directory / "portfolio.csv"
+        self.config = directory / "config.toml"
+        self.token = directory / "token"
+        self.state = directory / "state"
 
     def write_config(self, server: StandInProcess) -> None:
         """Write the configuration for a sync to this server."""
