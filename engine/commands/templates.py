@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -26,3 +27,8 @@ def templates_of(package: str | None, *escapes: Callable[..., str], **constants:
     environment.filters |= {escape.__name__: escape for escape in escapes}
     environment.globals |= constants
     return environment
+
+
+def toml_text(value: object) -> str:
+    """Return a value as a string of TOML, whose escapes are those of JSON."""
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

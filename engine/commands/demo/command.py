@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import count
+from engine.commands.templates import templates_of, toml_text
 from engine.values import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -35,28 +36,6 @@ LATENCY_MS = 200
 """How long the stand-in takes for a request, as a service far away would."""
 COMPARED_AT_ONCE = 10_000
 EXAMPLES_MAX = 5
-
-CONFIG = """\
-# Written by `python -m engine demo`.
-[api]
-url = "{url}"
-campaign_id = "{campaign_id}"
-token_file = {token_file}
-
-[source]
-path = {portfolio}
-id = "{id_column}"
-
-[source.types]
-{types}
-
-[upload]
-requests_per_second = 100.0
-retry_window_s = 30.0
-
-[state]
-dir = {state}
-"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,26 +86,13 @@ class Place:
         from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN
 
         self.token.write_text(server.token, encoding="ascii")
-        text = CONFIG.format(
-            url=server.url,
-            campaign_id=server.campaign_id,
-            token_file=_quoted(self.token),
-            portfolio=_quoted(self.portfolio),
-            id_column=ID_COLUMN,
-            types="\n".join(f'{column} = "{kind}"' for column, kind in CSV_TYPES.items()),
-            state=_quoted(self.state),
-        )
+        template = templates_of(__package__, toml_text).get_template("config.toml.j2")
+        text = template.render(place=self, server=server, id=ID_COLUMN, types=CSV_TYPES)
         self.config.write_text(text, encoding="utf-8")
 
     def reports(self) -> list[Path]:
         """Return the reports of the latest run."""
         return sorted(self.state.glob("runs/*/report.*"))[-2:]
-
-
-def _quoted(path: Path) -> str:
-    """Return the absolute path as a TOML string."""
-    escaped = str(path.resolve()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def prepare(wanted: Path | None) -> Path:

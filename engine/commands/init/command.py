@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tomllib
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.init.column import API_FIELDS, ColumnSurvey, plain_name, rank_ids
 from engine.commands.init.source import Survey, survey
-from engine.commands.templates import templates_of
+from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
 from engine.values import ConfigError
@@ -145,11 +144,6 @@ def render(proposal: Proposal, campaign_id: str) -> str:
 
 def _template() -> Template:
     return templates_of(__package__, toml_text, toml_list, toml_key).get_template("config.toml.j2")
-
-
-def toml_text(text: str) -> str:
-    """Return text as a string of TOML, whose escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def toml_list(texts: Sequence[str]) -> str:
