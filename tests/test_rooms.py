@@ -65,6 +65,9 @@ IMPURE_LIBRARIES = {"aiohttp", "asyncio", "os", "pathlib", "socket", "sqlite3", 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 """Names that explain nothing."""
 
+CODE = {".py", "__pycache__"}
+"""Every other file of the package is data, and must be named as such to be installed."""
+
 LINES_MAX = 350
 FUNCTION_LINES_MAX = 60
 
@@ -219,3 +222,11 @@ def test_every_library_is_declared() -> None:
     declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}
     assert used - set(sys.stdlib_module_names) - {"engine"} <= declared
+
+
+def test_every_template_is_package_data() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    patterns = tools["setuptools"]["package-data"]["engine"]
+    packaged = {path for pattern in patterns for path in ENGINE.glob(pattern)}
+    data = {path for path in ENGINE.rglob("*") if path.is_file() and not {path.suffix, path.parent.name} & CODE}
+    assert data == packaged

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.commands.arguments import add_config_argument
-from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, SourceMissing
+from engine.values import AccessRefused, EngineError, ExitCode, Interrupted
 
 CLOCK_SKEW_S_MAX = 300.0
 
@@ -83,26 +83,21 @@ def _source(settings: Any) -> list[Finding]:
     """Read the whole source as `sync` would, and say what is in it."""
     from engine.commands.dry_run import survey
     from engine.report import counted
-    from engine.run import endpoint_of, reading_of
 
-    reading = reading_of(settings, None)
-    source = reading.open()
-    found = survey(reading.cutting.cut(source), sum(map(len, endpoint_of(settings).envelope())))
-    if not found.read:
-        raise SourceMissing(f"{source.label} holds no record")
+    found = survey(settings)
     rate = settings.upload.requests_per_second
     findings = [
         Finding(
             "source",
-            f"{source.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
+            f"{found.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
             f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
         )
     ]
     if found.superseded:
         text = f"{found.superseded:,} records are merged into a later one of the same id in the same chunk"
         findings.append(Finding("ids", text, warning=True))
-    for reason, count in sorted(found.reason_counts.items(), key=lambda item: -item[1])[:5]:
-        text = f"{count:,} × {reason} (such as {', '.join(found.reasons[reason][:3])})"
+    for reason, count in found.reasons.most_common(5):
+        text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
     return findings
 

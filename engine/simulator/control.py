@@ -63,7 +63,9 @@ class Control:
 
     async def requests(self, request: web.Request) -> web.StreamResponse:
         """Stream the log of bulk requests."""
-        return await _stream(request, (orjson.dumps(one._asdict()) + b"\n" for one in list(self._ledger.log)))
+        return await _stream(
+            request, (orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in list(self._ledger.log))
+        )
 
     async def wait(self, request: web.Request) -> web.Response:
         """Reply once the counts are high enough."""

@@ -124,22 +124,22 @@ class Server:
 
         It counts as in flight until its reply is about to leave: a client that has the reply may send the next one.
         """
-        stats, visit = self.ledger.stats, Visit(self.endpoint.now)
+        stats, entry = self.ledger.stats, LogEntry(self.endpoint.now)
         stats.requests += 1
         stats.in_flight += 1
         stats.peak_in_flight = max(stats.peak_in_flight, stats.in_flight)
         strike = self.endpoint.draw_fault()
         self.gate.something_changed()
         try:
-            reply = await self._answer(request, strike, visit)
+            reply = await self._answer(request, strike, entry)
             words = [str(reply.status) if reply else "", strike.label if strike else ""]
-            visit.status = " ".join(filter(None, words))
+            entry.status = " ".join(filter(None, words))
         finally:
             stats.in_flight -= 1
             stats.answered += 1
-            stats.by_status[visit.status] = stats.by_status.get(visit.status, 0) + 1
-            took_s = self.endpoint.now - visit.began_s
-            self.ledger.log.append(LogEntry(visit.began_s, took_s, visit.status, visit.records, visit.body_bytes))
+            stats.by_status[entry.status] = stats.by_status.get(entry.status, 0) + 1
+            entry.took_s = self.endpoint.now - entry.at_s
+            self.ledger.log.append(entry)
             self.gate.something_changed()
         if reply is None:
             await drop(request)
@@ -148,7 +148,7 @@ class Server:
         except ConnectionResetError:  # the client has had enough of an endless reply
             await silence()
 
-    async def _answer(self, request: web.Request, strike: Strike | None, visit: Visit) -> Reply | None:
+    async def _answer(self, request: web.Request, strike: Strike | None, entry: LogEntry) -> Reply | None:
         """Return the reply to a bulk request; None if its connection is to be reset."""
         fault = strike.fault if strike else None
         if fault is Fault.RESET_BEFORE_BODY:
@@ -156,7 +156,7 @@ class Server:
         body = await read_body(request, self.endpoint.settings.max_body_bytes, fault is Fault.RESET_MID_BODY)
         if body is None:
             return None if fault is Fault.RESET_MID_BODY else html_reply(413, "413 Request Entity Too Large")
-        visit.body_bytes = len(body)
+        entry.body_bytes = len(body)
         self.ledger.stats.body_bytes += len(body)
         refusal = self.endpoint.admit(*_credentials(request), strike)
         if refusal:
@@ -164,7 +164,7 @@ class Server:
         read = self.endpoint.look_at(body)
         if isinstance(read, Reply):
             return read
-        visit.records = read.total
+        entry.records = read.total
         with self.ledger.flight([record.id for record in read.valid]):
             await self._hold_at("before-apply")
             reply = await self.endpoint.serve(read, strike)
@@ -175,16 +175,6 @@ class Server:
         """Wait at the gate if requests are to be held at this point."""
         if self.endpoint.settings.hold == point:
             await self.gate.hold()
-
-
-@dataclass(slots=True)
-class Visit:
-    """What is noted about a bulk request while it is here."""
-
-    began_s: float
-    status: str = "gone"
-    records: int = 0
-    body_bytes: int = 0
 
 
 def _credentials(request: web.Request) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.commands.arguments import count
+from engine.commands.templates import templates_of, toml_text
 from engine.values import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -35,43 +37,14 @@ LATENCY_MS = 200
 COMPARED_AT_ONCE = 10_000
 EXAMPLES_MAX = 5
 
-CONFIG = """\
-# Written by `python -m engine demo`.
-[api]
-url = "{url}"
-campaign_id = "{campaign_id}"
-token_file = {token_file}
-
-[source]
-path = {portfolio}
-id = "{id_column}"
-
-[source.types]
-{types}
-
-[upload]
-requests_per_second = 100.0
-retry_window_s = 30.0
-
-[state]
-dir = {state}
-"""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `demo`."""
-    parser.add_argument("--records", type=_count, default=RECORDS, metavar="N", help="how many records (%(default)s)")
+    parser.add_argument("--records", type=count, default=RECORDS, metavar="N", help="how many records (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes another portfolio (%(default)s)")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help=f"where to put portfolio, configuration and reports (./{DIRECTORY})"
     )
-
-
-def _count(text: str) -> int:
-    """Read a number of records."""
-    if not text.isdecimal() or not 1 <= int(text) <= 10**9:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,57 +72,27 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.OK if proof.holds else ExitCode.BUG
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """The files of a demo."""
+    """The files of a demo: source, configuration, the token that the stand-in accepts, the engine's state directory."""
 
-    directory: Path
-
-    @property
-    def portfolio(self) -> Path:
-        """The source."""
-        return self.directory / "portfolio.csv"
-
-    @property
-    def config(self) -> Path:
-        """The configuration."""
-        return self.directory / "config.toml"
-
-    @property
-    def token(self) -> Path:
-        """The token that the stand-in accepts."""
-        return self.directory / "token"
-
-    @property
-    def state(self) -> Path:
-        """The state directory of the engine."""
-        return self.directory / "state"
+    def __init__(self, directory: Path) -> None:
+        self.portfolio = directory / "portfolio.csv"
+        self.config = directory / "config.toml"
+        self.token = directory / "token"
+        self.state = directory / "state"
 
     def write_config(self, server: StandInProcess) -> None:
         """Write the configuration for a sync to this server."""
         from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN
 
         self.token.write_text(server.token, encoding="ascii")
-        text = CONFIG.format(
-            url=server.url,
-            campaign_id=server.campaign_id,
-            token_file=_quoted(self.token),
-            portfolio=_quoted(self.portfolio),
-            id_column=ID_COLUMN,
-            types="\n".join(f'{column} = "{kind}"' for column, kind in CSV_TYPES.items()),
-            state=_quoted(self.state),
-        )
+        template = templates_of(__package__, toml_text).get_template("config.toml.j2")
+        text = template.render(place=self, server=server, id=ID_COLUMN, types=CSV_TYPES)
         self.config.write_text(text, encoding="utf-8")
 
     def reports(self) -> list[Path]:
         """Return the reports of the latest run."""
         return sorted(self.state.glob("runs/*/report.*"))[-2:]
-
-
-def _quoted(path: Path) -> str:
-    """Return the absolute path as a TOML string."""
-    escaped = str(path.resolve()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def prepare(wanted: Path | None) -> Path:

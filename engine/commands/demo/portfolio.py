@@ -1,4 +1,4 @@
-"""Makes up a plausible portfolio of an Indian debt-collection campaign: for the demo, tests and benchmarks.
+"""Makes up a plausible portfolio of an Indian debt-collection campaign: for the demo.
 
 Nobody in it exists. It has what makes real exports hard: names in five scripts, names with quotes and commas, ids that
 begin with zeros, phone numbers with a plus, empty cells. The same seed always makes the same portfolio.
@@ -12,12 +12,12 @@ from datetime import date
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal
 
 import orjson
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow.parquet import ParquetWriter
 
 BLOCK_RECORDS = 100_000
 """How many records are made and written at a time: memory does not grow with the portfolio."""
@@ -78,9 +78,6 @@ def generate(records: int, seed: int) -> Iterator[pa.Table]:
 
 def _block(first: int, count: int, rng: random.Random) -> pa.Table:
     """Return the rows from number `first` on."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     draw, sometimes_empty = partial(_draw, rng, count), partial(_sometimes_empty, rng)
     row = pa.array(range(first, first + count))
     language = draw(len(PEOPLE))
@@ -89,7 +86,7 @@ def _block(first: int, count: int, rng: random.Random) -> pa.Table:
     amount = pc.multiply(pc.add(draw(2_970), 30), 500)
     installment_paise = pc.add(pc.divide(pc.multiply(amount, 100), period), draw(10_000))
 
-    def name() -> pa.Array:
+    def name_numbers() -> pa.Array:
         return pc.add(pc.multiply(language, NAMES_PER_LANGUAGE), draw(NAMES_PER_LANGUAGE))
 
     return pa.table(
@@ -99,8 +96,8 @@ def _block(first: int, count: int, rng: random.Random) -> pa.Table:
                 _pick([*(f"LN-{branch}-" for branch in BRANCHES), "000"], draw(len(BRANCHES) + 1)),
                 pc.utf8_lpad(row.cast(pa.string()), 7, "0"),
             ),
-            "first_name": _pick(first_names, name()),
-            "last_name": sometimes_empty(_pick(last_names, name()), one_in=20),
+            "first_name": _pick(first_names, name_numbers()),
+            "last_name": sometimes_empty(_pick(last_names, name_numbers()), one_in=20),
             "phone_number": _joined("+91", pc.add(draw(4_000_000_000), 6_000_000_000).cast(pa.string())),
             "loan_amount": amount,
             "emi_amount": pc.divide(installment_paise.cast(pa.float64()), 100),
@@ -117,45 +114,32 @@ def _block(first: int, count: int, rng: random.Random) -> pa.Table:
 
 def _draw(rng: random.Random, count: int, below: int) -> pa.Array:
     """Return `count` random integers from 0 to below `below`."""
-    import pyarrow as pa
-
     drawn = pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(rng.randbytes(8 * count))])
     return _modulo(drawn, pa.scalar(below, pa.uint64())).cast(pa.int64())
 
 
 def _modulo(values: pa.Array, divisor: pa.Array | pa.Scalar) -> pa.Array:
     """Return what is left of each value (not negative) after division."""
-    import pyarrow.compute as pc
-
     return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
 
 
 def _pick(values: list[str] | list[int], positions: pa.Array) -> pa.Array:
     """Return the values at these positions."""
-    import pyarrow as pa
-
     return pa.array(values).take(positions)
 
 
 def _joined(*parts: pa.Array | str) -> pa.Array:
     """Return the texts of each row, one after the other."""
-    import pyarrow.compute as pc
-
     return pc.binary_join_element_wise(*parts, "")
 
 
 def _sometimes_empty(rng: random.Random, values: pa.Array, one_in: int) -> pa.Array:
     """Return the same values with about one in `one_in` missing."""
-    import pyarrow.compute as pc
-
     return pc.if_else(pc.equal(_draw(rng, len(values), one_in), 0), None, values)
 
 
 def _day(first: date, days: pa.Array) -> pa.Array:
     """Return the dates so many days after the first."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     return pc.add(days, (first - date(1970, 1, 1)).days).cast(pa.int32()).cast(pa.date32())
 
 
@@ -184,9 +168,7 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def _write_csv(file: IO[bytes], tables: Iterator[pa.Table], delimiter: str) -> None:
-    """Write the tables below one header, with quotes only where needed, as exports do; pyarrow's writer quotes all."""
-    import pyarrow.compute as pc
-
+    """Write the tables below one header; pyarrow's own writer would quote every text, which exports seldom do."""
     for number, table in enumerate(tables):
         if number == 0:
             file.write(f"{delimiter.join(table.column_names)}\n".encode())
@@ -198,9 +180,6 @@ def _write_csv(file: IO[bytes], tables: Iterator[pa.Table], delimiter: str) -> N
 
 def _cells(column: pa.Array, delimiter: str) -> pa.Array:
     """Return the cells of a column: amounts with two decimals, texts in quotes where they must be."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_floating(column.type):
         column = column.cast(pa.decimal128(18, 2))
     if not pa.types.is_string(column.type):
@@ -211,8 +190,6 @@ def _cells(column: pa.Array, delimiter: str) -> pa.Array:
 
 def _write_parquet(file: IO[bytes], tables: Iterator[pa.Table]) -> None:
     """Write the tables as the row groups of one Parquet file."""
-    from pyarrow.parquet import ParquetWriter
-
     first = next(tables)
     with ParquetWriter(file, first.schema) as writer:
         for table in chain([first], tables):

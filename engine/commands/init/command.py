@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.commands.init.column import API_FIELDS, ColumnSurvey, plain_name, rank_ids
 from engine.commands.init.source import Survey, survey
+from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
 from engine.values import ConfigError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 PLACEHOLDER = "PUT-YOUR-CAMPAIGN-ID-HERE"
 
@@ -126,90 +130,30 @@ def _choose_type(proposal: Proposal, column: ColumnSurvey) -> None:
 def render(proposal: Proposal, campaign_id: str) -> str:
     """Return the configuration as TOML."""
     found = proposal.survey
-    extent = "all" if found.is_complete else "the first"
-    lines = [
-        f"# Written by `python -m engine init` from a look at {extent} {found.rows:,} records.",
-        "# config.example.toml documents every key; `python -m engine check` proves this file before the night.",
-        "",
-        "[api]",
-        f"campaign_id = {_text(campaign_id)}",
-        "# The token is read from the environment variable TIMEPAY_TOKEN; or name a private file:",
-        '#token_file = "timepay-token"',
-        "",
-        "[source]",
-        f"path = {_text(found.paths[0]) if len(found.paths) == 1 else _list(found.paths)}",
-    ]
-    if not found.format_is_evident:
-        lines.append(f"format = {_text(found.format)}")
-    if proposal.id:
-        lines += _mapping(proposal, proposal.id)
-    else:
-        lines.append('# Every line is {"id", "data"} already and is sent as it is, so there is no id to name.')
-    lines += [
-        "",
-        "[guard]",
-        "# Stop rather than send a source that cannot be right:",
-        '#max_rejected = "5%"',
-        _fewest_records(found),
-        "",
-        "[state]",
-        "# Runs, reports and what is needed to resume:",
-        'dir = "engine-state"',
-    ]
-    return "\n".join(lines) + "\n"
+    sent = [column.name for column in found.columns if column is not proposal.id]
+    return _template().render(
+        found=found,
+        campaign_id=campaign_id,
+        id=proposal.id,
+        sent=sent[:COLUMNS_SHOWN_MAX],
+        rename=proposal.rename,
+        types=proposal.types,
+        typed=[column for column in found.columns[:COLUMNS_SHOWN_MAX] if column is not proposal.id],
+    )
 
 
-def _fewest_records(found: Survey) -> str:
-    """Suggest half of what is there; no number where only a part was looked at: half of that would stop nothing."""
-    if found.is_complete:
-        return f"#min_records = {max(found.rows // 2, 1)}"
-    return "#min_records = …  # half of what `python -m engine check` counts: only a part was looked at here"
+def _template() -> Template:
+    return templates_of(__package__, toml_text, toml_list, toml_key).get_template("config.toml.j2")
 
 
-def _mapping(proposal: Proposal, id_column: ColumnSurvey) -> list[str]:
-    found = proposal.survey
-    note = "unique in every row" if id_column.is_unique else "NOT unique, or missing in some rows"
-    sent = [column.name for column in found.columns if column is not id_column]
-    lines = [
-        f"# The column that identifies a record: {note}.",
-        f"id = {_text(id_column.name)}",
-        "# Every other column is sent. To send only some, take this list and shorten it:",
-        f"#fields = {_list(sent[:COLUMNS_SHOWN_MAX])}",
-        "# An empty value leaves the field in the API alone:",
-        'nulls = "omit"',
-    ]
-    if proposal.rename:
-        lines += ["", "# Column = field in the API.", "[source.rename]"]
-        lines += [f"{_key(column)} = {_text(name)}" for column, name in proposal.rename.items()]
-    if found.format in ("csv", "tsv"):
-        lines += [
-            "",
-            "# Text is sent exactly as it stands, unless its column is declared as something else.",
-            "[source.types]",
-        ]
-        lines += [
-            _type_line(proposal, column) for column in found.columns[:COLUMNS_SHOWN_MAX] if column is not id_column
-        ]
-    return lines
+def toml_list(texts: Sequence[str]) -> str:
+    """Return texts as an array of TOML."""
+    return f"[{', '.join(map(toml_text, texts))}]"
 
 
-def _type_line(proposal: Proposal, column: ColumnSurvey) -> str:
-    filled = f"{column.filled / column.rows:.0%} filled" if column.rows else "no values"
-    declared = proposal.types.get(column.name)
-    line = f"{_key(column.name)} = {_text(declared or 'string')}"
-    return f"{'' if declared else '#'}{line}  # {filled}"
-
-
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _list(texts: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, texts))}]"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+def toml_key(name: str) -> str:
+    """Return a name as a key of TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_text(name)
 
 
 def _write(path: Path, text: str) -> None:

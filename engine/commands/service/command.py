@@ -9,6 +9,7 @@ import sys
 from datetime import time
 from pathlib import Path
 
+from engine.commands.arguments import add_config_argument
 from engine.commands.service.facts import Facts
 from engine.commands.service.units import UNITS, render
 from engine.settings import Settings, as_deadline, load
@@ -19,9 +20,7 @@ from engine.values import ConfigError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("kind", choices=tuple(UNITS), help="what starts the engine, or watches over it")
-    parser.add_argument(
-        "-c", "--config", type=Path, default=Path("config.toml"), metavar="FILE", help="the configuration"
-    )
+    add_config_argument(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write the files there instead of printing them"
     )

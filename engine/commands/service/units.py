@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine.commands.service.facts import PERSON_CODES, RESTART_CODES, Facts
+from engine.commands.templates import templates_of
 from engine.values import NOT_ACCEPTED
 
 if TYPE_CHECKING:
@@ -26,31 +27,25 @@ UNITS = {
 def render(kind: str, facts: Facts) -> dict[str, str]:
     """Return the files of a kind of unit: {file name: content}."""
     return {
-        f"{facts.name}{suffix}": _environment().get_template(f"{kind}{suffix}.j2").render(facts=facts)
+        f"{facts.name}{suffix}": _templates().get_template(f"{kind}{suffix}.j2").render(facts=facts)
         for suffix in UNITS[kind]
     }
 
 
 @cache
-def _environment() -> Environment:
-    """Return the templates, in which a misspelt name is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # here: only who prints units waits for it
-
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=False,  # noqa: S701 - units are no HTML
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
+def _templates() -> Environment:
+    return templates_of(
+        __package__,
+        *(json_text, shell_words, systemd_word, unexpanded, yaml_text),
+        person_codes=PERSON_CODES,
+        restart_codes=RESTART_CODES,
+        not_accepted=NOT_ACCEPTED,
     )
-    escapes = (shell_words, systemd_word, unexpanded, yaml_text)
-    environment.filters |= {"json": json.dumps} | {function.__name__: function for function in escapes}
-    environment.globals |= {
-        "person_codes": PERSON_CODES,
-        "restart_codes": RESTART_CODES,
-        "not_accepted": NOT_ACCEPTED,
-    }
-    return environment
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, which YAML reads as well."""
+    return json.dumps(value)
 
 
 def shell_words(words: Iterable[object]) -> str:

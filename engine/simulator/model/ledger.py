@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
@@ -19,17 +19,18 @@ LOG_MAX = 100_000
 """How many of the latest requests are kept in the log."""
 
 
-class LogEntry(NamedTuple):
-    """One bulk request that is over."""
+@dataclass(slots=True)
+class LogEntry:
+    """One bulk request, under way or over."""
 
     at_s: float
     """When it arrived, in seconds since the first one."""
-    took_s: float
-    status: str
+    took_s: float = 0.0
+    status: str = "gone"
     """The status, then the fault that struck: `200`, `200 reset-after-apply`, `reset-mid-body`; `gone` if the client
     went away."""
-    records: int
-    body_bytes: int
+    records: int = 0
+    body_bytes: int = 0
 
 
 @dataclass(slots=True)

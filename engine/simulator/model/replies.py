@@ -13,6 +13,9 @@ from engine.simulator.model.request_body import Refused
 
 HTML_PAGE = b"<html>\r\n<head><title>%b</title></head>\r\n<body><center><h1>%b</h1></center></body>\r\n</html>\r\n"
 
+BATCH_RECORDS = 1000
+"""How many records the server handles in one of its own inner batches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -38,8 +41,6 @@ class Results:
     rejected: Sequence[Refused] = ()
     """Valid records that were not updated."""
     retried: int = 0
-    batch_records: int = 1000
-    """How many records the server handles in one of its own inner batches."""
 
 
 def results_body(results: Results, error_shape: str) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def results_body(results: Results, error_shape: str) -> dict[str, Any]:
             "successful": successful,
             "failed": len(refused),
             "retried": results.retried,
-            "batchesProcessed": -(-results.total // results.batch_records),
+            "batchesProcessed": -(-results.total // BATCH_RECORDS),
             "errors": [] if error_shape == "unnamed" else [error_item(one, error_shape) for one in refused],
         },
     }

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from engine.simulator.model.faults import FaultRule
 from engine.simulator.model.limits import parse_schedule
@@ -110,15 +112,10 @@ class Settings:
         Raises:
             ValueError: a name is unknown, or a value has the wrong type or meaning.
         """
-        known = {f.name: type(f.default) for f in fields(self)}
-        values = _without_lists(changes)
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"there is no setting {name!r}")
-            accepted = (int, float) if known[name] is float else known[name]
-            if not isinstance(value, accepted) or isinstance(value, bool) is not (known[name] is bool):
-                raise ValueError(f"{name} must be {known[name].__name__}")
-        return replace(self, **values)
+        unknown = changes.keys() - {f.name for f in fields(self)}
+        if unknown:
+            raise ValueError(f"there is no setting {min(unknown)!r}")
+        return msgspec.convert(asdict(self) | dict(changes), Settings)
 
 
 def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,19 +131,13 @@ def add_setting_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, type=type(default), default=default, choices=CHOICES.get(f.name), help=about)
 
 
-def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same values with tuples for lists."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
 def settings_from(args: argparse.Namespace) -> Settings:
     """Return the settings that the flags ask for; a token and a seed that were not given are made up.
 
     Raises:
         ValueError: a value means nothing, or the token file cannot be read.
     """
-    given = {f.name: getattr(args, f.name) for f in fields(Settings)}
-    values = _without_lists(given)
+    values = {f.name: getattr(args, f.name) for f in fields(Settings)}
     if args.token_file:
         try:
             values["token"] = Path(args.token_file).read_text(encoding="utf-8").strip()
@@ -154,4 +145,4 @@ def settings_from(args: argparse.Namespace) -> Settings:
             raise ValueError(f"cannot read --token-file {args.token_file}: {error.strerror}") from None
     values["token"] = values["token"] or secrets.token_urlsafe(16)
     values["seed"] = values["seed"] or secrets.randbelow(2**32) + 1
-    return Settings(**values)
+    return msgspec.convert(values, Settings)

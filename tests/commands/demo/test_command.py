@@ -84,7 +84,7 @@ def test_where_the_working_directory_cannot_be_written_it_takes_a_temporary_one(
 
 def test_the_configuration_names_absolute_paths_whatever_they_hold(tmp_path: Path) -> None:
     place = Place(tmp_path / 'a "quoted" \\ name')
-    place.directory.mkdir()
+    place.config.parent.mkdir()
     with stand_in(sink=True) as server:
         place.write_config(server)
         config = tomllib.loads(place.config.read_text(encoding="utf-8"))
