@@ -262,7 +262,7 @@ def test_refused_connections_are_refused_and_then_accepted_on_the_same_port() ->
 
 
 def test_an_outage_can_refuse_connections() -> None:
-    with stand_in(outage="0:0.3", outage_kind="refused") as server:
+    with stand_in(outage="0:1", outage_kind="refused") as server:
         assert_reset(send_raw(server, records("x")))
         refused = 0
         while True:
