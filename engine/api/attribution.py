@@ -94,7 +94,7 @@ def _index_in_text(text: str, index_by_id: dict[str, int]) -> int | None:
     before = ""
     for written in _WORD.findall(text):
         for word in {written, written.strip(_WORD_EDGES)}:
-            if word in index_by_id and (not word.isdigit() or _is_id(word, before, len(index_by_id))):
+            if word in index_by_id and (not word.isdecimal() or _is_id(word, before, len(index_by_id))):
                 found.add(index_by_id[word])
         before = written.strip(_WORD_EDGES)
     return _only(found)
@@ -102,7 +102,7 @@ def _index_in_text(text: str, index_by_id: dict[str, int]) -> int | None:
 
 def _is_id(number: str, before: str, count: int) -> bool:
     """Whether a number in a text is an id: it can't be a position, and stands where a name stands, not an amount."""
-    is_position = not number.startswith("0") and int(number) <= count
+    is_position = number == "0" or (not number.startswith("0") and int(number) <= count)
     if before.lower().endswith("id"):
         return True
     return not is_position and (not before or _BEFORE_A_NUMBER.fullmatch(before) is not None)

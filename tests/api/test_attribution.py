@@ -43,6 +43,8 @@ def test_an_object_names_a_record_by_its_index(key: str, index: int) -> None:
         ("loan_id=100200, amount is negative", "100200"),
         ("record 00123 is locked", "00123"),
         ("id 7 is locked", "7"),
+        ("customer id: 7", "7"),
+        ("loan_1 ".ljust(TEXT_CHARACTERS_MAX, "x"), "loan_1"),
     ],
 )
 def test_a_text_names_a_record_by_its_id(text: str, id_: str) -> None:
@@ -88,7 +90,7 @@ def test_a_text_names_a_record_by_its_id(text: str, id_: str) -> None:
         ["loan_1"],
         [{"id": "loan_1"}],
         {"a": {"b": {"id": "loan_1"}}},
-        "loan_1 " + "x" * TEXT_CHARACTERS_MAX,
+        "loan_1 ".ljust(TEXT_CHARACTERS_MAX + 1, "x"),
     ],
 )
 def test_nobody_is_blamed_on_a_guess(item: Any) -> None:
@@ -98,6 +100,27 @@ def test_nobody_is_blamed_on_a_guess(item: Any) -> None:
 def test_an_id_that_is_a_number_may_be_written_as_one() -> None:
     assert blamed({"id": 100200}) == ["100200"]
     assert blamed({"id": 123}) == []  # 00123 is another one
+
+
+@pytest.mark.parametrize("value", [None, True, 1.0, ["a"], {"a": 1}])
+def test_what_is_neither_text_nor_a_whole_number_is_no_id_however_it_is_written(value: Any) -> None:
+    assert blamed({"id": value}, ids=[str(value), "other"]) == []
+
+
+@pytest.mark.parametrize(("number", "ids"), [("0", []), ("1", []), ("3", []), ("4", ["4"]), ("02", ["02"])])
+def test_a_number_in_a_text_that_may_be_a_position_is_no_id(number: str, ids: list[str]) -> None:
+    """Of three records the positions are 0 to 2, or 1 to 3; nobody writes them with zeros in front."""
+    assert blamed(f"item {number} is invalid", ids=["a", "b", number]) == ids
+
+
+def test_digits_that_make_no_number_are_an_id_like_any_other() -> None:
+    assert blamed("item ² is invalid", ids=["a", "²"]) == ["²"]
+
+
+def test_all_texts_of_an_object_are_looked_at_and_each_by_itself() -> None:
+    assert blamed({"error": "no such loan", "message": "loan_1"}) == ["loan_1"]
+    assert blamed({"error": "invalid: loan_1", "message": "see the manual"}) == ["loan_1"]
+    assert blamed({"error": "loan_1", "message": "loan_2"}) == []
 
 
 def test_indexes_that_may_count_from_one_are_not_believed() -> None:
