@@ -35,10 +35,12 @@ class Stop:
         await self.unless_stopped(asyncio.sleep(seconds))
 
     async def unless_stopped(self, waiting: Coroutine[object, object, object]) -> None:
-        """Wait for `waiting`, which is cancelled once a stop is requested."""
+        """Wait for `waiting`, which is cancelled once a stop is requested; what it raises comes out."""
         tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._requested.wait())]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
             for task in tasks:
                 task.cancel()

@@ -48,6 +48,18 @@ def test_a_pause_after_the_stop_takes_no_time() -> None:
     assert run(work(), VirtualLoop()) < 0.01
 
 
+def test_what_is_waited_for_may_fail() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(1)
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await Stop().unless_stopped(fail())
+
+    run(work(), VirtualLoop())
+
+
 @pytest.mark.parametrize("end", ["time", "stop", "cancel"])
 def test_nothing_is_left_behind(end: str) -> None:
     async def work() -> None:
