@@ -31,7 +31,7 @@ class OwnThread(Generic[T]):
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            await asyncio.shield(self.call(self._close, self.value))
+            await self.call(self._close, self.value)
         finally:
             self._executor.shutdown(wait=False)
 
