@@ -326,6 +326,11 @@ def test_only_lines_after_the_latest_delivered_version_count(place: Place) -> No
     assert found.file_bytes == run.rejected_bytes
 
 
+def test_what_stands_for_an_id_is_the_same_in_every_version() -> None:
+    """Else what waits in a database would be forgotten by the next version."""
+    assert id_digest("кредит-7").hex() == "c113350b79d38588f2d6efcf0b2a7c19"
+
+
 def test_campaigns_do_not_mix(place: Place) -> None:
     journal, one, other = place.open(), new_run(1, campaign_id="one"), new_run(2, campaign_id="other")
     journal.begin(one)

@@ -45,7 +45,9 @@ def test_refusals_come_with_what_could_be_read_of_them() -> None:
     ]
     documents = lines_of(result(refusals=refusals))
     assert [document["outcome"] for document in documents] == ["invalid"] * 4
+    assert [document["reason"] for document in documents] == [refusal.reason for refusal in refusals]
     assert [document["http_status"] for document in documents] == [None] * 4
+    assert [document["source"] for document in documents] == [{"path": "f", "row": 3}] * 4
     assert documents[0]["raw"] == "{oops"
     assert "id" not in documents[0]
     assert (documents[1]["id"], documents[1]["data"]) == ("a", {})
@@ -90,6 +92,7 @@ def test_ids_are_read_again_whatever_stands_beside_them(tmp_path: Path) -> None:
         ("amount 1250.50 and 1,250.50", "amount # and #"),
         ("city पुणे is unknown", "city … is unknown"),
         ("inside: deep secret", "inside: …"),
+        ("village Old Zirakpur is unknown", "village … is unknown"),  # and not only the town that is in its name
         ("state UP is not valid, update it", "state … is not valid, update it"),  # a short value only as a word
         ("value '' is empty", "value '' is empty"),
         ("version conflict", "version conflict"),
@@ -103,6 +106,8 @@ def test_reasons_lose_what_they_quote_of_the_record(said: str, kept: str) -> Non
         "city": "पुणे",
         "state": "UP",
         "empty": "",
+        "town": "Zirakpur",
+        "village": "Old Zirakpur",
         "flag": True,
         "nested": {"list": ["deep secret", None, 7]},
     }
@@ -126,7 +131,11 @@ def test_no_value_of_a_record_is_left_in_a_reason(data: dict[str, str], said: st
 def test_reasons_are_grouped_over_records_and_outcomes() -> None:
     lines = [orjson.dumps({"id": f"loan_{n}", "data": {"phone": f"98765432{n:02}"}}) for n in range(20)]
     failures = [Failure(n, Outcome.REJECTED, f"loan_{n}: phone 98765432{n:02} is invalid", 207) for n in range(19)]
-    refusals = [Refusal("not valid JSON", Place("f", 9), raw="?"), Refusal("id is empty", Place("f", 10), id="")]
+    refusals = [
+        Refusal("not valid JSON", Place("f", 9), raw="?"),
+        Refusal("id is empty", Place("f", 10), id=""),
+        Refusal("data has no fields", Place("f", 11), id="loan_20", data=b"{}"),
+    ]
     found = reasons(
         result(*lines, failures=[*failures, Failure(19, Outcome.UNKNOWN, "HTTP 500", 500)], refusals=refusals)
     )
@@ -134,11 +143,13 @@ def test_reasons_are_grouped_over_records_and_outcomes() -> None:
     assert {key: reason.count for key, reason in by_reason.items()} == {
         ("invalid", "not valid JSON"): 1,
         ("invalid", "id is empty"): 1,
+        ("invalid", "data has no fields"): 1,
         ("rejected", "…: phone # is invalid"): 19,
         ("unknown", "HTTP #"): 1,
     }
     examples = by_reason["rejected", "…: phone # is invalid"].example_ids
     assert examples == [f"loan_{n}" for n in range(EXAMPLE_IDS_MAX)]
+    assert [reason.example_ids for reason in found if reason.outcome == "invalid"] == [[], [], ["loan_20"]]
 
 
 def test_reasons_without_end_are_counted_together() -> None:

@@ -132,6 +132,20 @@ def test_a_lock_that_is_a_planted_link_is_refused(state: Path, tmp_path: Path) -
     assert not (tmp_path / "elsewhere").exists()
 
 
+# Misuse.
+
+
+def test_only_a_run_that_was_begun_or_resumed_has_results(state: Path) -> None:
+    first, run = SqliteJournal(state), new_run()
+    first.begin(run)
+    first.close()
+    journal = SqliteJournal(state)
+    with pytest.raises(RuntimeError, match="neither begun nor resumed"):
+        record(journal, run, result(0, "a", failed=["a"]))
+    assert journal.counts(run) == ChunkCounts()
+    journal.close()
+
+
 # Damage.
 
 

@@ -41,6 +41,12 @@ def test_a_file_system_that_cannot_lock_is_not_taken_for_another_run(
     assert not is_locked(tmp_path / "lock")
 
 
+def test_a_planted_link_to_the_lock_of_others_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "theirs")
+    with take_lock(tmp_path / "theirs"):
+        assert not is_locked(tmp_path / "lock")
+
+
 def test_a_run_starts_although_somebody_keeps_asking(tmp_path: Path) -> None:
     take_lock(tmp_path / "lock").close()
     done = Event()
