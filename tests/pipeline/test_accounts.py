@@ -96,6 +96,8 @@ def test_a_chunk_is_read_before_anybody_has_it() -> None:
     chunk.source_bytes = 40
     assert next(accounts.reading([chunk])) is chunk
     assert (accounts.read, accounts.source_bytes, accounts.pending) == (2, 40, 2)
+    assert next(accounts.reading([chunk])) is chunk
+    assert (accounts.read, accounts.source_bytes, accounts.pending) == (4, 80, 4)
 
 
 def test_it_is_not_finished_before_the_source_has_ended() -> None:

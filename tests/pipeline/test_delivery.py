@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import log2
 from typing import Any
 
@@ -59,6 +59,12 @@ def test_a_poison_record_that_is_alone_is_rejected_with_the_words_of_the_api() -
     done = Upload(FakeBulkApi(behaviour=refusing("loan_0", status=400)), chunk_of("loan_0"))
     assert done.failures() == {"loan_0": Failure(0, Outcome.REJECTED, "a record is invalid", 400)}
     assert len(done.api.sent) == 1
+
+
+def test_a_record_that_is_named_is_rejected_with_the_words_of_the_api() -> None:
+    named = results(9, 1, [{"id": "loan_3", "error": "bad"}], status=207)
+    done = Upload(FakeBulkApi(named), chunk_of(*IDS))
+    assert done.failures() == {"loan_3": Failure(3, Outcome.REJECTED, "bad", 207)}
 
 
 Naming = Callable[[int, str], Any]
@@ -209,11 +215,12 @@ class Refusing:
 
 
 async def test_parts_come_in_the_order_of_the_source_with_the_bytes_of_their_records() -> None:
-    chunk, api = chunk_of(*IDS), Refusing("loan_3")
+    ids = [f"loan {number}" for number in range(10)]
+    chunk, api = chunk_of(*ids), Refusing("loan 3")
     await Delivery(chunk, api.settle, Isolation()).run()
-    settled = [request for request in api.requests if "loan_3" not in request.ids]
+    settled = [request for request in api.requests if "loan 3" not in request.ids]
     line_of = dict(zip(chunk.ids, chunk.lines.split(b"\n"), strict=True))
-    assert [id_ for request in settled for id_ in request.ids] == [id_ for id_ in IDS if id_ != "loan_3"]
+    assert [id_ for request in settled for id_ in request.ids] == [id_ for id_ in ids if id_ != "loan 3"]
     assert all(request.lines.split(b"\n") == [line_of[id_] for id_ in request.ids] for request in api.requests)
 
 
@@ -232,15 +239,61 @@ async def test_a_chunk_whose_run_stops_has_no_outcome() -> None:
         await Delivery(chunk_of("a"), refuse, Isolation()).run()
 
 
-async def test_what_is_given_up_without_a_status_says_why() -> None:
-    async def leave_open(request: Request) -> Proof:
-        return Unproven((), range(len(request.ids)), "reset", None)
+def leaving_open(reason: str, status: int | None) -> Callable[[Request], Awaitable[Proof]]:
+    """Leave all records of a request open."""
 
+    async def settle(request: Request) -> Proof:
+        return Unproven((), range(len(request.ids)), reason, status)
+
+    return settle
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(None, "the words of the API"), (207, "not isolated (HTTP 207): too many requests failed")]
+)
+async def test_what_is_given_up_says_why_and_only_without_a_status_in_the_words_it_was_told(
+    status: int | None, reason: str
+) -> None:
     spent = Isolation()
     for _ in range(FRUITLESS_MAX):
         spent.spend()
-    failures = await Delivery(chunk_of("a", "b"), leave_open, spent).run()
-    assert failures == [Failure(index, Outcome.UNKNOWN, "reset", None) for index in range(2)]
+    failures = await Delivery(chunk_of("a", "b"), leaving_open("the words of the API", status), spent).run()
+    assert failures == [Failure(index, Outcome.UNKNOWN, reason, status) for index in range(2)]
+
+
+async def test_a_record_that_is_left_open_alone_is_unknown_with_the_words_of_the_api() -> None:
+    failures = await Delivery(chunk_of("a"), leaving_open("who knows", 207), Isolation()).run()
+    assert failures == [Failure(0, Outcome.UNKNOWN, "who knows", 207)]
+
+
+async def test_a_chunk_spends_its_budget_to_the_last_request() -> None:
+    """The first half takes all but two of them: the second one is halved, and then the budget is spent."""
+    ids = [f"loan_{number}" for number in range(FRUITLESS_PER_CHUNK_MAX - 2)]
+    half = len(ids) // 2
+    api = Refusing(*ids)
+    failures = await Delivery(chunk_of(*ids), api.settle, Isolation()).run()
+    assert [failure.index for failure in failures] == list(range(len(ids)))
+    assert [failure.outcome for failure in failures] == [Outcome.REJECTED] * half + [Outcome.UNKNOWN] * half
+    assert len(api.requests) == FRUITLESS_PER_CHUNK_MAX + 1
+
+
+@pytest.mark.parametrize(("spare_bytes", "requests"), [(0, 1), (-1, 2)])
+async def test_what_is_as_large_as_the_learned_size_is_sent_whole(spare_bytes: int, requests: int) -> None:
+    chunk, api, isolation = chunk_of("a", "b"), Refusing(), Isolation()
+    isolation.lines_bytes_max = len(chunk.lines) + spare_bytes
+    await Delivery(chunk, api.settle, isolation).run()
+    assert len(api.requests) == requests
+
+
+async def test_a_single_record_is_sent_however_large_and_teaches_no_size() -> None:
+    async def too_large(request: Request) -> Proof:
+        return RefusedWhole("too large", 413, too_large=True)
+
+    isolation = Isolation()
+    isolation.lines_bytes_max = 10
+    failures = await Delivery(chunk_of("larger than that"), too_large, isolation).run()
+    assert failures == [Failure(0, Outcome.REJECTED, "too large", 413)]
+    assert isolation.lines_bytes_max == 10
 
 
 @given(st.integers(2, 300))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -53,6 +53,7 @@ class Run:
         produce: Callable[..., Any] = produce,
         stop_at: float | None = None,
         meanwhile: Callable[[], Awaitable[None]] | None = None,
+        done: Mapping[int, bytes] | None = None,
     ) -> Run:
         async def work() -> None:
             self.traffic = traffic_of(self.stop, workers=self._workers)
@@ -62,7 +63,7 @@ class Run:
             try:
                 await run_pipeline(
                     chunks,
-                    done={},
+                    done=done or {},
                     accounts=self.accounts,
                     api=self.api,
                     traffic=self.traffic,
@@ -120,6 +121,14 @@ def test_every_chunk_comes_to_a_durable_result() -> None:
 
 def test_nothing_is_a_run_too() -> None:
     assert Run(FakeBulkApi()).go([]).durable == []
+
+
+def test_chunks_that_are_done_already_are_neither_sent_nor_pending() -> None:
+    done = Run(FakeBulkApi()).go(chunks(3), done={1: list(chunks(3))[1].digest()})
+    assert sorted(done.durable) == [0, 2]
+    assert sorted(done.api.sent) == [["loan_0", "loan_0b"], ["loan_2", "loan_2b"]]
+    assert done.accounts.read == 6
+    assert done.accounts.finished
 
 
 def test_chunks_without_records_are_counted_without_a_request() -> None:
@@ -185,6 +194,7 @@ def test_a_stop_lets_what_is_in_flight_finish_and_nothing_begin() -> None:
 def test_a_drain_that_takes_too_long_is_cut_short() -> None:
     done = Run(FakeBulkApi(latency_s=100.0), drain_s=5.0).go(chunks(100), stop_at=2.0)
     assert isinstance(done.error, Interrupted)
+    assert done.error is done.stop.error
     assert done.durable == []
     assert done.loop.time() == pytest.approx(7.0, abs=0.1)
     assert done.traffic.requests.failed == done.traffic.requests.sent == 3

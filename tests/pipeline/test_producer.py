@@ -104,6 +104,28 @@ async def test_cancelled_it_does_not_wait_for_a_source_that_waits() -> None:
     more.set()
 
 
+def test_a_source_that_ends_after_the_loop_ends_quietly() -> None:
+    more = threading.Event()
+
+    def read() -> Iterator[Chunk]:
+        more.wait(30)
+        yield from ()
+
+    async def give_up() -> threading.Thread:
+        before = threading.enumerate()
+        production = asyncio.ensure_future(produce(read(), Channel(1)))
+        await asyncio.sleep(0)
+        [thread] = [each for each in threading.enumerate() if each not in before]
+        production.cancel()
+        await asyncio.gather(production, return_exceptions=True)
+        return thread
+
+    thread = asyncio.run(give_up())
+    more.set()
+    thread.join(5)
+    assert not thread.is_alive()  # what it raises, if anything, fails the test
+
+
 def block(ids: str, first_row: int, *refused_rows: int) -> Block:
     lines = b"\n".join(b'{"id":"%s","data":{"n":1}}' % id_.encode() for id_ in ids)
     spans, row = [], first_row
@@ -163,6 +185,12 @@ def test_a_changed_chunk_is_noticed_with_its_place() -> None:
     with pytest.raises(SourceUntrusted, match=r"changed .*portfolio\.ndjson, from row 1.*--fresh"):
         skip(changed, 2)
     assert skip(changed, 3) == ([0, 1, 2, 4], [3])  # what has no result yet may be anything
+
+
+def test_a_changed_chunk_without_records_has_no_place() -> None:
+    refused = Chunk(0, [], b"", [], [Refusal("bad", Place("f", 1))])
+    with pytest.raises(SourceUntrusted, match=r"^the source has changed since this run was interrupted; restore it"):
+        list(skip_done([refused], {0: Chunk(0, [], b"", []).digest()}, lambda _: None))
 
 
 def test_a_shorter_source_is_noticed() -> None:
