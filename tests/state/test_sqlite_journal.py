@@ -253,7 +253,7 @@ def test_a_database_of_another_version_is_refused(state: Path) -> None:
     with sqlite3.connect(state / DATABASE) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StateFailed, match="format 99"):
+    with pytest.raises(StateFailed, match=rf"{DATABASE} has format 99"):
         SqliteJournal(state)
 
 
