@@ -106,6 +106,13 @@ def chunk_of(*ids: str, seq: int = 0) -> Chunk:
     return Chunk(seq, list(ids), lines, [Span("portfolio.ndjson", 1, len(ids))] if ids else [])
 
 
+class WatchedChunk(Chunk):
+    """A chunk of which one can tell whether it is still alive."""
+
+    __slots__ = ("__weakref__",)
+    __hash__ = object.__hash__
+
+
 def traffic_of(
     stop: Stop,
     *,

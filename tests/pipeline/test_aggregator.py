@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -11,8 +13,8 @@ from engine.pipeline.admission import OrderGate
 from engine.pipeline.aggregator import aggregate
 from engine.pipeline.channel import Channel
 from engine.values.errors import StateFailed
-from engine.values.records import ChunkResult
-from tests.fakes import chunk_of
+from engine.values.records import Chunk, ChunkResult
+from tests.fakes import WatchedChunk, chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
 
 RESULTS = [ChunkResult(chunk_of(f"loan_{seq}", seq=seq)) for seq in range(4)]
@@ -37,7 +39,7 @@ class Recorder:
         self.events.append(f"count {_seqs(results)}")
 
     def judge(self) -> None:
-        assert self.events[-1].startswith("count")
+        self.events.append(f"judge beside {self.gate!r}")
 
     async def start(self, results: Channel[ChunkResult]) -> asyncio.Task[None]:
         for result in RESULTS:
@@ -66,7 +68,9 @@ def test_results_that_arrive_together_become_durable_together_and_then_count() -
         assert repr(recorder.gate) == "<OrderGate 0/10 chunks>"
 
     run(work(), VirtualLoop())
-    assert recorder.events == ["write 0", "durable 0", "count 0", "write 1,2,3", "durable 1,2,3", "count 1,2,3"]
+    first = ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks>"]
+    others = ["write 1,2,3", "durable 1,2,3", "count 1,2,3", "judge beside <OrderGate 3/10 chunks>"]
+    assert recorder.events == first + others
 
 
 def test_what_could_not_be_made_durable_neither_counts_nor_lets_anybody_pass() -> None:
@@ -98,4 +102,29 @@ def test_what_is_being_written_when_it_is_cancelled_counts_all_the_same() -> Non
         await asyncio.sleep(1)
 
     run(work(), VirtualLoop())
-    assert recorder.events == ["write 0", "durable 0", "count 0"]
+    assert recorder.events == ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks>"]
+
+
+def test_whoever_waits_for_more_results_keeps_none() -> None:
+    async def work() -> None:
+        gate, channel = OrderGate(concurrency=1), Channel[ChunkResult](1)
+
+        async def one_result() -> weakref.ref[Chunk]:
+            chunk = WatchedChunk(0, ["a"], chunk_of("a").lines, [])
+            await gate.admit(chunk)
+            await channel.send(ChunkResult(chunk))
+            return weakref.ref(chunk)
+
+        async def record(results: Sequence[ChunkResult]) -> None: ...
+
+        task = asyncio.ensure_future(
+            aggregate(channel, record=record, count=lambda _: None, judge=lambda: None, gate=gate)
+        )
+        chunk = await one_result()
+        await asyncio.sleep(1)
+        gc.collect()
+        assert chunk() is None
+        await channel.close()
+        await task
+
+    run(work(), VirtualLoop())

@@ -73,6 +73,7 @@ async def test_closing_with_discard_throws_away_what_waits() -> None:
     channel: Channel[int] = Channel(5)
     await channel.send(1)
     await channel.close(discard=True)
+    assert repr(channel) == "<Channel 0/5 closed>"
     assert [item async for item in channel] == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from math import log2
+from math import inf, log2
 from typing import Any
 
 import pytest
@@ -285,15 +285,16 @@ async def test_what_is_as_large_as_the_learned_size_is_sent_whole(spare_bytes: i
     assert len(api.requests) == requests
 
 
-async def test_a_single_record_is_sent_however_large_and_teaches_no_size() -> None:
+@pytest.mark.parametrize("learned", [10, inf])
+async def test_a_single_record_is_sent_however_large_and_teaches_no_size(learned: float) -> None:
     async def too_large(request: Request) -> Proof:
         return RefusedWhole("too large", 413, too_large=True)
 
     isolation = Isolation()
-    isolation.lines_bytes_max = 10
+    isolation.lines_bytes_max = learned
     failures = await Delivery(chunk_of("larger than that"), too_large, isolation).run()
     assert failures == [Failure(0, Outcome.REJECTED, "too large", 413)]
-    assert isolation.lines_bytes_max == 10
+    assert isolation.lines_bytes_max == learned
 
 
 @given(st.integers(2, 300))

@@ -138,11 +138,23 @@ def test_trouble_is_what_the_api_did_not_answer(given: Answer, trouble: Trouble 
 
 def test_a_signal_holds_what_teaches_the_limits() -> None:
     told = attempt(answer(Settled(retried=4), ratelimit_remaining="5", ratelimit_reset="10"), finished_at=3.0)
-    signal = told.signal()
-    assert (signal.started_at, signal.finished_at, signal.records, signal.in_flight) == (2.0, 3.0, 2, 1)
+    signal = replace(told, in_flight=7).signal()
+    assert (signal.started_at, signal.finished_at, signal.records, signal.in_flight) == (2.0, 3.0, 2, 7)
     assert signal.conflicts == 4
     assert signal.quota is not None
     assert astuple(signal.quota) == (5, 10.0)
+
+
+def test_a_quota_until_a_date_is_measured_against_the_date_of_its_reply() -> None:
+    date, reset = "Mon, 23 Nov 2026 02:00:00 GMT", "1795399260"
+    signal = attempt(answer(Settled(), date=date, ratelimit_remaining="5", ratelimit_reset=reset)).signal()
+    assert signal.quota is not None
+    assert astuple(signal.quota) == (5, 60.0)
+
+
+@pytest.mark.parametrize("given", [UNPROVEN, REFUSED_WHOLE, THROTTLED, OUTAGE, FATAL])
+def test_only_what_was_settled_tells_of_conflicts(given: Answer) -> None:
+    assert attempt(given).signal().conflicts == 0
 
 
 def test_a_wait_is_asked_for_only_by_a_reply_that_settles_nothing() -> None:

@@ -18,7 +18,7 @@ from engine.values.counts import ChunkCounts
 from engine.values.errors import EngineError, Interrupted, SourceUntrusted, StateFailed
 from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
-from tests.fakes import FakeBulkApi, chunk_of, traffic_of
+from tests.fakes import FakeBulkApi, WatchedChunk, chunk_of, traffic_of
 from tests.simulation.virtual_time import VirtualLoop, run
 
 
@@ -163,10 +163,6 @@ def test_no_more_chunks_are_begun_and_unfinished_than_there_are_workers() -> Non
 def test_memory_is_bounded_by_the_formula() -> None:
     alive: weakref.WeakSet[Any] = weakref.WeakSet()
     peak = 0
-
-    class WatchedChunk(Chunk):
-        __slots__ = ("__weakref__",)
-        __hash__ = object.__hash__
 
     def watched() -> Iterator[Chunk]:
         nonlocal peak

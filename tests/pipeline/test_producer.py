@@ -24,16 +24,17 @@ async def receive(channel: Channel[Chunk]) -> list[Chunk]:
 
 async def test_all_chunks_arrive_in_order_from_another_thread() -> None:
     channel: Channel[Chunk] = Channel(2)
-    threads: set[str] = set()
+    threads: set[tuple[str, bool]] = set()
 
     def read() -> Iterator[Chunk]:
         for seq in range(20):
-            threads.add(threading.current_thread().name)
+            thread = threading.current_thread()
+            threads.add((thread.name, thread.daemon))
             yield chunk_of(f"loan_{seq}", seq=seq)
 
     received, _ = await asyncio.gather(receive(channel), produce(read(), channel))
     assert [chunk.seq for chunk in received] == list(range(20))
-    assert threads == {"producer"}
+    assert threads == {("producer", True)}
 
 
 async def test_it_reads_no_further_ahead_than_the_channel_takes() -> None:
@@ -58,18 +59,16 @@ async def test_it_reads_no_further_ahead_than_the_channel_takes() -> None:
     await asyncio.gather(production, return_exceptions=True)
 
 
-async def test_an_error_of_the_source_comes_out_and_ends_the_channel() -> None:
+async def test_an_error_of_the_source_comes_out_and_what_is_left_in_the_channel_is_dropped() -> None:
     channel: Channel[Chunk] = Channel(2)
 
     def read() -> Iterator[Chunk]:
         yield chunk_of("loan_1")
         raise SourceUntrusted("the gzip file is cut off")
 
-    async def fail() -> None:
-        with pytest.raises(SourceUntrusted, match="cut off"):
-            await produce(read(), channel)
-
-    await asyncio.gather(fail(), receive(channel))
+    with pytest.raises(SourceUntrusted, match="cut off"):
+        await produce(read(), channel)
+    assert await receive(channel) == []
 
 
 async def test_a_closed_channel_ends_it_quietly() -> None:
@@ -104,12 +103,14 @@ async def test_cancelled_it_does_not_wait_for_a_source_that_waits() -> None:
     more.set()
 
 
-def test_a_source_that_ends_after_the_loop_ends_quietly() -> None:
+@pytest.mark.parametrize("chunks", [[], [chunk_of("a")]], ids=["ends", "goes on"])
+@pytest.mark.parametrize("loop", ["rests", "is closed"])
+def test_a_source_that_outlives_its_loop_is_left_quietly(chunks: list[Chunk], loop: str) -> None:
     more = threading.Event()
 
     def read() -> Iterator[Chunk]:
         more.wait(30)
-        yield from ()
+        yield from chunks
 
     async def give_up() -> threading.Thread:
         before = threading.enumerate()
@@ -120,10 +121,13 @@ def test_a_source_that_ends_after_the_loop_ends_quietly() -> None:
         await asyncio.gather(production, return_exceptions=True)
         return thread
 
-    thread = asyncio.run(give_up())
-    more.set()
-    thread.join(5)
-    assert not thread.is_alive()  # what it raises, if anything, fails the test
+    with asyncio.Runner() as runner:
+        thread = runner.run(give_up())
+        if loop == "is closed":
+            runner.close()
+        more.set()
+        thread.join(5)
+        assert not thread.is_alive()  # what it raises, if anything, fails the test
 
 
 def block(ids: str, first_row: int, *refused_rows: int) -> Block:

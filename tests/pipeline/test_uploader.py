@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 from engine.api.wire import NoReply, Reply
+from engine.pipeline.channel import Channel
+from engine.pipeline.uploader import upload
 from engine.values.errors import Interrupted
-from engine.values.records import ChunkResult
+from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
-from tests.fakes import FakeBulkApi, chunk_of, refusing, traffic_of, upload_all
+from tests.fakes import FakeBulkApi, WatchedChunk, chunk_of, refusing, traffic_of, upload_all
 from tests.pipeline.uploads import IDS
 from tests.simulation.virtual_time import VirtualLoop, run
 
@@ -72,6 +76,28 @@ def test_every_chunk_is_handed_on_with_what_became_of_it() -> None:
 
     results = run(work(), VirtualLoop())
     assert {result.chunk.seq: len(result.failures) for result in results} == {0: 0, 1: 1, 2: 0, 3: 0}
+
+
+def test_a_worker_that_waits_for_more_keeps_no_chunk() -> None:
+    async def work() -> None:
+        traffic, chunks, results = traffic_of(Stop()), Channel[Chunk](1), Channel[ChunkResult](1)
+        settle = traffic.over(FakeBulkApi()).settle
+        worker = asyncio.ensure_future(upload(chunks, results, settle=settle, isolation=traffic.isolation))
+
+        async def one_chunk() -> weakref.ref[Chunk]:
+            chunk = WatchedChunk(0, ["a"], chunk_of("a").lines, [])
+            await chunks.send(chunk)
+            assert await results.receive_all() == [ChunkResult(chunk, [])]
+            return weakref.ref(chunk)
+
+        chunk = await one_chunk()
+        await asyncio.sleep(1)
+        gc.collect()
+        assert chunk() is None
+        await chunks.close()
+        await worker
+
+    run(work(), VirtualLoop())
 
 
 def test_a_chunk_that_is_not_brought_to_its_end_is_left() -> None:
