@@ -68,6 +68,26 @@ def test_a_link_or_a_file_is_no_directory(tmp_path: Path, elsewhere: Path) -> No
     assert mode(tmp_path / "target") == 0o755
 
 
+@pytest.mark.parametrize(
+    ("we", "owner", "is_refused"),
+    [(1000, 1000, False), (1000, 0, False), (1000, 1001, True), (1000, 1, True), (0, 1000, False), (1, 1000, True)],
+)
+def test_a_directory_of_another_user_is_refused_but_not_to_root_and_not_one_of_root(
+    we: int, owner: int, is_refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_private_dir(tmp_path / "state")
+    try:
+        os.chown(tmp_path / "state", owner, -1)
+    except PermissionError:
+        pytest.skip("only root may give a directory away")
+    monkeypatch.setattr("os.geteuid", lambda: we)
+    if is_refused:
+        with pytest.raises(StateFailed, match=rf"belongs to another user \(uid {owner}\)"):
+            make_private_dir(tmp_path / "state")
+    else:
+        make_private_dir(tmp_path / "state")
+
+
 def test_a_planted_link_is_replaced_and_what_it_points_to_is_untouched(tmp_path: Path, elsewhere: Path) -> None:
     (tmp_path / "report.json").symlink_to(elsewhere)
     write_private_file(tmp_path / "report.json", b"ours")

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.state.journal import Journal, Run
+from engine.state.journal import Journal, Run, id_digest
 from engine.state.rejects import REJECTED
 from engine.state.sqlite_journal import SqliteJournal
 from engine.state.state_dir import DATABASE, LOCK
@@ -144,6 +144,31 @@ def test_only_a_run_that_was_begun_or_resumed_has_results(state: Path) -> None:
         record(journal, run, result(0, "a", failed=["a"]))
     assert journal.counts(run) == ChunkCounts()
     journal.close()
+
+
+# What waits to be delivered.
+
+
+def waiting(journal: Journal, run: Run, *ids: str) -> list[str]:
+    found = journal.undelivered_by(run.id)
+    assert found is not None
+    return [id_ for id_ in ids if id_digest(id_) in found.first]
+
+
+def test_only_so_many_ids_are_looked_out_for(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.state.undelivered.WAITING_IDS_MAX", 3)
+    first, second, third = new_run(1), new_run(2), new_run(3)
+    journal.begin(first)
+    record(journal, first, result(0, "a", "b", failed=["a", "b"]))
+    journal.begin(second)
+    record(journal, second, result(0, "c", "d", "e", failed=["c", "d", "e"]))
+    journal.begin(third)
+    record(journal, third, result(0, "a", "b", "c", "d", "e"))
+    left = waiting(journal, first, "a", "b") + waiting(journal, second, "c", "d", "e")
+    assert len(left) == 5 - 3
+    record(journal, third, result(1, "f", failed=["f"]))
+    record(journal, third, result(2, "f"))
+    assert waiting(journal, third, "f") == ["f"]
 
 
 # Damage.
