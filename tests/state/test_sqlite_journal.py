@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.state.database import PAGE_BYTES
 from engine.state.journal import Journal, Run, id_digest
 from engine.state.rejects import REJECTED
 from engine.state.sqlite_journal import SqliteJournal
@@ -259,6 +260,15 @@ def test_a_database_cut_at_any_byte_is_refused(state: Path, tmp_path: Path) -> N
         assert opened_counts(torn) is None, length
         assert (torn / DATABASE).stat().st_size == length  # left as it is, for whoever can mend it
         shutil.rmtree(torn)
+
+
+def test_a_database_with_a_damaged_page_is_refused(state: Path) -> None:
+    some_history(state)
+    SqliteJournal(state).close()  # takes the log into the database
+    whole = (state / DATABASE).read_bytes()
+    for at in range(PAGE_BYTES, len(whole), PAGE_BYTES):
+        (state / DATABASE).write_bytes(whole[:at] + b"\xff" * PAGE_BYTES + whole[at + PAGE_BYTES :])
+        assert opened_counts(state) is None, at
 
 
 NO_DATABASES = [b"", b"\0" * 4096, b"SQLite format 3\0" + b"\xff" * 8176, bytes(range(256)) * 80, b"{}"]
