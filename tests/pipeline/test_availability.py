@@ -125,6 +125,16 @@ def test_a_recovery_during_the_delay_saves_the_wait_for_the_turn_too() -> None:
     within(work)
 
 
+def test_a_recovery_that_is_over_wakes_nobody_later() -> None:
+    async def work(api: Api) -> None:
+        await api.spend_what_is_saved()
+        api.break_down()
+        api.answers(SETTLED)
+        assert await api.waited_s() > TURN_S / 2
+
+    within(work)
+
+
 def test_an_answer_is_no_recovery_where_there_was_no_outage() -> None:
     async def work(api: Api) -> None:
         await api.spend_what_is_saved()
