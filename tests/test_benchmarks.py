@@ -22,6 +22,7 @@ from benchmarks.plots import Bar, BarGroup, Panel, Series, bar_chart, line_chart
 from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.service_log import Entry, ServiceLog
 from engine.simulator.process import StandInProcess
+from tests.documents import benchmarks as documented_benchmarks
 
 PYTHON = sys.executable
 RECORDS = 25
@@ -126,15 +127,23 @@ def test_a_peer_that_is_not_installed_is_called_absent() -> None:
     assert PEERS["usual"].missing("/bin/false") == "aiohttp"
 
 
+SMALL = {
+    "throughput": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "scale": ["--sizes", "10,20", "--kinds", "ndjson"],
+    "cost": ["--records", "20", "--runs", "1"],
+    "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "startup": ["--runs", "1"],
+    "pacing": ["--scenarios", "quick"],
+}
+"""What follows the arguments that stand in the documents: the last flag counts."""
+DOCUMENTED = [[*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks()]
+PACING = [arguments for arguments in DOCUMENTED if arguments[0] == "pacing"]
+ABSENT = ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"],
-        ["scale", "--sizes", "10,20", "--kinds", "ndjson"],
-        ["cost", "--records", "20", "--runs", "1"],
-        ["profile", "--records", "20", "--runs", "1", "--kinds", "ndjson"],
-        ["startup", "--runs", "1"],
-    ],
+    [*(arguments for arguments in DOCUMENTED if arguments not in PACING), ABSENT],
     ids=lambda arguments: str(arguments[0]),
 )
 def test_a_benchmark_prints_a_table_and_writes_its_results(
@@ -149,12 +158,13 @@ def test_a_benchmark_prints_a_table_and_writes_its_results(
     assert_is_svg((directory / f"{arguments[0]}.svg").read_text())
 
 
+@pytest.mark.parametrize("arguments", PACING)
 def test_pacing_plays_a_scenario(
-    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = Scenario("quick", "quick", 10, 0.01, {"requests_per_second": 50.0, "concurrency": 2}, "", ((0, 50.0),), 5)
     monkeypatch.setitem(SCENARIOS, "quick", quick)
-    assert main(["pacing", "--scenarios", "quick"]) == 0
+    assert main(arguments) == 0
     assert "100.0%" in capsys.readouterr().out
     clients = json.loads((directory / "pacing.json").read_text())["results"]
     assert [client["delivered"] for client in clients] == [1.0] * 5
