@@ -14,7 +14,7 @@ import tomli_w
 
 from engine.simulator.process import StandInProcess
 
-WAIT_S = 60
+WAIT_S = 120
 
 
 @dataclass

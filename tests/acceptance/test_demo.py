@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-WAIT_S = 60
+WAIT_S = 120
 
 
 def demo(directory: Path, records: int) -> list[str]:
@@ -40,10 +40,16 @@ def test_it_can_be_run_again_in_the_same_place(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def control(port: int, path: str, body: object = None) -> None:
+    """Say something to the stand-in of a demo."""
+    data = None if body is None else json.dumps(body).encode()
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/_control/{path}", data, timeout=WAIT_S).close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
-        demo(tmp_path / "d", 400_000),
+        demo(tmp_path / "d", 200_000),  # more chunks than are in flight at once
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,8 +64,13 @@ def test_it_stops_everything_it_started(tmp_path: Path, number: signal.Signals) 
             break
     assert address
     port = int(address[1])
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_control/wait?requests=1", timeout=WAIT_S):
-        process.send_signal(number)
+    control(port, "settings", {"hold": "before-reply"})
+    control(port, "wait?held=1&timeout_s=60")
+    process.send_signal(number)
+    assert process.stderr
+    while '"stopping"' not in process.stderr.readline():
+        pass
+    control(port, "settings", {"hold": "nothing"})
     output, errors = process.communicate(timeout=WAIT_S)
     assert process.returncode == 75, output + errors
     assert "PROVEN" not in output

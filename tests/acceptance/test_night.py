@@ -17,7 +17,7 @@ from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.outlets.test_prometheus_endpoint import free_port
-from tests.stand_in import stand_in
+from tests.stand_in import let_through, stand_in
 
 RECORDS = 2_000
 CHUNK = 20
@@ -67,7 +67,7 @@ def samples(text: str) -> dict[str, float]:
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """A good night; then one with 3 % of 429, Retry-After, a poison record, and a kill -9 in the middle."""
     home = tmp_path_factory.mktemp("night")
-    with HealthCheck() as check, stand_in(latency_ms=5) as server:
+    with HealthCheck() as check, stand_in() as server:
         engine = Engine(home, server)
         write_ndjson(home / "loans.ndjson", portfolio(RECORDS))
         engine.configure(
@@ -81,12 +81,12 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         )
         assert engine.sync().exit_code == 0
         metrics_before = (home / "sync.prom").read_text()
-        answered = server.stats()["answered"]
-        server.change(fault=["429:0.03"], poison=[POISON], rate=60.0, burst=20.0)
+        server.change(fault=["429:0.03"], poison=[POISON], hold="before-reply")
         process = engine.start("sync")
-        server.wait(answered=answered + 40)
+        let_through(server, 40)
         process.kill()
         process.communicate()
+        server.change(rate=20.0, burst=5.0, hold="nothing")
         done = engine.sync()
         yield Night(
             engine,
