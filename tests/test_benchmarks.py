@@ -68,10 +68,16 @@ def test_the_peak_is_of_this_child_and_not_of_an_earlier_one() -> None:
 
 
 def test_the_peak_includes_a_child_s() -> None:
-    hold = "data = bytearray({}); import time; time.sleep(0.5)"
-    family = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {hold.format(200_000_000)!r}]); "
-    measured = measure([PYTHON, "-c", family + hold.format(300_000_000) + "; p.wait()"])
-    assert measured.peak_mb > 500
+    child = "data = bytearray(200_000_000); print(flush=True); input()"
+    parent = f"""if True:
+        import subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        data = bytearray(300_000_000)
+        time.sleep(1)
+        child.communicate(b"go on")"""
+    measured = measure([PYTHON, "-c", parent])
+    assert (measured.exit_code, measured.peak_mb > 500) == (0, True), measured
 
 
 def test_a_failing_process_tells_why_and_a_hanging_one_is_killed() -> None:
