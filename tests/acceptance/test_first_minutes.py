@@ -100,7 +100,7 @@ def test_check_warns_of_a_wrong_clock(ready: Engine) -> None:
     ready.server.change(clock_skew_s=3600.0)
     checked = ready.run("check")
     assert checked.exit_code == 0
-    assert re.search(r"^  ! clock .* 3,(599|600|601) s apart$", checked.out, re.MULTILINE), checked.out
+    assert re.search(r"^  ! clock .* 3,(5[5-9]|6[0-4])\d s apart$", checked.out, re.MULTILINE), checked.out
 
 
 def test_check_of_an_api_that_is_not_there(ready: Engine) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.reading.process import PAYS_FROM_BYTES
-from tests.acceptance.engine_process import Engine
+from tests.acceptance.engine_process import WAIT_S, Engine
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
@@ -65,7 +65,7 @@ def test_kill_9_and_the_same_command_again(who: str, make_engine: MakeEngine, la
     os.kill(process.pid if who == "engine" else reader, signal.SIGKILL)
     engine.server.change(hold="nothing")
     engine.server.release()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=WAIT_S)
     assert process.returncode == (-signal.SIGKILL if who == "engine" else 75)
     assert (b"the process that reads the source has died" in out) == (who == "reader")
     while is_running(reader):  # it notices by its pipe
@@ -87,7 +87,7 @@ def test_a_signal_lets_what_is_in_flight_finish(make_engine: MakeEngine, large: 
         pass
     engine.server.change(hold="nothing")
     engine.server.release()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=WAIT_S)
     assert process.returncode == 75
     assert b'"status": "interrupted"' in out
     assert not is_running(reader)

@@ -59,7 +59,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Bench]:
     server = await asyncio.to_thread(stand_in, reject=BAD)
     try:
         token_file.write_text(server.token)
-        endpoint = Endpoint(server.url, server.campaign_id, token_file.read_text, timeout_s=10)
+        endpoint = Endpoint(server.url, server.campaign_id, token_file.read_text, timeout_s=60)
         async with HttpBulkApi(endpoint) as api:
             yield OfTheClient(api, server.change, token_file)
     finally:

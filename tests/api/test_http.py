@@ -28,7 +28,7 @@ GOOD = updated(3)
 
 
 def endpoint(url: str, **more: Any) -> Endpoint:
-    values: dict[str, Any] = {"campaign_id": 'ca"mp', "read_token": lambda: "the-token", "timeout_s": 10.0}
+    values: dict[str, Any] = {"campaign_id": 'ca"mp', "read_token": lambda: "the-token", "timeout_s": 60.0}
     return Endpoint(url=url, **values | more)
 
 
@@ -310,9 +310,9 @@ async def trickle(_: WireRequest, writer: asyncio.StreamWriter) -> None:
 )
 async def test_a_reply_that_never_ends_is_waited_for_no_longer_than_allowed(answer: Answer) -> None:
     started_at = asyncio.get_running_loop().time()
-    outcome, server = await attempt(answer, timeout_s=0.3)
+    outcome, server = await attempt(answer, timeout_s=1.0)
     assert reason(outcome) == "no reply in time (api.timeout_s)"
-    assert asyncio.get_running_loop().time() - started_at < 3
+    assert asyncio.get_running_loop().time() - started_at < 30
     assert len(server.requests) == 1
 
 

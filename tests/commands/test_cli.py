@@ -13,7 +13,7 @@ import pytest
 from engine.commands.cli import COMMANDS
 from engine.values.errors import ExitCode
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def engine(

@@ -80,7 +80,7 @@ async def test_a_closed_channel_ends_it_quietly() -> None:
     await production
     for thread in threading.enumerate():
         if thread.name == "producer":
-            await asyncio.to_thread(thread.join, 5)
+            await asyncio.to_thread(thread.join, 60)
             assert not thread.is_alive()
 
 
@@ -91,13 +91,13 @@ async def test_cancelled_it_does_not_wait_for_a_source_that_waits() -> None:
 
     def read() -> Iterator[Chunk]:
         loop.call_soon_threadsafe(reading.set)
-        more.wait(30)  # standard input that stays open and silent
+        more.wait(120)  # standard input that stays open and silent
         yield chunk_of("loan_1")
 
     production = asyncio.ensure_future(produce(read(), channel))
     await reading.wait()
     production.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(production, return_exceptions=True)
     assert production.cancelled()
     assert await receive(channel) == []

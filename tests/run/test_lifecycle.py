@@ -294,7 +294,7 @@ async def test_metrics_are_written_at_once_and_none_are_left_in_the_writing(
 
     def slowly(_: NotifyTable, values: MetricValues) -> None:
         loop.call_soon_threadsafe(begun.set)
-        go_on.wait(10)
+        go_on.wait(60)
         written.append(values)
 
     monkeypatch.setattr(lifecycle, "write_metrics", slowly)

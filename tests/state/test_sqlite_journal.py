@@ -119,7 +119,7 @@ def test_a_lock_does_not_survive_its_process(state: Path) -> None:
         with pytest.raises(StateLocked):
             SqliteJournal(state)
         holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(60)
         SqliteJournal(state).close()
 
 
@@ -314,7 +314,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing_that_was_durable(state: Pat
         [sys.executable, "-c", FILL_THE_DISK, str(state), which],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
         cwd=Path(__file__).parent.parent.parent,
     )

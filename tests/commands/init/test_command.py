@@ -17,7 +17,7 @@ from engine.commands.init.source import survey
 from engine.values.errors import ExitCode
 from tests.commands.init.proposals import proposed, write_csv
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def test_a_lenders_export(tmp_path: Path) -> None:

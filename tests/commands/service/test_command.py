@@ -14,7 +14,7 @@ from engine.settings.loading import from_tables
 from engine.values.errors import ConfigError, ExitCode
 from tests.commands.service.conftest import CONFIG
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def service(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,7 @@ from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ExitCode
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def lines_of(unit: str) -> list[str]:
