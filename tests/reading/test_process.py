@@ -24,6 +24,7 @@ from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess, pays
 from engine.sources.spec import SourceSpec
 from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
 from engine.values.records import Chunk
+from tests.processes import is_running, readers_of
 
 CUTTING = Cutting(batch_size=100, lines_bytes_max=200_000)
 
@@ -57,13 +58,6 @@ def csv(tmp_path: Path) -> Path:
 
 def here(reading: Reading) -> list[Chunk]:
     return list(reading.cutting.cut(reading.open()))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_ndjson_comes_as_it_would_here(ndjson: Path) -> None:
@@ -203,5 +197,4 @@ def test_when_a_second_process_pays(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_reader_is_left() -> Iterator[None]:
     yield
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    assert not [pid for pid in children if b"engine.reading" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not readers_of(os.getpid())
