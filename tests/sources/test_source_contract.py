@@ -90,7 +90,7 @@ def some_files(folder: Path, rows: Sequence[Row]) -> Source:
 
 def standard_input(_: Path, rows: Sequence[Row]) -> Source:
     spec = SourceSpec(("-",), format="ndjson")
-    return open_source(spec, batch_size=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows))))
+    return open_source(spec, batch_size=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows), mtime=0)))
 
 
 def as_pairs(rows: Sequence[Row]) -> Iterator[tuple[str | None, Row]]:
