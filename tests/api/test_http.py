@@ -151,9 +151,9 @@ async def test_a_server_that_hangs_up_at_once_is_called_once() -> None:
 async def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
-        assert reason(await api.update(CHUNK.lines)) == "the connection was refused"
+        port = free.getsockname()[1]  # nobody else is given it now, and nobody listens
+        async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
+            assert reason(await api.update(CHUNK.lines)) == "the connection was refused"
 
 
 async def test_no_such_host() -> None:
