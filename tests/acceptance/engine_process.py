@@ -86,6 +86,12 @@ class Engine:
         return [json.loads(line) for line in (latest / "rejected.ndjson").read_bytes().splitlines()]
 
 
+def wait_until_it_says(process: subprocess.Popen[bytes], words: bytes) -> None:
+    """Read what a command says on stderr up to a line with these words."""
+    assert process.stderr is not None
+    assert any(words in line for line in process.stderr), f"it has never said {words!r}"
+
+
 def balanced(records: dict[str, int]) -> bool:
     """Whether the equation of the contract holds."""
     return records["read"] == sum(count for name, count in records.items() if name != "read")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.engine_process import WAIT_S, Engine
+from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.stand_in import let_through
 
@@ -68,9 +68,7 @@ def test_a_signal_lets_what_is_in_flight_finish(number: signal.Signals, make_eng
     process = engine.start("sync", "--json")
     engine.server.wait(held=WORKERS)
     process.send_signal(number)
-    assert process.stderr is not None
-    while b'"stopping"' not in process.stderr.readline():
-        pass
+    wait_until_it_says(process, b'"stopping"')
     engine.server.change(hold="nothing")
     engine.server.release()
     out, _ = process.communicate(timeout=WAIT_S)
@@ -88,9 +86,7 @@ def test_a_second_signal_leaves_at_once(make_engine: MakeEngine) -> None:
     process = engine.start("sync")
     engine.server.wait(held=WORKERS)
     process.send_signal(signal.SIGTERM)
-    assert process.stderr is not None
-    while b'"stopping"' not in process.stderr.readline():
-        pass
+    wait_until_it_says(process, b'"stopping"')
     process.send_signal(signal.SIGTERM)
     assert process.wait(WAIT_S) == 75
     process.communicate()

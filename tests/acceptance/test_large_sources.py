@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.reading.process import PAYS_FROM_BYTES
-from tests.acceptance.engine_process import WAIT_S, Engine
+from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 from tests.processes import is_running, needs_a_reader, readers_of
 
@@ -68,9 +68,7 @@ def test_a_signal_lets_what_is_in_flight_finish(make_engine: MakeEngine, large: 
     engine.server.wait(held=WORKERS)
     [reader] = readers_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as a Ctrl-C in a terminal
-    assert process.stderr is not None
-    while b'"stopping"' not in process.stderr.readline():
-        pass
+    wait_until_it_says(process, b'"stopping"')
     engine.server.change(hold="nothing")
     engine.server.release()
     out, _ = process.communicate(timeout=WAIT_S)
