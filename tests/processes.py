@@ -16,7 +16,10 @@ needs_a_reader = pytest.mark.skipif(not pays(PAYS_FROM_BYTES), reason="with one 
 
 
 def is_running(pid: int) -> bool:
-    return _looked_up(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0], "Z") != "Z"
+    return (
+        _looked_up(lambda: Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0], "Z")
+        != "Z"
+    )
 
 
 def readers_of(pid: int) -> list[int]:

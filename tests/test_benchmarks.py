@@ -158,10 +158,10 @@ def test_a_benchmark_prints_a_table_and_writes_its_results(
     """`cost` and `profile` fail if a part can't be left out, or a stage can't be run, as the engine is now."""
     assert main(arguments) == 0
     assert "| -" in capsys.readouterr().out
-    written = json.loads((directory / f"{arguments[0]}.json").read_text())
+    written = json.loads((directory / f"{arguments[0]}.json").read_text(encoding="utf-8"))
     assert written["results"]
     assert written["machine"]["cpus"] >= 1
-    assert_is_svg((directory / f"{arguments[0]}.svg").read_text())
+    assert_is_svg((directory / f"{arguments[0]}.svg").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("arguments", PACING)
@@ -172,9 +172,9 @@ def test_pacing_plays_a_scenario(
     monkeypatch.setitem(SCENARIOS, "quick", quick)
     assert main(arguments) == 0
     assert "100.0%" in capsys.readouterr().out
-    clients = json.loads((directory / "pacing.json").read_text())["results"]
+    clients = json.loads((directory / "pacing.json").read_text(encoding="utf-8"))["results"]
     assert [client["delivered"] for client in clients] == [1.0] * 5
-    assert_is_svg((directory / "pacing.svg").read_text())
+    assert_is_svg((directory / "pacing.svg").read_text(encoding="utf-8"))
 
 
 def test_the_plain_rival_takes_the_place_of_the_learned_pacing() -> None:

@@ -27,10 +27,10 @@ def test_it_delivers_the_portfolio_and_proves_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PROVEN: of 25,000 records in the portfolio, 25,000 are on the stand-in" in done.stdout
     [report_path] = (tmp_path / "d" / "state" / "runs").glob("*/report.json")
-    report = json.loads(report_path.read_text())
+    report = json.loads(report_path.read_text(encoding="utf-8"))
     assert (report["status"], report["records"]["updated"], report["requests"]["sent"]) == ("succeeded", 25_000, 3)
     assert str(report_path) in done.stdout
-    assert (tmp_path / "d" / "token").read_text() not in done.stdout + done.stderr
+    assert (tmp_path / "d" / "token").read_text(encoding="utf-8") not in done.stdout + done.stderr
 
 
 def test_it_can_be_run_again_in_the_same_place(tmp_path: Path) -> None:
@@ -73,4 +73,4 @@ def test_it_stops_everything_it_started(tmp_path: Path, number: signal.Signals) 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), WAIT_S)
     [report] = (tmp_path / "d" / "state" / "runs").glob("*/report.json")
-    assert json.loads(report.read_text())["status"] == "interrupted"
+    assert json.loads(report.read_text(encoding="utf-8"))["status"] == "interrupted"

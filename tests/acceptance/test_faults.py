@@ -148,11 +148,11 @@ def test_a_rotated_token_is_read_again(make_engine: MakeEngine) -> None:
     engine = make_engine(token="old", next_token="new", rotate_after=3, hold="before-reply")
     loans = prepared(engine, concurrency=1)
     token = engine.home / "token"
-    token.write_text("old\n")
+    token.write_text("old\n", encoding="utf-8")
     engine.configure(api={"token_file": "token"})
     process = engine.start("sync", "--json")
     engine.server.wait(held=1)
-    token.write_text("new\n")
+    token.write_text("new\n", encoding="utf-8")
     engine.server.change(hold="nothing")
     out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, err

@@ -49,7 +49,7 @@ class Night:
 
     @property
     def metrics(self) -> dict[str, float]:
-        return samples((self.engine.home / "sync.prom").read_text())
+        return samples((self.engine.home / "sync.prom").read_text(encoding="utf-8"))
 
 
 def samples(text: str) -> dict[str, float]:
@@ -80,7 +80,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             },
         )
         assert engine.sync().exit_code == 0
-        metrics_before = (home / "sync.prom").read_text()
+        metrics_before = (home / "sync.prom").read_text(encoding="utf-8")
         server.change(fault=["429:0.03"], poison=[POISON], hold="before-reply")
         process = engine.start("sync")
         let_through(server, 40)
@@ -118,9 +118,9 @@ def test_the_health_check_heard_it_all(night: Night) -> None:
 
 
 def test_the_command_got_the_report_and_no_token(night: Night) -> None:
-    path = Path((night.engine.home / "report_path").read_text().strip())
+    path = Path((night.engine.home / "report_path").read_text(encoding="utf-8").strip())
     assert json.loads((night.engine.home / path).read_bytes()) == night.report
-    lines = (night.engine.home / "environment").read_text().splitlines()
+    lines = (night.engine.home / "environment").read_text(encoding="utf-8").splitlines()
     environment = dict(line.partition("=")[::2] for line in lines)
     assert environment["SYNC_RUN_ID"] == night.report["run_id"]
     assert (environment["SYNC_STATUS"], environment["SYNC_EXIT_CODE"]) == ("partial", "3")
@@ -163,7 +163,7 @@ def test_status_of_one_run_is_its_summary(night: Night) -> None:
 
 
 def test_the_page_tells_the_same(night: Night) -> None:
-    page = (night.run_dir / "report.html").read_text()
+    page = (night.run_dir / "report.html").read_text(encoding="utf-8")
     for expected in (night.report["run_id"], "1,999", POISON, "429"):
         assert expected in page, expected
     assert json.loads((night.run_dir / "report.json").read_bytes()) == night.report
@@ -180,7 +180,7 @@ def test_while_it_runs_the_metrics_and_status_say_so(make_engine: MakeEngine) ->
     process = engine.start("sync")
     try:
         engine.server.wait(held=2)
-        metrics = samples((engine.home / "sync.prom").read_text())
+        metrics = samples((engine.home / "sync.prom").read_text(encoding="utf-8"))
         assert "run_exit_code" not in metrics
         assert metrics["records:updated"] == 0
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:

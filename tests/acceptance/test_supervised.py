@@ -103,7 +103,7 @@ def test_a_declared_wait_is_a_sign_of_life(make_engine: MakeEngine) -> None:
 def test_a_real_supervisord_brings_a_real_night_to_its_end(make_engine: MakeEngine) -> None:
     engine, loans = make_engine(fault=["503:first=1"], reject=["loan_000005"]), portfolio(30)
     write_ndjson(engine.home / "loans.ndjson", loans)
-    (engine.home / "token").write_text(engine.server.token)
+    (engine.home / "token").write_text(engine.server.token, encoding="utf-8")
     engine.configure(
         api={"token_file": str(engine.home / "token")},
         source={"path": str(engine.home / "loans.ndjson")},

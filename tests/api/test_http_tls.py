@@ -110,7 +110,7 @@ async def test_a_handshake_that_is_cut_off_is_an_outage_like_any_other(ca_file: 
 
 async def test_a_ca_file_that_is_none_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
-    path.write_text("not a certificate")
+    path.write_text("not a certificate", encoding="utf-8")
     for ca_file in (str(path), str(tmp_path / "missing.pem")):
         with pytest.raises(ConfigError, match="ca_file"):
             async with HttpBulkApi(Endpoint("https://api.example", "camp", lambda: "token", ca_file=ca_file)):

@@ -119,7 +119,7 @@ def test_a_damaged_report_is_mentioned_and_not_fatal(tmp_path: Path, runs: Path,
 
 def test_things_that_are_no_runs_are_left_alone(tmp_path: Path, runs: Path) -> None:
     keep(runs, succeeded_report(run_id=FIRST))
-    (runs / "notes.txt").write_text("mine")
+    (runs / "notes.txt").write_text("mine", encoding="utf-8")
     (runs / SECOND).symlink_to(tmp_path)
     assert [night.run_id for night in nights(runs)] == [FIRST]
 

@@ -28,7 +28,7 @@ def test_the_command_gets_the_report_and_no_secrets(
     report_path = tmp_path / "runs" / "my report.json"
     command = [*recorder(tmp_path), "an argument; $(no shell)"]
     assert run_command(command, partial_report(), report_path, secret_names=("TIMEPAY_TOKEN",)) is None
-    arguments, environment = json.loads((tmp_path / "seen.json").read_text())
+    arguments, environment = json.loads((tmp_path / "seen.json").read_text(encoding="utf-8"))
     assert arguments == ["an argument; $(no shell)", str(report_path)]
     assert environment["SYNC_RUN_ID"] == RUN_ID
     assert (environment["SYNC_STATUS"], environment["SYNC_EXIT_CODE"]) == ("partial", "3")

@@ -52,7 +52,7 @@ def ndjson(tmp_path: Path) -> Path:
 def csv(tmp_path: Path) -> Path:
     path = tmp_path / "loans.csv"
     rows = "".join(f"{number},{number * 1.5},{'x' if number % 97 == 0 else number}\n" for number in range(2_000))
-    path.write_text("loan_id,emi,dpd\n" + rows)
+    path.write_text("loan_id,emi,dpd\n" + rows, encoding="utf-8")
     return path
 
 
@@ -142,10 +142,10 @@ def test_it_ends_when_nobody_is_there_any_more(ndjson: Path) -> None:
     if not (child := os.fork()):  # stands for an engine that is killed: no clean-up of any kind
         reader = ReaderProcess(reading(ndjson))
         next(reader.chunks())
-        ndjson.with_suffix(".pid").write_text(str(reader.pid))
+        ndjson.with_suffix(".pid").write_text(str(reader.pid), encoding="utf-8")
         os._exit(0)
     os.waitpid(child, 0)
-    pid = int(ndjson.with_suffix(".pid").read_text())
+    pid = int(ndjson.with_suffix(".pid").read_text(encoding="utf-8"))
     deadline = time.monotonic() + 60
     while is_running(pid):
         assert time.monotonic() < deadline

@@ -17,7 +17,7 @@ from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample
 from engine.values.counts import Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
 
-STYLE = (Path(page.__file__).parent / "templates" / "page.css").read_text()
+STYLE = (Path(page.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 
 VOID = {"meta", "path", "rect"}
 ALLOWED = {

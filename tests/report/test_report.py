@@ -92,7 +92,7 @@ def test_both_files_are_written_for_their_owner_only(tmp_path: Path) -> None:
     run_dir = tmp_path / "runs" / "r"
     write_report(partial_report(), run_dir, previous=succeeded_report())
     assert from_json((run_dir / "report.json").read_bytes()) == partial_report()
-    assert (run_dir / "report.html").read_text().startswith("<!doctype html>")
+    assert (run_dir / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {path.name: path.stat().st_mode & 0o777 for path in run_dir.iterdir()} == {
         "report.json": 0o600,
         "report.html": 0o600,

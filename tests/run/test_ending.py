@@ -175,7 +175,7 @@ async def test_the_metrics_of_the_end_are_written(tmp_path: Path) -> None:
     async with active_run(settings, CHUNKS) as active:
         await deliver(active, all_of(CHUNKS))
         await conclude(active, None, LIMITS)
-    assert 'bulk_sync_run_exit_code{campaign="camp"} 0.0\n' in path.read_text()
+    assert 'bulk_sync_run_exit_code{campaign="camp"} 0.0\n' in path.read_text(encoding="utf-8")
 
 
 async def test_whoever_is_told_finds_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -335,7 +335,7 @@ class TestToken:
         assert self.settings(token_file=str(tmp_path / "token")).api.read_token() == "from-file"
 
     def test_credentials_of_systemd(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        (tmp_path / "token").write_text("credential")
+        (tmp_path / "token").write_text("credential", encoding="utf-8")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
         assert self.settings(token_file="token").api.read_token() == "credential"
 

@@ -48,14 +48,14 @@ def reject_ids(journal: Journal, run: Run) -> list[str]:
 
 def test_a_planted_link_is_not_followed(state: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
-    precious.write_text("keep me")
+    precious.write_text("keep me", encoding="utf-8")
     journal, run = SqliteJournal(state), new_run()
     journal.run_dir(run.id).mkdir()
     (journal.run_dir(run.id) / REJECTED).symlink_to(precious)
     with pytest.raises(StateFailed, match=r"rejected\.ndjson"):
         journal.begin(run)
     journal.close()
-    assert precious.read_text() == "keep me"
+    assert precious.read_text(encoding="utf-8") == "keep me"
 
 
 # Privacy.

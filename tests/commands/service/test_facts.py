@@ -26,7 +26,7 @@ def test_the_window_before_the_deadline(
     assert test
     date = tmp_path / "date"  # stands in for date(1), so that the test runs at any hour
     for clock, expected in [(c, 0) for c in inside] + [(c, 1) for c in outside]:
-        date.write_text(f"#!/bin/sh\necho {clock}\n")
+        date.write_text(f"#!/bin/sh\necho {clock}\n", encoding="utf-8")
         date.chmod(0o755)
         result = subprocess.run(["/bin/sh", "-c", test], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, check=False)
         assert result.returncode == expected, clock
