@@ -42,22 +42,21 @@ class Traffic:
         self.availability = Availability()
         self.turnstile = Turnstile(limiter, self.availability.breaker, stop)
         self.isolation = Isolation()
-        self.observers: list[Observer] = []
-        """Who else hears of every finished attempt."""
+        self.observers: list[Observer] = [self.availability.observe, lambda attempt: limiter.learn(attempt.signal())]
+        """Who hears of every finished attempt, from whichever way it went."""
         self._policy = policy
         self._stop = stop
         self._time_left_s = time_left_s
 
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
-        turnstile, availability = self.turnstile, self.availability
-        observers = [availability.observe, lambda attempt: self.limiter.learn(attempt.signal()), *self.observers]
+        turnstile = self.turnstile
         sender = Proven(api)
-        observed = Observed(sender, self.requests, in_flight=lambda: turnstile.in_flight, observers=observers)
+        observed = Observed(sender, self.requests, in_flight=lambda: turnstile.in_flight, observers=self.observers)
         paced = Paced(observed, turnstile)
         return Retried(
             paced,
-            availability=availability,
+            availability=self.availability,
             policy=self._policy,
             time_left_s=self._time_left_s,
             renew_token=api.renew_token,

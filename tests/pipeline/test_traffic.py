@@ -133,6 +133,17 @@ def test_observers_hear_of_every_attempt_after_it_is_known_whether_the_api_is_th
     one_at_a_time(look)
 
 
+def test_who_comes_later_hears_of_what_goes_the_ways_that_are_there_already() -> None:
+    async def look(traffic: Traffic) -> None:
+        stack = traffic.over(FakeBulkApi())
+        heard: list[Attempt] = []
+        traffic.observers.append(heard.append)
+        await stack.settle(REQUEST)
+        assert [attempt.request for attempt in heard] == [REQUEST]
+
+    one_at_a_time(look)
+
+
 def test_a_token_is_renewed_by_the_api_that_refused_it() -> None:
     async def look(traffic: Traffic) -> None:
         api = FakeBulkApi(Reply(401), tokens=["old", "new"])
