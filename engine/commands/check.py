@@ -94,7 +94,7 @@ def _source(settings: Any) -> list[Finding]:
         )
     ]
     if found.superseded:
-        text = f"{found.superseded:,} records are merged into a later one of the same id in the same chunk"
+        text = f"{counted(found.superseded, 'record')} merged into a later one of the same id in the same chunk"
         findings.append(Finding("ids", text, warning=True))
     for reason, count in found.reasons.most_common(5):
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"

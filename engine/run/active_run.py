@@ -63,7 +63,8 @@ class ActiveRun:
         except EngineError as error:
             return error
         if self.accounts.read == 0 and not self.job.of_rejects:
-            return SourceMissing(f"{self.job.source.label} holds no record")
+            label = self.job.source.label
+            return SourceMissing("no record was given" if self.job.kind == "push" else f"{label} holds no record")
         return None
 
     async def _deliver(self) -> None:
