@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from math import ceil, floor, log10
 from statistics import median
 
+from engine.report.measured import Sample
 from engine.report.report import LimitMove, Report
 from engine.report.svg import element, steps, words
-from engine.report.timeline import Sample
 from engine.report.wording import ms_text, rate_text, seconds_text
 
 BINS_MAX = 150
@@ -144,10 +144,10 @@ def charts(report: Report) -> Charts | None:
     limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
     each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
     drawn = [
-        chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), tall=True),
-        chart.line("Latency of requests", "mean", lambda c: c.latency_ms),
-        chart.area("Requests", "a second", lambda c: c.per_s(c.requests), limits=limits),
-        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None),
+        chart.curve("Records delivered", "a second", lambda c: c.per_s(c.updated), tall=True),
+        chart.curve("Latency of requests", "mean", lambda c: c.latency_ms, ms_text, filled=False),
+        chart.curve("Requests", "a second", lambda c: c.per_s(c.requests), limits=limits),
+        chart.curve("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None),
     ]
     throttled, retried = (sum(getattr(c, name) for c in chart.columns) for name in ("throttled", "retried"))
     if throttled:
@@ -175,33 +175,31 @@ class _Chart:
     def end_s(self) -> float:
         return len(self.columns) * self.width_s
 
-    def area(
+    def curve(
         self,
         title: str,
         unit: str,
         value: Callable[[Bin], float | None],
+        text: Callable[[float], str] = rate_text,
         *,
+        filled: bool = True,
         limits: Sequence[float | None] = (),
         tall: bool = False,
     ) -> Panel:
-        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one."""
+        """Return a panel with a curve in steps, with gaps where there is no value; `limits` are a line above it.
+
+        `text` says what the values are: rates and counts, or milliseconds.
+        """
         values = [value(column) for column in self.columns]
         known = [limit for limit in limits if limit is not None]
         peak = max((each for each in values if each is not None), default=0.0)
         top = nice_max(max([peak, *known]))
-        shapes = [element("path", class_="area", d=self._steps(values, top, _HEIGHT))]
+        ground = _HEIGHT if filled else None
+        shapes = [element("path", class_="area" if filled else "line", d=self._steps(values, top, ground))]
         if known:
             shapes.append(element("path", class_="limit", d=self._steps(limits, top)))
-        limit = rate_text(known[-1]) if known else None
-        return self._panel(title, unit, f"peak {rate_text(peak)}", shapes, rate_text(top), limit=limit, tall=tall)
-
-    def line(self, title: str, unit: str, value: Callable[[Bin], float | None]) -> Panel:
-        """Return a panel with a line of milliseconds in steps, with gaps where there is no value."""
-        values = [value(column) for column in self.columns]
-        peak = max((each for each in values if each is not None), default=0.0)
-        top = nice_max(peak)
-        shape = element("path", class_="line", d=self._steps(values, top))
-        return self._panel(title, unit, f"peak {ms_text(peak)}", [shape], ms_text(top))
+        limit = text(known[-1]) if known else None
+        return self._panel(title, unit, f"peak {text(peak)}", shapes, text(top), limit=limit, tall=tall)
 
     def bars(self, title: str, unit: str, value: Callable[[Bin], float], kind: str) -> Panel:
         """Return a panel with a bar for each column in which something happened."""

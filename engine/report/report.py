@@ -7,15 +7,14 @@ and reasons, never record data.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
 
 import orjson
 
-from engine.report.latency import Latency, LatencyHistogram
-from engine.report.timeline import Sample
+from engine.report.measured import Latency, LatencyHistogram, Sample
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
@@ -131,11 +130,7 @@ def iso(moment: datetime) -> str:
 def to_json(report: Report) -> bytes:
     """Return `report.json`: indented for people, with one line for each sample of the timeline."""
     values = {f.name: getattr(report, f.name) for f in fields(report)}
-    values["pacing"] = {
-        "rate_limit": report.pacing.rate_limit,
-        "in_flight_limit": report.pacing.in_flight_limit,
-        "moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:]),
-    }
+    values["pacing"] = asdict(report.pacing) | {"moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:])}
     values["reasons"] = [
         Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
     ]

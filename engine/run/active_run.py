@@ -94,8 +94,7 @@ class ActiveRun:
         """Stop the run if a guard trips."""
         if self.job.of_rejects:
             return
-        limit = self.settings.guard.max_rejected
-        tripped = rejects_exceeded(self.accounts.durable, limit, self._expected_records())
+        tripped = rejects_exceeded(self.accounts.durable, self.settings, self._expected_records())
         if tripped is not None:
             self.stop.request(tripped)
 

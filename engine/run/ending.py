@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.report import Report, RunStatus, iso, previous_report, status_of, write_report
+from engine.report import Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.state import RUNS
@@ -31,7 +31,8 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         telemetry=active.telemetry.to_json(),
     )
     await call(journal.learn, limits_name, active.traffic.limiter.to_json())
-    previous = previous_report(active.settings.state.dir / RUNS, run.id)
+    runs = active.settings.state.dir / RUNS
+    previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, journal.run_dir(run.id))

@@ -12,8 +12,8 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.files import write_report
-from engine.report.latency import LatencyHistogram
+from engine.report.history import write_report
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample, TimelineRecorder
 from engine.report.report import (
     LIMIT_MOVES_MAX,
     LimitMove,
@@ -26,7 +26,6 @@ from engine.report.report import (
     status_of,
     to_json,
 )
-from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample, TimelineRecorder
 from engine.values.counts import Reason
 from engine.values.errors import ExitCode
 from tests.reports import partial_report, succeeded_report
