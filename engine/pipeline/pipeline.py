@@ -4,8 +4,10 @@
                thread             channel   order    channel  the network   channel    durable
 
 Data flows left to right through bounded channels; nothing flows back but results. The order gate lets through as many
-chunks as there are workers and waits for a durable result before the next. So no more than these can have been sent
-without a trace when the process is killed, and so the memory is bounded: see `chunks_alive_max`.
+chunks as there are workers (n) and waits for a durable result before the next. So no more than these can have been sent
+without a trace when the process is killed, and so the memory is bounded by 2 n + 5 chunks: those that were let through,
+for a moment as many whose results have just become durable, the queue before the gate, one on each side of it, and the
+one being cut. Each is at most `upload.max_body_bytes` plus its ids.
 """
 
 from __future__ import annotations
@@ -27,15 +29,6 @@ from engine.values import Chunk, ChunkResult, EngineError, Interrupted, Stop
 CHUNKS_QUEUED = 2
 
 Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
-
-
-def chunks_alive_max(concurrency: int) -> int:
-    """Return how many chunks exist at once at the most.
-
-    Those that were let through; for a moment as many whose results have just become durable; the queue before the gate,
-    one on each side of it, and the one being cut. Each is at most `upload.max_body_bytes` plus its ids.
-    """
-    return 2 * concurrency + CHUNKS_QUEUED + 3
 
 
 async def run_pipeline(
@@ -135,10 +128,5 @@ async def _drain(
     raise stop.error or Interrupted("stopped")
 
 
-def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    if not isinstance(first, EngineError):
-        raise TypeError("an except* clause yields what it names")
-    return first
+def _first(failure: BaseException) -> BaseException:
+    return _first(failure.exceptions[0]) if isinstance(failure, BaseExceptionGroup) else failure

@@ -9,11 +9,9 @@ from math import inf
 from engine.api import BulkApi
 from engine.pacing import Limiter, RetryPolicy, Turnstile
 from engine.pipeline.availability import Availability
-from engine.pipeline.isolation import Isolation
-from engine.pipeline.observed import Observed, Observer
-from engine.pipeline.paced import Paced
+from engine.pipeline.delivery import Isolation
 from engine.pipeline.retried import Retried
-from engine.pipeline.sending import Proven
+from engine.pipeline.sending import Observed, Observer, Paced, Proven
 from engine.values import RequestCounts, Stop
 
 
@@ -51,11 +49,9 @@ class Traffic:
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
         turnstile = self.turnstile
-        sender = Proven(api)
-        observed = Observed(sender, self.requests, in_flight=lambda: turnstile.in_flight, observers=self.observers)
-        paced = Paced(observed, turnstile)
+        observed = Observed(Proven(api), self.requests, lambda: turnstile.in_flight, self.observers)
         return Retried(
-            paced,
+            Paced(observed, turnstile),
             availability=self.availability,
             policy=self._policy,
             time_left_s=self._time_left_s,

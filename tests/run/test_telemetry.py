@@ -8,8 +8,7 @@ from typing import Any
 
 from engine.api.verdict import Settled, Trouble, TryAgain
 from engine.api.wire import Reply
-from engine.pipeline.observed import Attempt
-from engine.pipeline.sending import Answer, Request
+from engine.pipeline.sending import Answer, Attempt, Request
 from engine.run.clock import WorkClock
 from engine.run.telemetry import Telemetry
 from engine.state.journal import Run
