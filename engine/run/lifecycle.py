@@ -16,7 +16,7 @@ from random import Random
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
 from engine.report import Report, iso, new_run_id
-from engine.run.active_run import ActiveRun, Fingerprinting, prepare
+from engine.run.active_run import ActiveRun, Fingerprinting
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.ending import conclude
 from engine.run.guards import check_size
@@ -52,7 +52,7 @@ async def carry_out(
         try:
             run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
             bind_to_logs(run_id=run.id)
-            active = prepare(
+            active = ActiveRun(
                 job,
                 run,
                 settings,

@@ -8,12 +8,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.api import Reply
+from engine.pacing import Found, Limit, Move, Why
 from engine.pipeline import Attempt, Traffic
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
 from engine.run.clock import WorkClock
-from engine.run.limit_words import move_words
 
 SAMPLE_S = 1.0
+
+WHY = {
+    Why.NEVER_REFUSED: "no refusal so far",
+    Why.NOT_REFUSED: "no refusal for {:.0f} s",
+    Why.REFUSED: "refused (429) at {:.3g}/s, while {:.3g}/s were accepted",
+    Why.REFUSED_AFTER_SILENCE: "refused (429) after a silence, while {:.3g}/s were accepted",
+    Why.REFUSED_ANYHOW: "refused (429) at {:.3g}/s like before: {:.1%} are refused whatever the rate",
+    Why.FAILURES: "requests fail or time out",
+    Why.FAILURES_OVER: "requests succeed again",
+    Why.CONFLICTS: "the server retried {:.0%} of the records because of version conflicts",
+    Why.LATENCY_ROSE: "latency rose from {:.2g} s to {:.2g} s",
+    Why.LATENCY_CALM: "latency stays at its best, {:.2g} s",
+}
 
 
 class Telemetry:
@@ -130,3 +143,19 @@ class _Interval:
     latency_sum_ms: float = 0.0
     updated_before: int = 0
     retries_before: int = 0
+
+
+def move_words(move: Move) -> tuple[str, str]:
+    """Return what the limit is since the move, and why."""
+    what = f"{move.after:.3g}/s" if move.limit is Limit.RATE else f"{move.after:.0f} in flight"
+    return what, WHY[move.why].format(*move.figures)
+
+
+def found_words(found: Found) -> str | None:
+    """Return what was found, or None if the ceilings are all there is."""
+    parts = []
+    if found.rate is not None:
+        parts.append(f"{found.rate:.3g} requests/s")
+    if found.in_flight is not None:
+        parts.append(f"{found.in_flight} in flight")
+    return ", ".join(parts) or None
