@@ -23,7 +23,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     journal, call, run = active.thread.value, active.thread.call, active.run
     report = await _report(active, error)
     await call(
-        journal.finish,
+        journal.save,
         run,
         finished=active.accounts.finished and report.status is not RunStatus.INTERRUPTED,  # who says so can be resumed
         worked_s=report.duration_s,

@@ -128,16 +128,18 @@ async def _observed(active: ActiveRun) -> AsyncIterator[None]:
 
 async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
-    save = active.thread.value.save_telemetry
     try:
         while not over.is_set():
             await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), UPKEEP_S)
-            requests = replace(active.traffic.requests)
-            telemetry = active.telemetry.to_json()
             await active.thread.call(
-                save, active.run, worked_s=active.clock.worked_s, requests=requests, telemetry=telemetry
+                active.thread.value.save,
+                active.run,
+                worked_s=active.clock.worked_s,
+                requests=replace(active.traffic.requests),
+                telemetry=active.telemetry.to_json(),
+                finished=False,
             )
     except EngineError as error:  # a journal that fails must not fail in silence
         active.stop.request(error)

@@ -13,10 +13,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engine.state.failures import translated
 from engine.state.migrations import migrate, upgrade
-from engine.state.private_files import sync_dir
-from engine.state.state_dir import DATABASE, RUNS
+from engine.state.private_files import FILE_MODE, NEW_FILE, sync_dir
+from engine.state.state_dir import DATABASE, RUNS, translated
 from engine.values import StateFailed
 
 PAGE_BYTES = 4096
@@ -105,7 +104,7 @@ def _create(path: Path) -> None:
     new = path.with_suffix(".new")
     for leftover in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
         leftover.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    os.close(os.open(new, NEW_FILE, FILE_MODE))
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         migrate(db)
     new.rename(path)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 import orjson
 
-from engine.state.failures import translated
+from engine.state.state_dir import translated
 from engine.values import ChunkResult, Failure, Outcome, Place, Refusal, StateFailed, place_of
 
 REJECTED = "rejected.ndjson"

@@ -38,7 +38,7 @@ async def test_a_killed_run_goes_on_from_what_was_saved(tmp_path: Path) -> None:
     run = Run("20261123T020000Z-000000", "sync", "c", "2026-11-23T02:00:00.000Z", {})
     journal.begin(run)
     counts = RequestCounts(sent=3, succeeded=2, throttled=1)
-    journal.save_telemetry(run, worked_s=12.0, requests=counts, telemetry=seen.to_json())
+    journal.save(run, worked_s=12.0, requests=counts, telemetry=seen.to_json(), finished=False)
     journal.close()
     journal = SqliteJournal(tmp_path)
     found = journal.unfinished_run("sync")

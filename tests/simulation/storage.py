@@ -120,16 +120,11 @@ class MemoryJournal(Journal):
             self._note_undelivered(run, each)
         run.rejected_bytes = length
 
-    def finish(
-        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    def save(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
     ) -> None:
         self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
         self._disk.runs[run.id].finished = finished
-
-    def save_telemetry(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
-    ) -> None:
-        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
 
     def counts(self, run: Run) -> ChunkCounts:
         return self._disk.runs[run.id].counts
