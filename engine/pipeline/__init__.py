@@ -1,7 +1,5 @@
 """The stages, and how they are wired: read `pipeline.py` first."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

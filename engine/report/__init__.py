@@ -1,7 +1,5 @@
 """The accounts told: as values, as words, as a page."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

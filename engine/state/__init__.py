@@ -1,7 +1,5 @@
 """What survives a crash: the journal of all runs, the reject files, the lock."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, overload
 
 import msgspec
@@ -86,7 +87,6 @@ class LineIds(Sequence[str]):
     def __init__(self, lines: bytes, count: int) -> None:
         self._lines = lines
         self._count = count
-        self._ids: list[str] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -96,23 +96,22 @@ class LineIds(Sequence[str]):
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        return self._read()[index]
+        return self._ids[index]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self._ids)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._read() == list(other)
+        return isinstance(other, Sequence) and self._ids == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<LineIds {self._count}>"
 
-    def _read(self) -> list[str]:
-        if self._ids is None:
-            self._ids = [line.id for line in _decode_lines(self._lines)]
-        return self._ids
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [line.id for line in _decode_lines(self._lines)]
 
 
 class _IdOfLine(msgspec.Struct, gc=False):
