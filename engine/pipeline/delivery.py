@@ -62,13 +62,13 @@ class Delivery:
         parts: deque[Part] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
         while parts:
             part = parts.popleft()
-            smaller = halves(part) if self._is_too_large(part) else self._take(part, await self._settle_part(part))
+            if self._is_too_large(part):
+                smaller = halves(part)
+            else:
+                request = Request(self._lines_of(part), self._ids_of(part), is_split=len(part) < len(self._chunk.ids))
+                smaller = self._take(part, await self._settle(request))
             parts.extendleft(reversed(smaller))
         return self._failures
-
-    async def _settle_part(self, part: Part) -> Proof:
-        is_split = len(part) < len(self._chunk.ids)
-        return await self._settle(Request(self._lines_of(part), self._ids_of(part), is_split))
 
     def _take(self, part: Part, proof: Proof) -> list[Part]:
         """Note what is proven about `part`; return the smaller parts that have to be sent again."""

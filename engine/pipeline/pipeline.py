@@ -47,20 +47,10 @@ async def run_pipeline(
 ) -> None:
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
-    After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
-
-    Args:
-        chunks: all of the source, in order.
-        done: the digests of those that have a durable result of an earlier process, by seq: they are not sent.
-        accounts: counts what is read, and what is durable.
-        api: where the records go.
-        traffic: how requests get there.
-        concurrency: how many chunks are brought to their end at the same time.
-        record: makes results durable.
-        judge: looks at the accounts whenever they have changed, and may ask the run to stop.
-        stop: the wish to stop.
-        drain_timeout_s: how long requests in flight are waited for.
-        produce: reads the chunks, in a thread.
+    `chunks` are all of the source, in order; those with a digest in `done`, by seq, have a durable result of an earlier
+    process and are not sent. `concurrency` of them are brought to their end at the same time. `record` makes results
+    durable; `judge` looks at the accounts whenever they have changed, and may ask the run to stop. After a stop no new
+    chunk starts and those in flight may finish within `drain_timeout_s`.
 
     Raises:
         EngineError: the reason of the stop, or what the source or the journal raised.

@@ -18,12 +18,8 @@ from engine.values import RequestCounts, Stop
 class Traffic:
     """What all requests of a run share: limits, retries, counts. Belongs to one event loop.
 
-    Args:
-        limiter: how fast, and how many at once.
-        policy: how long an outage is waited out, and how often one request is tried.
-        stop: ends all waiting.
-        time_left_s: seconds until the deadline of the run.
-        requests: what earlier processes of the run have counted.
+    `stop` ends all waiting, `time_left_s` is until the deadline of the run, and `requests` is what earlier processes of
+    the run have counted.
     """
 
     def __init__(

@@ -14,22 +14,19 @@ class WorkClock:
 
     def __init__(self, before_s: float) -> None:
         self._before_s = before_s
-        self._now = asyncio.get_running_loop().time
-        self._started_at = self._now()
-
-    def now(self) -> float:
+        self.now = asyncio.get_running_loop().time
         """The loop's clock, in seconds: monotonic, no date."""
-        return self._now()
+        self._started_at = self.now()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since this process began."""
-        return self._now() - self._started_at
+        return self.now() - self._started_at
 
     @property
     def worked_s(self) -> float:
         """Seconds worked by all processes of the run."""
-        return self.worked_at(self._now())
+        return self.worked_at(self.now())
 
     def worked_at(self, at: float) -> float:
         """Return the seconds worked when the loop's clock showed `at`."""

@@ -7,7 +7,7 @@ The run is begun or resumed in the journal (here), worked on (`active_run.py`), 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from engine.run.ending import conclude
 from engine.run.guards import check_size
 from engine.run.job import Job, endpoint_of
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint, differences
+from engine.sources import differences
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -76,9 +76,19 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
         return None
-    _refuse_other_settings(run, job)
+    changed = sorted(key for key in {*run.identity, *job.identity} if run.identity.get(key) != job.identity.get(key))
+    if changed:
+        raise SourceUntrusted(
+            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
+            "or start over with --fresh"
+        )
     if run.fingerprint is not None:  # else it was killed before anything counted, and reads from the beginning
-        _refuse_other_source(run, await asyncio.shield(fingerprinting))
+        changed = differences(run.fingerprint, await asyncio.shield(fingerprinting))
+        if changed:
+            raise SourceUntrusted(
+                f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to "
+                "resume, or start over with --fresh"
+            )
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run
@@ -93,24 +103,6 @@ async def _begin(job: Job, settings: RunSettings, thread: OwnThread[Journal]) ->
     await thread.call(thread.value.begin, run)
     get_logger().info("run_begun", run_id=run.id, source=job.source.label)
     return run
-
-
-def _refuse_other_settings(run: Run, job: Job) -> None:
-    changed = sorted(key for key in {*run.identity, *job.identity} if run.identity.get(key) != job.identity.get(key))
-    if changed:
-        raise SourceUntrusted(
-            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
-            "or start over with --fresh"
-        )
-
-
-def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
-    changed = differences(run.fingerprint or {}, now)
-    if changed:
-        raise SourceUntrusted(
-            f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "
-            "or start over with --fresh"
-        )
 
 
 @asynccontextmanager

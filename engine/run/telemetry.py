@@ -30,13 +30,9 @@ WHY = {
 
 
 class Telemetry:
-    """Listens to all attempts of `traffic`.
+    """Listens to all attempts of `traffic`, and goes on from `earlier`, which `to_json` gave in the process before.
 
-    Args:
-        earlier: what `to_json` gave at the end of the process before; empty for the first one.
-        traffic: what is listened to.
-        clock: turns the loop's clock into time worked.
-        bytes_sent: how many bytes of request bodies this process has sent.
+    `bytes_sent` tells how many bytes of request bodies this process has sent.
     """
 
     def __init__(

@@ -52,10 +52,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the changes in the block durable together at its end, or none of them if it raises."""
-        self._execute("BEGIN IMMEDIATE")
+        self.rows("BEGIN IMMEDIATE")
         try:
             yield
-            self._execute("COMMIT")
+            self.rows("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
@@ -65,10 +65,6 @@ class Database:
         """Close it. What did not fit on a full disk never counted and is left behind."""
         with suppress(sqlite3.Error):
             self._connection.close()
-
-    def _execute(self, statement: str) -> None:
-        with translated(self._path):
-            self._connection.execute(statement)
 
 
 def _open(path: Path, runs: Path) -> sqlite3.Connection:
@@ -82,7 +78,8 @@ def _open(path: Path, runs: Path) -> sqlite3.Connection:
         _create(path)
     if path.is_symlink():
         raise StateFailed(f"{path} is a symbolic link; remove it or use another state.dir")
-    if not _has_whole_pages(path):  # SQLite would make up for what is missing
+    size = path.stat().st_size if path.is_file() else 0
+    if size == 0 or size % PAGE_BYTES:  # SQLite would make up for what is missing
         raise StateFailed(f"{path} is damaged: empty or cut off; restore it, or use another state.dir")
     db = _connect(path)
     try:
@@ -93,11 +90,6 @@ def _open(path: Path, runs: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _has_whole_pages(path: Path) -> bool:
-    size = path.stat().st_size
-    return path.is_file() and size > 0 and size % PAGE_BYTES == 0
 
 
 def _create(path: Path) -> None:

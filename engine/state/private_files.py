@@ -35,7 +35,7 @@ def make_private_dir(path: Path) -> None:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
             raise StateFailed(f"{path}: not a directory but a link or a file; remove it or choose another directory")
-        if _is_a_stranger(found.st_uid):
+        if os.geteuid() != 0 and found.st_uid not in (0, os.geteuid()):  # volumes are often root's; root may use any
             raise StateFailed(f"{path}: belongs to another user (uid {found.st_uid}); choose another directory")
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != DIR_MODE:
             path.chmod(DIR_MODE)
@@ -76,8 +76,3 @@ def sync_dir(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_a_stranger(uid: int) -> bool:
-    """Tell whether `uid` is neither us nor root: volumes are often root's, and root may use what is anybody's."""
-    return os.geteuid() != 0 and uid not in (0, os.geteuid())

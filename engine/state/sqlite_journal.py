@@ -12,8 +12,7 @@ from typing import Any
 from engine.state.database import Database
 from engine.state.journal import Journal, Run, Undelivered
 from engine.state.private_files import make_private_dir
-from engine.state.reasons import add_reason, reasons
-from engine.state.rejects import REJECTED, RejectWriter
+from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
 from engine.state.state_dir import LOCK, RUNS, take_lock
 from engine.state.undelivered import UndeliveredIds
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts

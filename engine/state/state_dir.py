@@ -60,21 +60,16 @@ def take_lock(path: Path) -> BinaryIO:
         except OSError as error:
             if error.errno not in HELD_ELSEWHERE:
                 file.close()
-                raise _cannot_lock(path, error) from error
+                raise StateFailed(  # two runs in one state directory would damage it
+                    f"{path}: the file system cannot lock files ({error.strerror}), so a second run could not be kept "
+                    "out; set state.dir to a directory on a local disk"
+                ) from error
             if attempt < LOCK_ATTEMPTS - 1:
                 time.sleep(LOCK_PAUSE_S)
         else:
             return file
     file.close()
     raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent")
-
-
-def _cannot_lock(path: Path, error: OSError) -> StateFailed:
-    """Two runs in one state directory would damage it, so a lock that cannot be had is no small matter."""
-    return StateFailed(
-        f"{path}: the file system cannot lock files ({error.strerror}), so a second run could not be kept out; "
-        "set state.dir to a directory on a local disk"
-    )
 
 
 def is_locked(path: Path) -> bool:

@@ -106,9 +106,6 @@ class LineIds(Sequence[str]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"<LineIds {self._count}>"
-
     @cached_property
     def _ids(self) -> list[str]:
         return [line.id for line in _decode_lines(self._lines)]

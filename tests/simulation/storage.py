@@ -15,8 +15,7 @@ from random import Random
 from typing import Any
 
 from engine.state.journal import Journal, Run, Undelivered, id_digest
-from engine.state.reasons import add_reason, reasons
-from engine.state.rejects import reject_lines
+from engine.state.rejects import add_reason, reasons, reject_lines
 from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
 from engine.values.records import ChunkResult
