@@ -43,7 +43,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     """Derive the report from the journal; what was read beyond it is pending."""
     run, job, telemetry = active.run, active.job, active.telemetry
     counts = await _checked_counts(active, error)
-    exit_code = _exit_code(error, counts)
+    delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
+    exit_code = error.exit_code if error else delivered
     return Report(
         run_id=run.id,
         status=status_of(exit_code),
@@ -78,9 +79,3 @@ async def _checked_counts(active: ActiveRun, error: EngineError | None) -> Recor
     if error is None and not active.accounts.finished:
         raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
     return counts
-
-
-def _exit_code(error: EngineError | None, counts: RecordCounts) -> ExitCode:
-    if error is not None:
-        return error.exit_code
-    return ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK

@@ -102,20 +102,14 @@ class Telemetry:
     @property
     def pacing(self) -> Pacing:
         """The limits that were found, and how."""
-        found = self._traffic.limiter.found
-        return Pacing(
-            rate_limit=round(found.rate, 2) if found.rate else None,
-            in_flight_limit=found.in_flight,
-            moves=self._moves(),
-        )
-
-    def _moves(self) -> list[LimitMove]:
+        limiter, worked_at = self._traffic.limiter, self._clock.worked_at
         earlier = [LimitMove(**move) for move in self._earlier.get("moves", [])]
-        latest = [
-            LimitMove(round(self._clock.worked_at(move.at), 2), *move_words(move))
-            for move in self._traffic.limiter.moves
-        ]
-        return [*earlier, *latest][-LIMIT_MOVES_MAX:]
+        latest = [LimitMove(round(worked_at(move.at), 2), *move_words(move)) for move in limiter.moves]
+        return Pacing(
+            rate_limit=round(limiter.found.rate, 2) if limiter.found.rate else None,
+            in_flight_limit=limiter.found.in_flight,
+            moves=[*earlier, *latest][-LIMIT_MOVES_MAX:],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what the next process of the run goes on from."""
@@ -125,7 +119,7 @@ class Telemetry:
             "latency_max_ms": self.latencies.max_ms,
             "statuses": dict(self.statuses),
             "timeline": [asdict(sample) for sample in self.timeline.samples],
-            "moves": [asdict(move) for move in self._moves()],
+            "moves": [asdict(move) for move in self.pacing.moves],
             "quiet_s": self.throttled_s,
             "bytes_sent": self.bytes_sent,
             "retries": self.retries,

@@ -11,15 +11,10 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import time
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from engine.commands.templates import templates_of
 from engine.values import NOT_ACCEPTED, ExitCode
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 UNITS = {
     "systemd": (".service", ".timer"),
@@ -120,21 +115,15 @@ class Facts:
 
 def render(kind: str, facts: Facts) -> dict[str, str]:
     """Return the files of a kind of unit: {file name: content}."""
-    return {
-        f"{facts.name}{suffix}": _templates().get_template(f"{kind}{suffix}.j2").render(facts=facts)
-        for suffix in UNITS[kind]
-    }
-
-
-@cache
-def _templates() -> Environment:
-    return templates_of(
+    templates = templates_of(
         __package__,
         *(json_text, shell_words, systemd_word, unexpanded, yaml_text),
         person_codes=PERSON_CODES,
         restart_codes=RESTART_CODES,
         not_accepted=NOT_ACCEPTED,
     )
+    names = {suffix: f"{kind}{suffix}.j2" for suffix in UNITS[kind]}
+    return {f"{facts.name}{suffix}": templates.get_template(name).render(facts=facts) for suffix, name in names.items()}
 
 
 def json_text(value: object) -> str:
