@@ -44,6 +44,7 @@ def merged(reports: Sequence[Report]) -> Report:
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
         latencies=latencies,
         latency_ms=latencies.latency(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -35,6 +35,8 @@ class EncodedRows:
     lines: pa.StringArray
     spans: list[Span]
     refusals: list[Refusal]
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> memoryview:
         """Return the lines of some records, at least one, joined by newlines. Nothing is copied."""

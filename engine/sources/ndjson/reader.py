@@ -7,7 +7,7 @@ whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
@@ -53,6 +53,8 @@ class LineRows:
     lines: bytes
     spans: list[Span]
     refusals: list[Refusal]
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> bytes:
         """Return the lines of some records, at least one."""
