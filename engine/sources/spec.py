@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -81,3 +81,14 @@ class SourceSpec:
         """Return what becomes of `column`, whichever of the forms says it."""
         given = self.columns.get(column)
         return given or ColumnShape(field=self.rename.get(column), type=self.types.get(column))
+
+    def named_columns(self) -> Mapping[str, Sequence[str]]:
+        """Return the columns that are named, beside the id, by the key of `[source]` that names them."""
+        return {
+            "fields": self.fields or (),
+            "exclude": tuple(self.exclude),
+            "rename": tuple(self.rename),
+            "types": tuple(self.types),
+            "columns": tuple(self.columns),
+            "where": tuple(self.where),
+        }
