@@ -26,6 +26,7 @@ class Findings:
     read: int = 0
     invalid: int = 0
     superseded: int = 0
+    filtered: int = 0
     to_send: int = 0
     requests: int = 0
     request_bytes_max: int = 0
@@ -33,6 +34,8 @@ class Findings:
     places: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By reason: where the first few such records stand."""
     first_lines: list[bytes] = field(default_factory=list)
+    doubts: dict[str, None] = field(default_factory=dict)
+    """What was odd about the source, each once, in their order."""
 
 
 def survey(settings: Settings, limit: int | None = None) -> Findings:
@@ -49,6 +52,8 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
         found.superseded += chunk.superseded
+        found.filtered += chunk.filtered
+        found.doubts.update(dict.fromkeys(chunk.notes))
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
         found.request_bytes_max = max(found.request_bytes_max, len(chunk.lines) + envelope_bytes)
@@ -89,6 +94,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             "read": found.read,
             "invalid": found.invalid,
             "superseded": found.superseded,
+            "filtered": found.filtered,
             "to_send": found.to_send,
         },
         "requests": found.requests,
@@ -97,6 +103,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             {"reason": reason, "count": count, "places": found.places[reason]}
             for reason, count in found.reasons.items()
         ],
+        "doubts": list(found.doubts),
         "first_payload": _payload(found, endpoint),
     }
 
@@ -112,6 +119,9 @@ def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     ]
     for reason, count in found.reasons.most_common():
         lines.append(f"    {count:,} × {reason}  (such as {', '.join(found.places[reason])})")
+    if found.filtered:
+        lines.append(f"  filtered    {found.filtered:>12,}  left out by source.where")
+    lines += [f"  ! {doubt}" for doubt in found.doubts]
     payload = orjson.dumps(_payload(found, endpoint), option=orjson.OPT_INDENT_2).decode()
     return "\n".join(
         [*lines, "", f"The first request, PUT {endpoint.url}/customer-data/bulk, begins with these records:", payload]

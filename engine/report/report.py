@@ -89,6 +89,8 @@ class Report:
     """Only so many records were wanted (`--limit`); None when it was all of them."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
+    doubts: list[str] = field(default_factory=list)
+    """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
     config_path: str = ""
@@ -134,6 +136,7 @@ def to_json(report: Report) -> bytes:
     values["reasons"] = [
         Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
     ]
+    values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
     values["timeline"] = _one_a_line(report.timeline)
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 

@@ -48,6 +48,7 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
     sections = [
         [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
         _sums(report, pen),
+        _doubts(report, pen, width),
         _effort(report, pen),
         _reasons(report.reasons, pen, width),
         _files(report, run_dir, pen),
@@ -80,8 +81,16 @@ def _sums(report: Report, pen: _Pen) -> list[str]:
         count = getattr(records, state)
         if count or state == "updated":
             shares.append((state, count, meaning))
+    if records.filtered:
+        shares.append(("filtered", records.filtered, "left out by source.where, not read"))
     digits = max(len(f"{count:,}") for _, count, _ in shares)
     return [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
+
+
+def _doubts(report: Report, pen: _Pen, width: int) -> list[str]:
+    """Say what a person should look at in the source."""
+    lines = [pen.style("Please look at the source", "1;33")]
+    return [*lines, *(f"  ! {shown(doubt, 1000)}" for doubt in report.doubts)] if report.doubts else []
 
 
 def _effort(report: Report, pen: _Pen) -> list[str]:

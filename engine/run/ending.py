@@ -60,6 +60,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
+        doubts=list(active.accounts.notes),
         source=job.source.label,
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),

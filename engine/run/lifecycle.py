@@ -20,7 +20,7 @@ from engine.run.active_run import ActiveRun, Fingerprinting
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.ending import conclude
 from engine.run.guards import check_size
-from engine.run.job import Job, endpoint_of
+from engine.run.job import Job, changed_settings, endpoint_of
 from engine.settings import RunSettings
 from engine.sources import differences
 from engine.state import Journal, OwnThread, Run, SqliteJournal
@@ -76,7 +76,7 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
         return None
-    changed = sorted(key for key in {*run.identity, *job.identity} if run.identity.get(key) != job.identity.get(key))
+    changed = changed_settings(run.identity, job.identity)
     if changed:
         raise SourceUntrusted(
             f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
     from engine.sources.protocol import Source
-    from engine.sources.spec import STDIN, ColumnType, SourceSpec
+    from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec
     from engine.sources.stored.find import find_files
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint
     from engine.sources.stored.inputs import InputFile

@@ -71,7 +71,8 @@ class Block:
 
     `lines` is `b"\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
-    source (as stored, so compressed bytes of a compressed file) were consumed for this block.
+    source (as stored, so compressed bytes of a compressed file) were consumed for this block. `filtered` rows were left
+    out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
     """
 
     ids: list[str]
@@ -79,6 +80,8 @@ class Block:
     spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 class LineIds(Sequence[str]):
@@ -126,7 +129,8 @@ class Chunk:
 
     `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
     is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
-    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id.
+    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id,
+    `filtered` the rows left out on purpose, `notes` are doubts about the source that reading it up to here raised.
     No chunk from seq `apart_from` on and before this one shares an id with it; what others do is not known.
     """
 
@@ -138,6 +142,8 @@ class Chunk:
     superseded: int = 0
     source_bytes: int = 0
     apart_from: int = NOT_KNOWN
+    filtered: int = 0
+    notes: Sequence[str] = ()
 
     @property
     def read(self) -> int:
@@ -179,6 +185,7 @@ class ChunkResult:
             invalid=len(chunk.refusals),
             superseded=chunk.superseded,
             updated=len(chunk.ids) - len(self.failures),
+            filtered=chunk.filtered,
             **failed,
         )
 

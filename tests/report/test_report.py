@@ -44,7 +44,7 @@ def test_the_file_has_what_the_contract_promises() -> None:
     assert values["status"] == "partial"
     assert values["records"] == {
         "read": 4_210_000, "invalid": 7, "superseded": 1_205, "unchanged": 0, "updated": 4_208_776, "rejected": 9,
-        "unknown": 3, "pending": 0,
+        "unknown": 3, "pending": 0, "filtered": 0,
     }  # fmt: skip
     assert values["requests"] == {"sent": 4_290, "succeeded": 4_221, "throttled": 41, "failed": 28, "split": 29}
     assert values["reasons"][0] == {
