@@ -42,6 +42,13 @@ class LatencyHistogram:
         self.sum_ms += latency_ms
         self.max_ms = max(self.max_ms, latency_ms)
 
+    def add(self, other: LatencyHistogram) -> None:
+        """Count everything that `other` counted."""
+        for bucket, count in other.counts.items():
+            self.counts[bucket] = self.counts.get(bucket, 0) + count
+        self.sum_ms += other.sum_ms
+        self.max_ms = max(self.max_ms, other.max_ms)
+
     @property
     def count(self) -> int:
         """How many latencies were counted."""

@@ -104,6 +104,9 @@ class RequestCounts:
     failed: int = 0
     split: int = 0
 
+    def __add__(self, other: RequestCounts) -> RequestCounts:
+        return RequestCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
 
 @dataclass(slots=True)
 class Reason:

@@ -1,0 +1,103 @@
+"""Reports of parts of one portfolio, sent at the same time by several runs, added up to one report of the whole."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import reduce
+from math import ceil
+
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
+from engine.report.report import Pacing, Report, RunStatus
+from engine.state import add_reason
+from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
+
+SEVERITY = (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.INTERRUPTED, RunStatus.FAILED)
+"""The status of the whole is the last of these that a part has."""
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """Return one report of `reports`, at least one; the id, source and configuration are those of the first.
+
+    Counts, requests, bytes, silences and latencies are sums; reasons are grouped. The status and the exit code are the
+    worst. It started when the first part did, ended when the last one did, and took as long as the longest.
+
+    Raises:
+        AccountsDoNotBalance: the sums of a part are wrong.
+    """
+    worst = max(reports, key=lambda report: (SEVERITY.index(report.status), _code(report)))
+    latencies = LatencyHistogram()
+    for report in reports:
+        report.records.check()
+        latencies.add(report.latencies)
+    return replace(
+        reports[0],
+        status=worst.status,
+        exit_code=worst.exit_code,
+        message=worst.message,
+        started_at=min(report.started_at for report in reports),
+        finished_at=max(report.finished_at for report in reports),
+        duration_s=max(report.duration_s for report in reports),
+        resumes=sum(report.resumes for report in reports),
+        records=sum((report.records for report in reports), RecordCounts()),
+        requests=sum((report.requests for report in reports), RequestCounts()),
+        doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
+        reasons=_reasons(report.reasons for report in reports),
+        latencies=latencies,
+        latency_ms=latencies.latency(),
+        throttled_s=round(sum(report.throttled_s for report in reports), 3),
+        bytes_sent=sum(report.bytes_sent for report in reports),
+        pacing=Pacing(),  # each part has found limits of its own
+        timeline=_timeline(reports),
+    )
+
+
+def _code(report: Report) -> int:
+    """Rank exit codes within a status: the configured ones by their number, a bug above all."""
+    return 1_000 if report.exit_code == ExitCode.BUG else report.exit_code
+
+
+def _reasons(parts: Iterable[Sequence[Reason]]) -> list[Reason]:
+    groups: dict[tuple[str, str], Reason] = {}
+    for part in parts:
+        for reason in part:
+            add_reason(groups, replace(reason, example_ids=list(reason.example_ids)))
+    return sorted(groups.values(), key=lambda reason: (-reason.count, reason.reason))
+
+
+def _timeline(reports: Sequence[Report]) -> list[Sample]:
+    """Put the parts beside one another in time: in each interval, what all of them did."""
+    first = min(_seconds(report.started_at) for report in reports)
+    samples = [
+        (sample.t_s + _seconds(report.started_at) - first, sample) for report in reports for sample in report.timeline
+    ]
+    width_s = max(1.0, max((t_s for t_s, _ in samples), default=0.0) / TIMELINE_SAMPLES_MAX)
+    intervals: dict[int, list[Sample]] = defaultdict(list)
+    for t_s, sample in samples:
+        intervals[max(1, ceil(t_s / width_s))].append(sample)
+    return [replace(reduce(_beside, intervals[n]), t_s=round(n * width_s, 2)) for n in sorted(intervals)]
+
+
+def _beside(one: Sample, other: Sample) -> Sample:
+    timed = [(s.latency_ms, s.requests or 1) for s in (one, other) if s.latency_ms is not None]
+    weight = sum(requests for _, requests in timed)
+    rates = [sample.rate_limit for sample in (one, other) if sample.rate_limit is not None]
+    return Sample(
+        t_s=max(one.t_s, other.t_s),
+        updated=one.updated + other.updated,
+        requests=one.requests + other.requests,
+        throttled=one.throttled + other.throttled,
+        retried=one.retried + other.retried,
+        in_flight=one.in_flight + other.in_flight,
+        rate_limit=sum(rates) if rates else None,
+        latency_ms=round(sum(ms * n for ms, n in timed) / weight, 1) if weight else None,
+    )
+
+
+def _seconds(moment: str) -> float:
+    try:
+        return datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return 0.0
