@@ -226,6 +226,6 @@ def _doubt_gaps(proposal: Proposal) -> None:
         more = f" and {counted(len(gaps) - 3, 'more column')}" if len(gaps) > 3 else ""
         have = "have" if len(gaps) > 1 else "has"
         proposal.doubts.append(
-            f'source.nulls: {names}{more} {have} empty cells; with "omit" the API keeps the old value (a cleared promise'
-            ' stays), with "send" it is cleared'
+            f'source.nulls: {names}{more} {have} empty cells; with "omit" the API keeps what it had (a cleared '
+            'promise stays), with "send" it is cleared'
         )
