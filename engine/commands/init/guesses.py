@@ -67,6 +67,7 @@ _DATE_LIKE = re.compile(
     r"\d{1,4}[/.-](\d{1,2}|[a-z]{3,9})[/.-]\d{2,4}([ T].*)?|[a-z]{3,9} \d{1,2},? \d{4}", re.IGNORECASE
 )
 _AMOUNT_LIKE = re.compile(r"[(+-]?\d[\d., ']*\)?( ?%| ?/-| ?[cd]r\.?)?", re.IGNORECASE)
+_EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _ROUNDED = re.compile(r"[1-9](\.\d+)?E\+?\d{2}", re.IGNORECASE)
 
 
@@ -104,7 +105,8 @@ def _is_a_name(text: str, shape: ColumnShape) -> bool:
         return False
     digits = text.lstrip("-")
     zero_in_front = digits[:1] == "0" and digits[1:2].isdigit()
-    return zero_in_front or digits[:1] == "+" or "e" in digits.lower() or sum(map(str.isdigit, digits)) > DIGITS_MAX
+    exponent = _EXPONENT.search(digits) is not None
+    return zero_in_front or exponent or digits[:1] == "+" or sum(map(str.isdigit, digits)) > DIGITS_MAX
 
 
 @dataclass(slots=True)
