@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from engine.api import Endpoint
+from engine.commands.id_forms import IdForms
 from engine.run import endpoint_of, reading_of
 from engine.settings import Settings
 from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing
@@ -47,13 +48,14 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
     reading = reading_of(settings, limit)
     source = reading.open()
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    found = Findings(source.label)
+    found, forms = Findings(source.label), IdForms()
     for chunk in reading.cutting.cut(source):
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
         found.superseded += chunk.superseded
         found.filtered += chunk.filtered
         found.doubts.update(dict.fromkeys(chunk.notes))
+        forms.add(chunk.ids, chunk.spans)
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
         found.request_bytes_max = max(found.request_bytes_max, len(chunk.lines) + envelope_bytes)
@@ -63,6 +65,8 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
                 found.places[refusal.reason].append(f"{refusal.place.path} row {refusal.place.row}")
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
+    if doubt := forms.doubt():
+        found.doubts[doubt] = None
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
     return found
