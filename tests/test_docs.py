@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import re
 from functools import cache
 from importlib import import_module
@@ -15,6 +16,7 @@ import pytest
 
 import engine
 from engine.commands.cli import COMMANDS
+from engine.sources import open_source
 from tests.documents import BLOCKS, DOCUMENTS, ROOT, blocks, name_of, text_of
 from tests.stand_in import stand_in
 
@@ -68,7 +70,31 @@ def test_every_command_is_documented() -> None:
 def test_configurations_load(document: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
-    assert engine.load_config(path).source.id == "loan_id", document
+    assert engine.load_config(path).source.id, document
+
+
+def test_the_shaping_example_says_what_it_does(tmp_path: Path) -> None:
+    [text] = [text for name, text in blocks("toml") if name == "docs/sources.md"]
+    export = tmp_path / "portfolio.csv"
+    header = "Loan No,Name,EMI (INR),Due,Paid,Status"
+    rows = [' LN1,Asha,"₹ 1,25,000.00",28-11-2026,Y,NPA', "LN2,N/A,NULL,1-2-2027,,ACTIVE", "LN3,x,1,1-2-2027,Y,CLOSED"]
+    export.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "config.toml").write_text(text.replace("exports/portfolio.csv", str(export)), encoding="utf-8")
+    [block] = open_source(engine.load_config(tmp_path / "config.toml").source.spec()).blocks()
+    always = {"language": "hi", "attempts": 0}
+    first = {
+        "Name": "Asha",
+        "emi_amount": 125000.0,
+        "emi_due_date": "2026-11-28",
+        "payment_status": "paid",
+        "Status": "NPA",
+    }
+    second = {"emi_due_date": "2027-02-01", "payment_status": "unpaid", "Status": "ACTIVE"}
+    assert [json.loads(line) for line in block.lines.splitlines()] == [
+        {"id": "LN1", "data": {**first, **always}},
+        {"id": "LN2", "data": {**second, **always}},
+    ]
+    assert (block.filtered, block.refusals) == (1, [])
 
 
 def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

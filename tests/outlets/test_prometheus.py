@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.outlets.prometheus import MetricValues, last_success_s, render_metrics, write_metrics_file
-from engine.report.latency import LatencyHistogram
+from engine.report.measured import LatencyHistogram
 from engine.values.counts import RecordCounts, RequestCounts
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

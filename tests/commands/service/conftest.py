@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.service.command import facts_of
-from engine.commands.service.facts import Facts
+from engine.commands.service.units import Facts
 from engine.settings.loading import from_tables
 
 CONFIG = '[api]\ncampaign_id = "c"\n[source]\npath = "exports/*.csv"\nid = "loan_id"\n'
