@@ -24,7 +24,6 @@ NO_COMMANDS = {
     "await engine.sync(settings)",
     "from engine.state import Journal",
     "kill -9",
-    "read = invalid + superseded + unchanged + updated + rejected + unknown + pending",
 }
 """What has several words in a text, begins like a command, and is none."""
 
@@ -74,6 +73,8 @@ def _commands_in(text: str) -> Iterator[str]:
 def _commands_of(span: str) -> Iterator[str]:
     """Yield the command that a piece of code in a text is, if it is one; `a|b` stands for two commands."""
     first, *rest = span.split(" ")
+    if rest[:1] == ["="]:  # a setting, an equation
+        return
     if span in TOOLS or (rest and re.fullmatch(r"[a-z.][\w./-]*", first) and span not in NO_COMMANDS):
         whole = f"python -m engine {span}" if first in {command.name for command in COMMANDS} else span
         choices = re.search(r"\S+\|\S+", whole)
