@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from engine.report.latency import Latency
+from engine.report.measured import Latency, Sample
 from engine.report.report import LimitMove, Pacing, Report, RunStatus
-from engine.report.timeline import Sample
 from engine.values.counts import Reason, RecordCounts, RequestCounts
 
 RUN_ID = "20261123T020000Z-07b3f9"

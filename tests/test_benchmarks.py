@@ -22,6 +22,7 @@ from benchmarks.plots import Bar, BarGroup, Panel, Series, bar_chart, line_chart
 from benchmarks.scenarios import SCENARIOS, Scenario
 from benchmarks.service_log import Entry, ServiceLog
 from engine.simulator.process import StandInProcess
+from tests.documents import benchmarks as documented_benchmarks
 
 PYTHON = sys.executable
 RECORDS = 25
@@ -67,10 +68,16 @@ def test_the_peak_is_of_this_child_and_not_of_an_earlier_one() -> None:
 
 
 def test_the_peak_includes_a_child_s() -> None:
-    hold = "data = bytearray({}); import time; time.sleep(0.5)"
-    family = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {hold.format(200_000_000)!r}]); "
-    measured = measure([PYTHON, "-c", family + hold.format(300_000_000) + "; p.wait()"])
-    assert measured.peak_mb > 500
+    child = "data = bytearray(200_000_000); print(flush=True); input()"
+    parent = f"""if True:
+        import subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        data = bytearray(300_000_000)
+        time.sleep(1)
+        child.communicate(b"go on")"""
+    measured = measure([PYTHON, "-c", parent])
+    assert (measured.exit_code, measured.peak_mb > 500) == (0, True), measured
 
 
 def test_a_failing_process_tells_why_and_a_hanging_one_is_killed() -> None:
@@ -126,15 +133,23 @@ def test_a_peer_that_is_not_installed_is_called_absent() -> None:
     assert PEERS["usual"].missing("/bin/false") == "aiohttp"
 
 
+SMALL = {
+    "throughput": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "scale": ["--sizes", "10,20", "--kinds", "ndjson"],
+    "cost": ["--records", "20", "--runs", "1"],
+    "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "startup": ["--runs", "1"],
+    "pacing": ["--scenarios", "quick"],
+}
+"""What follows the arguments that stand in the documents: the last flag counts."""
+DOCUMENTED = [[*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks()]
+PACING = [arguments for arguments in DOCUMENTED if arguments[0] == "pacing"]
+ABSENT = ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"],
-        ["scale", "--sizes", "10,20", "--kinds", "ndjson"],
-        ["cost", "--records", "20", "--runs", "1"],
-        ["profile", "--records", "20", "--runs", "1", "--kinds", "ndjson"],
-        ["startup", "--runs", "1"],
-    ],
+    [*(arguments for arguments in DOCUMENTED if arguments not in PACING), ABSENT],
     ids=lambda arguments: str(arguments[0]),
 )
 def test_a_benchmark_prints_a_table_and_writes_its_results(
@@ -143,22 +158,23 @@ def test_a_benchmark_prints_a_table_and_writes_its_results(
     """`cost` and `profile` fail if a part can't be left out, or a stage can't be run, as the engine is now."""
     assert main(arguments) == 0
     assert "| -" in capsys.readouterr().out
-    written = json.loads((directory / f"{arguments[0]}.json").read_text())
+    written = json.loads((directory / f"{arguments[0]}.json").read_text(encoding="utf-8"))
     assert written["results"]
     assert written["machine"]["cpus"] >= 1
-    assert_is_svg((directory / f"{arguments[0]}.svg").read_text())
+    assert_is_svg((directory / f"{arguments[0]}.svg").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("arguments", PACING)
 def test_pacing_plays_a_scenario(
-    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = Scenario("quick", "quick", 10, 0.01, {"requests_per_second": 50.0, "concurrency": 2}, "", ((0, 50.0),), 5)
     monkeypatch.setitem(SCENARIOS, "quick", quick)
-    assert main(["pacing", "--scenarios", "quick"]) == 0
+    assert main(arguments) == 0
     assert "100.0%" in capsys.readouterr().out
-    clients = json.loads((directory / "pacing.json").read_text())["results"]
+    clients = json.loads((directory / "pacing.json").read_text(encoding="utf-8"))["results"]
     assert [client["delivered"] for client in clients] == [1.0] * 5
-    assert_is_svg((directory / "pacing.svg").read_text())
+    assert_is_svg((directory / "pacing.svg").read_text(encoding="utf-8"))
 
 
 def test_the_plain_rival_takes_the_place_of_the_learned_pacing() -> None:

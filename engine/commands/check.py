@@ -94,8 +94,9 @@ def _source(settings: Any) -> list[Finding]:
         )
     ]
     if found.superseded:
-        text = f"{found.superseded:,} records are merged into a later one of the same id in the same chunk"
+        text = f"{counted(found.superseded, 'record')} merged into a later one of the same id in the same chunk"
         findings.append(Finding("ids", text, warning=True))
+    findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     for reason, count in found.reasons.most_common(5):
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from engine.api import Endpoint
+from engine.commands.id_forms import IdForms
 from engine.run import endpoint_of, reading_of
 from engine.settings import Settings
 from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing
@@ -26,6 +27,7 @@ class Findings:
     read: int = 0
     invalid: int = 0
     superseded: int = 0
+    filtered: int = 0
     to_send: int = 0
     requests: int = 0
     request_bytes_max: int = 0
@@ -33,6 +35,8 @@ class Findings:
     places: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By reason: where the first few such records stand."""
     first_lines: list[bytes] = field(default_factory=list)
+    doubts: dict[str, None] = field(default_factory=dict)
+    """What was odd about the source, each once, in their order."""
 
 
 def survey(settings: Settings, limit: int | None = None) -> Findings:
@@ -44,11 +48,14 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
     reading = reading_of(settings, limit)
     source = reading.open()
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    found = Findings(source.label)
+    found, forms = Findings(source.label), IdForms()
     for chunk in reading.cutting.cut(source):
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
         found.superseded += chunk.superseded
+        found.filtered += chunk.filtered
+        found.doubts.update(dict.fromkeys(chunk.notes))
+        forms.add(chunk.ids, chunk.spans)
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
         found.request_bytes_max = max(found.request_bytes_max, len(chunk.lines) + envelope_bytes)
@@ -58,6 +65,8 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
                 found.places[refusal.reason].append(f"{refusal.place.path} row {refusal.place.row}")
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
+    if doubt := forms.doubt():
+        found.doubts[doubt] = None
     if not found.read:
         raise SourceMissing(f"{source.label} holds no record")
     return found
@@ -89,6 +98,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             "read": found.read,
             "invalid": found.invalid,
             "superseded": found.superseded,
+            "filtered": found.filtered,
             "to_send": found.to_send,
         },
         "requests": found.requests,
@@ -97,6 +107,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             {"reason": reason, "count": count, "places": found.places[reason]}
             for reason, count in found.reasons.items()
         ],
+        "doubts": list(found.doubts),
         "first_payload": _payload(found, endpoint),
     }
 
@@ -112,6 +123,9 @@ def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     ]
     for reason, count in found.reasons.most_common():
         lines.append(f"    {count:,} × {reason}  (such as {', '.join(found.places[reason])})")
+    if found.filtered:
+        lines.append(f"  filtered    {found.filtered:>12,}  left out by source.where")
+    lines += [f"  ! {doubt}" for doubt in found.doubts]
     payload = orjson.dumps(_payload(found, endpoint), option=orjson.OPT_INDENT_2).decode()
     return "\n".join(
         [*lines, "", f"The first request, PUT {endpoint.url}/customer-data/bulk, begins with these records:", payload]

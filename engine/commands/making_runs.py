@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from engine.commands.arguments import add_config_argument, write_result
 from engine.values import EngineError, ExitCode
@@ -22,18 +22,11 @@ if TYPE_CHECKING:
     from engine.values import Stop
 
 
-class RunLoop(Protocol):
-    """Runs asynchronous work in an event loop in which signals ask it to stop, or to show its progress."""
-
-    def __call__(
-        self, work: Callable[[Stop], Coroutine[object, object, Report]], show_progress: Callable[[], None]
-    ) -> Report:
-        """Return what `work` returned. `show_progress` is called when somebody asks for it (SIGUSR1)."""
-        ...
-
-
 Work = Callable[["Stop", "ProgressDisplay"], Coroutine[object, object, "Report"]]
 """What a run does, once it has a way to be stopped and something to show its progress on."""
+
+RunLoop = Callable[[Callable[["Stop"], Coroutine[object, object, "Report"]], Callable[[], None]], "Report"]
+"""Runs work in a loop in which signals stop it, or have the second argument called, to show progress (SIGUSR1)."""
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ from engine.report import (
     to_json,
 )
 from engine.settings import load
-from engine.state import LOCK, is_locked
+from engine.state import LOCK, REJECTED, RUNS, is_locked
 from engine.values import ConfigError
 
 RUNS_SHOWN_MAX = 30
@@ -62,24 +62,24 @@ def status(
     Raises:
         ConfigError: there is no such run, or its report cannot be read.
     """
-    found = nights(state_dir / "runs")
+    found = nights(state_dir / RUNS)
+    if run_id is None and json:
+        return as_json(found, running=running)
     if run_id is None:
-        return as_json(found, running=running) if json else _overview(found, state_dir, config_path, running=running)
+        notes = _notes(found, state_dir, config_path, running=running)
+        return "\n".join([table(found, running=running), *notes]) + "\n" if found else f"{state_dir}: no runs yet\n"
     chosen = next((night for night in found if night.run_id == run_id), None)
     if chosen is None:
         raise ConfigError(f"{state_dir}: there is no run {shown(run_id)}; `status` without an id lists the runs")
     if chosen.report is None:
         advice = "is still under way" if running and chosen is _open_run(found) else "crashed before it left a report"
         raise ConfigError(chosen.problem or f"run {run_id} {advice}; `status` without an id shows what is resumable")
-    return to_json(chosen.report).decode() if json else detail(chosen.report, state_dir, config_path)
-
-
-def detail(report: Report, state_dir: Path, config_path: str = "") -> str:
-    """Return one run in full, as its own summary."""
-    run_dir = state_dir / "runs" / report.run_id
+    if json:
+        return to_json(chosen.report).decode()
+    report = chosen.report
     times = f"{moment_text(report.started_at)} to {moment_text(report.finished_at)}"
-    heading = f"Run {report.run_id}, {times}, {report.status.value}"
-    return f"{heading}\n\n{render_summary(report, run_dir=run_dir, config_path=config_path or report.config_path)}"
+    summary = render_summary(report, run_dir=state_dir / RUNS / run_id, config_path=config_path or report.config_path)
+    return f"Run {run_id}, {times}, {report.status.value}\n\n{summary}"
 
 
 def as_json(found: Sequence[Night], *, running: bool = False) -> str:
@@ -113,13 +113,6 @@ def _open_run(found: Sequence[Night]) -> Night | None:
     if latest is None or latest.problem or (latest.report and latest.report.status not in _RESUMABLE):
         return None
     return latest
-
-
-def _overview(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> str:
-    if not found:
-        return f"{state_dir}: no runs yet\n"
-    notes = _notes(found, state_dir, config_path, running=running)
-    return "\n".join([table(found, running=running), *notes]) + "\n"
 
 
 def table(found: Sequence[Night], *, running: bool = False) -> str:
@@ -167,7 +160,7 @@ def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running
     waiting = [night.report for night in found if night.report and night.report.not_accepted]
     if waiting:
         latest = waiting[-1]
-        path = state_dir / "runs" / latest.run_id / "rejected.ndjson"
+        path = state_dir / RUNS / latest.run_id / REJECTED
         notes.append(f"Not accepted: {counted(latest.not_accepted, 'record')} of run {latest.run_id}, in {path}")
     return notes
 

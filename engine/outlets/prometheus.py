@@ -164,6 +164,7 @@ def _gauges(values: MetricValues) -> list[tuple[str, str, float | None]]:
     """Return name, meaning and value of what is a single number."""
     return [
         ("records_read", "Records read from the source.", values.records.read),
+        ("rows_filtered", "Rows of the source that source.where leaves out.", values.records.filtered),
         ("requests_sent", "Requests on the wire, retries included.", values.requests.sent),
         ("requests_split", "Extra requests to isolate refused records.", values.requests.split),
         ("retries", "Requests that repeated an earlier one.", values.retries),

@@ -1,15 +1,13 @@
 """The stages, and how they are wired: read `pipeline.py` first."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.pipeline.accounts import Accounts
-    from engine.pipeline.observed import Attempt
     from engine.pipeline.pipeline import run_pipeline
+    from engine.pipeline.sending import Attempt
     from engine.pipeline.traffic import Traffic
 else:
     __getattr__ = lazy_face(__name__)

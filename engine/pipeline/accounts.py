@@ -17,6 +17,8 @@ class Accounts:
         """Records of the chunks cut so far in this process, done before or not."""
         self.source_bytes = 0
         """Bytes of the source, as stored, that these chunks took."""
+        self.notes: dict[str, None] = {}
+        """Doubts about the source that reading it has raised, each once, in their order."""
         self._durable_before = durable.read
         self._skipped = 0
         self._source_ended = False
@@ -26,6 +28,7 @@ class Accounts:
         for chunk in chunks:
             self.read += chunk.read
             self.source_bytes += chunk.source_bytes
+            self.notes.update(dict.fromkeys(chunk.notes))
             yield chunk
         self._source_ended = True
 

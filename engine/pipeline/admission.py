@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache
 
 from engine.values import Chunk
 
@@ -17,7 +17,7 @@ class OrderGate:
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._unfinished: dict[int, _Unfinished] = {}
+        self._unfinished: dict[int, Callable[[], set[str]]] = {}  # by seq: makes a set of the ids, once it is needed
         self._released = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -31,7 +31,7 @@ class OrderGate:
         while len(self._unfinished) >= self._concurrency or self._must_wait(chunk):
             self._released.clear()
             await self._released.wait()
-        self._unfinished[chunk.seq] = _Unfinished(chunk)
+        self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
 
     def release(self, chunk: Chunk) -> None:
         """Let later chunks with its ids pass: the result of this one is durable."""
@@ -41,15 +41,5 @@ class OrderGate:
     def _must_wait(self, chunk: Chunk) -> bool:
         # The chunker has compared it with the chunks just before it already; what is older is compared here.
         return any(
-            seq < chunk.apart_from and not unfinished.ids.isdisjoint(chunk.ids)
-            for seq, unfinished in self._unfinished.items()
+            seq < chunk.apart_from and not ids_of().isdisjoint(chunk.ids) for seq, ids_of in self._unfinished.items()
         )
-
-
-@dataclass
-class _Unfinished:
-    chunk: Chunk
-
-    @cached_property
-    def ids(self) -> set[str]:
-        return set(self.chunk.ids)

@@ -20,14 +20,9 @@ async def aggregate(
 ) -> None:
     """Handle results until the channel ends. Those that arrive together become durable together.
 
-    What is being made durable when this is cancelled is counted all the same: the journal can't be called back.
-
-    Args:
-        results: from the uploader workers.
-        record: returns when the results are durable.
-        count: takes results that are durable into the sums.
-        judge: looks at the sums; may ask the run to stop.
-        gate: holds the chunks until then.
+    `record` returns when results are durable, `count` takes them into the sums, at which `judge` looks; it may ask the
+    run to stop. What is being made durable when this is cancelled is counted all the same: the journal can't be called
+    back.
     """
 
     async def settle(arrived: Sequence[ChunkResult]) -> None:

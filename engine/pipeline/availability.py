@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from engine.api import Settled, Trouble, Unproven
 from engine.pacing import Breaker, RetryBudget
-from engine.pipeline.observed import Attempt
+from engine.pipeline.sending import Attempt
 from engine.values import Stop
 
 
@@ -24,7 +24,7 @@ class Availability:
 
     def observe(self, attempt: Attempt) -> None:
         """Take note of a finished attempt."""
-        trouble = attempt.trouble
+        trouble = attempt.answer.trouble
         if trouble in (Trouble.THROTTLED, Trouble.OUTAGE):
             self.breaker.failed(attempt.finished_at, throttled=trouble is Trouble.THROTTLED)
             return

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 
 from engine.api import RefusedWhole, Settled, Unproven
-from engine.pipeline.isolation import FRUITLESS_PER_CHUNK_MAX, Isolation
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
 from engine.values import Chunk, Failure, Outcome
 
+FRUITLESS_MAX = 1_000
+"""So many requests that leave records unsettled a run may spend on isolating them. Halving makes two of each."""
+FRUITLESS_PER_CHUNK_MAX = 250
+"""So many of them a single chunk may spend, so that one bad chunk does not eat the budget of the others."""
+
 Part = Sequence[int]
 """Records of a chunk by their indexes, ascending."""
+
+
+class Isolation:
+    """What all chunks of a run share: what may still be spent on isolating records, and how large a request may be."""
+
+    def __init__(self) -> None:
+        self.lines_bytes_max: float = inf
+        """Learned from a 413: larger requests are split before they are sent."""
+        self._fruitless = 0
+
+    def spend(self) -> None:
+        """Note a request that was answered, but left records unsettled."""
+        self._fruitless += 1
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more may be isolated in this run."""
+        return self._fruitless >= FRUITLESS_MAX
+
+    def learn_size(self, too_large_bytes: int) -> None:
+        """From now on, try half of what was too large, or a little more, for halves are never even."""
+        self.lines_bytes_max = min(self.lines_bytes_max, too_large_bytes * 5 // 8)
 
 
 class Delivery:
@@ -35,13 +62,13 @@ class Delivery:
         parts: deque[Part] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
         while parts:
             part = parts.popleft()
-            smaller = halves(part) if self._is_too_large(part) else self._take(part, await self._settle_part(part))
+            if self._is_too_large(part):
+                smaller = halves(part)
+            else:
+                request = Request(self._lines_of(part), self._ids_of(part), is_split=len(part) < len(self._chunk.ids))
+                smaller = self._take(part, await self._settle(request))
             parts.extendleft(reversed(smaller))
         return self._failures
-
-    async def _settle_part(self, part: Part) -> Proof:
-        is_split = len(part) < len(self._chunk.ids)
-        return await self._settle(Request(self._lines_of(part), self._ids_of(part), is_split))
 
     def _take(self, part: Part, proof: Proof) -> list[Part]:
         """Note what is proven about `part`; return the smaller parts that have to be sent again."""

@@ -4,8 +4,10 @@
                thread             channel   order    channel  the network   channel    durable
 
 Data flows left to right through bounded channels; nothing flows back but results. The order gate lets through as many
-chunks as there are workers and waits for a durable result before the next. So no more than these can have been sent
-without a trace when the process is killed, and so the memory is bounded: see `chunks_alive_max`.
+chunks as there are workers (n) and waits for a durable result before the next. So no more than these can have been sent
+without a trace when the process is killed, and so the memory is bounded by 2 n + 5 chunks: those that were let through,
+for a moment as many whose results have just become durable, the queue before the gate, one on each side of it, and the
+one being cut. Each is at most `upload.max_body_bytes` plus its ids.
 """
 
 from __future__ import annotations
@@ -29,15 +31,6 @@ CHUNKS_QUEUED = 2
 Produce = Callable[[Iterable[Chunk], Channel[Chunk]], Coroutine[Any, Any, None]]
 
 
-def chunks_alive_max(concurrency: int) -> int:
-    """Return how many chunks exist at once at the most.
-
-    Those that were let through; for a moment as many whose results have just become durable; the queue before the gate,
-    one on each side of it, and the one being cut. Each is at most `upload.max_body_bytes` plus its ids.
-    """
-    return 2 * concurrency + CHUNKS_QUEUED + 3
-
-
 async def run_pipeline(
     chunks: Iterable[Chunk],
     *,
@@ -54,20 +47,10 @@ async def run_pipeline(
 ) -> None:
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
-    After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
-
-    Args:
-        chunks: all of the source, in order.
-        done: the digests of those that have a durable result of an earlier process, by seq: they are not sent.
-        accounts: counts what is read, and what is durable.
-        api: where the records go.
-        traffic: how requests get there.
-        concurrency: how many chunks are brought to their end at the same time.
-        record: makes results durable.
-        judge: looks at the accounts whenever they have changed, and may ask the run to stop.
-        stop: the wish to stop.
-        drain_timeout_s: how long requests in flight are waited for.
-        produce: reads the chunks, in a thread.
+    `chunks` are all of the source, in order; those with a digest in `done`, by seq, have a durable result of an earlier
+    process and are not sent. `concurrency` of them are brought to their end at the same time. `record` makes results
+    durable; `judge` looks at the accounts whenever they have changed, and may ask the run to stop. After a stop no new
+    chunk starts and those in flight may finish within `drain_timeout_s`.
 
     Raises:
         EngineError: the reason of the stop, or what the source or the journal raised.
@@ -135,10 +118,5 @@ async def _drain(
     raise stop.error or Interrupted("stopped")
 
 
-def _first(failures: BaseExceptionGroup[EngineError]) -> EngineError:
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    if not isinstance(first, EngineError):
-        raise TypeError("an except* clause yields what it names")
-    return first
+def _first(failure: BaseException) -> BaseException:
+    return _first(failure.exceptions[0]) if isinstance(failure, BaseExceptionGroup) else failure

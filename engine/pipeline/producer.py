@@ -69,11 +69,7 @@ def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None
         finished.set_exception(error)
 
 
-def skip_done(
-    chunks: Iterable[Chunk],
-    done: Mapping[int, bytes],
-    on_skip: Callable[[Chunk], None],
-) -> Iterator[Chunk]:
+def skip_done(chunks: Iterable[Chunk], done: Mapping[int, bytes], on_skip: Callable[[Chunk], None]) -> Iterator[Chunk]:
     """Yield the chunks that have no durable result yet.
 
     Raises:
@@ -85,7 +81,12 @@ def skip_done(
             yield chunk
             continue
         if chunk.digest() != done[chunk.seq]:
-            raise _changed(chunk)
+            first = chunk.spans[0] if chunk.spans else None
+            where = f" ({first.path}, from row {first.first_row})" if first else ""
+            raise SourceUntrusted(
+                f"the source has changed since this run was interrupted{where}; restore it and run the same command "
+                "again, or start over with --fresh"
+            )
         missing.discard(chunk.seq)
         on_skip(chunk)
     if missing:
@@ -93,12 +94,3 @@ def skip_done(
             "the source is shorter than when this run was interrupted; restore it and run the same command again, "
             "or start over with --fresh"
         )
-
-
-def _changed(chunk: Chunk) -> SourceUntrusted:
-    first = chunk.spans[0] if chunk.spans else None
-    where = f" ({first.path}, from row {first.first_row})" if first else ""
-    return SourceUntrusted(
-        f"the source has changed since this run was interrupted{where}; restore it and run the same command again, "
-        "or start over with --fresh"
-    )

@@ -1,16 +1,32 @@
 """One request as the uploaders see it: records go out, and what is proven about them comes back.
 
-What a request does besides being sent is a decorator of this one interface, each in a file of its own, and
-`traffic.py` stacks them: `Retried(Paced(Observed(Proven(api))))`.
+What a request does besides being sent is a decorator of this one interface, and `traffic.py` stacks them:
+`Retried(Paced(Observed(Proven(api))))`. Here are those of a single request; trying again is in `retried.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.api import BulkApi, NoReply, Reply, Verdict, interpret
+from engine.api import (
+    BulkApi,
+    NoReply,
+    Reply,
+    Settled,
+    Trouble,
+    TryAgain,
+    Unproven,
+    Verdict,
+    date_of,
+    interpret,
+    quota_of,
+    retry_after_s,
+)
+from engine.pacing import Signal, Turnstile
+from engine.values import RequestCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,11 @@ class Answer:
     reply: Reply | NoReply
     verdict: Verdict
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """What kept the request from being settled; None if the API answered it, whatever it thinks of the records."""
+        return self.verdict.trouble if isinstance(self.verdict, TryAgain) else None
+
 
 class Sender(Protocol):
     """Sends requests; one call is at most one request on the wire."""
@@ -43,13 +64,91 @@ class Sender(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class Proven:
     """The API itself, whose replies are read: the innermost sender."""
 
-    def __init__(self, api: BulkApi) -> None:
-        self._api = api
+    api: BulkApi
 
     async def send(self, request: Request) -> Answer:
         """Send `request`, now."""
-        reply = await self._api.update(request.lines)
+        reply = await self.api.update(request.lines)
         return Answer(reply, interpret(reply, request.ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that is over. Times are of the loop's clock, in seconds; `in_flight` counts it, too."""
+
+    request: Request
+    answer: Answer
+    started_at: float
+    finished_at: float
+    in_flight: int
+
+    def signal(self) -> Signal:
+        """Return what it tells about the server's limits."""
+        reply, verdict, trouble = self.answer.reply, self.answer.verdict, self.answer.trouble
+        headers = reply.headers if isinstance(reply, Reply) else {}
+        return Signal(
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            records=len(self.request.ids),
+            in_flight=self.in_flight,
+            throttled=trouble is Trouble.THROTTLED,
+            failed=trouble is Trouble.OUTAGE,
+            conflicts=verdict.retried if isinstance(verdict, Settled) else 0,
+            retry_after_s=retry_after_s(headers) if trouble else None,
+            quota=quota_of(headers, date_of(headers)),
+        )
+
+
+Observer = Callable[[Attempt], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Counts every request in `counts`, and tells the observers of every one that got an answer, or none in time."""
+
+    inner: Sender
+    counts: RequestCounts
+    in_flight: Callable[[], int]
+    observers: Sequence[Observer]
+
+    async def send(self, request: Request) -> Answer:
+        """Send `request`; a cancelled one counts as failed: what it did is unknown, that it went is not."""
+        clock = asyncio.get_running_loop().time
+        started_at, in_flight = clock(), self.in_flight()
+        self.counts.sent += 1
+        self.counts.split += request.is_split
+        try:
+            answer = await self.inner.send(request)
+        except BaseException:
+            self.counts.failed += 1
+            raise
+        self._count(answer)
+        attempt = Attempt(request, answer, started_at, clock(), in_flight)
+        for observe in self.observers:
+            observe(attempt)
+        return answer
+
+    def _count(self, answer: Answer) -> None:
+        if answer.trouble is Trouble.THROTTLED:
+            self.counts.throttled += 1
+        elif isinstance(answer.verdict, (Settled, Unproven)):
+            self.counts.succeeded += 1
+        else:
+            self.counts.failed += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """Sends through the one turnstile: evenly, not too many at once, silent while the server asks for it."""
+
+    inner: Sender
+    turnstile: Turnstile
+
+    async def send(self, request: Request) -> Answer:
+        """Send `request` as soon as it may go, be it sent again or not."""
+        async with self.turnstile.turn():
+            return await self.inner.send(request)

@@ -9,23 +9,17 @@ from math import inf
 from engine.api import BulkApi
 from engine.pacing import Limiter, RetryPolicy, Turnstile
 from engine.pipeline.availability import Availability
-from engine.pipeline.isolation import Isolation
-from engine.pipeline.observed import Observed, Observer
-from engine.pipeline.paced import Paced
+from engine.pipeline.delivery import Isolation
 from engine.pipeline.retried import Retried
-from engine.pipeline.sending import Proven
+from engine.pipeline.sending import Observed, Observer, Paced, Proven
 from engine.values import RequestCounts, Stop
 
 
 class Traffic:
     """What all requests of a run share: limits, retries, counts. Belongs to one event loop.
 
-    Args:
-        limiter: how fast, and how many at once.
-        policy: how long an outage is waited out, and how often one request is tried.
-        stop: ends all waiting.
-        time_left_s: seconds until the deadline of the run.
-        requests: what earlier processes of the run have counted.
+    `stop` ends all waiting, `time_left_s` is until the deadline of the run, and `requests` is what earlier processes of
+    the run have counted.
     """
 
     def __init__(
@@ -42,22 +36,19 @@ class Traffic:
         self.availability = Availability()
         self.turnstile = Turnstile(limiter, self.availability.breaker, stop)
         self.isolation = Isolation()
-        self.observers: list[Observer] = []
-        """Who else hears of every finished attempt."""
+        self.observers: list[Observer] = [self.availability.observe, lambda attempt: limiter.learn(attempt.signal())]
+        """Who hears of every finished attempt, from whichever way it went."""
         self._policy = policy
         self._stop = stop
         self._time_left_s = time_left_s
 
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
-        turnstile, availability = self.turnstile, self.availability
-        observers = [availability.observe, lambda attempt: self.limiter.learn(attempt.signal()), *self.observers]
-        sender = Proven(api)
-        observed = Observed(sender, self.requests, in_flight=lambda: turnstile.in_flight, observers=observers)
-        paced = Paced(observed, turnstile)
+        turnstile = self.turnstile
+        observed = Observed(Proven(api), self.requests, lambda: turnstile.in_flight, self.observers)
         return Retried(
-            paced,
-            availability=availability,
+            Paced(observed, turnstile),
+            availability=self.availability,
             policy=self._policy,
             time_left_s=self._time_left_s,
             renew_token=api.renew_token,

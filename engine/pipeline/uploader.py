@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from engine.pacing import TurnRefused
 from engine.pipeline.channel import Channel
-from engine.pipeline.delivery import Delivery
-from engine.pipeline.isolation import Isolation
+from engine.pipeline.delivery import Delivery, Isolation
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
 from engine.values import Chunk, ChunkResult

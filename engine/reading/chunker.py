@@ -49,6 +49,8 @@ class Chunker:
         """Take the next block of the source; yield the chunks that it completes."""
         self._open.refusals += block.refusals
         self._open.source_bytes += block.source_bytes
+        self._open.filtered += block.filtered
+        self._open.notes += block.notes
         whole = self._whole(block)
         if whole is not None:
             yield whole
@@ -59,7 +61,7 @@ class Chunker:
 
     def finish(self) -> Iterator[Chunk]:
         """Yield what is left at the end of the source."""
-        if self._open.lines or self._open.refusals:
+        if self._open.lines or self._open.refusals or self._open.filtered or self._open.notes:
             yield self._close_open()
 
     def _whole(self, block: Block) -> Chunk | None:
@@ -117,6 +119,8 @@ class Chunker:
             superseded=closed.superseded,
             source_bytes=closed.source_bytes,
             apart_from=apart_from,
+            filtered=closed.filtered,
+            notes=closed.notes,
         )
 
 
@@ -128,6 +132,8 @@ class _OpenChunk:
         self.refusals: list[Refusal] = []
         self.source_bytes = 0
         self.superseded = 0
+        self.filtered = 0
+        self.notes: list[str] = []
         self.ids: list[str] = []
         self._index: dict[str, int] = {}  # id → position in the chunk
         self._spans: list[Span] = []

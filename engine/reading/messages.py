@@ -28,6 +28,8 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     superseded: int
     source_bytes: int
     apart_from: int
+    filtered: int
+    notes: Sequence[str]
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
@@ -41,6 +43,8 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             superseded=self.superseded,
             source_bytes=self.source_bytes,
             apart_from=self.apart_from,
+            filtered=self.filtered,
+            notes=self.notes,
         )
 
 
@@ -63,6 +67,8 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         superseded=chunk.superseded,
         source_bytes=chunk.source_bytes,
         apart_from=chunk.apart_from,
+        filtered=chunk.filtered,
+        notes=chunk.notes,
     )
 
 

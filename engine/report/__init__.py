@@ -1,15 +1,12 @@
 """The accounts told: as values, as words, as a page."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.report.files import write_report
-    from engine.report.history import Night, nights, previous_report
-    from engine.report.latency import LatencyHistogram
+    from engine.report.history import Night, latest_report, nights, write_report
+    from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         LIMIT_MOVES_MAX,
         REPORT_JSON,
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
         to_json,
     )
     from engine.report.summary import render_summary, wants_color
-    from engine.report.timeline import Sample, TimelineRecorder
     from engine.report.wording import (
         bytes_text,
         counted,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, log10
 from statistics import median
+from xml.etree.ElementTree import Element, SubElement, tostring
 
+from engine.report.measured import Sample
 from engine.report.report import LimitMove, Report
-from engine.report.svg import element, steps, words
-from engine.report.timeline import Sample
 from engine.report.wording import ms_text, rate_text, seconds_text
 
 BINS_MAX = 150
@@ -144,10 +144,10 @@ def charts(report: Report) -> Charts | None:
     limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
     each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
     drawn = [
-        chart.area("Records delivered", "a second", lambda c: c.per_s(c.updated), tall=True),
-        chart.line("Latency of requests", "mean", lambda c: c.latency_ms),
-        chart.area("Requests", "a second", lambda c: c.per_s(c.requests), limits=limits),
-        chart.area("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None),
+        chart.curve("Records delivered", "a second", lambda c: c.per_s(c.updated), tall=True),
+        chart.curve("Latency of requests", "mean", lambda c: c.latency_ms, ms_text, filled=False),
+        chart.curve("Requests", "a second", lambda c: c.per_s(c.requests), limits=limits),
+        chart.curve("In flight", "requests at once", lambda c: float(c.in_flight) if c.covered_s else None),
     ]
     throttled, retried = (sum(getattr(c, name) for c in chart.columns) for name in ("throttled", "retried"))
     if throttled:
@@ -175,45 +175,41 @@ class _Chart:
     def end_s(self) -> float:
         return len(self.columns) * self.width_s
 
-    def area(
+    def curve(
         self,
         title: str,
         unit: str,
         value: Callable[[Bin], float | None],
+        text: Callable[[float], str] = rate_text,
         *,
+        filled: bool = True,
         limits: Sequence[float | None] = (),
         tall: bool = False,
     ) -> Panel:
-        """Return a panel with a filled curve in steps, and a limit as a line in steps above it, where there is one."""
+        """Return a panel with a curve in steps, with gaps where there is no value; `limits` are a line above it.
+
+        `text` says what the values are: rates and counts, or milliseconds.
+        """
         values = [value(column) for column in self.columns]
         known = [limit for limit in limits if limit is not None]
         peak = max((each for each in values if each is not None), default=0.0)
         top = nice_max(max([peak, *known]))
-        shapes = [element("path", class_="area", d=self._steps(values, top, _HEIGHT))]
+        ground = _HEIGHT if filled else None
+        shapes = [_path("area" if filled else "line", self._steps(values, top, ground))]
         if known:
-            shapes.append(element("path", class_="limit", d=self._steps(limits, top)))
-        limit = rate_text(known[-1]) if known else None
-        return self._panel(title, unit, f"peak {rate_text(peak)}", shapes, rate_text(top), limit=limit, tall=tall)
-
-    def line(self, title: str, unit: str, value: Callable[[Bin], float | None]) -> Panel:
-        """Return a panel with a line of milliseconds in steps, with gaps where there is no value."""
-        values = [value(column) for column in self.columns]
-        peak = max((each for each in values if each is not None), default=0.0)
-        top = nice_max(peak)
-        shape = element("path", class_="line", d=self._steps(values, top))
-        return self._panel(title, unit, f"peak {ms_text(peak)}", [shape], ms_text(top))
+            shapes.append(_path("limit", self._steps(limits, top)))
+        limit = text(known[-1]) if known else None
+        return self._panel(title, unit, f"peak {text(peak)}", shapes, text(top), limit=limit, tall=tall)
 
     def bars(self, title: str, unit: str, value: Callable[[Bin], float], kind: str) -> Panel:
         """Return a panel with a bar for each column in which something happened."""
         values = [value(column) for column in self.columns]
         top, step = nice_max(max(values)), _WIDTH / len(values)
-        shapes = [
-            element(
-                "rect", class_=kind, x=index * step, width=step * 0.8, y=_y(each, top), height=_HEIGHT - _y(each, top)
-            )
-            for index, each in enumerate(values)
-            if each > 0
-        ]
+        shapes = []
+        for index, each in enumerate(values):
+            if each > 0:
+                box = {"x": index * step, "width": step * 0.8, "y": _y(each, top), "height": _HEIGHT - _y(each, top)}
+                shapes.append(Element("rect", {"class": kind} | {name: f"{size:.1f}" for name, size in box.items()}))
         return self._panel(title, unit, f"{rate_text(sum(values))} in all", shapes, rate_text(top))
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -224,28 +220,46 @@ class _Chart:
         ]
 
     def _steps(self, values: Sequence[float | None], top: float, ground: float | None = None) -> str:
-        step = _WIDTH / len(values)
-        heights = [(index * step, None if each is None else _y(each, top)) for index, each in enumerate(values)]
-        return steps(heights, step, ground)
+        """Return the path of a curve in steps, with a gap where there is no value.
+
+        With a `ground`, each stretch is an area that stands on it.
+        """
+        path, drawing, width = [], False, _WIDTH / len(values)
+        for index, value in enumerate(values):
+            left, height = index * width, _y(value or 0.0, top)
+            if value is not None and not drawing:
+                path.append(f"M{left:.1f} {height:.1f}" if ground is None else f"M{left:.1f} {ground:g}")
+            if value is not None and (drawing or ground is not None):
+                path.append(f"V{height:.1f}")
+            if value is None and drawing and ground is not None:
+                path.append(f"V{ground:g}Z")
+            drawing = value is not None
+            if drawing:
+                path.append(f"H{left + width:.1f}")
+        return "".join(path) + (f"V{ground:g}Z" if drawing and ground is not None else "")
 
     def _panel(
         self,
         title: str,
         unit: str,
         label: str,
-        shapes: Sequence[str],
+        shapes: Sequence[Element],
         top: str,
         *,
         limit: str | None = None,
         tall: bool = False,
     ) -> Panel:
-        marks = [
-            element("path", class_="move", d=f"M{_WIDTH * move.t_s / self.end_s:.1f} 0V{_HEIGHT:g}")
-            for move in self.moves[-MARKS_MAX:]
-        ]
-        name = element("title", words(f"{title}, {unit}, over {seconds_text(self.end_s)} of work"))
         view = {"viewBox": f"0 0 {_WIDTH:g} {_HEIGHT:g}", "preserveAspectRatio": "none", "role": "img"}
-        return Panel(title, unit, label, limit, top, tall, element("svg", name, *shapes, *marks, **view))
+        svg = Element("svg", view)
+        SubElement(svg, "title").text = f"{title}, {unit}, over {seconds_text(self.end_s)} of work"
+        svg.extend(shapes)
+        for move in self.moves[-MARKS_MAX:]:
+            svg.append(_path("move", f"M{_WIDTH * move.t_s / self.end_s:.1f} 0V{_HEIGHT:g}"))
+        return Panel(title, unit, label, limit, top, tall, tostring(svg, encoding="unicode"))
+
+
+def _path(kind: str, drawn: str) -> Element:
+    return Element("path", {"class": kind, "d": drawn})
 
 
 def _y(value: float, top: float) -> float:

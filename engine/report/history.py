@@ -1,15 +1,30 @@
-"""The nights so far, by the reports they left."""
+"""The nights so far, by the reports they leave: written at the end of one, read by `status` and the next."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from engine.report.report import REPORT_JSON, Report, from_json
+from engine.report.report import REPORT_HTML, REPORT_JSON, Report, from_json, to_json
+from engine.state import make_private_dir, write_private_file
 
 REPORT_BYTES_MAX = 10_000_000
 """The most of a report file that is read; a real one is far smaller."""
+
+
+def write_report(report: Report, run_dir: Path, *, previous: Report | None = None) -> None:
+    """Write `report.json` and `report.html` into `run_dir`; `previous` is the run to compare with on the page.
+
+    Raises:
+        StateFailed: they cannot be written.
+    """
+    from engine.report.page import render_page  # here: who reads reports needs no pictures
+
+    make_private_dir(run_dir)
+    write_private_file(run_dir / REPORT_JSON, to_json(report))
+    write_private_file(run_dir / REPORT_HTML, render_page(report, previous).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +45,12 @@ class Night:
     @property
     def begun_at(self) -> str:
         """When it began, in ISO 8601: as reported, or as its id says; empty when neither does."""
-        return self.report.started_at if self.report else _begun_at(self.run_id)
-
-
-def _begun_at(run_id: str) -> str:
-    """Return the moment in an id such as `20261123T020000Z-07b3f9`, in ISO 8601; empty if there is none."""
-    try:
-        return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").strftime("%Y-%m-%dT%H:%M:%SZ")
-    except ValueError:
-        return ""
+        if self.report:
+            return self.report.started_at
+        try:
+            return datetime.strptime(self.run_id[:16], "%Y%m%dT%H%M%SZ").strftime("%Y-%m-%dT%H:%M:%SZ")
+        except ValueError:
+            return ""
 
 
 def nights(runs_dir: Path) -> list[Night]:
@@ -64,10 +76,7 @@ def _night(run_dir: Path) -> Night:
         return Night(run_dir.name, problem=f"{run_dir / REPORT_JSON} cannot be read: {error}")
 
 
-def previous_report(runs_dir: Path, run_id: str) -> Report | None:
-    """Return the report of the latest `sync` run before `run_id` that left one, to compare with."""
-    for run_dir in reversed(_run_dirs(runs_dir)):
-        report = _night(run_dir).report if run_dir.name < run_id else None
-        if report and report.kind == "sync":
-            return report
-    return None
+def latest_report(runs_dir: Path, wanted: Callable[[Report], bool]) -> Report | None:
+    """Return the latest report beneath `runs_dir` that is `wanted`."""
+    reports = (_night(run_dir).report for run_dir in reversed(_run_dirs(runs_dir)))
+    return next((report for report in reports if report and wanted(report)), None)

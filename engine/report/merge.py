@@ -9,9 +9,8 @@ from datetime import datetime
 from functools import reduce
 from math import ceil
 
-from engine.report.latency import LatencyHistogram
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
 from engine.report.report import Pacing, Report, RunStatus
-from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample
 from engine.state import add_reason
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
 
@@ -44,6 +43,7 @@ def merged(reports: Sequence[Report]) -> Report:
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
         latencies=latencies,
         latency_ms=latencies.latency(),

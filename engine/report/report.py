@@ -7,15 +7,14 @@ and reasons, never record data.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
 
 import orjson
 
-from engine.report.latency import Latency, LatencyHistogram
-from engine.report.timeline import Sample
+from engine.report.measured import Latency, LatencyHistogram, Sample
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
@@ -90,6 +89,8 @@ class Report:
     """Only so many records were wanted (`--limit`); None when it was all of them."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
+    doubts: list[str] = field(default_factory=list)
+    """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
     config_path: str = ""
@@ -131,14 +132,11 @@ def iso(moment: datetime) -> str:
 def to_json(report: Report) -> bytes:
     """Return `report.json`: indented for people, with one line for each sample of the timeline."""
     values = {f.name: getattr(report, f.name) for f in fields(report)}
-    values["pacing"] = {
-        "rate_limit": report.pacing.rate_limit,
-        "in_flight_limit": report.pacing.in_flight_limit,
-        "moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:]),
-    }
+    values["pacing"] = asdict(report.pacing) | {"moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:])}
     values["reasons"] = [
         Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
     ]
+    values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
     values["timeline"] = _one_a_line(report.timeline)
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 

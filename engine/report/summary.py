@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ from engine.report.wording import (
     shown,
     verdict,
 )
+from engine.state import REJECTED
 from engine.values import STATE_MEANINGS, Reason
 
 REASONS_MAX = 10
@@ -46,6 +48,7 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
     sections = [
         [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
         _sums(report, pen),
+        _doubts(report, pen, width),
         _effort(report, pen),
         _reasons(report.reasons, pen, width),
         _files(report, run_dir, pen),
@@ -54,14 +57,14 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
 class _Pen:
     """Writes with ANSI styles, or plainly."""
 
-    def __init__(self, color: bool) -> None:
-        self._color = color
+    color: bool
 
     def style(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color and text else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color and text else text
 
     def title(self, text: str) -> str:
         return self.style(text, "1")
@@ -78,8 +81,16 @@ def _sums(report: Report, pen: _Pen) -> list[str]:
         count = getattr(records, state)
         if count or state == "updated":
             shares.append((state, count, meaning))
+    if records.filtered:
+        shares.append(("filtered", records.filtered, "left out by source.where, not read"))
     digits = max(len(f"{count:,}") for _, count, _ in shares)
     return [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
+
+
+def _doubts(report: Report, pen: _Pen, width: int) -> list[str]:
+    """Say what a person should look at in the source."""
+    lines = [pen.style("Please look at the source", "1;33")]
+    return [*lines, *(f"  ! {shown(doubt, 1000)}" for doubt in report.doubts)] if report.doubts else []
 
 
 def _effort(report: Report, pen: _Pen) -> list[str]:
@@ -88,13 +99,8 @@ def _effort(report: Report, pen: _Pen) -> list[str]:
     if report.requests.sent:
         rows.append(("requests", _requests(report)))
     if latency := report.latency_ms:
-        rows.append(
-            (
-                "latency",
-                f"median {ms_text(latency.p50)}, 95% within {ms_text(latency.p95)}, "
-                f"99% within {ms_text(latency.p99)}, slowest {ms_text(latency.max)}",
-            )
-        )
+        spread = f"95% within {ms_text(latency.p95)}, 99% within {ms_text(latency.p99)}, slowest {ms_text(latency.max)}"
+        rows.append(("latency", f"median {ms_text(latency.p50)}, {spread}"))
     if report.throttled_s >= 0.05:
         rows.append(("held back", f"{seconds_text(report.throttled_s)}, because the API asked for it"))
     if limits := limits_text(report):
@@ -115,15 +121,8 @@ def _took(report: Report) -> str:
 
 def _requests(report: Report) -> str:
     requests = report.requests
-    outcomes = [
-        f"{count:,} {name}"
-        for name, count in (
-            ("succeeded", requests.succeeded),
-            ("throttled (429)", requests.throttled),
-            ("failed", requests.failed),
-        )
-        if count
-    ]
+    counts = {"succeeded": requests.succeeded, "throttled (429)": requests.throttled, "failed": requests.failed}
+    outcomes = [f"{count:,} {name}" for name, count in counts.items() if count]
     isolating = f"; {requests.split:,} of them to isolate records" if requests.split else ""
     return f"{requests.sent:,}: {', '.join(outcomes)}{isolating}"
 
@@ -147,16 +146,11 @@ def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
 
 
 def _files(report: Report, run_dir: Path, pen: _Pen) -> list[str]:
-    lines = [pen.title("Files"), f"  {run_dir / REPORT_HTML}"]
-    if report.not_accepted:
-        lines.append(f"  {run_dir / 'rejected.ndjson'}")
-    return lines
+    names = [REPORT_HTML, REJECTED] if report.not_accepted else [REPORT_HTML]
+    return [pen.title("Files"), *(f"  {run_dir / name}" for name in names)]
 
 
 def _next(report: Report, config_path: str, pen: _Pen) -> list[str]:
-    lines = []
-    for step in next_steps(report, config_path):
-        lines.append(f"  {step.why}")
-        if step.command:
-            lines.append("    " + pen.title(step.command))
+    steps = next_steps(report, config_path)
+    lines = [f"  {step.why}" + (f"\n    {pen.title(step.command)}" if step.command else "") for step in steps]
     return [pen.title("Next"), *lines] if lines else []

@@ -60,32 +60,26 @@ def stop_reason(report: Report) -> str:
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
-    again = f"replay -c {config} {report.run_id}" if report.kind == "replay" else f"sync -c {config}"
-    steps: list[NextStep] = []
+    replay = f"python -m engine replay -c {config} {report.run_id}"
+    again = replay if report.kind == "replay" else f"python -m engine sync -c {config}"
     match report.exit_code:
         case ExitCode.OK:
-            pass
+            return []
         case ExitCode.SOME_NOT_ACCEPTED:
-            steps.append(
-                NextStep("Correct the records that rejected.ndjson names at their source; the next run sends them.")
-            )
-            steps.append(
-                NextStep("Or send them again as they are:", f"python -m engine replay -c {config} {report.run_id}")
-            )
+            mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
+            return [NextStep(mend), NextStep("Or send them again as they are:", replay)]
         case ExitCode.INTERRUPTED:
-            steps.append(NextStep("Resume; what was delivered is not sent again:", f"python -m engine {again}"))
-        case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED:
-            steps.append(NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}"))
-            steps.append(NextStep("Then go on where it stopped:", f"python -m engine {again}"))
-            if report.exit_code == ExitCode.SOURCE_UNTRUSTED and report.kind == "sync":
-                steps.append(
-                    NextStep("Or start over with the source as it is now:", f"python -m engine {again} --fresh")
-                )
+            return [NextStep("Resume; what was delivered is not sent again:", again)]
+        case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
+            check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            steps = [check, NextStep("Then go on where it stopped:", again)]
+            if code == ExitCode.SOURCE_UNTRUSTED and report.kind == "sync":
+                steps.append(NextStep("Or start over with the source as it is now:", f"{again} --fresh"))
+            return steps
         case ExitCode.STATE_FAILED:
-            steps.append(NextStep("Once the state directory works again, go on:", f"python -m engine {again}"))
+            return [NextStep("Once the state directory works again, go on:", again)]
         case _:
-            steps.append(NextStep("Report this with the log of the run, then try:", f"python -m engine {again}"))
-    return steps
+            return [NextStep("Report this with the log of the run, then try:", again)]
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,7 +1,5 @@
 """How one run begins, goes on and ends."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

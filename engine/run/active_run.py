@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from engine.api import HttpBulkApi
 from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
-from engine.run.clock import WorkClock
-from engine.run.deadline import Deadline
+from engine.run.clock import Deadline, WorkClock
 from engine.run.guards import rejects_exceeded
 from engine.run.job import Job
 from engine.run.telemetry import Telemetry
@@ -26,22 +25,42 @@ Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
 """Finds out what the source holds, while it is already being sent."""
 
 
-@dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """What a run consists of while it is under way; `prepare` makes one."""
+    """What a run consists of while it is under way.
 
-    job: Job
-    run: Run
-    settings: RunSettings
-    thread: OwnThread[Journal]
-    fingerprinting: Fingerprinting
-    stop: Stop
-    api: HttpBulkApi
-    clock: WorkClock
-    deadline: Deadline
-    accounts: Accounts
-    traffic: Traffic
-    telemetry: Telemetry
+    `durable` are the sums that earlier processes of the run have left, `learned` the limits that were found last night.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        run: Run,
+        settings: RunSettings,
+        *,
+        durable: ChunkCounts,
+        learned: Mapping[str, Any] | None,
+        thread: OwnThread[Journal],
+        fingerprinting: Fingerprinting,
+        api: HttpBulkApi,
+        stop: Stop,
+    ) -> None:
+        self.job, self.run, self.settings = job, run, settings
+        self.thread, self.fingerprinting, self.api, self.stop = thread, fingerprinting, api, stop
+        self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
+        upload = settings.upload
+        self.deadline = Deadline(upload.deadline, self.clock.now)
+        rate, concurrency = upload.requests_per_second, upload.concurrency
+        self.traffic = Traffic(
+            limiter=Pacer(requests_per_second=rate, concurrency=concurrency, learned=learned),
+            policy=RetryPolicy(retry_window_s=upload.retry_window_s),
+            stop=stop,
+            time_left_s=self.deadline.left_s,
+            requests=run.requests,
+        )
+        self.telemetry = Telemetry(
+            run.telemetry, traffic=self.traffic, clock=self.clock, bytes_sent=lambda: api.bytes_sent
+        )
+        self.telemetry.begin(durable.updated)
 
     async def work(self, display: ProgressDisplay) -> EngineError | None:
         """Bring the source to the API; return why that stopped before its end, if it did."""
@@ -63,7 +82,8 @@ class ActiveRun:
         except EngineError as error:
             return error
         if self.accounts.read == 0 and not self.job.of_rejects:
-            return SourceMissing(f"{self.job.source.label} holds no record")
+            label = self.job.source.label
+            return SourceMissing("no record was given" if self.job.kind == "push" else f"{label} holds no record")
         return None
 
     async def _deliver(self) -> None:
@@ -93,8 +113,7 @@ class ActiveRun:
         """Stop the run if a guard trips."""
         if self.job.of_rejects:
             return
-        limit = self.settings.guard.max_rejected
-        tripped = rejects_exceeded(self.accounts.durable, limit, self._expected_records())
+        tripped = rejects_exceeded(self.accounts.durable, self.settings, self._expected_records())
         if tripped is not None:
             self.stop.request(tripped)
 
@@ -102,55 +121,3 @@ class ActiveRun:
         """How many records the source holds, judged by the share of its bytes read so far."""
         total, read_bytes = self.job.source.size(), self.accounts.source_bytes
         return round(self.accounts.read * max(1.0, total / read_bytes)) if total and read_bytes else None
-
-
-def prepare(
-    job: Job,
-    run: Run,
-    settings: RunSettings,
-    *,
-    durable: ChunkCounts,
-    learned: Mapping[str, Any] | None,
-    thread: OwnThread[Journal],
-    fingerprinting: Fingerprinting,
-    api: HttpBulkApi,
-    stop: Stop,
-) -> ActiveRun:
-    """Make the parts of a run that is about to be worked on.
-
-    Args:
-        job: what is to be done.
-        run: the run as the journal knows it.
-        settings: how it is to be done.
-        durable: the sums that earlier processes of the run have left.
-        learned: the limits that were found last night.
-        thread: the journal and its thread.
-        fingerprinting: finds out what the source holds.
-        api: where the records go.
-        stop: the wish to stop.
-    """
-    upload, clock = settings.upload, WorkClock(run.worked_s)
-    deadline = Deadline(upload.deadline, clock.now)
-    traffic = Traffic(
-        limiter=Pacer(requests_per_second=upload.requests_per_second, concurrency=upload.concurrency, learned=learned),
-        policy=RetryPolicy(retry_window_s=upload.retry_window_s),
-        stop=stop,
-        time_left_s=deadline.left_s,
-        requests=run.requests,
-    )
-    telemetry = Telemetry(run.telemetry, traffic=traffic, clock=clock, bytes_sent=lambda: api.bytes_sent)
-    telemetry.begin(durable.updated)
-    return ActiveRun(
-        job=job,
-        run=run,
-        settings=settings,
-        thread=thread,
-        fingerprinting=fingerprinting,
-        stop=stop,
-        api=api,
-        clock=clock,
-        deadline=deadline,
-        accounts=Accounts(durable),
-        traffic=traffic,
-        telemetry=telemetry,
-    )

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from engine.report import Report, RunStatus, iso, previous_report, status_of, write_report
+from engine.report import Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.state import RUNS
@@ -23,7 +23,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     journal, call, run = active.thread.value, active.thread.call, active.run
     report = await _report(active, error)
     await call(
-        journal.finish,
+        journal.save,
         run,
         finished=active.accounts.finished and report.status is not RunStatus.INTERRUPTED,  # who says so can be resumed
         worked_s=report.duration_s,
@@ -31,7 +31,8 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         telemetry=active.telemetry.to_json(),
     )
     await call(journal.learn, limits_name, active.traffic.limiter.to_json())
-    previous = previous_report(active.settings.state.dir / RUNS, run.id)
+    runs = active.settings.state.dir / RUNS
+    previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, journal.run_dir(run.id))
@@ -42,7 +43,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     """Derive the report from the journal; what was read beyond it is pending."""
     run, job, telemetry = active.run, active.job, active.telemetry
     counts = await _checked_counts(active, error)
-    exit_code = _exit_code(error, counts)
+    delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
+    exit_code = error.exit_code if error else delivered
     return Report(
         run_id=run.id,
         status=status_of(exit_code),
@@ -58,6 +60,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
+        doubts=list(active.accounts.notes),
         source=job.source.label,
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),
@@ -77,9 +80,3 @@ async def _checked_counts(active: ActiveRun, error: EngineError | None) -> Recor
     if error is None and not active.accounts.finished:
         raise AccountsDoNotBalance("the run came to its end with records pending; this is a bug")
     return counts
-
-
-def _exit_code(error: EngineError | None, counts: RecordCounts) -> ExitCode:
-    if error is not None:
-        return error.exit_code
-    return ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK

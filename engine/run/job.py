@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.api import Endpoint
 from engine.reading import Cutting, Reading
-from engine.settings import RunSettings, Settings
+from engine.settings import RunSettings, Settings, SourceTable
 from engine.sources import Source
 from engine.values import Chunk
 
@@ -70,4 +70,10 @@ def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, An
 
 def source_identity_of(settings: Settings) -> dict[str, Any]:
     """Return the settings that decide what is read, and what it becomes."""
-    return {f"source.{key}": value for key, value in settings.source.model_dump(mode="json").items()}
+    return {f"source.{key}": value for key, value in settings.source.identity().items()}
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings that differ; one that a run's version did not know is as by default."""
+    default = {f"source.{key}": value for key, value in SourceTable.default_identity().items()}
+    return sorted(key for key in {*before, *now} if before.get(key, default.get(key)) != now.get(key, default.get(key)))

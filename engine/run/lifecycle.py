@@ -7,7 +7,7 @@ The run is begun or resumed in the journal (here), worked on (`active_run.py`), 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ from random import Random
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
 from engine.report import Report, iso, new_run_id
-from engine.run.active_run import ActiveRun, Fingerprinting, prepare
+from engine.run.active_run import ActiveRun, Fingerprinting
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.ending import conclude
 from engine.run.guards import check_size
-from engine.run.job import Job, endpoint_of
+from engine.run.job import Job, changed_settings, endpoint_of
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint, differences
+from engine.sources import differences
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -52,7 +52,7 @@ async def carry_out(
         try:
             run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
             bind_to_logs(run_id=run.id)
-            active = prepare(
+            active = ActiveRun(
                 job,
                 run,
                 settings,
@@ -76,41 +76,33 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
         return None
-    _refuse_other_settings(run, job)
+    changed = changed_settings(run.identity, job.identity)
+    if changed:
+        raise SourceUntrusted(
+            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
+            "or start over with --fresh"
+        )
     if run.fingerprint is not None:  # else it was killed before anything counted, and reads from the beginning
-        _refuse_other_source(run, await asyncio.shield(fingerprinting))
+        changed = differences(run.fingerprint, await asyncio.shield(fingerprinting))
+        if changed:
+            raise SourceUntrusted(
+                f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to "
+                "resume, or start over with --fresh"
+            )
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run
 
 
 async def _begin(job: Job, settings: RunSettings, thread: OwnThread[Journal]) -> Run:
-    if not job.of_rejects and (settings.guard.min_records or settings.guard.max_shrink):
-        await asyncio.to_thread(check_size, job.source, settings.guard, settings.state.dir, job.limit)
+    if not job.of_rejects:
+        await asyncio.to_thread(check_size, job.source, settings, job.limit)
     now = datetime.now(UTC)
     run_id = new_run_id(now, Random())  # noqa: S311 - an id is no secret
     run = Run(run_id, job.kind, settings.api.campaign_id, iso(now), job.identity)
     await thread.call(thread.value.begin, run)
     get_logger().info("run_begun", run_id=run.id, source=job.source.label)
     return run
-
-
-def _refuse_other_settings(run: Run, job: Job) -> None:
-    changed = sorted(key for key in {*run.identity, *job.identity} if run.identity.get(key) != job.identity.get(key))
-    if changed:
-        raise SourceUntrusted(
-            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
-            "or start over with --fresh"
-        )
-
-
-def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
-    changed = differences(run.fingerprint or {}, now)
-    if changed:
-        raise SourceUntrusted(
-            f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "
-            "or start over with --fresh"
-        )
 
 
 @asynccontextmanager
@@ -128,16 +120,18 @@ async def _observed(active: ActiveRun) -> AsyncIterator[None]:
 
 async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
-    save = active.thread.value.save_telemetry
     try:
         while not over.is_set():
             await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), UPKEEP_S)
-            requests = replace(active.traffic.requests)
-            telemetry = active.telemetry.to_json()
             await active.thread.call(
-                save, active.run, worked_s=active.clock.worked_s, requests=requests, telemetry=telemetry
+                active.thread.value.save,
+                active.run,
+                worked_s=active.clock.worked_s,
+                requests=replace(active.traffic.requests),
+                telemetry=active.telemetry.to_json(),
+                finished=False,
             )
     except EngineError as error:  # a journal that fails must not fail in silence
         active.stop.request(error)

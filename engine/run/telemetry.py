@@ -8,22 +8,31 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.api import Reply
+from engine.pacing import Found, Limit, Move, Why
 from engine.pipeline import Attempt, Traffic
 from engine.report import LIMIT_MOVES_MAX, LatencyHistogram, LimitMove, Pacing, Sample, TimelineRecorder
 from engine.run.clock import WorkClock
-from engine.run.limit_words import move_words
 
 SAMPLE_S = 1.0
 
+WHY = {
+    Why.NEVER_REFUSED: "no refusal so far",
+    Why.NOT_REFUSED: "no refusal for {:.0f} s",
+    Why.REFUSED: "refused (429) at {:.3g}/s, while {:.3g}/s were accepted",
+    Why.REFUSED_AFTER_SILENCE: "refused (429) after a silence, while {:.3g}/s were accepted",
+    Why.REFUSED_ANYHOW: "refused (429) at {:.3g}/s like before: {:.1%} are refused whatever the rate",
+    Why.FAILURES: "requests fail or time out",
+    Why.FAILURES_OVER: "requests succeed again",
+    Why.CONFLICTS: "the server retried {:.0%} of the records because of version conflicts",
+    Why.LATENCY_ROSE: "latency rose from {:.2g} s to {:.2g} s",
+    Why.LATENCY_CALM: "latency stays at its best, {:.2g} s",
+}
+
 
 class Telemetry:
-    """Listens to all attempts of `traffic`.
+    """Listens to all attempts of `traffic`, and goes on from `earlier`, which `to_json` gave in the process before.
 
-    Args:
-        earlier: what `to_json` gave at the end of the process before; empty for the first one.
-        traffic: what is listened to.
-        clock: turns the loop's clock into time worked.
-        bytes_sent: how many bytes of request bodies this process has sent.
+    `bytes_sent` tells how many bytes of request bodies this process has sent.
     """
 
     def __init__(
@@ -93,20 +102,14 @@ class Telemetry:
     @property
     def pacing(self) -> Pacing:
         """The limits that were found, and how."""
-        found = self._traffic.limiter.found
-        return Pacing(
-            rate_limit=round(found.rate, 2) if found.rate else None,
-            in_flight_limit=found.in_flight,
-            moves=self._moves(),
-        )
-
-    def _moves(self) -> list[LimitMove]:
+        limiter, worked_at = self._traffic.limiter, self._clock.worked_at
         earlier = [LimitMove(**move) for move in self._earlier.get("moves", [])]
-        latest = [
-            LimitMove(round(self._clock.worked_at(move.at), 2), *move_words(move))
-            for move in self._traffic.limiter.moves
-        ]
-        return [*earlier, *latest][-LIMIT_MOVES_MAX:]
+        latest = [LimitMove(round(worked_at(move.at), 2), *move_words(move)) for move in limiter.moves]
+        return Pacing(
+            rate_limit=round(limiter.found.rate, 2) if limiter.found.rate else None,
+            in_flight_limit=limiter.found.in_flight,
+            moves=[*earlier, *latest][-LIMIT_MOVES_MAX:],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what the next process of the run goes on from."""
@@ -116,7 +119,7 @@ class Telemetry:
             "latency_max_ms": self.latencies.max_ms,
             "statuses": dict(self.statuses),
             "timeline": [asdict(sample) for sample in self.timeline.samples],
-            "moves": [asdict(move) for move in self._moves()],
+            "moves": [asdict(move) for move in self.pacing.moves],
             "quiet_s": self.throttled_s,
             "bytes_sent": self.bytes_sent,
             "retries": self.retries,
@@ -130,3 +133,19 @@ class _Interval:
     latency_sum_ms: float = 0.0
     updated_before: int = 0
     retries_before: int = 0
+
+
+def move_words(move: Move) -> tuple[str, str]:
+    """Return what the limit is since the move, and why."""
+    what = f"{move.after:.3g}/s" if move.limit is Limit.RATE else f"{move.after:.0f} in flight"
+    return what, WHY[move.why].format(*move.figures)
+
+
+def found_words(found: Found) -> str | None:
+    """Return what was found, or None if the ceilings are all there is."""
+    parts = []
+    if found.rate is not None:
+        parts.append(f"{found.rate:.3g} requests/s")
+    if found.in_flight is not None:
+        parts.append(f"{found.in_flight} in flight")
+    return ", ".join(parts) or None

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 
 from engine.outlets import ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
 from engine.pipeline import Accounts, Traffic
-from engine.run.clock import WorkClock
-from engine.run.deadline import Deadline
-from engine.run.limit_words import found_words
-from engine.run.telemetry import SAMPLE_S, Telemetry
+from engine.run.clock import Deadline, WorkClock
+from engine.run.telemetry import SAMPLE_S, Telemetry, found_words
 from engine.values import Stop
 
 TICK_S = 0.25

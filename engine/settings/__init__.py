@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.settings.loading import from_tables, load, run_settings_from
+    from engine.settings.loading import VARIABLE_PREFIX, from_tables, load, run_settings_from
+    from engine.settings.source import SourceTable
     from engine.settings.tables import NotifyTable, RunSettings, Settings
     from engine.settings.values import as_deadline
 else:

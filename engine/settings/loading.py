@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from engine.settings.mistakes import mistakes_in, nearest, report
+from engine.settings.mistakes import COLUMN, mistakes_in, nearest, report
+from engine.settings.source import ColumnTable
 from engine.settings.tables import RunSettings, Settings, Table
 from engine.values import ConfigError
 
@@ -145,6 +146,7 @@ def _validate(
         settings = model.model_validate(tables)
     except ValidationError as error:
         known = {name: _keys(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)}
+        known[COLUMN] = list(ColumnTable.model_fields)
         mistakes = mistakes_in(error, known, labels) + mistakes
     if mistakes:
         raise ConfigError(report(origin, mistakes))

@@ -27,6 +27,12 @@ BOUNDS = {
 CONTRADICTION = "contradiction"
 """The kind of a mistake that two tables make together; its context names the key to blame."""
 
+TABLES_OF_NAMES = tuple(f"source.{key}" for key in ("rename", "types", "columns", "constants", "where"))
+"""Keys that hold tables whose own keys are names of columns or fields."""
+
+COLUMN = "source.columns.NAME"
+"""How the table of one column is called among the tables that are known."""
+
 HINTS = {
     "api.campaign_id": "put the id of the campaign here, in quotes",
     "source.path": "name the file, the files or the pattern to read",
@@ -76,8 +82,7 @@ def _dotted(details: ErrorDetails, known: Mapping[str, Sequence[str]]) -> str:
         return str(details["ctx"]["key"])
     location = [str(part) for part in details["loc"]]
     key = ".".join(location[:2])
-    inside_dict = key in ("source.rename", "source.types") and len(location) > 2
-    return f"{key}.{location[2]}" if inside_dict else key
+    return ".".join([key, *location[2:4]]) if key in TABLES_OF_NAMES else key
 
 
 def _what(details: ErrorDetails, key: str, known: Mapping[str, Sequence[str]]) -> str:
@@ -102,6 +107,8 @@ def _what(details: ErrorDetails, key: str, known: Mapping[str, Sequence[str]]) -
 
 def _unknown_key(key: str, known: Mapping[str, Sequence[str]]) -> str:
     table, _, name = key.partition(".")
+    if key.startswith("source.columns."):
+        table, name = COLUMN, key.rpartition(".")[2]
     if not name:
         owners = [other for other, keys in known.items() if table in keys]
         if owners:

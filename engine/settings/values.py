@@ -5,11 +5,13 @@ They raise ValueError with what is wrong and how it should be, and never with th
 
 from __future__ import annotations
 
+import codecs
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, datetime, time
 from ipaddress import ip_address
+from math import isfinite
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -40,6 +42,86 @@ def as_text(value: Any) -> Any:
         if _has_control_characters(value):
             raise ValueError("must not hold control characters")
     return value
+
+
+def as_column_name(value: Any) -> Any:
+    """Accept whatever can stand in a header, line breaks included; only nothing is no name."""
+    if isinstance(value, str) and not value:
+        raise ValueError("must not be empty")
+    return value
+
+
+def as_character(value: Any) -> Any:
+    """Accept one character that is no line break."""
+    if isinstance(value, str) and (len(value) != 1 or value in "\r\n\0"):
+        raise ValueError("must be one character")
+    return value
+
+
+def as_character_or_none(value: Any) -> Any:
+    """Accept one character, or "" for none."""
+    return value if value == "" else as_character(value)
+
+
+def as_encoding(value: Any) -> Any:
+    """Accept the name of a text encoding that Python knows."""
+    if not isinstance(value, str):
+        return value
+    try:
+        "".encode(value)
+    except (LookupError, ValueError, UnicodeError):
+        raise ValueError('must be the name of a text encoding such as "windows-1252" or "utf-16"') from None
+    return codecs.lookup(value).name
+
+
+def as_scalar(value: Any) -> Any:
+    """Accept what JSON writes as one value: text, a boolean, a finite number; a date becomes its ISO text."""
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("must be a finite number")
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        raise ValueError("must be a whole number of at most 64 bits; write it as text")
+    if not isinstance(value, (str, bool, int, float)):
+        raise ValueError("must be text, a number or a boolean")
+    return value
+
+
+def as_word(value: Any) -> Any:
+    """Return a value as the text that stands for it in a source."""
+    value = as_scalar(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_words(value: Any) -> Any:
+    """Return one value, or a list of them, as texts."""
+    return tuple(map(as_word, value)) if isinstance(value, (list, tuple)) else (as_word(value),)
+
+
+def as_date_format(value: Any) -> Any:
+    """Accept a format of `strptime` that tells a whole date."""
+    if not isinstance(value, str):
+        return value
+    some_day = datetime(2031, 11, 28)
+    try:
+        tells_all = datetime.strptime(some_day.strftime(value), value) == some_day
+    except ValueError:
+        tells_all = False
+    if not tells_all:
+        raise ValueError('must tell day, month and year as strptime does, such as "%d-%m-%Y"')
+    return value
+
+
+def as_duration(value: Any) -> Any:
+    """Read `"90s"`, `"30m"`, `"20h"` or `"7d"` as seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    match = (
+        re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])\s*", value, re.ASCII) if isinstance(value, str) else None
+    )
+    if not match:
+        raise ValueError('must be a number with s, m, h or d, such as "20h"')
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
 def as_header_text(value: Any) -> Any:

@@ -14,7 +14,9 @@ from urllib.error import HTTPError
 
 import orjson
 
-CONTROL_TIMEOUT_S = 60.0
+CONTROL_TIMEOUT_S = 120.0
+WAIT_S = 60.0
+"""How long `wait` waits unless told otherwise."""
 STOP_TIMEOUT_S = 10.0
 PIECE_BYTES = 1_000_000
 
@@ -83,7 +85,7 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
         """Return the counts (`ledger.Stats`)."""
         return self._ask("stats")
 
-    def wait(self, timeout_s: float = 10.0, **at_least: float) -> dict[str, Any]:
+    def wait(self, timeout_s: float = WAIT_S, **at_least: float) -> dict[str, Any]:
         """Return the counts as soon as each named one is at least so high, as in `wait(held=2)`.
 
         Raises:

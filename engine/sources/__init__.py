@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.sources.columns.text_form import is_bytes, text_form
+    from engine.sources.columns.to_json import is_id_type, unsupported
     from engine.sources.files import open_source
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
     from engine.sources.protocol import Source
-    from engine.sources.spec import STDIN, ColumnType, SourceSpec
+    from engine.sources.shaping.scalars import TextType, text_type
+    from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec
     from engine.sources.stored.find import find_files
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint
     from engine.sources.stored.inputs import InputFile

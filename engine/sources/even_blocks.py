@@ -31,6 +31,14 @@ class Rows(Protocol):
     def refusals(self) -> list[Refusal]:
         """The rows that are no records."""
 
+    @property
+    def filtered(self) -> int:
+        """How many rows were left out on purpose."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Doubts about the source, each a sentence without record data."""
+
     def text(self, start: int, stop: int) -> bytes | memoryview:
         """Return the lines of some records, at least one, joined by newlines."""
 
@@ -67,6 +75,8 @@ class _BlockCutter:
         """Take the next rows, for which `source_bytes` were read; yield the blocks that they complete."""
         self._open.source_bytes += source_bytes
         self._open.refusals += rows.refusals
+        self._open.filtered += rows.filtered
+        self._open.notes += rows.notes
         start, spans = 0, rows.spans
         while start < len(rows.ids):
             stop = min(start + self._batch_size - len(self._open.ids), len(rows.ids))
@@ -83,7 +93,7 @@ class _BlockCutter:
 
     def finish(self) -> Iterator[Block]:
         """Yield what is left at the end of the file."""
-        if self._open.ids or self._open.refusals:
+        if self._open.ids or self._open.refusals or self._open.filtered or self._open.notes:
             yield self._close()
 
     def _close(self, before: Span | None = None) -> Block:
@@ -103,6 +113,8 @@ class _OpenBlock:
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
     text_bytes: int = 0
     _texts: list[bytes | memoryview] = field(default_factory=list)
 
@@ -113,7 +125,15 @@ class _OpenBlock:
         self._texts.append(text)
 
     def block(self) -> Block:
-        return Block(self.ids, b"\n".join(self._texts), join_spans(self.spans), self.refusals, self.source_bytes)
+        return Block(
+            ids=self.ids,
+            lines=b"\n".join(self._texts),
+            spans=join_spans(self.spans),
+            refusals=self.refusals,
+            source_bytes=self.source_bytes,
+            filtered=self.filtered,
+            notes=self.notes,
+        )
 
 
 def spans_of(path: str, rows: Sequence[int]) -> list[Span]:

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from engine.sources.even_blocks import Rows, even_blocks
 from engine.sources.formats import FORMATS
+from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.protocol import Source
 from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.find import find_files
@@ -68,19 +69,28 @@ class FilesSource:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the records of one file after the other; see `Source`. No block holds records of two files."""
+        seen: set[str] = set()
+        if any(FORMATS[file.format].keys_vary for file in self._files) and self._spec.id is not None:
+            return once_keys_are_met(self._blocks(seen), self._spec, seen, self.label)
+        return self._blocks(seen)
+
+    def _blocks(self, seen: set[str]) -> Iterator[Block]:
         for file in self._files:
             reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
-            with closing(reader.read_rows(file, self._spec, self._record_bytes_max)) as rows:
+            with closing(reader.read_rows(file, self._spec, self._record_bytes_max, seen)) as rows:
                 yield from even_blocks(rows, self._batch_size)
 
 
 class FormatReader(Protocol):
     """The module of a format."""
 
-    def read_rows(self, file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[Rows, int]]:
+    def read_rows(
+        self, file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]
+    ) -> Generator[tuple[Rows, int]]:
         """Yield the rows of a file, some at a time, and how many of its bytes, as stored, were read for them so far.
 
-        What is no record becomes a refusal, and so does a record whose line is longer than `record_bytes_max`.
+        What is no record becomes a refusal, and so does a record whose line is longer than `record_bytes_max`. Where
+        each record has keys of its own, they are put into `seen`.
 
         Raises:
             ConfigError: the mapping does not fit the columns.

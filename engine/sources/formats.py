@@ -27,6 +27,8 @@ class FormatFacts:
     """Whether its files may be compressed as a whole (`.csv.gz`), and must not look like anything binary."""
     reads_stdin: bool = True
     """Whether it can be read from its first byte to its last, without going back."""
+    keys_vary: bool = False
+    """Whether each record has keys of its own, rather than all of them the columns of a header."""
     delimiter: str | None = None
     """What separates its cells unless the header says otherwise; None if they are not separated by a character."""
 
@@ -34,7 +36,7 @@ class FormatFacts:
 FORMATS: Mapping[Format, FormatFacts] = {
     "csv": FormatFacts("CSV", (".csv",), "engine.sources.csv.reader", delimiter=","),
     "tsv": FormatFacts("TSV", (".tsv",), "engine.sources.csv.reader", delimiter="\t"),
-    "ndjson": FormatFacts("NDJSON", (".ndjson", ".jsonl"), "engine.sources.ndjson.reader"),
+    "ndjson": FormatFacts("NDJSON", (".ndjson", ".jsonl"), "engine.sources.ndjson.reader", keys_vary=True),
     "parquet": FormatFacts("Parquet", (".parquet",), "engine.sources.parquet", is_text=False, reads_stdin=False),
 }
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 
 import pyarrow as pa
 from pyarrow import parquet as native
 
 from engine.sources.columns.mapping import ColumnMapping, map_columns
 from engine.sources.columns.rows import EncodedRows, RowEncoder
-from engine.sources.columns.to_json import is_id_type, to_json, unsupported
+from engine.sources.columns.shaped import shaped_json
+from engine.sources.columns.text_form import is_bytes, text_form
+from engine.sources.columns.to_json import is_id_type, unsupported
+from engine.sources.shaping.shaper import Shaper
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import one_ahead
 from engine.sources.stored.inputs import InputFile
@@ -31,7 +33,9 @@ _BUFFER_BYTES = 1 << 18
 """How much of each column is read at once. Without it, all of a row group's column would be."""
 
 
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[EncodedRows, int]]:
+def read_rows(
+    file: InputFile, spec: SourceSpec, record_bytes_max: int, _seen: set[str]
+) -> Generator[tuple[EncodedRows, int]]:
     """Yield the records of one Parquet file, a batch of rows at a time; see `FormatReader`.
 
     Columns that are not sent are not read.
@@ -45,22 +49,18 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Gener
         raise SourceMissing(f"{file.name} is empty")
     with file.open_stored() as stored, closing(_open(stored, file)) as table:
         mapping = _map(table.schema_arrow, spec, file)
-        names = [mapping.id, *[column.name for column in mapping.sent]]
+        names = [table.schema_arrow.names[index] for index in mapping.read]
         encoder = RowEncoder(
-            file.path,
-            mapping,
-            to_json,
-            [to_json] * len(mapping.sent),
-            no_id="id is null",
-            record_bytes_max=record_bytes_max,
+            file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
         )
         row = 1
         with closing(one_ahead(_batches(table, names, file))) as batches:
-            for ids, *columns in batches:
-                rows = range(row, row + len(ids))
-                row += len(ids)
+            for columns in batches:
+                rows = range(row, row + len(columns[0]))
+                row = rows.stop
                 # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
-                yield encoder.encode(ids, columns, rows), (file.size or 0) * (row - 1) // table.metadata.num_rows
+                encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
+                yield encoded, (file.size or 0) * (row - 1) // table.metadata.num_rows
 
 
 def _open(stored: StoredStream, file: InputFile) -> native.ParquetFile:
@@ -77,13 +77,13 @@ def _open(stored: StoredStream, file: InputFile) -> native.ParquetFile:
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
     """Apply the mapping, and check that every column that takes part has a type that can be sent."""
-    mapping = map_columns(schema.names, replace(spec, types={}), file.name)
+    mapping = map_columns(schema.names, spec, file.name, is_text=False, keys=file.keys)
     mistakes = []
-    id_type = schema.field(mapping.id).type
+    id_type = pa.string() if mapping.id_index in mapping.given else schema.field(mapping.id).type
     if not is_id_type(id_type):
         mistakes.append(f"source.id: column {mapping.id!r} holds {id_type}; ids must be text or integers")
     for column in mapping.sent:
-        found = unsupported(schema.field(column.name).type)
+        found = None if column.index in mapping.given else _unsupported(schema.field(column.name).type, column.shaper)
         if found:
             mistakes.append(
                 f"source.exclude: column {column.name!r} holds {found}, which has no JSON form; leave it out"
@@ -91,6 +91,11 @@ def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping
+
+
+def _unsupported(type_: pa.DataType, shaper: Shaper) -> str | None:
+    """Return what has no JSON form; bytes have one if they are declared to be text of some type."""
+    return None if shaper.type and is_bytes(type_) else unsupported(type_)
 
 
 def _batches(table: native.ParquetFile, names: Sequence[str], file: InputFile) -> Iterator[list[pa.Array]]:

@@ -1,7 +1,5 @@
 """What survives a crash: the journal of all runs, the reject files, the lock."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
@@ -9,8 +7,7 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.state.journal import Journal, Run, Undelivered, id_digest
     from engine.state.private_files import make_private_dir, write_private_file
-    from engine.state.reasons import add_reason
-    from engine.state.rejects import REJECTED
+    from engine.state.rejects import REJECTED, add_reason
     from engine.state.sqlite_journal import SqliteJournal
     from engine.state.state_dir import LOCK, RUNS, is_locked
     from engine.state.thread import OwnThread

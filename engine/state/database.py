@@ -13,10 +13,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engine.state.failures import translated
 from engine.state.migrations import migrate, upgrade
-from engine.state.private_files import sync_dir
-from engine.state.state_dir import DATABASE, RUNS
+from engine.state.private_files import FILE_MODE, NEW_FILE, sync_dir
+from engine.state.state_dir import DATABASE, RUNS, translated
 from engine.values import StateFailed
 
 PAGE_BYTES = 4096
@@ -53,10 +52,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make the changes in the block durable together at its end, or none of them if it raises."""
-        self._execute("BEGIN IMMEDIATE")
+        self.rows("BEGIN IMMEDIATE")
         try:
             yield
-            self._execute("COMMIT")
+            self.rows("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
@@ -66,10 +65,6 @@ class Database:
         """Close it. What did not fit on a full disk never counted and is left behind."""
         with suppress(sqlite3.Error):
             self._connection.close()
-
-    def _execute(self, statement: str) -> None:
-        with translated(self._path):
-            self._connection.execute(statement)
 
 
 def _open(path: Path, runs: Path) -> sqlite3.Connection:
@@ -83,7 +78,8 @@ def _open(path: Path, runs: Path) -> sqlite3.Connection:
         _create(path)
     if path.is_symlink():
         raise StateFailed(f"{path} is a symbolic link; remove it or use another state.dir")
-    if not _has_whole_pages(path):  # SQLite would make up for what is missing
+    size = path.stat().st_size if path.is_file() else 0
+    if size == 0 or size % PAGE_BYTES:  # SQLite would make up for what is missing
         raise StateFailed(f"{path} is damaged: empty or cut off; restore it, or use another state.dir")
     db = _connect(path)
     try:
@@ -96,16 +92,11 @@ def _open(path: Path, runs: Path) -> sqlite3.Connection:
     return db
 
 
-def _has_whole_pages(path: Path) -> bool:
-    size = path.stat().st_size
-    return path.is_file() and size > 0 and size % PAGE_BYTES == 0
-
-
 def _create(path: Path) -> None:
     new = path.with_suffix(".new")
     for leftover in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
         leftover.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    os.close(os.open(new, NEW_FILE, FILE_MODE))
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         migrate(db)
     new.rename(path)

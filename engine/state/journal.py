@@ -86,15 +86,13 @@ class Journal(Protocol):
     def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
         """Make results durable: their reject lines first, then everything else in one transaction."""
 
-    def finish(
-        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    def save(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
     ) -> None:
-        """Write down the end of a process; `finished` if the run needs no other one."""
+        """Write down how the run looks from outside, so that a killed process loses little of it.
 
-    def save_telemetry(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
-    ) -> None:
-        """Write down how the run looks from outside, so that a killed process loses little of it."""
+        It is `finished` if it needs no other process.
+        """
 
     def counts(self, run: Run) -> ChunkCounts:
         """Return the sums over all chunks of `run` with a durable result."""

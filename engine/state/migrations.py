@@ -47,6 +47,10 @@ CREATE TABLE learned (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOU
     2: """
 ALTER TABLE chunk ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
 """,
+    # Rows that `source.where` leaves out.
+    3: """
+ALTER TABLE chunk ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from engine.values import StateFailed
 
 DIR_MODE = 0o700
 FILE_MODE = 0o600
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def make_private_dir(path: Path) -> None:
@@ -36,7 +35,7 @@ def make_private_dir(path: Path) -> None:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
             raise StateFailed(f"{path}: not a directory but a link or a file; remove it or choose another directory")
-        if _is_a_stranger(found.st_uid):
+        if os.geteuid() != 0 and found.st_uid not in (0, os.geteuid()):  # volumes are often root's; root may use any
             raise StateFailed(f"{path}: belongs to another user (uid {found.st_uid}); choose another directory")
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != DIR_MODE:
             path.chmod(DIR_MODE)
@@ -50,31 +49,17 @@ def write_private_file(path: Path, data: bytes, *, mode: int = FILE_MODE) -> Non
     Raises:
         StateFailed: the file cannot be written; what was there before is untouched.
     """
-    with replacing(path, mode=mode) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: Path, *, mode: int = FILE_MODE) -> Iterator[BinaryIO]:
-    """Yield a new file that takes the place of `path`, durably and at once, when the block ends without an exception.
-
-    Raises:
-        StateFailed: the file cannot be written; what was there before is untouched.
-    """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        file = _create(draft, mode)
-    except OSError as error:
-        raise _failed(path, error) from error
-    try:
-        with file:
-            yield file
+        with os.fdopen(os.open(draft, NEW_FILE, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
         sync_dir(path.parent)
     except OSError as error:
-        raise _failed(path, error) from error
+        raise StateFailed(f"{path}: cannot write the file: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             draft.unlink()  # gone already when it took the place of `path`
@@ -91,19 +76,3 @@ def sync_dir(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _create(path: Path, mode: int) -> BinaryIO:
-    """Create `path`, which must be new, with exactly `mode`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    os.fchmod(descriptor, mode)
-    return os.fdopen(descriptor, "wb")
-
-
-def _is_a_stranger(uid: int) -> bool:
-    """Tell whether `uid` is neither us nor root: volumes are often root's, and root may use what is anybody's."""
-    return os.geteuid() != 0 and uid not in (0, os.geteuid())
-
-
-def _failed(path: Path, error: OSError) -> StateFailed:
-    return StateFailed(f"{path}: cannot write the file: {error.strerror or error}")

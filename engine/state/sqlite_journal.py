@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from engine.state.database import Database
 from engine.state.journal import Journal, Run, Undelivered
-from engine.state.learned import Learned
 from engine.state.private_files import make_private_dir
-from engine.state.rejects import REJECTED, RejectWriter
-from engine.state.results import Results
-from engine.state.runs import Runs
+from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
 from engine.state.state_dir import LOCK, RUNS, take_lock
-from engine.state.undelivered import UndeliveredIds, latest_run_to_replay, undelivered_by
+from engine.state.undelivered import UndeliveredIds
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
+
+COUNTS = tuple(f.name for f in fields(ChunkCounts))
+"""What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
+
+_COLUMNS = ("run_id", "seq", "digest", *COUNTS)
+_INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
+_SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
 
 class SqliteJournal(Journal):
@@ -37,9 +43,6 @@ class SqliteJournal(Journal):
         except BaseException:
             self._lock.close()
             raise
-        self._runs = Runs(self._db)
-        self._results = Results(self._db)
-        self._learned = Learned(self._db)
         self._rejects: RejectWriter | None = None
         self._undelivered: UndeliveredIds | None = None
 
@@ -54,25 +57,37 @@ class SqliteJournal(Journal):
         return self.dir / RUNS / run_id
 
     def unfinished_run(self, kind: str) -> Run | None:
-        run = self._runs.unfinished(kind)
-        if run is not None:
-            run.done = self._results.done(run.id)
-        return run
+        row = self._db.row("SELECT * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,))
+        if row is None or row["finished"]:
+            return None
+        values = dict(row)
+        del values["finished"]
+        for name in ("identity", "fingerprint", "requests", "telemetry"):
+            values[name] = json.loads(values[name] or "null")
+        values["requests"] = RequestCounts(**values["requests"])
+        done = dict(self._db.rows("SELECT seq, digest FROM chunk WHERE run_id = ?", (row["id"],)))
+        return Run(**values, done=done)
 
     def begin(self, run: Run) -> None:
         with self._db.transaction():
-            self._runs.begin(run)
+            self._db.change("UPDATE run SET finished = 1 WHERE finished = 0 AND kind = ?", [(run.kind,)])
+            self._db.change(
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity) VALUES (?, ?, ?, ?, ?)",
+                [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity))],
+            )
         self._open(run)
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
         requests = run.requests
         requests.failed = requests.sent - requests.succeeded - requests.throttled
-        self._save(run, resumes=run.resumes)
+        with self._db.transaction():
+            self._write(run, resumes=run.resumes)
         self._open(run)
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
-        self._save(run, fingerprint=fingerprint)
+        with self._db.transaction():
+            self._write(run, fingerprint=fingerprint)
         run.fingerprint = fingerprint
 
     def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
@@ -80,43 +95,46 @@ class SqliteJournal(Journal):
             raise RuntimeError("the run was neither begun nor resumed")
         length = self._rejects.append(results, at=run.rejected_bytes)
         with self._db.transaction():
-            self._results.add(run.id, results)
+            self._add_results(run, results)
+            self._add_reasons(run, [reason for each in results for reason in reasons(each)])
             self._undelivered.note(results, from_byte=run.rejected_bytes)
-            self._runs.save(run.id, rejected_bytes=length, worked_s=worked_s, requests=requests)
+            self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests)
         run.rejected_bytes = length
 
-    def finish(
-        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    def save(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
     ) -> None:
-        self._save(run, finished=finished, worked_s=worked_s, requests=requests, telemetry=telemetry)
-
-    def save_telemetry(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
-    ) -> None:
-        self._save(run, worked_s=worked_s, requests=requests, telemetry=telemetry)
+        with self._db.transaction():
+            self._write(run, finished=finished, worked_s=worked_s, requests=requests, telemetry=telemetry)
 
     def counts(self, run: Run) -> ChunkCounts:
-        return self._results.counts(run.id)
+        return ChunkCounts(**dict(self._db.row(_SUMS, (run.id,))))
 
     def reasons(self, run: Run) -> list[Reason]:
-        return self._results.reasons(run.id)
+        rows = self._db.rows("SELECT * FROM reason WHERE run_id = ? ORDER BY count DESC, reason", (run.id,))
+        return [Reason(r["outcome"], r["reason"], r["count"], json.loads(r["example_ids"])) for r in rows]
 
     def latest_run_to_replay(self, campaign_id: str) -> str | None:
-        return latest_run_to_replay(self._db, campaign_id)
+        row = self._db.row(
+            "SELECT id FROM run WHERE campaign_id = ? "
+            "ORDER BY id IN (SELECT run_id FROM undelivered) DESC, rowid DESC LIMIT 1",
+            (campaign_id,),
+        )
+        return row["id"] if row else None
 
     def undelivered_by(self, run_id: str) -> Undelivered | None:
-        return undelivered_by(self._db, run_id)
+        run = self._db.row("SELECT campaign_id, rejected_bytes FROM run WHERE id = ?", (run_id,))
+        first = self._db.rows("SELECT id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
+        return Undelivered(run["campaign_id"], run["rejected_bytes"], dict(first)) if run else None
 
     def learned(self, name: str) -> Any:
-        return self._learned.get(name)
+        row = self._db.row("SELECT value FROM learned WHERE name = ?", (name,))
+        return json.loads(row["value"]) if row else None
 
     def learn(self, name: str, value: Any) -> None:
         with self._db.transaction():
-            self._learned.put(name, value)
-
-    def _save(self, run: Run, **columns: Any) -> None:
-        with self._db.transaction():
-            self._runs.save(run.id, **columns)
+            values = [(name, json.dumps(value))]
+            self._db.change("INSERT OR REPLACE INTO learned (name, value) VALUES (?, ?)", values)
 
     def _open(self, run: Run) -> None:
         """Open what results of `run` are written to."""
@@ -126,5 +144,35 @@ class SqliteJournal(Journal):
         make_private_dir(self.run_dir(run.id))
         self._rejects = RejectWriter(self._rejects_of(run.id), length=run.rejected_bytes)
 
+    def _write(self, run: Run, **columns: Any) -> None:
+        """Write these columns of a run; mappings and counts as JSON."""
+        assignments = ", ".join(f"{name} = :{name}" for name in columns)
+        values = {name: _stored(value) for name, value in columns.items()}
+        self._db.change(f"UPDATE run SET {assignments} WHERE id = :id", [{"id": run.id, **values}])  # noqa: S608 - names of ours
+
+    def _add_results(self, run: Run, results: Sequence[ChunkResult]) -> None:
+        rows = [
+            {"run_id": run.id, "seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)}
+            for each in results
+        ]
+        self._db.change(_INSERT, rows)
+
+    def _add_reasons(self, run: Run, new: Sequence[Reason]) -> None:
+        if not new:
+            return
+        groups = {(reason.outcome, reason.reason): reason for reason in self.reasons(run)}
+        for reason in new:
+            add_reason(groups, reason)
+        self._db.change(
+            "INSERT OR REPLACE INTO reason (run_id, outcome, reason, count, example_ids) VALUES (?, ?, ?, ?, ?)",
+            [(run.id, r.outcome, r.reason, r.count, json.dumps(r.example_ids)) for r in groups.values()],
+        )
+
     def _rejects_of(self, run_id: str) -> Path:
         return self.run_dir(run_id) / REJECTED
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, RequestCounts):
+        value = asdict(value)
+    return json.dumps(value) if isinstance(value, Mapping) else value

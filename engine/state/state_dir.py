@@ -1,11 +1,14 @@
-"""The state directory: the names in it, and its lock."""
+"""The state directory: the names in it, its lock, and the one error that whatever fails in it becomes."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +24,23 @@ LOCK_PAUSE_S = 0.02
 
 HELD_ELSEWHERE = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 """How file systems say that somebody else holds a lock. Anything else means that they cannot lock at all."""
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn whatever the file system and SQLite raise about the file at `path` into an error that names it.
+
+    Raises:
+        StateFailed: something was raised.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        advice = "free space or restore the directory, then run the same command again"
+        raise StateFailed(f"{path}: the state can't be used ({error}); {advice}") from error
+    except OSError as error:
+        advice = "free space or check the rights"
+        raise StateFailed(f"{path}: the state can't be used ({error.strerror}); {advice}") from error
 
 
 def take_lock(path: Path) -> BinaryIO:
@@ -40,21 +60,16 @@ def take_lock(path: Path) -> BinaryIO:
         except OSError as error:
             if error.errno not in HELD_ELSEWHERE:
                 file.close()
-                raise _cannot_lock(path, error) from error
+                raise StateFailed(  # two runs in one state directory would damage it
+                    f"{path}: the file system cannot lock files ({error.strerror}), so a second run could not be kept "
+                    "out; set state.dir to a directory on a local disk"
+                ) from error
             if attempt < LOCK_ATTEMPTS - 1:
                 time.sleep(LOCK_PAUSE_S)
         else:
             return file
     file.close()
     raise StateLocked(f"another run is using the state directory {path.parent}; nothing was sent")
-
-
-def _cannot_lock(path: Path, error: OSError) -> StateFailed:
-    """Two runs in one state directory would damage it, so a lock that cannot be had is no small matter."""
-    return StateFailed(
-        f"{path}: the file system cannot lock files ({error.strerror}), so a second run could not be kept out; "
-        "set state.dir to a directory on a local disk"
-    )
 
 
 def is_locked(path: Path) -> bool:

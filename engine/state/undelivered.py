@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from engine.state.database import Database
-from engine.state.journal import Undelivered, id_digest
+from engine.state.journal import id_digest
 from engine.state.rejects import read_reject_ids
 from engine.values import ChunkResult
 
@@ -53,22 +53,3 @@ class UndeliveredIds:
 
     def _key(self, record_id: str) -> tuple[str, bytes, str]:
         return self._campaign_id, id_digest(record_id), self._run_id
-
-
-def undelivered_by(db: Database, run_id: str) -> Undelivered | None:
-    """Return what this run could not deliver and nobody has since; None if there is no such run."""
-    run = db.row("SELECT campaign_id, rejected_bytes FROM run WHERE id = ?", (run_id,))
-    if run is None:
-        return None
-    rows = db.rows("SELECT id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
-    return Undelivered(run["campaign_id"], run["rejected_bytes"], dict(rows))
-
-
-def latest_run_to_replay(db: Database, campaign_id: str) -> str | None:
-    """Return the latest run with records that still wait to be delivered, else the latest run, None without any."""
-    row = db.row(
-        "SELECT id FROM run WHERE campaign_id = ? "
-        "ORDER BY id IN (SELECT run_id FROM undelivered) DESC, rowid DESC LIMIT 1",
-        (campaign_id,),
-    )
-    return row["id"] if row else None

@@ -1,7 +1,5 @@
 """What all stages pass on: records and chunks, counts, the reasons to stop, and the wish to."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values.faces import lazy_face as lazy_face

@@ -28,9 +28,13 @@ def _state(means: str, *, told: int, accepted: bool = True, answered: bool = Fal
 
 @dataclass(frozen=True, slots=True)
 class ChunkCounts:
-    """How many records were read and how many of them ended in each state, exactly one a record. Counts add up."""
+    """How many records were read and how many of them ended in each state, exactly one a record. Counts add up.
+
+    Rows that the configuration leaves out are `filtered`; they are not read.
+    """
 
     read: int = 0
+    filtered: int = 0
     invalid: int = _state("refused here, never sent", told=4, accepted=False)
     superseded: int = _state("merged into a later record of the same id", told=3)
     unchanged: int = _state("needed no update", told=2)
@@ -77,7 +81,7 @@ class RecordCounts(ChunkCounts):
     @classmethod
     def of(cls, settled: ChunkCounts, *, pending: int) -> RecordCounts:
         """Return the accounts of a run in which so much is `settled`, and as many records more were read as pend."""
-        return cls(read=settled.read + pending, **settled.states, pending=pending)
+        return cls(read=settled.read + pending, filtered=settled.filtered, **settled.states, pending=pending)
 
 
 STATE_MEANINGS: Mapping[str, str] = {

@@ -79,5 +79,3 @@ class EndpointUntrusted(AccessRefused):
 
 class AccountsDoNotBalance(EngineError):
     """The engine's own sums are wrong: a bug, and it says so instead of reporting success."""
-
-    exit_code = ExitCode.BUG

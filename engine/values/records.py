@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple, overload
 
 import msgspec
@@ -70,7 +71,8 @@ class Block:
 
     `lines` is `b"\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
-    source (as stored, so compressed bytes of a compressed file) were consumed for this block.
+    source (as stored, so compressed bytes of a compressed file) were consumed for this block. `filtered` rows were left
+    out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
     """
 
     ids: list[str]
@@ -78,6 +80,8 @@ class Block:
     spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 class LineIds(Sequence[str]):
@@ -86,7 +90,6 @@ class LineIds(Sequence[str]):
     def __init__(self, lines: bytes, count: int) -> None:
         self._lines = lines
         self._count = count
-        self._ids: list[str] | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -96,23 +99,19 @@ class LineIds(Sequence[str]):
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        return self._read()[index]
+        return self._ids[index]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self._ids)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._read() == list(other)
+        return isinstance(other, Sequence) and self._ids == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        return f"<LineIds {self._count}>"
-
-    def _read(self) -> list[str]:
-        if self._ids is None:
-            self._ids = [line.id for line in _decode_lines(self._lines)]
-        return self._ids
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [line.id for line in _decode_lines(self._lines)]
 
 
 class _IdOfLine(msgspec.Struct, gc=False):
@@ -130,7 +129,8 @@ class Chunk:
 
     `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
     is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
-    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id.
+    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id,
+    `filtered` the rows left out on purpose, `notes` are doubts about the source that reading it up to here raised.
     No chunk from seq `apart_from` on and before this one shares an id with it; what others do is not known.
     """
 
@@ -142,6 +142,8 @@ class Chunk:
     superseded: int = 0
     source_bytes: int = 0
     apart_from: int = NOT_KNOWN
+    filtered: int = 0
+    notes: Sequence[str] = ()
 
     @property
     def read(self) -> int:
@@ -183,6 +185,7 @@ class ChunkResult:
             invalid=len(chunk.refusals),
             superseded=chunk.superseded,
             updated=len(chunk.ids) - len(self.failures),
+            filtered=chunk.filtered,
             **failed,
         )
 

@@ -14,7 +14,7 @@ import tomli_w
 
 from engine.simulator.process import StandInProcess
 
-WAIT_S = 60
+WAIT_S = 120
 
 
 @dataclass
@@ -84,6 +84,12 @@ class Engine:
         """The lines of the reject file of the latest run."""
         latest = max((self.home / "engine-state" / "runs").iterdir())
         return [json.loads(line) for line in (latest / "rejected.ndjson").read_bytes().splitlines()]
+
+
+def wait_until_it_says(process: subprocess.Popen[bytes], words: bytes) -> None:
+    """Read what a command says on stderr up to a line with these words."""
+    assert process.stderr is not None
+    assert any(words in line for line in process.stderr), f"it has never said {words!r}"
 
 
 def balanced(records: dict[str, int]) -> bool:

@@ -12,6 +12,8 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import NamedTuple
 
+from tests.stand_in import WAIT_S
+
 
 class Ping(NamedTuple):
     """One request to the health check."""
@@ -57,7 +59,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self.heard: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.address)
-        self._socket.settimeout(20)
+        self._socket.settimeout(WAIT_S)
 
     def wait_for(self, start: str) -> str:
         """Return the next message that starts so; everything until then is in `heard`."""
@@ -74,7 +76,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             while True:
                 self.heard.append(self._socket.recv(4096).decode())
         except BlockingIOError:
-            self._socket.settimeout(20)
+            self._socket.settimeout(WAIT_S)
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.engine_process import Engine, Outcome, balanced
+from tests.acceptance.engine_process import WAIT_S, Engine, Outcome, balanced
 from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
@@ -63,8 +63,8 @@ def test_a_lying_reply_is_never_believed(fault: str, make_engine: MakeEngine) ->
 
 @pytest.mark.parametrize("retry_after", ["seconds", "date", "none", "-5", "soon", "0.25"])
 def test_throttling_in_every_form_is_obeyed(retry_after: str, make_engine: MakeEngine) -> None:
-    engine = make_engine(rate=20, burst=4, retry_after=retry_after)
-    loans = prepared(engine, 1_000)
+    engine = make_engine(rate=10, burst=1, retry_after=retry_after)  # the first four come at once
+    loans = prepared(engine)
     done = engine.sync()
     assert (done.exit_code, done.report["requests"]["throttled"] > 0) == (0, True), done.err
     assert_true(engine, done, loans)
@@ -145,15 +145,16 @@ def test_a_record_too_large_alone_is_rejected(make_engine: MakeEngine) -> None:
 
 
 def test_a_rotated_token_is_read_again(make_engine: MakeEngine) -> None:
-    engine = make_engine(token="old", next_token="new", rotate_after=3)
+    engine = make_engine(token="old", next_token="new", rotate_after=3, hold="before-reply")
     loans = prepared(engine, concurrency=1)
     token = engine.home / "token"
-    token.write_text("old\n")
+    token.write_text("old\n", encoding="utf-8")
     engine.configure(api={"token_file": "token"})
     process = engine.start("sync", "--json")
-    engine.server.wait(requests=1)
-    token.write_text("new\n")
-    out, err = process.communicate(timeout=30)
+    engine.server.wait(held=1)
+    token.write_text("new\n", encoding="utf-8")
+    engine.server.change(hold="nothing")
+    out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, err
     assert json.loads(out)["records"]["updated"] == len(loans)
 

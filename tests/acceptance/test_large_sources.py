@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from engine.reading.process import PAYS_FROM_BYTES
-from tests.acceptance.engine_process import Engine
+from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.processes import is_running, needs_a_reader, readers_of
 
 MakeEngine = Callable[..., Engine]
 
@@ -31,22 +31,6 @@ def configure(engine: Engine, loans: Portfolio) -> None:
     engine.configure(upload={"batch_size": 10, "concurrency": WORKERS})
 
 
-def reader_of(pid: int) -> int:
-    """The process that reads for the engine `pid`."""
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    children += [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    [reader] = {child for child in children if b"engine.reading" in Path(f"/proc/{child}/cmdline").read_bytes()}
-    return reader
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_every_record_arrives(make_engine: MakeEngine, large: Portfolio) -> None:
     engine = make_engine()
     configure(engine, large)
@@ -55,17 +39,18 @@ def test_every_record_arrives(make_engine: MakeEngine, large: Portfolio) -> None
     assert engine.server.state() == large
 
 
+@needs_a_reader
 @pytest.mark.parametrize("who", ["engine", "reader"])
 def test_kill_9_and_the_same_command_again(who: str, make_engine: MakeEngine, large: Portfolio) -> None:
     engine = make_engine(hold="before-reply")
     configure(engine, large)
     process = engine.start("sync", "--json")
     engine.server.wait(held=WORKERS)
-    reader = reader_of(process.pid)
+    [reader] = readers_of(process.pid)
     os.kill(process.pid if who == "engine" else reader, signal.SIGKILL)
     engine.server.change(hold="nothing")
     engine.server.release()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=WAIT_S)
     assert process.returncode == (-signal.SIGKILL if who == "engine" else 75)
     assert (b"the process that reads the source has died" in out) == (who == "reader")
     while is_running(reader):  # it notices by its pipe
@@ -75,19 +60,18 @@ def test_kill_9_and_the_same_command_again(who: str, make_engine: MakeEngine, la
     assert engine.server.state() == large
 
 
+@needs_a_reader
 def test_a_signal_lets_what_is_in_flight_finish(make_engine: MakeEngine, large: Portfolio) -> None:
     engine = make_engine(hold="before-reply")
     configure(engine, large)
     process = engine.start("sync", "--json", start_new_session=True)
     engine.server.wait(held=WORKERS)
-    reader = reader_of(process.pid)
+    [reader] = readers_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as a Ctrl-C in a terminal
-    assert process.stderr is not None
-    while b'"stopping"' not in process.stderr.readline():
-        pass
+    wait_until_it_says(process, b'"stopping"')
     engine.server.change(hold="nothing")
     engine.server.release()
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=WAIT_S)
     assert process.returncode == 75
     assert b'"status": "interrupted"' in out
     assert not is_running(reader)

@@ -174,7 +174,7 @@ asyncio.run(nightly())
 
 
 def test_type_hints_are_shipped(tmp_path: Path) -> None:
-    (tmp_path / "nightly.py").write_text(CONSUMER)
+    (tmp_path / "nightly.py").write_text(CONSUMER, encoding="utf-8")
     command = [
         sys.executable,
         "-m",

@@ -17,7 +17,7 @@ from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.outlets.test_prometheus_endpoint import free_port
-from tests.stand_in import stand_in
+from tests.stand_in import let_through, stand_in
 
 RECORDS = 2_000
 CHUNK = 20
@@ -49,7 +49,7 @@ class Night:
 
     @property
     def metrics(self) -> dict[str, float]:
-        return samples((self.engine.home / "sync.prom").read_text())
+        return samples((self.engine.home / "sync.prom").read_text(encoding="utf-8"))
 
 
 def samples(text: str) -> dict[str, float]:
@@ -67,7 +67,7 @@ def samples(text: str) -> dict[str, float]:
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """A good night; then one with 3 % of 429, Retry-After, a poison record, and a kill -9 in the middle."""
     home = tmp_path_factory.mktemp("night")
-    with HealthCheck() as check, stand_in(latency_ms=5) as server:
+    with HealthCheck() as check, stand_in() as server:
         engine = Engine(home, server)
         write_ndjson(home / "loans.ndjson", portfolio(RECORDS))
         engine.configure(
@@ -80,13 +80,13 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             },
         )
         assert engine.sync().exit_code == 0
-        metrics_before = (home / "sync.prom").read_text()
-        answered = server.stats()["answered"]
-        server.change(fault=["429:0.03"], poison=[POISON], rate=60.0, burst=20.0)
+        metrics_before = (home / "sync.prom").read_text(encoding="utf-8")
+        server.change(fault=["429:0.03"], poison=[POISON], hold="before-reply")
         process = engine.start("sync")
-        server.wait(answered=answered + 40)
+        let_through(server, 40)
         process.kill()
         process.communicate()
+        server.change(rate=20.0, burst=5.0, hold="nothing")
         done = engine.sync()
         yield Night(
             engine,
@@ -118,9 +118,9 @@ def test_the_health_check_heard_it_all(night: Night) -> None:
 
 
 def test_the_command_got_the_report_and_no_token(night: Night) -> None:
-    path = Path((night.engine.home / "report_path").read_text().strip())
+    path = Path((night.engine.home / "report_path").read_text(encoding="utf-8").strip())
     assert json.loads((night.engine.home / path).read_bytes()) == night.report
-    lines = (night.engine.home / "environment").read_text().splitlines()
+    lines = (night.engine.home / "environment").read_text(encoding="utf-8").splitlines()
     environment = dict(line.partition("=")[::2] for line in lines)
     assert environment["SYNC_RUN_ID"] == night.report["run_id"]
     assert (environment["SYNC_STATUS"], environment["SYNC_EXIT_CODE"]) == ("partial", "3")
@@ -131,7 +131,8 @@ def test_the_command_got_the_report_and_no_token(night: Night) -> None:
 def test_the_metrics_agree_and_the_last_success_survives(night: Night) -> None:
     metrics, before = night.metrics, samples(night.metrics_before)
     for name, count in night.report["records"].items():
-        assert metrics["records_read" if name == "read" else f"records:{name}"] == count
+        beside = {"read": "records_read", "filtered": "rows_filtered"}
+        assert metrics[beside.get(name, f"records:{name}")] == count
     for name in ("succeeded", "throttled", "failed"):
         assert metrics[f"requests:{name}"] == night.report["requests"][name]
     assert metrics["requests_sent"] == night.report["requests"]["sent"]
@@ -163,7 +164,7 @@ def test_status_of_one_run_is_its_summary(night: Night) -> None:
 
 
 def test_the_page_tells_the_same(night: Night) -> None:
-    page = (night.run_dir / "report.html").read_text()
+    page = (night.run_dir / "report.html").read_text(encoding="utf-8")
     for expected in (night.report["run_id"], "1,999", POISON, "429"):
         assert expected in page, expected
     assert json.loads((night.run_dir / "report.json").read_bytes()) == night.report
@@ -180,7 +181,7 @@ def test_while_it_runs_the_metrics_and_status_say_so(make_engine: MakeEngine) ->
     process = engine.start("sync")
     try:
         engine.server.wait(held=2)
-        metrics = samples((engine.home / "sync.prom").read_text())
+        metrics = samples((engine.home / "sync.prom").read_text(encoding="utf-8"))
         assert "run_exit_code" not in metrics
         assert metrics["records:updated"] == 0
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:

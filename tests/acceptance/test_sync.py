@@ -60,7 +60,9 @@ def test_standard_input(make_engine: MakeEngine) -> None:
 
 def test_csv_text_is_never_altered(make_engine: MakeEngine) -> None:
     engine = make_engine()
-    (engine.home / "loans.csv").write_text("id,code,amount,phone,empty\n00123,1e5,007,+9198,\n00124, x ,1.10,,\n")
+    (engine.home / "loans.csv").write_text(
+        "id,code,amount,phone,empty\n00123,1e5,007,+9198,\n00124, x ,1.10,,\n", encoding="utf-8"
+    )
     engine.configure(source={"path": "loans.csv", "id": "id"})
     assert engine.sync().exit_code == 0
     assert engine.server.state() == {
@@ -125,7 +127,8 @@ def test_without_json_the_verdict_comes_first(make_engine: MakeEngine) -> None:
 def test_all_mistakes_of_a_configuration_are_named_at_once(make_engine: MakeEngine) -> None:
     engine = make_engine()
     (engine.home / "config.toml").write_text(
-        '[api]\nurl = "http://example.com"\ntokn_env = "X"\n[source]\n[upload]\nbatch_size = 0\nconcurrency = "many"\n'
+        '[api]\nurl = "http://example.com"\ntokn_env = "X"\n[source]\n[upload]\nbatch_size = 0\nconcurrency = "many"\n',
+        encoding="utf-8",
     )
     done = engine.run("sync")
     assert done.exit_code == 2

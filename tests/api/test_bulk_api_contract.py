@@ -50,7 +50,7 @@ class OfTheClient(Bench):
 
     async def rotate(self) -> None:
         await asyncio.to_thread(self._change, token="rotated")  # type: ignore[arg-type]  # a method of the stand-in
-        self._token_file.write_text("rotated")
+        self._token_file.write_text("rotated", encoding="utf-8")
 
 
 @asynccontextmanager
@@ -58,8 +58,8 @@ async def client(tmp_path: Path) -> AsyncIterator[Bench]:
     token_file = tmp_path / "token"
     server = await asyncio.to_thread(stand_in, reject=BAD)
     try:
-        token_file.write_text(server.token)
-        endpoint = Endpoint(server.url, server.campaign_id, token_file.read_text, timeout_s=10)
+        token_file.write_text(server.token, encoding="utf-8")
+        endpoint = Endpoint(server.url, server.campaign_id, token_file.read_text, timeout_s=60)
         async with HttpBulkApi(endpoint) as api:
             yield OfTheClient(api, server.change, token_file)
     finally:

@@ -28,7 +28,7 @@ GOOD = updated(3)
 
 
 def endpoint(url: str, **more: Any) -> Endpoint:
-    values: dict[str, Any] = {"campaign_id": 'ca"mp', "read_token": lambda: "the-token", "timeout_s": 10.0}
+    values: dict[str, Any] = {"campaign_id": 'ca"mp', "read_token": lambda: "the-token", "timeout_s": 60.0}
     return Endpoint(url=url, **values | more)
 
 
@@ -151,9 +151,9 @@ async def test_a_server_that_hangs_up_at_once_is_called_once() -> None:
 async def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
-        assert reason(await api.update(CHUNK.lines)) == "the connection was refused"
+        port = free.getsockname()[1]  # nobody else is given it now, and nobody listens
+        async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
+            assert reason(await api.update(CHUNK.lines)) == "the connection was refused"
 
 
 async def test_no_such_host() -> None:
@@ -173,7 +173,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 async def test_nothing_of_the_environment_leads_astray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n", encoding="utf-8")
     netrc.chmod(0o600)
     async with WireServer(always(response(502))) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
@@ -310,9 +310,9 @@ async def trickle(_: WireRequest, writer: asyncio.StreamWriter) -> None:
 )
 async def test_a_reply_that_never_ends_is_waited_for_no_longer_than_allowed(answer: Answer) -> None:
     started_at = asyncio.get_running_loop().time()
-    outcome, server = await attempt(answer, timeout_s=0.3)
+    outcome, server = await attempt(answer, timeout_s=1.0)
     assert reason(outcome) == "no reply in time (api.timeout_s)"
-    assert asyncio.get_running_loop().time() - started_at < 3
+    assert asyncio.get_running_loop().time() - started_at < 30
     assert len(server.requests) == 1
 
 

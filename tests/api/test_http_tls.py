@@ -41,7 +41,7 @@ def tls_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
 
 async def attempt(server: WireServer, ca_file: str | None) -> Reply | NoReply:
     async with server:
-        endpoint = Endpoint(server.url, "camp", lambda: "token", ca_file=ca_file, timeout_s=5)
+        endpoint = Endpoint(server.url, "camp", lambda: "token", ca_file=ca_file, timeout_s=60)
         async with HttpBulkApi(endpoint) as api:
             return await api.update(CHUNK.lines)
 
@@ -90,7 +90,7 @@ async def talk_to(answer: bytes, ca_file: str) -> NoReply:
     listener = await asyncio.start_server(listen, "127.0.0.1", 0)
     async with listener:
         url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        async with HttpBulkApi(Endpoint(url, "camp", lambda: "token", ca_file=ca_file, timeout_s=5)) as api:
+        async with HttpBulkApi(Endpoint(url, "camp", lambda: "token", ca_file=ca_file, timeout_s=60)) as api:
             outcome = await api.update(CHUNK.lines)
     assert isinstance(outcome, NoReply)
     assert len(received) == 1
@@ -110,7 +110,7 @@ async def test_a_handshake_that_is_cut_off_is_an_outage_like_any_other(ca_file: 
 
 async def test_a_ca_file_that_is_none_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
-    path.write_text("not a certificate")
+    path.write_text("not a certificate", encoding="utf-8")
     for ca_file in (str(path), str(tmp_path / "missing.pem")):
         with pytest.raises(ConfigError, match="ca_file"):
             async with HttpBulkApi(Endpoint("https://api.example", "camp", lambda: "token", ca_file=ca_file)):

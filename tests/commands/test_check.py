@@ -29,7 +29,7 @@ def test_all_is_well(arguments: Arguments, server: StandInProcess, capsys: pytes
 
 def test_an_id_that_comes_twice_is_a_warning(arguments: Arguments, capsys: pytest.CaptureFixture[str]) -> None:
     assert check.run(arguments("check", ids=["loan_1", "loan_1"])) == 0
-    assert "! ids       1 records are merged into a later one of the same id" in capsys.readouterr().out
+    assert "! ids       1 record merged into a later one of the same id" in capsys.readouterr().out
 
 
 def test_all_that_is_wrong_is_shown_and_the_first_decides(

@@ -13,7 +13,7 @@ import pytest
 from engine.commands.cli import COMMANDS
 from engine.values.errors import ExitCode
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def engine(
@@ -89,7 +89,7 @@ def test_the_default_configuration_is_config_toml_here(tmp_path: Path) -> None:
 
 
 def test_mistakes_of_a_run_are_one_json_object_off_a_terminal(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[api]\nurl = 'canary'\n[upload]\nbatch_size = 'canary'\n")
+    (tmp_path / "config.toml").write_text("[api]\nurl = 'canary'\n[upload]\nbatch_size = 'canary'\n", encoding="utf-8")
     result = engine("sync", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     event = json.loads(result.stderr)
@@ -102,7 +102,7 @@ def test_mistakes_of_a_run_are_one_json_object_off_a_terminal(tmp_path: Path) ->
 
 
 def test_status_before_the_first_night(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'a.ndjson'\n")
+    (tmp_path / "config.toml").write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'a.ndjson'\n", encoding="utf-8")
     result = engine("status", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "no runs yet" in result.stdout
@@ -144,12 +144,12 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
     result = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
-    assert (tmp_path / "code").read_text().strip() == "0"
+    assert (tmp_path / "code").read_text(encoding="utf-8").strip() == "0"
     assert result.stderr == ""
 
 
 def test_a_result_that_cannot_be_written_does_not_change_the_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'a.ndjson'\n")
+    (tmp_path / "config.toml").write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'a.ndjson'\n", encoding="utf-8")
     with open("/dev/full", "wb") as full:
         result = subprocess.run(
             [sys.executable, "-m", "engine", "status"],

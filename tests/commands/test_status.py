@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.status import RUNS_SHOWN_MAX, as_json, status, table
-from engine.report.files import write_report
-from engine.report.history import Night, nights, previous_report
+from engine.report.history import Night, latest_report, nights, write_report
 from engine.report.report import Report, RunStatus
 from engine.values.counts import RecordCounts
 from engine.values.errors import ConfigError
@@ -119,7 +118,7 @@ def test_a_damaged_report_is_mentioned_and_not_fatal(tmp_path: Path, runs: Path,
 
 def test_things_that_are_no_runs_are_left_alone(tmp_path: Path, runs: Path) -> None:
     keep(runs, succeeded_report(run_id=FIRST))
-    (runs / "notes.txt").write_text("mine")
+    (runs / "notes.txt").write_text("mine", encoding="utf-8")
     (runs / SECOND).symlink_to(tmp_path)
     assert [night.run_id for night in nights(runs)] == [FIRST]
 
@@ -160,8 +159,8 @@ def test_the_run_before_is_the_latest_sync_that_left_a_report(runs: Path) -> Non
     keep(runs, succeeded_report(run_id=FIRST), partial_report(run_id=SECOND, kind="replay"))
     (runs / "20261122T030000Z-000000").mkdir()
     keep(runs, partial_report(run_id=THIRD))
-    previous = previous_report(runs, THIRD)
+    previous = latest_report(runs, lambda report: report.kind == "sync" and report.run_id < THIRD)
     assert previous is not None
     assert previous.run_id == FIRST
-    assert previous_report(runs, FIRST) is None
-    assert previous_report(runs / "missing", THIRD) is None
+    assert latest_report(runs, lambda report: report.run_id < FIRST) is None
+    assert latest_report(runs / "missing", lambda _: True) is None

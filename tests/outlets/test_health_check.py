@@ -85,12 +85,13 @@ async def test_a_ping_that_fails_once_is_repeated(health_check: HealthCheck) -> 
 async def test_a_ping_that_fails_is_a_sentence_without_the_address(health_check: HealthCheck) -> None:
     health_check.replies = [404, 404]
     assert await notify.ping_start(health_check.url) == "the health check could not be told: it answered 404"
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}{CHECK_PATH}", f"ftp://127.0.0.1{CHECK_PATH}", f"http://[::1{CHECK_PATH}"):
-        problem = await notify.ping_start(url)
-        assert problem is not None
-        assert CHECK_PATH[1:] not in problem
+        for url in (f"http://127.0.0.1:{port}{CHECK_PATH}", f"ftp://127.0.0.1{CHECK_PATH}", f"http://[::1{CHECK_PATH}"):
+            problem = await notify.ping_start(url)
+            assert problem is not None
+            assert CHECK_PATH[1:] not in problem
 
 
 async def test_a_health_check_that_never_answers_is_given_up() -> None:

@@ -28,7 +28,7 @@ def test_the_command_gets_the_report_and_no_secrets(
     report_path = tmp_path / "runs" / "my report.json"
     command = [*recorder(tmp_path), "an argument; $(no shell)"]
     assert run_command(command, partial_report(), report_path, secret_names=("TIMEPAY_TOKEN",)) is None
-    arguments, environment = json.loads((tmp_path / "seen.json").read_text())
+    arguments, environment = json.loads((tmp_path / "seen.json").read_text(encoding="utf-8"))
     assert arguments == ["an argument; $(no shell)", str(report_path)]
     assert environment["SYNC_RUN_ID"] == RUN_ID
     assert (environment["SYNC_STATUS"], environment["SYNC_EXIT_CODE"]) == ("partial", "3")
@@ -52,9 +52,12 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> 
     fifo = tmp_path / "held"
     os.mkfifo(fifo)
     script = f"exec 3>{fifo}; sleep 600 & sleep 600"
-    reader = threading.Thread(target=fifo.read_bytes)
+    held = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    problem = run_command(["sh", "-c", script], succeeded_report(), tmp_path, timeout_s=0.5)
+    assert problem == "the notify command was stopped after 0.5 s"
+    os.set_blocking(held, True)
+    reader = threading.Thread(target=os.read, args=(held, 1), daemon=True)
     reader.start()
-    problem = run_command(["sh", "-c", script], succeeded_report(), tmp_path, timeout_s=0.3)
-    reader.join(5.0)
-    assert problem == "the notify command was stopped after 0.3 s"
+    reader.join(60)
     assert not reader.is_alive()
+    os.close(held)

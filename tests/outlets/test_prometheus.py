@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.outlets.prometheus import MetricValues, last_success_s, render_metrics, write_metrics_file
-from engine.report.latency import LatencyHistogram
+from engine.report.measured import LatencyHistogram
 from engine.values.counts import RecordCounts, RequestCounts
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -113,11 +113,11 @@ def test_line_breaks_in_a_label_are_escaped() -> None:
 def test_the_last_success_survives_a_failed_run(tmp_path: Path) -> None:
     path = tmp_path / "sync.prom"
     assert write_metrics_file(path, values()) is None
-    assert value(parsed(path.read_text()), "last_success_timestamp_seconds") is None
+    assert value(parsed(path.read_text(encoding="utf-8")), "last_success_timestamp_seconds") is None
     assert write_metrics_file(path, values(exit_code=0, last_success_s=1_795_300_000.0)) is None
     for exit_code in (75, 77):
         assert write_metrics_file(path, values(exit_code=exit_code)) is None
-        samples = parsed(path.read_text())
+        samples = parsed(path.read_text(encoding="utf-8"))
         assert value(samples, "last_success_timestamp_seconds") == 1_795_300_000.0
         assert value(samples, "run_exit_code") == exit_code
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -12,10 +14,11 @@ from tests.outlets.test_prometheus import parsed, value, values
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens at, and that nobody is given who asks for any: that could be in between."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            return port
 
 
 async def ask(port: int, request: bytes) -> tuple[str, bytes]:

@@ -6,8 +6,7 @@ import asyncio
 
 from engine.api.verdict import Fatal, RefusedWhole, Settled, Trouble, TryAgain, Unproven, Verdict
 from engine.api.wire import NoReply, Reply
-from engine.pipeline.observed import Attempt
-from engine.pipeline.sending import Answer, Request
+from engine.pipeline.sending import Answer, Attempt, Request
 from engine.values.errors import AccessRefused
 
 REQUEST = Request(b'{"id":"a","data":{"x":1}}\n{"id":"b","data":{"x":1}}', ["a", "b"])

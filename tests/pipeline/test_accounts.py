@@ -38,7 +38,14 @@ class Fate:
         return self.updated + self.rejected + self.unknown + self.invalid + self.superseded
 
     def counts(self) -> ChunkCounts:
-        return ChunkCounts(self.read, self.invalid, self.superseded, 0, self.updated, self.rejected, self.unknown)
+        return ChunkCounts(
+            read=self.read,
+            invalid=self.invalid,
+            superseded=self.superseded,
+            updated=self.updated,
+            rejected=self.rejected,
+            unknown=self.unknown,
+        )
 
 
 FEW = st.integers(0, 3)

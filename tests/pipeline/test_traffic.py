@@ -11,7 +11,7 @@ import pytest
 from engine.api.verdict import Trouble
 from engine.api.wire import NoReply, Reply
 from engine.pacing.retry import RetryPolicy
-from engine.pipeline.observed import Attempt
+from engine.pipeline.sending import Attempt
 from engine.pipeline.traffic import Traffic
 from engine.values.counts import RequestCounts
 from engine.values.stopping import Stop
@@ -125,10 +125,21 @@ def throttles_for(seconds: int) -> FakeBulkApi:
 def test_observers_hear_of_every_attempt_after_it_is_known_whether_the_api_is_there() -> None:
     async def look(traffic: Traffic) -> None:
         heard: list[tuple[object, float]] = []
-        traffic.observers.append(lambda attempt: heard.append((attempt.trouble, traffic.availability.outage_s)))
+        traffic.observers.append(lambda attempt: heard.append((attempt.answer.trouble, traffic.availability.outage_s)))
         await traffic.over(FakeBulkApi(Reply(503), NoReply("reset"), latency_s=1.0)).settle(REQUEST)
         assert [trouble for trouble, _ in heard] == [Trouble.OUTAGE, Trouble.OUTAGE, None]
         assert [outage_s for _, outage_s in heard] == [0.0, pytest.approx(1.0, abs=0.1), 0.0]
+
+    one_at_a_time(look)
+
+
+def test_who_comes_later_hears_of_what_goes_the_ways_that_are_there_already() -> None:
+    async def look(traffic: Traffic) -> None:
+        stack = traffic.over(FakeBulkApi())
+        heard: list[Attempt] = []
+        traffic.observers.append(heard.append)
+        await stack.settle(REQUEST)
+        assert [attempt.request for attempt in heard] == [REQUEST]
 
     one_at_a_time(look)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.latency import LatencyHistogram
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
 from engine.report.merge import merged
 from engine.report.report import Report, RunStatus, from_json, to_json
-from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample
 from engine.values.counts import Reason, RecordCounts, RequestCounts
 from engine.values.errors import AccountsDoNotBalance
 from tests.reports import partial_report, succeeded_report

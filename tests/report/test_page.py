@@ -11,13 +11,13 @@ from hypothesis import given, strategies as st
 
 from engine.report import page
 from engine.report.charts import BINS_MAX, bin_width_s, bins, nice_max
+from engine.report.measured import TIMELINE_SAMPLES_MAX, Sample
 from engine.report.page import MOVES_MAX, REASONS_MAX, render_page, share_text
 from engine.report.report import LIMIT_MOVES_MAX, LimitMove, Pacing, Report, RunStatus
-from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample
 from engine.values.counts import Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
 
-STYLE = (Path(page.__file__).parent / "templates" / "page.css").read_text()
+STYLE = (Path(page.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 
 VOID = {"meta", "path", "rect"}
 ALLOWED = {

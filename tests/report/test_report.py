@@ -11,8 +11,8 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.files import write_report
-from engine.report.latency import LatencyHistogram
+from engine.report.history import write_report
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample, TimelineRecorder
 from engine.report.report import (
     LIMIT_MOVES_MAX,
     LimitMove,
@@ -25,7 +25,6 @@ from engine.report.report import (
     status_of,
     to_json,
 )
-from engine.report.timeline import TIMELINE_SAMPLES_MAX, Sample, TimelineRecorder
 from engine.values.counts import Reason
 from engine.values.errors import ExitCode
 from tests.reports import partial_report, succeeded_report
@@ -44,7 +43,7 @@ def test_the_file_has_what_the_contract_promises() -> None:
     assert values["status"] == "partial"
     assert values["records"] == {
         "read": 4_210_000, "invalid": 7, "superseded": 1_205, "unchanged": 0, "updated": 4_208_776, "rejected": 9,
-        "unknown": 3, "pending": 0,
+        "unknown": 3, "pending": 0, "filtered": 0,
     }  # fmt: skip
     assert values["requests"] == {"sent": 4_290, "succeeded": 4_221, "throttled": 41, "failed": 28, "split": 29}
     assert values["reasons"][0] == {
@@ -92,7 +91,7 @@ def test_both_files_are_written_for_their_owner_only(tmp_path: Path) -> None:
     run_dir = tmp_path / "runs" / "r"
     write_report(partial_report(), run_dir, previous=succeeded_report())
     assert from_json((run_dir / "report.json").read_bytes()) == partial_report()
-    assert (run_dir / "report.html").read_text().startswith("<!doctype html>")
+    assert (run_dir / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert {path.name: path.stat().st_mode & 0o777 for path in run_dir.iterdir()} == {
         "report.json": 0o600,
         "report.html": 0o600,

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.api.http import HttpBulkApi
 from engine.outlets.progress import ProgressSnapshot
-from engine.run.active_run import ActiveRun, prepare
+from engine.run.active_run import ActiveRun
 from engine.run.job import Job, endpoint_of, identity_of
 from engine.settings.loading import run_settings_from
 from engine.settings.tables import RunSettings
@@ -74,7 +74,7 @@ async def active_run(
     async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         run = Run(RUN_ID, "sync", settings.api.campaign_id, "2026-11-23T02:00:00.000Z", {})
         await thread.call(thread.value.begin, run)
-        yield prepare(
+        yield ActiveRun(
             job_of(settings, chunks, source, **changes),
             run,
             settings,

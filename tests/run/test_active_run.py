@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -155,7 +154,8 @@ async def test_if_nobody_can_know_what_the_source_was_nothing_is_durable(tmp_pat
 
     pipeline(*map(done, CHUNKS))
     async with active_run(settings_of(tmp_path), CHUNKS) as active:
-        error = await replace(active, fingerprinting=asyncio.create_task(unreadable())).work(Shown())
+        active.fingerprinting = asyncio.create_task(unreadable())
+        error = await active.work(Shown())
         assert isinstance(error, SourceUntrusted)
         assert await active.thread.call(active.thread.value.counts, active.run) == ChunkCounts()
 

@@ -56,7 +56,7 @@ async def test_the_operators_command_hears_of_the_end_but_not_of_the_token(
         tmp_path, api={"token_env": "NIGHT_TOKEN"}, notify={"command": [sys.executable, "-c", program]}
     )
     await announce_end(settings, partial_report(), tmp_path / "run")
-    arguments, environment = json.loads(heard.read_text())
+    arguments, environment = json.loads(heard.read_text(encoding="utf-8"))
     assert arguments == [str(tmp_path / "run" / "report.json")]
     assert environment["SYNC_EXIT_CODE"] == "3"
     assert "NIGHT_TOKEN" not in environment
@@ -119,4 +119,4 @@ async def test_the_metrics_file_is_written(tmp_path: Path) -> None:
     path = tmp_path / "night.prom"
     async with active_run(settings_of(tmp_path / "state")) as active:
         write_metrics(NotifyTable(prometheus_textfile=path), metric_values(active))
-    assert 'bulk_sync_records_read{campaign="camp"} 0.0\n' in path.read_text()
+    assert 'bulk_sync_records_read{campaign="camp"} 0.0\n' in path.read_text(encoding="utf-8")

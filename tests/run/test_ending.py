@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.report.files import write_report
+from engine.report.history import write_report
 from engine.report.report import Report, RunStatus, from_json
 from engine.run import ending
 from engine.run.active_run import ActiveRun
@@ -161,8 +161,10 @@ async def test_limits_that_were_learned_are_kept_for_the_next_night(tmp_path: Pa
 async def test_the_page_compares_with_the_night_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = partial_report(run_id="20261122T020000Z-07b3f9")
     compared: list[Report | None] = []
+    replayed = replace(before, run_id="20261122T030000Z-07b3f9", kind="replay")
     async with active_run(settings_of(tmp_path), CHUNKS) as active:
-        write_report(before, tmp_path / "runs" / before.run_id)
+        for report in (before, replayed, replace(before, run_id=active.run.id)):
+            write_report(report, tmp_path / "runs" / report.run_id)
         monkeypatch.setattr(ending, "write_report", lambda _report, _run_dir, *, previous: compared.append(previous))
         await deliver(active, all_of(CHUNKS))
         await conclude(active, None, LIMITS)
@@ -175,7 +177,7 @@ async def test_the_metrics_of_the_end_are_written(tmp_path: Path) -> None:
     async with active_run(settings, CHUNKS) as active:
         await deliver(active, all_of(CHUNKS))
         await conclude(active, None, LIMITS)
-    assert 'bulk_sync_run_exit_code{campaign="camp"} 0.0\n' in path.read_text()
+    assert 'bulk_sync_run_exit_code{campaign="camp"} 0.0\n' in path.read_text(encoding="utf-8")
 
 
 async def test_whoever_is_told_finds_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from engine.report.report import Report, RunStatus, to_json
 from engine.run.guards import REJECTS_JUDGED_FROM, check_size, rejects_exceeded
-from engine.settings.values import Threshold
 from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import RecordCounts
 from engine.values.errors import ExitCode, SourceUntrusted
 from engine.values.records import Block, Place, Refusal
-
-
-def threshold(text: str) -> Threshold:
-    return Threshold(percent=float(text[:-1])) if text.endswith("%") else Threshold(count=int(text))
+from tests.run.runs import settings_of
 
 
 def counts(updated: int, rejected: int, unknown: int = 0) -> RecordCounts:
@@ -50,12 +46,14 @@ def counts(updated: int, rejected: int, unknown: int = 0) -> RecordCounts:
 def test_too_many_rejects(
     limit: str, updated: int, rejected: int, unknown: int, expected: int | None, stops: bool
 ) -> None:
-    tripped = rejects_exceeded(counts(updated, rejected, unknown), threshold(limit), expected)
+    settings = settings_of(Path("state"), guard={"max_rejected": limit})
+    tripped = rejects_exceeded(counts(updated, rejected, unknown), settings, expected)
     assert (tripped is not None) == stops
 
 
 def test_rejects_say_how_many_and_how_to_go_on() -> None:
-    tripped = rejects_exceeded(counts(REJECTS_JUDGED_FROM, 9_000, 1_000), threshold("5%"), None)
+    settings = settings_of(Path("state"), guard={"max_rejected": "5%"})
+    tripped = rejects_exceeded(counts(REJECTS_JUDGED_FROM, 9_000, 1_000), settings, None)
     assert tripped is not None
     assert tripped.exit_code == ExitCode.SOURCE_UNTRUSTED
     for part in ("10,000 of 110,000", "guard.max_rejected (5%)", "ENGINE_GUARD__MAX_REJECTED=100%", "rejected.ndjson"):
@@ -80,12 +78,6 @@ class Records:
         yield Block(["a"] * (self.count - 1), b"", [], [Refusal("bad", Place("f", 1))] if self.count else [])
 
 
-@dataclass
-class SizeGuards:
-    min_records: int | None = None
-    max_shrink: Threshold | None = field(default=None)
-
-
 def night(
     state: Path,
     number: int,
@@ -105,8 +97,8 @@ def night(
 def check(
     state: Path, count: int, *, least: int | None = None, shrink: str | None = None, limit: int | None = None
 ) -> None:
-    guards = SizeGuards(least, threshold(shrink) if shrink else None)
-    check_size(Records(count), guards, state, limit)
+    guard = {name: value for name, value in (("min_records", least), ("max_shrink", shrink)) if value is not None}
+    check_size(Records(count), settings_of(state, guard=guard), limit)
 
 
 def test_too_few_records(tmp_path: Path) -> None:

@@ -247,13 +247,13 @@ async def test_telemetry_is_saved_while_the_run_is_under_way(tmp_path: Path, mon
     loop, saved = asyncio.get_running_loop(), asyncio.Event()
     async with active_run(settings_of(tmp_path)) as active:
         journal = active.thread.value
-        save = journal.save_telemetry
+        save = journal.save
 
         def saving(*args: Any, **kwargs: Any) -> None:
             save(*args, **kwargs)
             loop.call_soon_threadsafe(saved.set)
 
-        monkeypatch.setattr(journal, "save_telemetry", saving)
+        monkeypatch.setattr(journal, "save", saving)
         active.traffic.requests.sent = 7
         async with lifecycle._observed(active):
             await saved.wait()
@@ -269,7 +269,7 @@ async def test_a_journal_that_fails_under_way_stops_the_run(tmp_path: Path, monk
 
     monkeypatch.setattr(lifecycle, "UPKEEP_S", 0.0)
     async with active_run(settings_of(tmp_path)) as active:
-        monkeypatch.setattr(active.thread.value, "save_telemetry", fails)
+        monkeypatch.setattr(active.thread.value, "save", fails)
         async with lifecycle._observed(active):
             await active.stop.wait()
     assert isinstance(active.stop.error, StateFailed)
@@ -294,7 +294,7 @@ async def test_metrics_are_written_at_once_and_none_are_left_in_the_writing(
 
     def slowly(_: NotifyTable, values: MetricValues) -> None:
         loop.call_soon_threadsafe(begun.set)
-        go_on.wait(10)
+        go_on.wait(60)
         written.append(values)
 
     monkeypatch.setattr(lifecycle, "write_metrics", slowly)

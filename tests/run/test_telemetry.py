@@ -1,4 +1,4 @@
-"""What a run looks like from outside survives the process that saw it."""
+"""What a run looks like from outside adds up over its processes, and the moves of its limits are told in words."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.api.verdict import Settled, Trouble, TryAgain
 from engine.api.wire import Reply
-from engine.pipeline.observed import Attempt
-from engine.pipeline.sending import Answer, Request
+from engine.pacing.limiter import Found, Limit, Move, Why
+from engine.pipeline.sending import Answer, Attempt, Request
 from engine.run.clock import WorkClock
-from engine.run.telemetry import Telemetry
+from engine.run.telemetry import WHY, Telemetry, found_words, move_words
 from engine.state.journal import Run
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
@@ -36,7 +38,7 @@ async def test_a_killed_run_goes_on_from_what_was_saved(tmp_path: Path) -> None:
     run = Run("20261123T020000Z-000000", "sync", "c", "2026-11-23T02:00:00.000Z", {})
     journal.begin(run)
     counts = RequestCounts(sent=3, succeeded=2, throttled=1)
-    journal.save_telemetry(run, worked_s=12.0, requests=counts, telemetry=seen.to_json())
+    journal.save(run, worked_s=12.0, requests=counts, telemetry=seen.to_json(), finished=False)
     journal.close()
     journal = SqliteJournal(tmp_path)
     found = journal.unfinished_run("sync")
@@ -59,3 +61,44 @@ async def test_it_hears_of_every_attempt_and_samples_what_is_new() -> None:
     first, second = seen.timeline.samples
     assert (first.updated, first.requests, first.latency_ms) == (10, 1, 200.0)
     assert (second.updated, second.requests, second.latency_ms) == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("why", "figures", "words"),
+    [
+        (Why.NEVER_REFUSED, (), "no refusal so far"),
+        (Why.NOT_REFUSED, (20.6,), "no refusal for 21 s"),
+        (Why.REFUSED, (12.345, 9.8765), "refused (429) at 12.3/s, while 9.88/s were accepted"),
+        (Why.REFUSED_AFTER_SILENCE, (9.8765,), "refused (429) after a silence, while 9.88/s were accepted"),
+        (Why.REFUSED_ANYHOW, (8.0, 0.0312), "refused (429) at 8/s like before: 3.1% are refused whatever the rate"),
+        (Why.FAILURES, (), "requests fail or time out"),
+        (Why.FAILURES_OVER, (), "requests succeed again"),
+        (Why.CONFLICTS, (0.05,), "the server retried 5% of the records because of version conflicts"),
+        (Why.LATENCY_ROSE, (0.5, 1.04), "latency rose from 0.5 s to 1 s"),
+        (Why.LATENCY_CALM, (0.123,), "latency stays at its best, 0.12 s"),
+    ],
+)
+def test_every_reason_has_its_words(why: Why, figures: tuple[float, ...], words: str) -> None:
+    assert move_words(Move(1.0, Limit.RATE, 10.0, 12.5, why, figures)) == ("12.5/s", words)
+
+
+def test_no_reason_is_without_words() -> None:
+    assert set(WHY) == set(Why)
+
+
+def test_what_moved_is_told() -> None:
+    assert move_words(Move(1.0, Limit.RATE, 200.0, 123.456, Why.FAILURES))[0] == "123/s"
+    assert move_words(Move(1.0, Limit.IN_FLIGHT, 16, 9, Why.FAILURES))[0] == "9 in flight"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Found(), None),
+        (Found(8.3333), "8.33 requests/s"),
+        (Found(None, 12), "12 in flight"),
+        (Found(8.3333, 12), "8.33 requests/s, 12 in flight"),
+    ],
+)
+def test_what_was_found(found: Found, words: str | None) -> None:
+    assert found_words(found) == words

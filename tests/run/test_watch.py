@@ -11,8 +11,7 @@ import pytest
 
 from engine.api.wire import NoReply, Reply
 from engine.pipeline.accounts import Accounts
-from engine.run.clock import WorkClock
-from engine.run.deadline import Deadline
+from engine.run.clock import Deadline, WorkClock
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.run.watch import TICK_S, Watch
 from engine.values.counts import ChunkCounts

@@ -335,7 +335,7 @@ class TestToken:
         assert self.settings(token_file=str(tmp_path / "token")).api.read_token() == "from-file"
 
     def test_credentials_of_systemd(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        (tmp_path / "token").write_text("credential")
+        (tmp_path / "token").write_text("credential", encoding="utf-8")
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
         assert self.settings(token_file="token").api.read_token() == "credential"
 
@@ -367,3 +367,60 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     assert not {"aiohttp", "asyncio", "jinja2", "polars", "pyarrow", "rich", "sqlite3"} & set(
         result.stdout.decode().split()
     )
+
+
+def source_with(**keys: object) -> Any:
+    return from_tables({"api": {"campaign_id": "c"}, "source": {"path": "x.csv", "id": "loan_id", **keys}}).source
+
+
+def test_a_column_is_shaped_in_one_place() -> None:
+    source = source_with(rename={"a": "b"}, columns={"Amount\n(INR)": {"field": "amount", "thousands": ","}})
+    shape = source.spec().shape_of("Amount\n(INR)")
+    assert (shape.field, shape.type, shape.thousands, shape.decimal) == ("amount", "number", ",", ".")
+    assert source.spec().shape_of("a").field == "b"
+    assert source.spec().field_of("Amount\n(INR)") == "amount"
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "words"),
+    [
+        ({"rename": {"a": "b"}, "columns": {"a": {"trim": True}}}, "source.columns", "source.rename"),
+        ({"types": {"a": "date"}, "columns": {"a": {"trim": True}}}, "source.columns", "source.types"),
+        ({"exclude": ["a"], "columns": {"a": {"trim": True}}}, "source.columns", "source.exclude"),
+        ({"fields": ["b"], "columns": {"a": {"trim": True}}}, "source.columns", "does not send"),
+        ({"rename": {"a": "x"}, "columns": {"b": {"field": "x"}}}, "source.columns", "same name"),
+        ({"columns": {"a": {"decimal": ",", "thousands": ","}}}, "source.columns.a.thousands", "decimal"),
+        ({"columns": {"a": {"date_format": "%d-%m"}}}, "source.columns.a.date_format", "strptime"),
+        ({"columns": {"a": {"date_format": "%d-%m-%Y", "type": "number"}}}, "source.columns.a.type", "date_format"),
+        ({"columns": {"a": {"true": ["Y"], "false": ["Y"]}}}, "source.columns.a.false", "true"),
+        ({"columns": {"a": {"trim": "yes"}}}, "source.columns.a.trim", "text"),
+        ({"columns": {"a": {"defualt": 1}}}, "source.columns.a.defualt", "default"),
+        ({"columns": {"a": {"default": float("nan")}}}, "source.columns.a.default", "finite"),
+        ({"where": {"state": []}}, "source.where", "no row"),
+        ({"delimiter": ";;"}, "source.delimiter", "one character"),
+        ({"delimiter": ";", "quote": ";"}, "source.quote", "already"),
+        ({"encoding": "utf-88"}, "source.encoding", "encoding"),
+        ({"path": "x.parquet", "escape": "\\"}, "source.escape", "CSV"),
+        ({"id": None, "path": "x.ndjson", "where": {"a": "b"}}, "source.where", "source.id"),
+    ],
+)
+def test_a_mistake_in_shaping_is_named_where_it_stands(keys: dict[str, object], key: str, words: str) -> None:
+    keys = {name: value for name, value in {"path": "x.csv", "id": "loan_id", **keys}.items() if value is not None}
+    with pytest.raises(ConfigError) as caught:
+        from_tables({"api": {"campaign_id": "c"}, "source": keys})
+    assert f"{key}: " in str(caught.value)
+    assert words in str(caught.value).split(f"{key}: ")[1]
+
+
+def test_words_are_the_text_that_stands_in_a_source() -> None:
+    source = source_with(where={"open": True, "bucket": [1, "2"]}, columns={"a": {"map": {"1": True}, "default": 0}})
+    assert source.where == {"open": ("true",), "bucket": ("1", "2")}
+    assert source.columns["a"].map == {"1": True}
+    assert source.columns["a"].default == 0
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("20h", 72_000.0), ("7d", 604_800.0), ("90 s", 90.0), ("1.5m", 90.0)])
+def test_a_duration_has_its_unit(written: str, seconds: float) -> None:
+    guard = {"max_age": written}
+    settings = from_tables({"api": {"campaign_id": "c"}, "source": {"path": "x.csv", "id": "i"}, "guard": guard})
+    assert settings.guard.max_age == seconds

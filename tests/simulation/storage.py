@@ -15,8 +15,7 @@ from random import Random
 from typing import Any
 
 from engine.state.journal import Journal, Run, Undelivered, id_digest
-from engine.state.reasons import add_reason, reasons
-from engine.state.rejects import reject_lines
+from engine.state.rejects import add_reason, reasons, reject_lines
 from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
 from engine.values.records import ChunkResult
@@ -120,16 +119,11 @@ class MemoryJournal(Journal):
             self._note_undelivered(run, each)
         run.rejected_bytes = length
 
-    def finish(
-        self, run: Run, *, finished: bool, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
+    def save(
+        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
     ) -> None:
         self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
         self._disk.runs[run.id].finished = finished
-
-    def save_telemetry(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any]
-    ) -> None:
-        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
 
     def counts(self, run: Run) -> ChunkCounts:
         return self._disk.runs[run.id].counts

@@ -19,7 +19,7 @@ from engine.api.wire import NoReply, Reply
 from engine.pacing.authority import Authority
 from engine.pacing.retry import Isolate, RetryPolicy
 from engine.pacing.turnstile import TurnRefused
-from engine.pipeline import admission, aggregator, availability, delivery, observed, pipeline, sending
+from engine.pipeline import admission, aggregator, availability, delivery, pipeline, sending
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.reading import chunker, recent_ids
@@ -141,7 +141,7 @@ def _results_that_arrive_together_count_once(patch: Patch) -> None:
 @bug("two versions of an id in flight")
 def _no_order_gate(patch: Patch) -> None:
     async def admit(self: admission.OrderGate, chunk: Chunk) -> None:
-        self._unfinished[chunk.seq] = admission._Unfinished(chunk)
+        self._unfinished[chunk.seq] = lambda: set(chunk.ids)
 
     patch.setattr(admission.OrderGate, "admit", admit)
 
@@ -160,7 +160,7 @@ def _gate_without_a_bound(patch: Patch) -> None:
 def _the_gate_looks_at_the_chunk_before_only(patch: Patch) -> None:
     def must_wait(self: admission.OrderGate, chunk: Chunk) -> bool:
         latest = list(self._unfinished.items())[-1:]
-        return any(seq < chunk.apart_from and not each.ids.isdisjoint(chunk.ids) for seq, each in latest)
+        return any(seq < chunk.apart_from and not ids_of().isdisjoint(chunk.ids) for seq, ids_of in latest)
 
     patch.setattr(admission.OrderGate, "_must_wait", must_wait)
 
@@ -322,43 +322,43 @@ def _a_retry_is_not_counted(patch: Patch) -> None:
 
     original = availability.Availability.wait_to_retry
     patch.setattr(availability.Availability, "wait_to_retry", wait)
-    send = observed.Observed.send
+    send = sending.Observed.send
 
-    async def send_again(self: observed.Observed, request: sending.Request) -> sending.Answer:
+    async def send_again(self: sending.Observed, request: sending.Request) -> sending.Answer:
         answer = await send(self, request)
         if isinstance(answer.verdict, verdict.TryAgain):
-            self._counts.sent -= 1
-            self._counts.failed -= observed.trouble_of(answer.verdict) is not verdict.Trouble.THROTTLED
-            self._counts.throttled -= observed.trouble_of(answer.verdict) is verdict.Trouble.THROTTLED
+            self.counts.sent -= 1
+            self.counts.failed -= answer.trouble is not verdict.Trouble.THROTTLED
+            self.counts.throttled -= answer.trouble is verdict.Trouble.THROTTLED
         return answer
 
-    patch.setattr(observed.Observed, "send", send_again)
+    patch.setattr(sending.Observed, "send", send_again)
 
 
 @bug("the requests do not add up")
 def _attempts_that_fail_are_not_counted(patch: Patch) -> None:
-    original = observed.Observed._count
+    original = sending.Observed._count
 
-    def count(self: observed.Observed, found: Verdict) -> None:
+    def count(self: sending.Observed, found: sending.Answer) -> None:
         original(self, found)
-        if isinstance(found, RefusedWhole):
-            self._counts.failed -= 1
+        if isinstance(found.verdict, RefusedWhole):
+            self.counts.failed -= 1
 
-    patch.setattr(observed.Observed, "_count", count)
+    patch.setattr(sending.Observed, "_count", count)
 
 
 @bug("the requests do not add up")
 def _a_cancelled_attempt_is_not_counted(patch: Patch) -> None:
-    original = observed.Observed.send
+    original = sending.Observed.send
 
-    async def send(self: observed.Observed, request: sending.Request) -> sending.Answer:
+    async def send(self: sending.Observed, request: sending.Request) -> sending.Answer:
         try:
             return await original(self, request)
         except BaseException:
-            self._counts.failed -= 1
+            self.counts.failed -= 1
             raise
 
-    patch.setattr(observed.Observed, "send", send)
+    patch.setattr(sending.Observed, "send", send)
 
 
 @bug("a request while the server had asked for silence")

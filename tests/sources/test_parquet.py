@@ -168,9 +168,9 @@ def test_large_values_come_in_small_batches(tmp_path: Path, monkeypatch: pytest.
     encoded_rows: list[int] = []
     encode = RowEncoder.encode
 
-    def counting(self: RowEncoder, ids: Any, columns: Any, rows: Any) -> Any:
+    def counting(self: RowEncoder, columns: Any, rows: Any) -> Any:
         encoded_rows.append(len(rows))
-        return encode(self, ids, columns, rows)
+        return encode(self, columns, rows)
 
     monkeypatch.setattr(RowEncoder, "encode", counting)
     table = pa.table({"id": pa.array(range(300)), "v": ["x" * 10_000] * 300})  # a dictionary: 10 kB in the file

@@ -90,7 +90,7 @@ def some_files(folder: Path, rows: Sequence[Row]) -> Source:
 
 def standard_input(_: Path, rows: Sequence[Row]) -> Source:
     spec = SourceSpec(("-",), format="ndjson")
-    return open_source(spec, batch_size=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows))))
+    return open_source(spec, batch_size=BLOCK_RECORDS, stdin=io.BytesIO(gzip.compress(canonical(rows), mtime=0)))
 
 
 def as_pairs(rows: Sequence[Row]) -> Iterator[tuple[str | None, Row]]:
@@ -113,7 +113,7 @@ def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
     path = folder / "rejected.ndjson"
     tail = {"outcome": Outcome.REJECTED, "reason": "no such loan", "http_status": 207}
     lines = [json.dumps({**json.loads(line), **tail}) for line in canonical(rows).splitlines()]
-    path.write_text("".join(f"{line}\n" for line in lines))
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     first = {id_digest(row["id"] or ""): 0 for row in rows}
     return RejectFile(path, Undelivered("camp", path.stat().st_size, first), BLOCK_RECORDS, NoProgress())
 

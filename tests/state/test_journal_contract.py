@@ -141,7 +141,7 @@ def test_a_finished_run_is_not_resumed_and_a_new_one_gives_up_an_unfinished_one(
     journal, first, second = place.open(), new_run(1), new_run(2)
     assert journal.unfinished_run("sync") is None
     journal.begin(first)
-    journal.finish(first, finished=True, worked_s=1.0, requests=requests(0), telemetry={})
+    journal.save(first, finished=True, worked_s=1.0, requests=requests(0), telemetry={})
     assert journal.unfinished_run("sync") is None
     journal.begin(second)
     assert journal.unfinished_run("replay") is None
@@ -151,15 +151,11 @@ def test_a_finished_run_is_not_resumed_and_a_new_one_gives_up_an_unfinished_one(
     assert unfinished(journal).id == "run-3"
 
 
-@pytest.mark.parametrize("how", ["saved", "finished"])
-def test_how_a_run_looks_from_outside_is_kept_for_the_next_process(place: Place, how: str) -> None:
+def test_how_a_run_looks_from_outside_is_kept_for_the_next_process(place: Place) -> None:
     journal, run = place.open(), new_run()
     journal.begin(run)
     seen: dict[str, Any] = {"worked_s": 12.5, "requests": requests(3), "telemetry": {"statuses": {"200": 3}}}
-    if how == "saved":
-        journal.save_telemetry(run, **seen)
-    else:
-        journal.finish(run, finished=False, **seen)
+    journal.save(run, **seen, finished=False)
     seen["requests"].sent += 1  # the run goes on with its own counts
     found = unfinished(place.open())
     assert (found.worked_s, found.requests, found.telemetry) == (12.5, requests(3), {"statuses": {"200": 3}})
@@ -380,7 +376,7 @@ def history(place: Place, dice: Random) -> list[object]:
                 (journal.resume if left else journal.begin)(run)
                 seq = max(run.done, default=-1) + 1
             case "finish":
-                journal.finish(run, finished=dice.random() < 0.5, worked_s=9.0, requests=requests(9), telemetry={})
+                journal.save(run, finished=dice.random() < 0.5, worked_s=9.0, requests=requests(9), telemetry={})
             case "fail" if seq:
                 with pytest.raises(StateFailed):
                     record(journal, run, a_result(dice, seq), a_result(dice, 0))

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.state.migrations import FORMAT, MIGRATIONS, migrate
-from engine.state.results import COUNTS
-from engine.state.sqlite_journal import SqliteJournal
+from engine.state.sqlite_journal import COUNTS, SqliteJournal
 from engine.state.state_dir import DATABASE
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import ExitCode, StateFailed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.state.private_files import make_private_dir, replacing, write_private_file
+from engine.state.private_files import make_private_dir, write_private_file
 from engine.values.errors import StateFailed
 
 
@@ -96,26 +96,24 @@ def test_a_planted_link_is_replaced_and_what_it_points_to_is_untouched(tmp_path:
     assert elsewhere.read_bytes() == b"theirs"
 
 
-def fail_halfway(path: Path) -> None:
-    with replacing(path) as file:
-        file.write(b"half of the n")
+def test_a_failure_halfway_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
         raise ZeroDivisionError
 
-
-def test_a_failure_halfway_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
     write_private_file(tmp_path / "report.json", b"old")
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(ZeroDivisionError):
-        fail_halfway(tmp_path / "report.json")
+        write_private_file(tmp_path / "report.json", b"half of the n")
     assert (tmp_path / "report.json").read_bytes() == b"old"
     assert leftovers(tmp_path) == []
 
 
-def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
     write_private_file(tmp_path / "report.json", b"old")
-    with replacing(tmp_path / "report.json") as file:
-        file.write(b"new")
-        file.flush()
-        assert (tmp_path / "report.json").read_bytes() == b"old"
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((tmp_path / "report.json").read_bytes()))
+    write_private_file(tmp_path / "report.json", b"new")
+    assert seen == [b"old", b"new"]  # the draft is durable before it takes the place, the name after it
     assert (tmp_path / "report.json").read_bytes() == b"new"
 
 

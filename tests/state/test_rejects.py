@@ -9,8 +9,7 @@ import orjson
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.state.reasons import OTHER_REASONS, REASONS_MAX, add_reason, masked, reasons
-from engine.state.rejects import read_reject_ids, reject_lines
+from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, masked, read_reject_ids, reasons, reject_lines
 from engine.values.counts import EXAMPLE_IDS_MAX, Reason
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
 

@@ -49,14 +49,14 @@ def reject_ids(journal: Journal, run: Run) -> list[str]:
 
 def test_a_planted_link_is_not_followed(state: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
-    precious.write_text("keep me")
+    precious.write_text("keep me", encoding="utf-8")
     journal, run = SqliteJournal(state), new_run()
     journal.run_dir(run.id).mkdir()
     (journal.run_dir(run.id) / REJECTED).symlink_to(precious)
     with pytest.raises(StateFailed, match=r"rejected\.ndjson"):
         journal.begin(run)
     journal.close()
-    assert precious.read_text() == "keep me"
+    assert precious.read_text(encoding="utf-8") == "keep me"
 
 
 # Privacy.
@@ -120,7 +120,7 @@ def test_a_lock_does_not_survive_its_process(state: Path) -> None:
         with pytest.raises(StateLocked):
             SqliteJournal(state)
         holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(60)
         SqliteJournal(state).close()
 
 
@@ -363,7 +363,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing_that_was_durable(state: Pat
         [sys.executable, "-c", FILL_THE_DISK, str(state), which],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
         cwd=Path(__file__).parent.parent.parent,
     )

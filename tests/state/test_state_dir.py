@@ -49,18 +49,20 @@ def test_a_planted_link_to_the_lock_of_others_is_not_followed(tmp_path: Path) ->
 
 def test_a_run_starts_although_somebody_keeps_asking(tmp_path: Path) -> None:
     take_lock(tmp_path / "lock").close()
-    done = Event()
+    began, done = Event(), Event()
 
     def ask() -> int:
         asked = 0
         while not done.is_set():
             is_locked(tmp_path / "lock")
             asked += 1
+            began.set()
             done.wait(0.001)
         return asked
 
     with ThreadPoolExecutor() as pool:
         asking = pool.submit(ask)
+        assert began.wait(60)
         try:
             for _ in range(200):
                 take_lock(tmp_path / "lock").close()

@@ -31,12 +31,12 @@ async def test_what_was_begun_is_brought_to_its_end_when_its_caller_is_cancelled
 
     def work() -> None:
         began.set()
-        go_on.wait(10)
+        go_on.wait(60)
         done.append("work")
 
     async with OwnThread(lambda: None, lambda _: done.append("closed")) as thread:
         call = asyncio.ensure_future(thread.call(work))
-        await asyncio.to_thread(began.wait, 10)
+        await asyncio.to_thread(began.wait, 60)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
         assert done == []

@@ -57,7 +57,7 @@ def test_the_reject_file_holds_what_is_not_accepted() -> None:
 def test_reports_and_people_are_told_in_the_order_that_was_promised() -> None:
     """The order of `report.json` is that of the contract; people read first what went well."""
     contract = ["invalid", "superseded", "unchanged", "updated", "rejected", "unknown", "pending"]
-    assert [f.name for f in fields(RecordCounts)] == ["read", *contract]
+    assert [f.name for f in fields(RecordCounts)] == ["read", "filtered", *contract]
     assert list(RecordCounts().states) == contract
     told = ["updated", "unchanged", "superseded", "invalid", "rejected", "unknown", "pending"]
     assert list(STATE_MEANINGS) == told
@@ -91,7 +91,7 @@ def _names_in(node: ast.AST) -> list[str]:
 
 
 A_NEW_STATE = '    held: int = _state("kept for tomorrow", told=3, accepted=False)\n'
-ITS_COLUMN = '    3: "ALTER TABLE chunk ADD COLUMN held INTEGER NOT NULL DEFAULT 0;",\n'
+ITS_COLUMN = '    4: "ALTER TABLE chunk ADD COLUMN held INTEGER NOT NULL DEFAULT 0;",\n'
 
 TELL_OF_IT = """
 import json, sys

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import shutil
 import signal
 import subprocess
@@ -117,12 +118,18 @@ def prepare(wanted: Path | None) -> Path:
 
 
 def _sync(place: Place) -> int:
-    """Run the real `sync` with its output on this terminal, and return its exit code."""
+    """Run the real `sync` with its output on this terminal, and return its exit code.
+
+    Variables that override settings are kept from it: they may lead a real sync to a real API.
+    """
+    from engine.settings import VARIABLE_PREFIX
+
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
     command = [sys.executable, "-m", "engine", "sync", "-c", str(place.config)]
     _say(f"$ python -m engine sync -c {place.config}", "")
     # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdin=subprocess.DEVNULL, start_new_session=True
+        command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
     )
     while True:
         try:

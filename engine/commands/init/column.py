@@ -1,4 +1,4 @@
-"""What a column of a source holds, judged from its values as text: its type, gaps, and whether it could be the id.
+"""What a column of a source holds, judged from its values as text: what they mean, gaps, whether it could be the id.
 
 Pure and bounded: nothing of a value is kept but a hash, and that only as long as the column has no value twice.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.sources import ColumnType
+from engine.commands.init.guesses import NULL_MARKS, NULL_WORDS, Guess, Meaning
 
 API_FIELDS = (
     "loan_id",
@@ -31,6 +31,9 @@ API_FIELDS = (
 ID_NAMES = ("loan_id", "lead_id", "record_id", "customer_id", "account_id", "id")
 """How id columns are called, the likeliest first; then come names that end in `_id`, `_no` or `_number`."""
 
+API_IDS = ("loan_id", "lead_id")
+"""What the API itself calls the ids of records."""
+
 _TEXT_NAMES = re.compile(
     r"(^|_)(id|no|number|phone|mobile|tel|zip|pin|pincode|postcode|code|account|aadhaar|pan|card)($|_)"
 )
@@ -38,15 +41,10 @@ _TEXT_NAMES = re.compile(
 
 _PHONE_NAMES = re.compile(r"phone|mobile|(^|_)tel(_|$)")
 
-_PATTERNS: tuple[tuple[ColumnType, re.Pattern[str]], ...] = (
-    ("integer", re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)),
-    ("number", re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?", re.ASCII)),
-    ("date", re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII)),
-    ("boolean", re.compile(r"true|false")),
+_ROW_NUMBERS = re.compile(
+    r"((s|sr|sl|ser|serial|row|line|index|unnamed)_?)?(no|nr|num|number|index|id|\d+)?|sno|srno|slno|row|idx|#"
 )
-"""What a value of each type looks like, the narrower type before the wider one."""
-
-_OTHER_DATE = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})( .*)?|\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?", re.ASCII)
+"""Names of columns that count rows: unique, and another number for the same loan tomorrow."""
 
 
 def plain_name(name: str) -> str:
@@ -57,32 +55,51 @@ def plain_name(name: str) -> str:
 
 @dataclass(slots=True)
 class ColumnSurvey:
-    """One column. Feed it every value with `add`; empty text stands for a missing value."""
+    """One column. Feed it every value with `add`; empty text stands for a missing value.
+
+    `refused` is why the column cannot be the id whatever its values are, as "holds double"; `has_no_json` tells that
+    they cannot be sent at all, `is_bytes` that they are bytes which are text.
+    """
 
     name: str
     rows: int = 0
     filled: int = 0
     repeats: bool = False
-    could_be_id: bool = True
-    _types: list[tuple[ColumnType, re.Pattern[str]]] = field(default_factory=lambda: list(_PATTERNS))
+    refused: str = ""
+    has_no_json: bool = False
+    is_bytes: bool = False
+    padded: bool = False
+    """Whether a value begins or ends with white space."""
+    null_words: set[str] = field(default_factory=set)
+    """Words found that stand for nothing."""
+    meaning: Meaning = field(default_factory=Meaning)
+    _marks: set[str] = field(default_factory=set)
     _hashes: set[int] = field(default_factory=set)
-    _other_dates: bool = True
 
     def add(self, value: str) -> None:
-        """Look at one value."""
+        """Look at the value of the next row."""
         self.rows += 1
         if not value:
             return
         self.filled += 1
-        if self._types:
-            self._types = [(name, pattern) for name, pattern in self._types if pattern.fullmatch(value)]
-        if self._other_dates and not _OTHER_DATE.fullmatch(value):
-            self._other_dates = False
+        word = value.strip()
+        self.padded |= word != value
+        if word in NULL_WORDS:
+            self.null_words.add(word)
+        elif word in NULL_MARKS:
+            self._marks.add(word)
+        else:
+            self.meaning.add(value, self.rows)
         if not self.repeats:
             self._hashes.add(hash(value))
             if len(self._hashes) < self.filled:
                 self.repeats = True
                 self._hashes.clear()
+
+    @property
+    def could_be_id(self) -> bool:
+        """Whether the type of its values does not stand against it."""
+        return not self.refused
 
     @property
     def is_unique(self) -> bool:
@@ -91,14 +108,17 @@ class ColumnSurvey:
 
     @property
     def is_named_like_an_id(self) -> bool:
-        """Whether the column's name says that it identifies records."""
+        """Whether the column's name says that it identifies records, and does not only count rows."""
         plain = plain_name(self.name)
-        return plain in ID_NAMES or (plain.endswith(("_id", "_no", "_number")) and not _PHONE_NAMES.search(plain))
+        if plain in ID_NAMES:
+            return True
+        return plain.endswith(("_id", "_no", "_number")) and not (_PHONE_NAMES.search(plain) or self.counts_rows)
 
     @property
-    def looks_numeric(self) -> bool:
-        """Whether every value is a number."""
-        return self.filled > 0 and any(name == "number" for name, _ in self._types)
+    def counts_rows(self) -> bool:
+        """Whether the column's name says that it numbers the rows of this one export."""
+        plain = plain_name(self.name)
+        return plain not in ID_NAMES and bool(_ROW_NUMBERS.fullmatch(plain or "#"))
 
     @property
     def names_something(self) -> bool:
@@ -106,25 +126,36 @@ class ColumnSurvey:
         return bool(_TEXT_NAMES.search(plain_name(self.name)))
 
     @property
-    def has_other_dates(self) -> bool:
-        """Whether every value looks like a date, but not like YYYY-MM-DD."""
-        return self.filled > 0 and self._other_dates
+    def share_filled(self) -> str:
+        """In how many of its rows there is a value, in per cent; one that means nothing is none."""
+        return f"{self.meaning.filled / self.rows:.0%} filled" if self.rows else "no values"
 
     @property
-    def type(self) -> ColumnType:
-        """The type to declare; `string` unless every value has the other type and nothing speaks against it."""
-        if not self.filled or not self._types or (self.looks_numeric and self.names_something):
-            return "string"
-        return self._types[0][0]
+    def guess(self) -> Guess | None:
+        """What its values most likely mean; None if they are text."""
+        best = self.meaning.best()
+        if best is None or (best.shape.type in ("integer", "number") and self.names_something):
+            return None
+        return best
+
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """The words that mean null in it."""
+        return tuple(sorted(self.null_words | (self._marks if self.guess else set())))
 
 
 def rank_ids(columns: Sequence[ColumnSurvey]) -> list[ColumnSurvey]:
-    """Return the columns that could hold the id, the best first: by uniqueness, then by name, then by position."""
+    """Return the columns that could hold the id, the best first.
 
-    def key(position: int) -> tuple[bool, int, int]:
+    The names that the API knows come first, whatever their values are; then columns named like ids, the unique ones
+    ahead; then others that are unique, those last that only count rows.
+    """
+
+    def key(position: int) -> tuple[bool, bool, bool, int, bool, int]:
         column, name = columns[position], plain_name(columns[position].name)
-        by_name = ID_NAMES.index(name) if name in ID_NAMES else len(ID_NAMES) + (not column.is_named_like_an_id)
-        return (not column.is_unique, by_name, position)
+        known = ID_NAMES.index(name) if name in ID_NAMES else len(ID_NAMES)
+        named = column.is_named_like_an_id
+        return (name not in API_IDS, not named, not column.is_unique, known, column.counts_rows, position)
 
     order = sorted((position for position, column in enumerate(columns) if column.could_be_id), key=key)
     return [columns[position] for position in order]

@@ -7,12 +7,11 @@ import re
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.commands.init.column import API_FIELDS, ColumnSurvey, plain_name, rank_ids
-from engine.commands.init.source import Survey, survey
+from engine.commands.init.proposal import Proposal, propose
+from engine.commands.init.source import survey
 from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
@@ -55,95 +54,36 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-@dataclass(slots=True)
-class Proposal:
-    """What the configuration will say, and what a person should look at."""
-
-    survey: Survey
-    id: ColumnSurvey | None = None
-    rename: dict[str, str] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
-
-
-def propose(found: Survey) -> Proposal:
-    """Decide what to write from what was found."""
-    proposal = Proposal(found, doubts=list(found.doubts))
-    if found.is_canonical:
-        return proposal
-    _choose_id(proposal)
-    _choose_names(proposal)
-    if found.format in ("csv", "tsv"):
-        for column in found.columns:
-            if column is not proposal.id:
-                _choose_type(proposal, column)
-    if proposal.types and not found.is_complete:
-        proposal.doubts.append("source.types: judged by a part of the source; a value of another type will be invalid")
-    return proposal
-
-
-def _choose_id(proposal: Proposal) -> None:
-    candidates = rank_ids(proposal.survey.columns)
-    if not candidates:
-        raise ConfigError(f"{', '.join(proposal.survey.paths)}: no column could be the id: none holds text or integers")
-    best = proposal.id = candidates[0]
-    if not best.is_unique:
-        problem = "its values repeat (the last record of an id wins)" if best.repeats else "some rows have none"
-        proposal.doubts.append(f"source.id: no column is unique; {best.name!r} was taken for its name, but {problem}")
-        return
-    others = [
-        column.name
-        for column in candidates[1:]
-        if column.is_unique and (column.is_named_like_an_id or not best.is_named_like_an_id)
-    ]
-    if others:
-        proposal.doubts.append(
-            f"source.id: {best.name!r} was taken; unique as well: {', '.join(map(repr, others[:5]))}"
-        )
-
-
-def _choose_names(proposal: Proposal) -> None:
-    """Propose the API's own names for columns that are called the same but for case and spaces."""
-    taken = {column.name for column in proposal.survey.columns}
-    for column in proposal.survey.columns:
-        plain = plain_name(column.name)
-        if plain in API_FIELDS and plain not in taken and column is not proposal.id:
-            proposal.rename[column.name] = plain
-            taken.add(plain)
-    if proposal.rename:
-        proposal.doubts.append(
-            f"source.rename: {counted(len(proposal.rename), 'column')} renamed to what the API knows; compare them"
-        )
-
-
-def _choose_type(proposal: Proposal, column: ColumnSurvey) -> None:
-    if column.type != "string":
-        proposal.types[column.name] = column.type
-    elif column.looks_numeric and column.names_something:
-        proposal.doubts.append(f"source.types: {column.name!r} is all digits, but stays text, as its name suggests")
-    if column.has_other_dates:
-        proposal.doubts.append(f"{column.name!r} looks like dates; the API wants YYYY-MM-DD, and text is sent as it is")
-    if not column.filled:
-        proposal.doubts.append(f"{column.name!r} is empty in all rows that were looked at")
-
-
 def render(proposal: Proposal, campaign_id: str) -> str:
     """Return the configuration as TOML."""
     found = proposal.survey
-    sent = [column.name for column in found.columns if column is not proposal.id]
+    others = [column for column in found.columns if column is not proposal.id]
     return _template().render(
         found=found,
         campaign_id=campaign_id,
         id=proposal.id,
-        sent=sent[:COLUMNS_SHOWN_MAX],
-        rename=proposal.rename,
-        types=proposal.types,
-        typed=[column for column in found.columns[:COLUMNS_SHOWN_MAX] if column is not proposal.id],
+        sent=[column.name for column in others][:COLUMNS_SHOWN_MAX],
+        proposal=proposal,
+        typed=[c for c in others if c.name not in proposal.columns and c.name not in proposal.exclude][
+            :COLUMNS_SHOWN_MAX
+        ],
+        with_gaps=[column.name for column in proposal.with_gaps],
     )
 
 
 def _template() -> Template:
-    return templates_of(__package__, toml_text, toml_list, toml_key).get_template("config.toml.j2")
+    return templates_of(__package__, toml_text, toml_list, toml_key, toml_value).get_template("config.toml.j2")
+
+
+def toml_value(value: object) -> str:
+    """Return text, a boolean, a number, texts, or a table of such values as TOML."""
+    if isinstance(value, str):
+        return toml_text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return toml_list(value)
+    return str(value)
 
 
 def toml_list(texts: Sequence[str]) -> str:

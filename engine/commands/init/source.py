@@ -9,15 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from engine.commands.init.column import ColumnSurvey
-from engine.sources import DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
+from engine.sources import DELIMITED, DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
 from engine.values import SourceMissing, SourceUntrusted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROWS_MAX = 100_000
 CELLS_MAX = 1_000_000
@@ -40,6 +43,11 @@ class Survey:
     is_complete: bool = True
     """Whether everything was looked at."""
     doubts: list[str] = field(default_factory=list)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether columns are text without a type of their own."""
+        return self.format in DELIMITED
 
 
 def survey(paths: Sequence[str]) -> Survey:
@@ -219,8 +227,8 @@ def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], row
         if name not in columns and len(columns) >= COLUMNS_MAX:
             continue
         column = columns.setdefault(name, ColumnSurvey(name))
-        if not isinstance(value, (str, int)) or isinstance(value, bool):
-            column.could_be_id = False
+        if value is not None and (not isinstance(value, (str, int)) or isinstance(value, bool)):
+            column.refused = "holds more than text and integers"
         column.add("" if value is None else str(value))
     for column in columns.values():  # a key that is missing in some records is no id
         column.rows = rows
@@ -232,15 +240,12 @@ def _parquet(found: Survey, file: InputFile) -> Survey:
 
     try:
         with file.open_stored() as stored, pq.ParquetFile(stored, pre_buffer=False) as parquet:
-            for column in parquet.schema_arrow:
-                kind = column.type
-                is_id = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
-                found.columns.append(ColumnSurvey(column.name, could_be_id=is_id))
+            found.columns = [_parquet_column(column.name, column.type) for column in parquet.schema_arrow]
             wanted = [column for column in found.columns if column.could_be_id]
             for batch in parquet.iter_batches(batch_size=8_192, columns=[column.name for column in wanted]):
                 found.rows += batch.num_rows
                 for column, values in zip(wanted, batch.columns, strict=True):
-                    _survey_values(column, values.to_pylist())
+                    _survey_values(column, values)
                 if found.rows >= _rows_max(len(wanted)):
                     break
             found.is_complete = found.rows == parquet.metadata.num_rows
@@ -249,6 +254,20 @@ def _parquet(found: Survey, file: InputFile) -> Survey:
     return found
 
 
-def _survey_values(column: ColumnSurvey, values: Iterable[object]) -> None:
-    for value in values:
-        column.add("" if value is None else str(value))
+def _parquet_column(name: str, type_: pa.DataType) -> ColumnSurvey:
+    from engine.sources import is_bytes, is_id_type, unsupported
+
+    if is_bytes(type_):
+        return ColumnSurvey(name, is_bytes=True)
+    refused = "" if is_id_type(type_) else f"holds {type_}"
+    return ColumnSurvey(name, refused=refused, has_no_json=unsupported(type_) is not None)
+
+
+def _survey_values(column: ColumnSurvey, values: pa.Array) -> None:
+    from engine.sources import text_form
+
+    form = text_form(values)
+    for value in form.text.to_pylist():
+        column.add(value or "")
+    if column.is_bytes and form.misfits is not None:
+        column.is_bytes, column.refused, column.has_no_json = False, "holds bytes that are not text", True

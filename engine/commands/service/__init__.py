@@ -1,7 +1,5 @@
 """`service`: a ready unit for a supervisor, from the template of its kind."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

@@ -10,8 +10,7 @@ from datetime import time
 from pathlib import Path
 
 from engine.commands.arguments import add_config_argument
-from engine.commands.service.facts import Facts
-from engine.commands.service.units import UNITS, render
+from engine.commands.service.units import UNITS, Facts, render
 from engine.settings import Settings, as_deadline, load
 from engine.sources import STDIN
 from engine.values import ConfigError

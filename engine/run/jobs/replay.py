@@ -95,7 +95,11 @@ class RejectFile:
         self.outdated = self.invalid = 0
         with self.path.open("rb") as file:
             yield from self._blocks(enumerate(file, 1))
-        self._tell_what_is_left_out()
+        if self.outdated:
+            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
+        if self.invalid:
+            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
+        get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
 
     def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:
         ids: list[str] = []
@@ -131,13 +135,6 @@ class RejectFile:
             self.outdated += 1
             return None
         return reject
-
-    def _tell_what_is_left_out(self) -> None:
-        if self.outdated:
-            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
-        if self.invalid:
-            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
-        get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
 
 
 class _Record(msgspec.Struct):

@@ -21,15 +21,9 @@ async def sync(
     display: ProgressDisplay | None = None,
     config_path: str = "",
 ) -> Report:
-    """Bring every record of the source to the API, resuming an interrupted run of the same source and settings.
+    """Bring every record of the source to the API, resuming an interrupted run of it; see `engine.sync`.
 
-    Args:
-        settings: made by `engine.load_config` or `engine.config.from_tables`.
-        fresh: start over instead of resuming.
-        limit: only so many records, the first ones.
-        stop: lets the caller ask for a graceful end.
-        display: shows progress.
-        config_path: where the settings came from, for the commands that the report suggests.
+    `config_path` is where the settings came from, for the commands that the report suggests.
 
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.sources.columns.mapping import ColumnMapping
-from engine.sources.columns.to_json import NULL, JsonText, complete, join
+from engine.sources.columns.shaped import shaped_ids
+from engine.sources.columns.to_json import NULL, JsonText, complete, escape, join
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
+from engine.sources.shaping.shaper import Shaper
 from engine.values import Place, Refusal, Span
-
-ToJson = Callable[[pa.Array], JsonText]
-
 
 _Mask: TypeAlias = pa.BooleanArray | bool
 """Where something holds, row by row, or everywhere or nowhere."""
@@ -35,6 +34,8 @@ class EncodedRows:
     lines: pa.StringArray
     spans: list[Span]
     refusals: list[Refusal]
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> memoryview:
         """Return the lines of some records, at least one, joined by newlines. Nothing is copied."""
@@ -56,8 +57,8 @@ class RowEncoder:
     Args:
         path: The file, for the places of refusals.
         mapping: What is sent.
-        id_to_json: How the id column becomes JSON text.
-        to_json: How each of the columns that are sent does.
+        text: Returns the text of a column's values, not escaped.
+        to_json: Returns a column as JSON text, in its shape.
         no_id: The reason to refuse a record whose id is null.
         record_bytes_max: A record whose line is longer is refused.
     """
@@ -66,41 +67,62 @@ class RowEncoder:
         self,
         path: str,
         mapping: ColumnMapping,
-        id_to_json: ToJson,
-        to_json: Sequence[ToJson],
+        text: Callable[[pa.Array], JsonText],
+        to_json: Callable[[pa.Array, Shaper], JsonText],
         *,
         no_id: str,
         record_bytes_max: int,
     ) -> None:
         self._path = path
-        self._id_to_json = id_to_json
+        self._mapping = mapping
+        self._text = text
         self._to_json = to_json
-        self._columns = [column.name for column in mapping.sent]
         self._fields = [json.dumps(column.field, ensure_ascii=False) for column in mapping.sent]
-        self._sends_nulls = mapping.sends_nulls
         self._no_id = no_id
         self._record_bytes_max = record_bytes_max
 
-    def encode(self, ids: pa.Array, columns: Sequence[pa.Array], rows: Sequence[int]) -> EncodedRows:
-        """Encode rows given as their columns, those that are sent; `rows` are their numbers in the file, ascending."""
-        id_text = self._id_to_json(ids)
-        values = [to_json(column) for to_json, column in zip(self._to_json, columns, strict=True)]
-        lines, filled = self._lines(id_text.text, values)
-        problems = self._problems(id_text, values, filled, lines)
+    def encode(self, columns: Mapping[int, pa.Array], rows: Sequence[int]) -> EncodedRows:
+        """Encode rows given as their columns by position; `rows` are their numbers in the file, ascending."""
+        columns = {**columns, **{i: _repeat(value, len(rows)) for i, value in self._mapping.given.items()}}
+        taken = self._taken(columns)
+        if taken is None:
+            return self._encode(columns, rows)
+        columns = {index: column.filter(taken) for index, column in columns.items()}
+        wanted = [rows[index] for index in pc.indices_nonzero(taken).to_pylist()]
+        encoded = self._encode(columns, wanted)
+        encoded.filtered = len(rows) - len(wanted)
+        return encoded
+
+    def _taken(self, columns: Mapping[int, pa.Array]) -> pa.BooleanArray | None:
+        """Return which rows meet all conditions, or None if all rows do."""
+        masks = []
+        for condition in self._mapping.conditions:
+            text = self._text(columns[condition.index]).text
+            meets = pc.is_in(text, pa.array(condition.texts, pa.string()))
+            masks.append(pc.or_(meets, text.is_null()) if "" in condition.texts else meets)
+        taken = reduce(pc.and_, masks) if masks else None
+        return None if taken is None or pc.all(taken, min_count=0).as_py() else taken
+
+    def _encode(self, columns: Mapping[int, pa.Array], rows: Sequence[int]) -> EncodedRows:
+        ids = shaped_ids(self._text(columns[self._mapping.id_index]), self._mapping.id_shaper)
+        sent = [columns[column.index] for column in self._mapping.sent]
+        values = [self._to_json(array, each.shaper) for array, each in zip(sent, self._mapping.sent, strict=True)]
+        lines, filled = self._lines(escape(ids.text), values)
+        problems = self._problems(ids, values, filled, lines)
         if not problems:
-            return EncodedRows(_texts(ids), lines, spans_of(self._path, rows), [])
+            return EncodedRows(ids.text.to_pylist(), lines, spans_of(self._path, rows), [])
         reasons: dict[int, str] = {}
         for mask, reason in problems:
             for index in pc.indices_nonzero(mask).to_pylist():
                 reasons.setdefault(index, reason)
-        refusals = self._refusals(dict(sorted(reasons.items())), rows, ids, columns, values)
+        refusals = self._refusals(dict(sorted(reasons.items())), rows, columns[self._mapping.id_index], sent, values)
         good = pa.array([index for index in range(len(rows)) if index not in reasons], pa.int64())
         spans = spans_of(self._path, [rows[index] for index in good.to_pylist()])
-        return EncodedRows(_texts(ids.take(good)), lines.take(good), spans, refusals)
+        return EncodedRows(ids.text.take(good).to_pylist(), lines.take(good), spans, refusals)
 
     def _lines(self, ids: pa.StringArray, values: Sequence[JsonText]) -> tuple[pa.StringArray, _Mask]:
         """Return the lines, and where `data` has any fields."""
-        if self._sends_nulls:
+        if self._mapping.sends_nulls:
             values = [_with_nulls_sent(value) for value in values]
         parts: list[pa.StringArray | str] = ['{"id":"', ids, '","data":{']
         filled: _Mask = False
@@ -111,7 +133,9 @@ class RowEncoder:
             parts += [_between(closing, f"{name}:{quote}", sent, filled), value.text]
             closing = _Closing(quote, sent)
             filled = _or(filled, sent)
-        parts += [_between(closing, "", False, filled), "}}\n"]
+        constants = self._mapping.constants
+        parts += [_between(closing, constants, bool(constants), filled), "}}\n"]
+        filled = filled if not constants else True
         return join(*parts, null_handling="replace"), filled
 
     def _problems(
@@ -126,9 +150,9 @@ class RowEncoder:
         id_bytes = pc.binary_length(ids.text)
         if pc.min(id_bytes).as_py() == 0:
             problems.append((pc.equal(id_bytes, pa.scalar(0, pa.int32())), "id is empty"))
-        for column, value in zip(self._columns, values, strict=True):
+        for column, value in zip(self._mapping.sent, values, strict=True):
             if value.misfits is not None:
-                problems.append((value.misfits, f"column {column!r} {value.complaint}"))
+                problems.append((value.misfits, f"column {column.name!r} {value.complaint}"))
         if not isinstance(filled, bool) and filled.false_count:
             problems.append((pc.invert(filled), "data has no fields"))
         line_bytes = pc.binary_length(lines)
@@ -171,7 +195,7 @@ class RowEncoder:
             shown = _shown(column)
             for index in pc.indices_nonzero(value.misfits).to_pylist():
                 texts[index] = None if shown[index] is None else json.dumps(shown[index], ensure_ascii=False)
-        null = "null" if self._sends_nulls else None
+        null = "null" if self._mapping.sends_nulls else None
         return [null and f"{name}:{null}" if text is None else f"{name}:{text}" for text in texts]
 
 
@@ -226,9 +250,8 @@ def _or(one: _Mask, other: _Mask) -> _Mask:
     return one if other is False else pc.or_(one, other)
 
 
-def _texts(ids: pa.Array) -> list[str]:
-    texts: list[str] = ids.cast(pa.string()).to_pylist()
-    return texts
+def _repeat(value: str | None, count: int) -> pa.StringArray:
+    return pa.repeat(pa.scalar(value, pa.string()), count)
 
 
 def _take(value: JsonText, indices: pa.Array) -> JsonText:

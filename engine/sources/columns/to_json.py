@@ -62,7 +62,7 @@ def is_id_type(type_: pa.DataType) -> bool:
     """Return whether values of `type_` can be ids: text, or integers, which become their decimal text."""
     if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
         return is_id_type(type_.value_type)
-    return bool(pa.types.is_integer(type_)) or _is_text(type_)
+    return bool(pa.types.is_integer(type_)) or is_text(type_)
 
 
 def to_json(array: pa.Array) -> JsonText:
@@ -130,7 +130,8 @@ def where_not(fits: pa.BooleanArray) -> pa.BooleanArray | None:
     return None if pc.all(fits, min_count=0).as_py() else pc.invert(fits.fill_null(_TRUE))
 
 
-def _is_text(type_: pa.DataType) -> bool:
+def is_text(type_: pa.DataType) -> bool:
+    """Return whether values of `type_` are text."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
@@ -155,19 +156,25 @@ def _smallest_byte(raw: bytes) -> int:
 
 
 def _text(array: pa.Array) -> JsonText:
+    found = valid_text(array)
+    return found._replace(text=escape(found.text), quoted=True)
+
+
+def valid_text(array: pa.Array) -> JsonText:
+    """Return a column of text as it is, not escaped; what is not valid UTF-8 is marked as not fitting."""
     text = array.cast(pa.string()) if array.type != pa.string() else array
     try:
         text.validate(full=True)
     except pa.ArrowInvalid:
         return _partly_invalid_text(text)
-    return JsonText(escape(text), quoted=True)
+    return JsonText(text, quoted=False)
 
 
 def _partly_invalid_text(text: pa.StringArray) -> JsonText:
     values = [_decoded(value) for value in text.view(pa.binary()).to_pylist()]
     valid = pa.array(values, pa.string())
     misfits = pc.and_(text.is_valid(), valid.is_null())
-    return JsonText(escape(valid), quoted=True, misfits=misfits, complaint="is not valid UTF-8")
+    return JsonText(valid, quoted=False, misfits=misfits, complaint="is not valid UTF-8")
 
 
 def _decoded(value: bytes | None) -> str | None:
@@ -314,7 +321,7 @@ def _nested(array: pa.Array, text: pa.StringArray, children: Sequence[JsonText])
 
 
 _SCALARS: dict[Callable[[pa.DataType], bool], Callable[[pa.Array], JsonText]] = {
-    _is_text: _text,
+    is_text: _text,
     pa.types.is_integer: _plain,
     pa.types.is_decimal: _plain,
     pa.types.is_floating: _float,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from functools import partial
 
 import pyarrow as pa
 
 from engine.sources.columns.mapping import map_columns
 from engine.sources.columns.rows import EncodedRows, RowEncoder
-from engine.sources.columns.to_json import JsonText, escape
-from engine.sources.columns.typed_text import typed_json
+from engine.sources.columns.shaped import shaped_text
+from engine.sources.columns.to_json import JsonText
 from engine.sources.csv.table import PIECE_BYTES, CsvTable, CsvText
 from engine.sources.csv.text import RecordReader, find_delimiter
 from engine.sources.formats import FORMATS
@@ -27,7 +26,9 @@ from engine.sources.stored.inputs import InputFile
 from engine.values import SourceMissing, SourceUntrusted
 
 
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[EncodedRows, int]]:
+def read_rows(
+    file: InputFile, spec: SourceSpec, record_bytes_max: int, _seen: set[str]
+) -> Generator[tuple[EncodedRows, int]]:
     """Yield the records of one CSV or TSV file, a piece of its text at a time; see `FormatReader`.
 
     Raises:
@@ -39,17 +40,15 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Gener
     with file.open() as stream:
         text = CsvText(stream)
         header, delimiter = _read_header(text, file)
-        mapping = map_columns(header, spec, file.name)
-        to_json = [partial(typed_json, type_=column.type) for column in mapping.sent]
+        mapping = map_columns(header, spec, file.name, is_text=True, keys=file.keys)
         encoder = RowEncoder(
-            file.path, mapping, _id_to_json, to_json, no_id="id is empty", record_bytes_max=record_bytes_max
+            file.path, mapping, _as_it_is, shaped_text, no_id="id is empty", record_bytes_max=record_bytes_max
         )
-        wanted = [mapping.id_index, *[column.index for column in mapping.sent]]
-        table = CsvTable(file, text, delimiter, len(header), wanted, record_bytes_max)
+        table = CsvTable(file, text, delimiter, len(header), mapping.read, record_bytes_max)
         # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
         with closing(table.rows() if file.is_stdin else one_ahead(table.rows())) as pieces:
-            for (ids, *columns), rows, refusals, stored_bytes in pieces:
-                encoded = encoder.encode(ids, columns, rows)
+            for columns, rows, refusals, stored_bytes in pieces:
+                encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
                 encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
                 yield encoded, stored_bytes
 
@@ -88,5 +87,5 @@ def _check_names(names: Sequence[str], file: InputFile) -> None:
         raise SourceUntrusted(f"{file.name}: the header has no name for column {', '.join(unnamed)}")
 
 
-def _id_to_json(ids: pa.StringArray) -> JsonText:
-    return JsonText(escape(ids), quoted=True)
+def _as_it_is(text: pa.StringArray) -> JsonText:
+    return JsonText(text, quoted=False)

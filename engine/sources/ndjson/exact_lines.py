@@ -18,8 +18,9 @@ from engine.values import Place, Refusal
 WHITESPACE = b" \t\r"
 """What JSON calls whitespace, but for the newline."""
 
-LineReader = Callable[[bytes], tuple[str, bytes]]
-"""Takes a line without whitespace around it, returns the record's id and its canonical line. Raises `Invalid`."""
+LineReader = Callable[[bytes], tuple[str, bytes] | None]
+"""Takes a line without whitespace around it; returns the record's id and its canonical line, or None if the record is
+left out on purpose. Raises `Invalid`."""
 
 decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 decode_string = msgspec.json.Decoder(str).decode

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,8 @@ from engine.sources.ndjson.exact_lines import (
     refuse_repeated_keys,
 )
 from engine.sources.ndjson.utf8 import is_utf8
+from engine.sources.shaping.scalars import json_string
+from engine.sources.shaping.shaper import Misfit, Shaper, constant_members, shaper_of
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import count_byte
 
@@ -34,38 +36,99 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class FlatLines:
-    """Reads lines of which `spec.id` names the key of the id, by the mapping of `spec`."""
+    """Reads lines of which `spec.id` names the key of the id, by the mapping of `spec`.
 
-    def __init__(self, spec: SourceSpec) -> None:
+    Args:
+        spec: What is to be sent.
+        keys: Keys that every line has besides, unless it has one of that name, and their texts.
+        seen: Gets the keys of all lines that are read.
+    """
+
+    def __init__(self, spec: SourceSpec, keys: Mapping[str, str | None], seen: set[str]) -> None:
         self._spec = spec
         self._id_key = spec.id or ""
         self._omit_nulls = spec.nulls == "omit"
+        self._where = [(name, frozenset(texts)) for name, texts in spec.where.items()]
+        self._added = {name: _NULL if text is None else Raw(json_string(text).encode()) for name, text in keys.items()}
+        self._seen = seen
+        self._shapers: dict[str, Shaper] = {}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self._takes_whole_slices = not (spec.columns or spec.rename or spec.null_values or self._where or self._added)
 
-    def read_line(self, line: bytes) -> tuple[str, bytes]:
-        """Return the id and the canonical line of a record; its values keep the bytes they were written in.
+    def read_line(self, line: bytes) -> tuple[str, bytes] | None:
+        """Return the id and the canonical line of a record, None if its values do not meet `where`.
+
+        Values keep the bytes they were written in, unless their shape says otherwise.
 
         Raises:
             Invalid: the line is no such record.
         """
         values = object_of(line)
         refuse_repeated_keys(line, values)
-        text_id, raw_id = _id_of(values.get(self._id_key))
-        if self._omit_nulls and b"null" in line and _NULL in values.values():
+        if self._added:
+            values = {**self._added, **values}
+        self._seen.update(values)
+        if not all(_text_of(values.get(name)) in texts for name, texts in self._where):
+            return None
+        text_id, raw_id = _id_of(self._shaped_id(values.get(self._id_key)))
+        values = self._shaped(values, text_id)
+        if self._omit_nulls and _NULL in values.values():
             values = {key: value for key, value in values.items() if value != _NULL}
         shape = self._shape_of(tuple(values))
         if shape.conflict:
             raise Invalid("two keys would be sent as the same field; see source.rename")
-        if not shape.sent_keys:
+        if not shape.sent_keys and not self._spec.constants:
             raise Invalid("data has no fields", text_id, b"{}")
         return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
+
+    def _shaped(self, values: dict[str, Raw], text_id: str) -> dict[str, Raw]:
+        """Return the values of the fields in their shapes; those that are not sent stay as they are."""
+        changed: dict[str, Raw] = {}
+        for key, value in values.items():
+            shaper = self._shaper_of(key)
+            if shaper.changes_nothing or self._spec.field_of(key) is None:
+                continue
+            try:
+                found = shaper.json_to_json(bytes(value))
+            except Misfit as misfit:
+                raise Invalid(f"key {key!r} {misfit}", text_id, self._shown(values)) from None
+            changed[key] = _NULL if found is None else Raw(found)
+        return {**values, **changed} if changed else values
+
+    def _shown(self, values: dict[str, Raw]) -> bytes:
+        """Return the data of a record that does not fit, each value as it was written."""
+        sent = {field: value for key, value in values.items() if (field := self._spec.field_of(key)) is not None}
+        return msgspec.json.encode(sent)
+
+    def _shaped_id(self, value: Raw | None) -> Raw | None:
+        """Return the id after the steps that ids can take: all but type and default."""
+        shaper = self._id_shaper
+        if value is None or shaper.changes_nothing:
+            return value
+        found = shaper.json_to_json(bytes(value))
+        return None if found is None else Raw(found)
+
+    @cached_property
+    def _id_shaper(self) -> Shaper:
+        shape = replace(self._spec.shape_of(self._id_key), type=None, default=None)
+        return Shaper(shape, self._spec.null_values, is_text=False)
+
+    def _shaper_of(self, key: str) -> Shaper:
+        shaper = self._shapers.get(key)
+        if shaper is None:
+            if len(self._shapers) >= _SHAPES_MAX:
+                self._shapers.clear()
+            shaper = self._shapers[key] = shaper_of(self._spec, key, is_text=False)
+        return shaper
 
     def read_lines(self, lines: bytes, count: int) -> tuple[list[str], bytes] | None:
         """Return what `read_line` would return for each of `count` lines, joined, or None if that is not sure.
 
         That is the fast path for lines that are all compact, have the keys of the first line in their order, the id
-        ahead, and no null to omit, if all fields are sent under their own names.
+        ahead, and no null to omit, if all fields are sent under their own names and in no other shape.
         """
+        if not self._takes_whole_slices:
+            return None
         first_line, _, _ = lines.partition(b"\n")
         try:
             shape = self._shape_of(tuple(decode_object(first_line)))
@@ -86,11 +149,17 @@ class FlatLines:
         ids = _ids_of(raw_ids)
         if ids is None:
             return None
-        wrap = b'{"id":%b,"data":{%b}' if bytes(raw_ids[0]).startswith(b'"') else b'{"id":"%b","data":{%b}'
+        self._seen.update(shape.keys)
+        wrap = b'{"id":%b,"data":{%b' if bytes(raw_ids[0]).startswith(b'"') else b'{"id":"%b","data":{%b'
+        wrap += b",%b}}" % self._constants.replace(b"%", b"%%") if self._constants else b"}}"
         rest = shape.id_start + len(",")
         return ids, b"\n".join(
-            [wrap % (raw_id, line[rest + len(raw_id) :]) for raw_id, line in zip(raw_ids, single_lines, strict=True)]
+            [wrap % (raw_id, line[rest + len(raw_id) : -1]) for raw_id, line in zip(raw_ids, single_lines, strict=True)]
         )
+
+    @cached_property
+    def _constants(self) -> bytes:
+        return constant_members(self._spec.constants).encode()
 
     def _shape_of(self, keys: tuple[str, ...]) -> _Shape:
         shape = self._shapes.get(keys)
@@ -132,16 +201,28 @@ class _Shape:
 
 def _shape(keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
     sent = [(key, field) for key in keys if (field := spec.field_of(key)) is not None]
-    names = [msgspec.json.encode(field).replace(b"%", b"%%") for _, field in sent]
+    fields = [*(field for _, field in sent), *spec.constants]
+    members = [msgspec.json.encode(field).replace(b"%", b"%%") + b":%b" for _, field in sent]
+    if spec.constants:
+        members.append(constant_members(spec.constants).encode().replace(b"%", b"%%"))
+    conflict = len(set(fields)) < len(fields)
     no_escapes = all(len(msgspec.json.encode(key)) == len(key.encode()) + len('""') for key in keys)
     fields_follow_id = keys[:1] == (spec.id,) and [(key, key) for key in keys[1:]] == sent
     return _Shape(
         keys=keys,
         sent_keys=[key for key, _ in sent],
-        template=b'{"id":%%b,"data":{%b}}' % b",".join(name + b":%b" for name in names),
-        conflict=len(set(names)) < len(names),
-        data_follows_id=bool(sent) and fields_follow_id and no_escapes,
+        template=b'{"id":%%b,"data":{%b}}' % b",".join(members),
+        conflict=conflict,
+        data_follows_id=bool(sent) and fields_follow_id and no_escapes and not conflict,
     )
+
+
+def _text_of(value: Raw | None) -> str:
+    """Return the text form of a value, "" for a null and for nothing."""
+    raw = b"null" if value is None else bytes(value)
+    if raw.startswith(b'"'):
+        return decode_string(raw)
+    return "" if raw == b"null" else raw.decode()
 
 
 def _id_of(value: Raw | None) -> tuple[str, bytes]:

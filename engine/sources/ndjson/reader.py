@@ -7,7 +7,7 @@ whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
@@ -23,7 +23,9 @@ SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
 
 
-def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Generator[tuple[LineRows, int]]:
+def read_rows(
+    file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]
+) -> Generator[tuple[LineRows, int]]:
     """Yield the records of one NDJSON file, a slice of lines at a time; see `FormatReader`.
 
     A line that is no record becomes a refusal; blank lines count as rows and are nothing else.
@@ -32,10 +34,12 @@ def read_rows(file: InputFile, spec: SourceSpec, record_bytes_max: int) -> Gener
         SourceMissing: the file has gone.
         SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
     """
+    read_lines: SliceReader
+    read_line: LineReader
     if spec.id is None:
         read_lines, read_line = read_canonical_lines, read_canonical
     else:
-        flat = FlatLines(spec)
+        flat = FlatLines(spec, file.keys, seen)
         read_lines, read_line = flat.read_lines, flat.read_line
     row = 1
     with file.open() as stream:
@@ -53,6 +57,8 @@ class LineRows:
     lines: bytes
     spans: list[Span]
     refusals: list[Refusal]
+    filtered: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> bytes:
         """Return the lines of some records, at least one."""
@@ -82,6 +88,7 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
     records: list[bytes] = []
     rows: list[int] = []
     refusals: list[Refusal] = []
+    filtered = 0
     for row, line in enumerate(lines.split(b"\n"), start.row):
         stripped = line.strip(WHITESPACE)
         if not stripped:
@@ -90,14 +97,17 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
             refusals.append(_overlong(line, Place(start.path, row), record_bytes_max))
             continue
         try:
-            id_, record = read_line(stripped)
+            read = read_line(stripped)
         except Invalid as invalid:
             refusals.append(invalid.refusal(line, Place(start.path, row)))
-        else:
-            ids.append(id_)
-            records.append(record)
-            rows.append(row)
-    return LineRows(ids, b"\n".join(records), spans_of(start.path, rows), refusals)
+            continue
+        if read is None:
+            filtered += 1
+            continue
+        ids.append(read[0])
+        records.append(read[1])
+        rows.append(row)
+    return LineRows(ids, b"\n".join(records), spans_of(start.path, rows), refusals, filtered)
 
 
 def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.sources.formats import Format
 from engine.sources.spec import STDIN
@@ -39,6 +39,8 @@ class InputFile:
     size: int | None
     open_stored: Callable[[], StoredStream]
     """Opens it as it is stored, and at random places if it is a file; raises what `Store.open` does."""
+    keys: Mapping[str, str | None] = field(default_factory=dict)
+    """What the names of its directories say of all its rows, such as `state=KA`: a column of text each."""
 
     @property
     def is_stdin(self) -> bool:

@@ -49,7 +49,9 @@ def test_an_id_twice_in_flight_spoils_the_proof() -> None:
 
 def test_the_portfolio_is_read_as_the_api_should_hold_it(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
-    path.write_text('loan_id,last_name,emi_amount,loan_period,emi_due_date\n007,"Nair, Jr.",10.50,,2026-11-05\n')
+    path.write_text(
+        'loan_id,last_name,emi_amount,loan_period,emi_due_date\n007,"Nair, Jr.",10.50,,2026-11-05\n', encoding="utf-8"
+    )
     assert list(read_portfolio(path)) == [
         ("007", {"last_name": "Nair, Jr.", "emi_amount": 10.5, "emi_due_date": "2026-11-05"})
     ]
@@ -89,7 +91,7 @@ def test_the_configuration_names_absolute_paths_whatever_they_hold(tmp_path: Pat
         place.write_config(server)
         config = tomllib.loads(place.config.read_text(encoding="utf-8"))
         assert config["api"]["url"] == server.url
-        assert Path(config["api"]["token_file"]).read_text() == server.token
+        assert Path(config["api"]["token_file"]).read_text(encoding="utf-8") == server.token
     assert config["source"]["path"] == str(place.portfolio)
     assert server.token not in place.config.read_text(encoding="utf-8")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from engine.commands.init.column import ColumnSurvey, plain_name, rank_ids
+from engine.sources import ColumnShape
 
 
 def test_names_made_plain() -> None:
@@ -25,6 +26,7 @@ def test_integers_are_seen_as_such(numbers: list[int]) -> None:
     column = ColumnSurvey("amount")
     for number in numbers:
         column.add(str(number))
-    before = column.type
+    assert column.guess is not None
+    assert column.guess.shape == ColumnShape(type="integer")
     column.add("007")
-    assert (before, column.type) == ("integer", "string")
+    assert column.guess is None

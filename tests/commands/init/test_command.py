@@ -17,7 +17,7 @@ from engine.commands.init.source import survey
 from engine.values.errors import ExitCode
 from tests.commands.init.proposals import proposed, write_csv
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def test_a_lenders_export(tmp_path: Path) -> None:
@@ -79,17 +79,17 @@ def test_the_command(tmp_path: Path) -> None:
     assert "python -m engine check -c config.toml" in printed.stderr
     written = init(tmp_path, "a.csv", "-o", "config.toml", "--campaign", "c-7")
     assert (written.returncode, written.stdout) == (0, "")
-    assert tomllib.loads((tmp_path / "config.toml").read_text())["api"]["campaign_id"] == "c-7"
+    assert tomllib.loads((tmp_path / "config.toml").read_text(encoding="utf-8"))["api"]["campaign_id"] == "c-7"
     assert stat.S_IMODE((tmp_path / "config.toml").stat().st_mode) == 0o600
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", ["loan_id", "emi"], ["1", "5"])
-    (tmp_path / "config.toml").write_text("mine")
+    (tmp_path / "config.toml").write_text("mine", encoding="utf-8")
     refused = init(tmp_path, "a.csv", "-o", "config.toml")
     assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
     assert "is there already" in refused.stderr
-    assert (tmp_path / "config.toml").read_text() == "mine"
+    assert (tmp_path / "config.toml").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_missing_source_is_66(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def test_compressed_text_with_a_byte_order_mark_and_crlf(tmp_path: Path) -> None
 
 def test_canonical_lines_need_no_id(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
-    path.write_text('{"id": "1", "data": {"a": 1}}\n\n{"id": "2", "data": {"a": null}, "outcome": "x"}\n')
+    path.write_text(
+        '{"id": "1", "data": {"a": 1}}\n\n{"id": "2", "data": {"a": null}, "outcome": "x"}\n', encoding="utf-8"
+    )
     source, doubts = proposed(path)
     assert source == {"path": str(path)}
     assert doubts == []
@@ -66,7 +68,7 @@ def test_flat_lines(tmp_path: Path) -> None:
         {"name": "x", "lead_id": 7, "opt": 1},
         {"name": "x", "lead_id": 8, "deep": {"a": 1}},
     ]
-    path.write_text("\n".join(map(json.dumps, lines)) + "\n{broken\n")
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n{broken\n", encoding="utf-8")
     source, doubts = proposed(path)
     assert source["id"] == "lead_id"
     assert "types" not in source
@@ -75,7 +77,7 @@ def test_flat_lines(tmp_path: Path) -> None:
 
 def test_one_json_array_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
-    path.write_text('[{"id": 1}, {"id": 2}]')
+    path.write_text('[{"id": 1}, {"id": 2}]', encoding="utf-8")
     with pytest.raises(SourceUntrusted, match="one JSON array"):
         survey([str(path)])
 

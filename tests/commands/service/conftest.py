@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.service.command import facts_of
-from engine.commands.service.facts import Facts
+from engine.commands.service.units import Facts
 from engine.settings.loading import from_tables
 
 CONFIG = '[api]\ncampaign_id = "c"\n[source]\npath = "exports/*.csv"\nid = "loan_id"\n'
@@ -20,7 +20,7 @@ def facts(tmp_path: Path) -> Facts:
         {"api": {"campaign_id": "c"}, "source": {"path": "/data/a b.csv", "id": "i"}, "upload": {"drain_timeout_s": 45}}
     )
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG, encoding="utf-8")
     return replace(
         facts_of(settings, config=config, name="bulk-sync", start_at="02:00"),
         state_dir=tmp_path / "engine-state",

@@ -14,11 +14,11 @@ from engine.settings.loading import from_tables
 from engine.values.errors import ConfigError, ExitCode
 from tests.commands.service.conftest import CONFIG
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def service(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "engine", "service", *arguments],
         cwd=tmp_path,
@@ -43,7 +43,7 @@ def test_the_command_writes_files_and_overwrites_none(tmp_path: Path) -> None:
     units.mkdir()
     result = service(tmp_path, "systemd", "-o", "units", "--name", "nightly", "--at", "01:15")
     assert sorted(os.listdir(units)) == ["nightly.service", "nightly.timer"]
-    assert "OnCalendar=*-*-* 01:15:00" in (units / "nightly.timer").read_text()
+    assert "OnCalendar=*-*-* 01:15:00" in (units / "nightly.timer").read_text(encoding="utf-8")
     assert result.stdout.split() == ["units/nightly.service", "units/nightly.timer"]
     again = service(tmp_path, "systemd", "-o", "units", "--name", "nightly")
     assert again.returncode == ExitCode.USAGE

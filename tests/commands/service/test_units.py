@@ -16,13 +16,12 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.commands.service.facts import Facts
-from engine.commands.service.units import render
+from engine.commands.service.units import Facts, render
 from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ExitCode
 
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 
 def lines_of(unit: str) -> list[str]:
@@ -53,7 +52,7 @@ class TestSystemd:
         units.mkdir()
         files = render("systemd", facts)
         for name, content in files.items():
-            (units / name).write_text(content)
+            (units / name).write_text(content, encoding="utf-8")
         result = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", *(str(units / name) for name in files)],
             capture_output=True,
@@ -113,14 +112,15 @@ class Supervisord:
     """A real supervisord with one program."""
 
     def __init__(self, directory: Path, program: str) -> None:
-        (directory / "program.conf").write_text(program)
+        (directory / "program.conf").write_text(program, encoding="utf-8")
         self._config = directory / "supervisord.conf"
         self._config.write_text(
             f"[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={directory}/pid\n"
             f"[unix_http_server]\nfile={directory}/s.sock\n[supervisorctl]\nserverurl=unix://{directory}/s.sock\n"
             "[rpcinterface:supervisor]\n"
             "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
-            f"[include]\nfiles={directory}/program.conf\n"
+            f"[include]\nfiles={directory}/program.conf\n",
+            encoding="utf-8",
         )
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(self._config)],
@@ -161,9 +161,9 @@ class Supervisord:
 @pytest.fixture
 def supervised(facts: Facts, tmp_path: Path) -> Iterator[Supervisord]:
     stub = tmp_path / "stub"
-    stub.write_text(STUB.format(directory=tmp_path))
+    stub.write_text(STUB.format(directory=tmp_path), encoding="utf-8")
     stub.chmod(0o755)
-    (tmp_path / "codes").write_text("75\n75\n3\n0\n")
+    (tmp_path / "codes").write_text("75\n75\n3\n0\n", encoding="utf-8")
     server = Supervisord(tmp_path, render("supervisord", replace(facts, python=str(stub)))["bulk-sync.conf"])
     yield server
     server.close()
@@ -175,9 +175,9 @@ def test_a_real_supervisord_restarts_on_75_and_not_on_3(supervised: Supervisord,
     assert "exit status 75; not expected" in supervised.wait_for("exited: bulk-sync")
     assert "exit status 3; expected" in supervised.wait_for("exited: bulk-sync")
     assert "EXITED" in supervised.control("status", "bulk-sync")
-    calls = (tmp_path / "calls").read_text().splitlines()
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert calls == [f"-m engine sync -c {tmp_path / 'config.toml'}"] * 3
-    assert (tmp_path / "codes").read_text() == "0\n"  # what a fourth start would have left with
+    assert (tmp_path / "codes").read_text(encoding="utf-8") == "0\n"  # what a fourth start would have left with
 
 
 def test_supervisord_reads_odd_paths_and_the_window(facts: Facts) -> None:
@@ -263,5 +263,31 @@ class TestPrometheusAlerts:
         if promtool is None:
             pytest.skip("promtool is not installed")
         path = tmp_path / "rules.yaml"
-        path.write_text(render("prometheus-alerts", facts)["bulk-sync.yaml"])
+        path.write_text(render("prometheus-alerts", facts)["bulk-sync.yaml"], encoding="utf-8")
         subprocess.run([promtool, "check", "rules", str(path)], check=True, timeout=TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "inside", "outside"),
+    [
+        (time(2, 0), time(6, 30), ["0200", "0459", "0629"], ["0159", "0630", "0831", "1200"]),
+        (time(22, 0), time(6, 30), ["2200", "2359", "0000", "0629"], ["0630", "1200", "2159"]),
+    ],
+)
+def test_the_window_before_the_deadline(
+    facts: Facts, tmp_path: Path, begin: time, end: time, inside: list[str], outside: list[str]
+) -> None:
+    test = replace(facts, start_at=begin, deadline=end).window_test
+    assert test
+    date = tmp_path / "date"  # stands in for date(1), so that the test runs at any hour
+    for clock, expected in [(c, 0) for c in inside] + [(c, 1) for c in outside]:
+        date.write_text(f"#!/bin/sh\necho {clock}\n", encoding="utf-8")
+        date.chmod(0o755)
+        result = subprocess.run(["/bin/sh", "-c", test], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, check=False)
+        assert result.returncode == expected, clock
+
+
+def test_the_window_has_a_length(facts: Facts) -> None:
+    assert facts.window_s is None
+    assert replace(facts, deadline=time(6, 30)).window_s == 4.5 * 3600
+    assert replace(facts, start_at=time(22, 0), deadline=time(6, 30)).window_s == 8.5 * 3600

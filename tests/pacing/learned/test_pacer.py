@@ -16,7 +16,7 @@ import pytest
 from engine.api.headers import Quota, quota_of
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import Found, Limiter, Signal
-from engine.run.limit_words import found_words, move_words
+from engine.run.telemetry import found_words, move_words
 from tests.pacing_model import Bucket, Limit, Model, Run, Server, Windows, play
 
 SEEDS = range(9)

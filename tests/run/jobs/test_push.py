@@ -126,4 +126,4 @@ async def test_mistakes_are_those_of_its_arguments(
 async def test_nothing_to_push_is_nothing_pushed(tmp_path: Path) -> None:
     report = await pushed([], tmp_path)
     assert (report.exit_code, report.requests.sent) == (66, 0)
-    assert "no record" in report.message
+    assert report.message == "no record was given"

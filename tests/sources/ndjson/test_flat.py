@@ -18,13 +18,21 @@ values = st.recursive(
     max_leaves=4,
 )
 mappings = st.sampled_from(
-    [{}, {}, {"nulls": "send"}, {"exclude": frozenset("a")}, {"fields": ("a", "b")}, {"rename": {"a": "b"}}]
+    [
+        {},
+        {},
+        {"nulls": "send"},
+        {"exclude": frozenset("a")},
+        {"fields": ("a", "b")},
+        {"rename": {"a": "b"}},
+        {"constants": {"z": "%", "a": 1}},
+    ]
 )
 
 
 def check(lines: bytes, mapping: dict[str, Any]) -> bool:
     """Return whether the fast path took the lines, after checking it."""
-    flat = FlatLines(SourceSpec((), id="k", **mapping))
+    flat = FlatLines(SourceSpec((), id="k", **mapping), {}, set())
     count = lines.count(b"\n") + 1
     read = flat.read_lines(lines, count)
     if read is None:

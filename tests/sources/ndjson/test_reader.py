@@ -326,7 +326,7 @@ class TestFlat:
             ({}, {"a": 1, "c": "null", "d%b": [None]}),
             ({"nulls": "send"}, {"a": 1, "b": None, "c": "null", "d%b": [None]}),
             ({"exclude": frozenset({"a", "b"})}, {"c": "null", "d%b": [None]}),
-            ({"fields": ("c", "a", "absent")}, {"a": 1, "c": "null"}),
+            ({"fields": ("c", "a")}, {"a": 1, "c": "null"}),
             ({"fields": ("k", "a")}, {"k": "id", "a": 1}),
             ({"rename": {"a": 'quote"', "d%b": "%b"}}, {'quote"': 1, "c": "null", "%b": [None]}),
         ],

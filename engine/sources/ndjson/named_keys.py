@@ -1,0 +1,54 @@
+"""Keys that the settings name must occur: an `exclude` that is misspelt would send what it is meant to keep back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from typing import Never
+
+from engine.sources.spec import SourceSpec
+from engine.values import Block, ConfigError
+
+JUDGED_RECORDS = 10_000
+"""After so many records of a source, each key that is named must have been met by one of them."""
+
+HELD_BYTES_MAX = 64 << 20
+"""It is judged earlier if what is held back until then becomes larger than this."""
+
+
+def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: Set[str], label: str) -> Iterator[Block]:
+    """Yield `blocks`, but none before each key that `spec` names was met; `seen` are the keys met so far.
+
+    Raises:
+        ConfigError: there are keys that no record has.
+    """
+    wanted = _named_keys(spec)
+    held: list[Block] = []
+    records = held_bytes = 0
+    for block in blocks:
+        if wanted:
+            wanted = {name: key for name, key in wanted.items() if name not in seen}
+        if not wanted:
+            yield from held
+            held = []
+            yield block
+            continue
+        held.append(block)
+        records += len(block.ids) + len(block.refusals) + block.filtered
+        held_bytes += len(block.lines)
+        if records >= JUDGED_RECORDS or held_bytes > HELD_BYTES_MAX:
+            _refuse(wanted, seen, f"the first {records:,} records of {label}")
+    if held:
+        _refuse(wanted, seen, label)
+
+
+def _named_keys(spec: SourceSpec) -> dict[str, str]:
+    """Return the keys that must occur, and which setting names each."""
+    named = {name: key for key, names in spec.named_columns().items() for name in names}
+    may_be_absent = {name for name, texts in spec.where.items() if "" in texts}
+    return {name: key for name, key in named.items() if name not in may_be_absent}
+
+
+def _refuse(wanted: dict[str, str], seen: Set[str], where: str) -> Never:
+    missing = "; ".join(f"no record has the key {name!r} (source.{key})" for name, key in sorted(wanted.items()))
+    met = f"; its keys are {', '.join(sorted(seen))}" if seen else ""
+    raise ConfigError(f"{where}: {missing}{met}")
