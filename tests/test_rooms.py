@@ -51,7 +51,6 @@ PURE = {
     "engine/pacing/limiter.py",
     "engine/pacing/authority.py",
     "engine/pacing/turns.py",
-    "engine/pacing/aimd.py",
     "engine/pacing/learned",
     "engine/reading/chunker.py",
     "engine/reading/recent_ids.py",

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
-from engine.pacing.aimd import Aimd
 from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import MOVES_MAX, Found, Limit, Limiter, Signal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
-from engine.pacing.aimd import Aimd
 from engine.pacing.breaker import Breaker
 from engine.pacing.limiter import Signal
 from engine.pacing.turns import At, Go, Pace, Turns, WhenOneLeaves
