@@ -47,7 +47,6 @@ PURE = {
     "engine/api/attribution.py",
     "engine/api/headers.py",
     "engine/pacing/retry.py",
-    "engine/pacing/breaker.py",
     "engine/pacing/limiter.py",
     "engine/pacing/authority.py",
     "engine/pacing/turns.py",

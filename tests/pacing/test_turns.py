@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
-from engine.pacing.breaker import Breaker
 from engine.pacing.limiter import Signal
+from engine.pacing.retry import Breaker
 from engine.pacing.turns import At, Go, Pace, Turns, WhenOneLeaves
 
 
