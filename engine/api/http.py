@@ -175,9 +175,8 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=endpoint.ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"api.ca_file: {endpoint.ca_file} can't be read as certificates in PEM form ({error})"
-        ) from error
+        reason = f"{endpoint.ca_file} can't be read as certificates in PEM form ({error})"
+        raise ConfigError(f"api.ca_file: {reason}") from error
 
 
 def _no_reply(error: BaseException) -> NoReply:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.simulator import StandInProcess
 
     place = Place(prepare(args.keep))
-    with _Step(f"Making {place.portfolio} with {args.records:,} records"):
+    with _step(f"Making {place.portfolio} with {args.records:,} records"):
         write(place.portfolio, args.records, args.seed)
     with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
         place.write_config(server)
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         if exit_code:
             _say(f"sync ended with exit code {exit_code}, so there is nothing to prove.")
             return exit_code
-        with _Step("Comparing what the stand-in holds with the portfolio, value by value"):
+        with _step("Comparing what the stand-in holds with the portfolio, value by value"):
             proof = compare(place.portfolio, server)
     _say(*proof.verdict(), "", *_what_next(place, server))
     return ExitCode.OK if proof.holds else ExitCode.BUG
@@ -121,9 +122,7 @@ def _sync(place: Place) -> int:
     command = [sys.executable, "-m", "engine", "sync", "-c", str(place.config)]
     _say(f"$ python -m engine sync -c {place.config}", "")
     # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdin=subprocess.DEVNULL, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own module
     while True:
         try:
             exit_code = process.wait()
@@ -222,15 +221,13 @@ def _say(*lines: str) -> None:
     print(*lines, sep="\n", flush=True)
 
 
-class _Step:
-    """Says what is being done, and when it is done how long it took."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._began_s = time.perf_counter()
-        print(f"{self._what} … ", end="", flush=True)
-
-    def __exit__(self, *error: object) -> None:
-        _say(f"{time.perf_counter() - self._began_s:.1f} s" if error[0] is None else "")
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is being done, and when it is done how long it took."""
+    print(f"{what} … ", end="", flush=True)
+    began_s, took = time.perf_counter(), ""
+    try:
+        yield
+        took = f"{time.perf_counter() - began_s:.1f} s"
+    finally:
+        _say(took)
