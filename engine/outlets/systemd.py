@@ -10,12 +10,9 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Self
 
 from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
-
-if TYPE_CHECKING:
-    from typing import Self
 
 STATUS_INTERVAL_S = 2.0
 STATUS_CHARS_MAX = 500
@@ -41,11 +38,6 @@ class SystemdNotifier:
         microseconds = environ.get("WATCHDOG_USEC", "")
         has_watchdog = meant_for_us and microseconds.isdecimal() and int(microseconds) > 0
         return cls(environ.get("NOTIFY_SOCKET"), int(microseconds) / 1e6 if has_watchdog else None)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether anybody listens."""
-        return self._address is not None
 
     def ready(self) -> None:
         """Say that the work has begun."""
@@ -124,12 +116,10 @@ class SupervisedDisplay:
         self._is_stopping = False
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Pass the latest snapshot on."""
         self._display.update(snapshot, now=now)
         self._history.add(snapshot)
-        if self._watchdog and self._watchdog.deserved(
-            self._clock(), _achieved(snapshot), waiting=snapshot.waiting is not None
-        ):
+        waiting = snapshot.waiting is not None
+        if self._watchdog and self._watchdog.deserved(self._clock(), _achieved(snapshot), waiting=waiting):
             self._notifier.alive()
         if self._clock() - self._status_at_s >= STATUS_INTERVAL_S and not self._is_stopping:
             self._status_at_s = self._clock()
@@ -137,7 +127,6 @@ class SupervisedDisplay:
             self._notifier.status(self._history.pace() + (f"; {circumstances}" if circumstances else ""))
 
     def message(self, text: str) -> None:
-        """Pass a sentence on."""
         self._display.message(text)
 
     def stopping(self, why: str) -> None:
@@ -148,7 +137,6 @@ class SupervisedDisplay:
             self._notifier.status(why)
 
     def close(self) -> None:
-        """Show nothing more."""
         self._display.close()
         self.stopping(f"finishing: {self._history.pace()}")
 
