@@ -131,15 +131,13 @@ class _Body(Payload):
         self._size = sum(map(len, self._parts))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return the body as text, as aiohttp asks of every payload."""
         return b"".join(self._parts).decode(encoding, errors)
 
     async def write(self, writer: Any) -> None:
-        """Write the body to the connection."""
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: Any, content_length: int | None) -> None:
-        """Write the body to the connection; its length is always the whole one."""
+        """Write the whole body, whatever length is asked for."""
         for part in self._parts:
             view = memoryview(part)
             for start in range(0, len(view), _WRITE_BYTES):

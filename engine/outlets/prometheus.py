@@ -147,7 +147,6 @@ def _counts(values: MetricValues) -> list[tuple[str, str, str, Mapping[str, int]
 
 
 def _latency(values: MetricValues) -> Metric:
-    """Return the histogram of request latencies in seconds."""
     from prometheus_client.core import HistogramMetricFamily
 
     latency = values.latency

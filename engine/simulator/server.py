@@ -16,8 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from engine.simulator.control import Control
-from engine.simulator.gate import Gate
+from engine.simulator.control import Control, Gate
 from engine.simulator.model.bulk import BulkEndpoint
 from engine.simulator.model.faults import Fault, Strike
 from engine.simulator.model.ledger import Ledger, LogEntry
@@ -93,7 +92,6 @@ class Server:
         return listener
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something beside the requests."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -172,7 +170,6 @@ class Server:
         return reply
 
     async def _hold_at(self, point: str) -> None:
-        """Wait at the gate if requests are to be held at this point."""
         if self.endpoint.settings.hold == point:
             await self.gate.hold()
 
@@ -183,7 +180,6 @@ def _credentials(request: web.Request) -> tuple[str, str]:
 
 
 def _tls_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
-    """Return the server's TLS context; None without a certificate."""
     if not cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -208,7 +204,6 @@ def serve(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _fast_loop() -> asyncio.AbstractEventLoop:
-    """Return the fastest event loop that is installed."""
     try:
         import uvloop
     except ImportError:

@@ -217,7 +217,6 @@ def _what_next(place: Place, server: StandInProcess) -> list[str]:
 
 
 def _say(*lines: str) -> None:
-    """Tell a person, at once."""
     print(*lines, sep="\n", flush=True)
 
 

@@ -106,7 +106,6 @@ def _block(first: int, count: int, rng: random.Random) -> pa.Table:
 
 
 def _draw(rng: random.Random, count: int, below: int) -> pa.Array:
-    """Return `count` random integers from 0 to below `below`."""
     drawn = pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(rng.randbytes(8 * count))])
     return _modulo(drawn, pa.scalar(below, pa.uint64())).cast(pa.int64())
 
@@ -117,12 +116,10 @@ def _modulo(values: pa.Array, divisor: pa.Array | pa.Scalar) -> pa.Array:
 
 
 def _pick(values: list[str] | list[int], positions: pa.Array) -> pa.Array:
-    """Return the values at these positions."""
     return pa.array(values).take(positions)
 
 
 def _joined(*parts: pa.Array | str) -> pa.Array:
-    """Return the texts of each row, one after the other."""
     return pc.binary_join_element_wise(*parts, "")
 
 
@@ -132,7 +129,6 @@ def _sometimes_empty(rng: random.Random, values: pa.Array, one_in: int) -> pa.Ar
 
 
 def _day(first: date, days: pa.Array) -> pa.Array:
-    """Return the dates so many days after the first."""
     return pc.add(days, (first - date(1970, 1, 1)).days).cast(pa.int32()).cast(pa.date32())
 
 

@@ -171,7 +171,6 @@ class BulkEndpoint:
 
 
 def _rate_limit(settings: Settings) -> RateLimit:
-    """Return the rate limit of these settings, full of tokens."""
     return RateLimit(settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule)
 
 
