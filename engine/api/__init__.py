@@ -1,7 +1,5 @@
 """The bulk update API: one call is one request, and what a reply proves of each record."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

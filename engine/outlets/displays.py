@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from engine.outlets.logs import route_logs
-from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot, share_done
+from engine.outlets.progress import ProgressHistory, ProgressSnapshot, share_done
 from engine.report import shown
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class TerminalProgress:
             self._closed = True
 
     def close(self) -> None:
-        """Remove the two lines and give the cursor back."""
+        """Remove the two lines and give the cursor back; from here on events go straight to stderr again."""
+        route_logs(None)
         live, self._live = self._live, None
         self._closed = True
         try:
@@ -151,28 +152,3 @@ class TerminalProgress:
             table.add_row(bar, pace)
             top = table
         return Group(top, Text(self._history.circumstances(), style="dim", no_wrap=True, overflow="ellipsis"))
-
-
-class PromptedDisplay:
-    """A display that can also be asked, by a signal, to show the latest progress at once."""
-
-    def __init__(self, display: ProgressDisplay) -> None:
-        self._display = display
-        self._latest: ProgressSnapshot | None = None
-
-    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        self._latest = snapshot
-        self._display.update(snapshot, now=now)
-
-    def message(self, text: str) -> None:
-        self._display.message(text)
-
-    def prompt(self) -> None:
-        """Show the latest snapshot now."""
-        if self._latest:
-            self._display.update(self._latest, now=True)
-
-    def close(self) -> None:
-        """Show nothing more; from here on events go straight to stderr again."""
-        route_logs(None)
-        self._display.close()

@@ -97,7 +97,7 @@ class Watchdog:
 
 
 class SupervisedDisplay:
-    """Passes progress on to `display`, and tells the supervisor about it."""
+    """Passes progress on to `display`, tells the supervisor about it, and can be asked to show the latest at once."""
 
     def __init__(
         self,
@@ -111,11 +111,13 @@ class SupervisedDisplay:
         self._notifier = notifier
         self._watchdog = Watchdog(notifier.watchdog_s, wait_s_max) if notifier.watchdog_s else None
         self._history = ProgressHistory()
+        self._latest: ProgressSnapshot | None = None
         self._clock = clock
         self._status_at_s = float("-inf")
         self._is_stopping = False
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
+        self._latest = snapshot
         self._display.update(snapshot, now=now)
         self._history.add(snapshot)
         waiting = snapshot.waiting is not None
@@ -128,6 +130,11 @@ class SupervisedDisplay:
 
     def message(self, text: str) -> None:
         self._display.message(text)
+
+    def prompt(self) -> None:
+        """Show the latest snapshot now."""
+        if self._latest:
+            self._display.update(self._latest, now=True)
 
     def stopping(self, why: str) -> None:
         """Tell the supervisor that the work comes to its end, once."""

@@ -1,7 +1,5 @@
 """How fast, how many at once, and when again: decisions, and the one gate at which they are enforced."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

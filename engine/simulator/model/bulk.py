@@ -26,17 +26,16 @@ class BulkEndpoint:
         self.ledger = ledger
         self._slots = Slots(settings.capacity)
         self._started: float | None = None
-        self._rate = _rate_limit(settings)
-        self._faults = _fault_plan(settings)
+        self._rate = RateLimit(*_rates(settings))
+        self._faults = FaultPlan(*_faults(settings))
 
     def change(self, settings: Settings) -> None:
         """Take other settings; the limits and faults that they do not change go on as they were."""
         before, self.settings = self.settings, settings
-        if (before.fault, before.error_share, before.seed) != (settings.fault, settings.error_share, settings.seed):
-            self._faults = _fault_plan(settings)
-        rate_names = ("rate", "burst", "rate_window_s", "rate_schedule")
-        if any(getattr(before, name) != getattr(settings, name) for name in rate_names):
-            self._rate = _rate_limit(settings)
+        if _faults(before) != _faults(settings):
+            self._faults = FaultPlan(*_faults(settings))
+        if _rates(before) != _rates(settings):
+            self._rate = RateLimit(*_rates(settings))
         self._slots.resize(settings.capacity)
 
     @property
@@ -77,7 +76,6 @@ class BulkEndpoint:
         return self.refuse_access(authorization, org)
 
     def _struck(self, strike: Strike) -> Reply:
-        """Return the reply of a fault that strikes before anybody looks at the records."""
         match strike.fault:
             case Fault.REDIRECT:
                 return Reply(307, b"", (("Location", self.settings.redirect_to),))
@@ -170,10 +168,9 @@ class BulkEndpoint:
         return json_reply(status, bend(body, strike.fault) if strike else body)
 
 
-def _rate_limit(settings: Settings) -> RateLimit:
-    return RateLimit(settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule)
+def _rates(settings: Settings) -> tuple[float, float, float, str]:
+    return settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule
 
 
-def _fault_plan(settings: Settings) -> FaultPlan:
-    """Return the faults of these settings, counting requests from now on."""
-    return FaultPlan([*settings.fault, f"503:{settings.error_share}"], settings.seed)
+def _faults(settings: Settings) -> tuple[tuple[str, ...], int]:
+    return (*settings.fault, f"503:{settings.error_share}"), settings.seed
