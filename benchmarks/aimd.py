@@ -12,8 +12,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from engine.pacing.authority import Authority
-from engine.pacing.limiter import MOVES_MAX, Found, Limit, Move, Signal, Why, burst_beneath
+from engine.pacing.limiter import MOVES_MAX, Authority, Found, Limit, Move, Signal, Why, burst_beneath
 
 START = 10.0
 GROWTH_PER_S = 1.0

@@ -48,7 +48,6 @@ PURE = {
     "engine/api/headers.py",
     "engine/pacing/retry.py",
     "engine/pacing/limiter.py",
-    "engine/pacing/authority.py",
     "engine/pacing/turns.py",
     "engine/pacing/learned",
     "engine/reading/chunker.py",

@@ -80,12 +80,10 @@ class Watchdog:
         self._alive_at_s = float("-inf")
 
     def deserved(self, now_s: float, progress: object, *, waiting: bool) -> bool:
-        """Tell whether to send a sign of life now.
+        """Tell whether to send a sign of life at the monotonic time `now_s`.
 
-        Args:
-            now_s: a monotonic time.
-            progress: anything that is different whenever something was achieved.
-            waiting: a wait is declared: nothing can be achieved now, and that is meant.
+        `progress` is anything that is different whenever something was achieved; `waiting` says that a wait is
+        declared: nothing can be achieved now, and that is meant.
         """
         if self._progress_at_s is None or progress != self._progress:
             self._progress, self._progress_at_s, self._moved = progress, now_s, True

@@ -107,7 +107,7 @@ class Server:
     async def campaigns(self, request: web.Request) -> web.StreamResponse:
         """List the one campaign, page by page."""
         self.ledger.stats.checks += 1
-        reply = self.endpoint.refuse_access(*_credentials(request))
+        reply = self.endpoint.refuse_access(request.headers)
         if not reply:
             page, limit = request.query.get("page", "1"), request.query.get("limit", "10")
             if page.isdecimal() and limit.isdecimal() and int(page) and int(limit):
@@ -156,7 +156,7 @@ class Server:
             return None if fault is Fault.RESET_MID_BODY else html_reply(413, "413 Request Entity Too Large")
         entry.body_bytes = len(body)
         self.ledger.stats.body_bytes += len(body)
-        refusal = self.endpoint.admit(*_credentials(request), strike)
+        refusal = self.endpoint.admit(request.headers, strike)
         if refusal:
             return refusal
         read = self.endpoint.look_at(body)
@@ -172,11 +172,6 @@ class Server:
     async def _hold_at(self, point: str) -> None:
         if self.endpoint.settings.hold == point:
             await self.gate.hold()
-
-
-def _credentials(request: web.Request) -> tuple[str, str]:
-    """Return what a request says about who sends it: its Authorization and its organisation."""
-    return request.headers.get("Authorization", ""), request.headers.get("x-org-id", "")
 
 
 def _tls_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:

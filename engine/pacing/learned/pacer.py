@@ -7,7 +7,7 @@ Nobody knows the limits of the API, so they are learned beneath the configured c
 - Latency teaches how many may be **in flight** (`in_flight.py`): more than the server can serve at once only wait in
   its queue, so the limit grows while latency stays at its best, and falls to what the server serves at its best latency
   when it rises. Version conflicts that rise, and many failures at once, cut it too. Single failures move nothing.
-- `Retry-After` and `RateLimit-*` headers are **authority** (`authority.py`).
+- `Retry-After` and `RateLimit-*` headers are **authority** (`Authority` in `limiter.py`).
 
 Each movement of a limit is written down with its reason. What was learned is where the next run starts.
 """
@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from engine.pacing.authority import Authority
 from engine.pacing.learned import tuning
 from engine.pacing.learned.in_flight import InFlightLimit
 from engine.pacing.learned.rate import RateLimit
-from engine.pacing.limiter import MOVES_MAX, Found, Move, Signal, burst_beneath
+from engine.pacing.limiter import MOVES_MAX, Authority, Found, Move, Signal, burst_beneath
 
 
 class Pacer:

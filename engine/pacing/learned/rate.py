@@ -147,10 +147,7 @@ class RateLimit:
     def refused(self, started_at: float, now: float, in_flight: int) -> Move | None:
         """A request was refused: fall to what was accepted, once per round trip. Return the move, if the limit moved.
 
-        Args:
-            started_at: when it started; `now` is when its reply came.
-            now: the time.
-            in_flight: requests in flight when it started.
+        It started at `started_at`, when so many requests were `in_flight`, and its reply came `now`.
         """
         self._begin(started_at)
         before_cuts = self.noise.proven_by(self._level(started_at))

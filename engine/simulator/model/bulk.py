@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from engine.simulator.model.faults import Fault, FaultPlan, Strike
 from engine.simulator.model.ledger import Ledger
@@ -62,7 +63,7 @@ class BulkEndpoint:
             return Strike(Fault.RESET_BEFORE_BODY)
         return self._faults.draw()
 
-    def admit(self, authorization: str, org: str, strike: Strike | None) -> Reply | None:
+    def admit(self, headers: Mapping[str, str], strike: Strike | None) -> Reply | None:
         """Return the reply to a request whose records nobody looks at, or None: it may pass."""
         wait_s = self._rate.take(self.now)
         if wait_s:
@@ -73,7 +74,7 @@ class BulkEndpoint:
             return error_reply(503, "Service Unavailable", "The service is temporarily unavailable")
         if strike and strike.fault in UNREAD:
             return self._struck(strike)
-        return self.refuse_access(authorization, org)
+        return self.refuse_access(headers)
 
     def _struck(self, strike: Strike) -> Reply:
         match strike.fault:
@@ -88,13 +89,13 @@ class BulkEndpoint:
             case _:
                 return error_reply(500, "Simulated", "This reply is never sent")
 
-    def refuse_access(self, authorization: str, org: str) -> Reply | None:
+    def refuse_access(self, headers: Mapping[str, str]) -> Reply | None:
         """Return the reply to a request with a wrong token or organisation, or None: it may pass."""
         s = self.settings
         rotated = 0 < s.rotate_after < self.ledger.stats.requests
-        if authorization != f"Bearer {s.next_token if rotated else s.token}":
+        if headers.get("Authorization") != f"Bearer {s.next_token if rotated else s.token}":
             return error_reply(401, "Unauthorized", "Invalid or expired token")
-        if s.org and org != s.org:
+        if s.org and headers.get("x-org-id") != s.org:
             return error_reply(403, "Forbidden", "No access to this organisation")
         return None
 
