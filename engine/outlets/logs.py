@@ -52,7 +52,7 @@ def set_up_logs(log_format: LogFormat, level: LogLevel, stream: TextIO | None = 
         Whether they are JSON: `auto` means JSON unless the stream is a terminal.
     """
     target = stream or sys.stderr
-    as_json = log_format == "json" or (log_format == "auto" and not _is_terminal(target))
+    as_json = log_format == "json" or (log_format == "auto" and (target.closed or not target.isatty()))
     root = logging.getLogger()
     for old in _handlers():
         root.removeHandler(old)
@@ -164,10 +164,3 @@ def _value(value: object) -> object:
 def _visible(value: object) -> str:
     """Return text that cannot move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty()
-    except ValueError:  # closed
-        return False
