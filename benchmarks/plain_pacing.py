@@ -12,7 +12,7 @@ from typing import Any
 
 def replace_learned_pacing() -> None:
     """Make whoever asks for a `Pacer` in this process get an `Aimd`, wherever that is."""
-    from engine.pacing.aimd import Aimd
+    from benchmarks.aimd import Aimd
     from engine.pacing.learned.pacer import Pacer
 
     def plain(

@@ -15,8 +15,7 @@ from typing import Any
 
 import orjson
 
-from engine.api.bulk_api import BulkApi
-from engine.api.wire import NoReply, Reply
+from engine.api.wire import BulkApi, NoReply, Reply
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.retry import RetryPolicy
 from engine.pipeline.channel import Channel

@@ -1,18 +1,14 @@
 """The bulk update API: one call is one request, and what a reply proves of each record."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.api.bulk_api import BulkApi
     from engine.api.campaigns import CAMPAIGNS_PER_PAGE, campaign_ids
-    from engine.api.endpoint import Endpoint
     from engine.api.headers import Quota, date_of, quota_of, retry_after_s
     from engine.api.http import HttpBulkApi
     from engine.api.verdict import Fatal, RefusedWhole, Settled, Trouble, TryAgain, Unproven, Verdict, interpret
-    from engine.api.wire import NoReply, Reply
+    from engine.api.wire import BulkApi, Endpoint, NoReply, Reply
 else:
     __getattr__ = lazy_face(__name__)

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from aiohttp.payload import Payload
 
-from engine.api.endpoint import Endpoint
-from engine.api.wire import NoReply, Reply
-from engine.values import AccessRefused, ConfigError, EndpointUntrusted, EngineError
+from engine.api.wire import Endpoint, NoReply, Reply
+from engine.values import AccessRefused, ConfigError, EndpointUntrusted
 
 REPLY_BYTES_MAX = 16_000_000
 """A larger reply is no valid reply. 10,000 errors of 300 bytes are 3 MB."""
@@ -41,11 +39,9 @@ class HttpBulkApi:
 
     async def __aenter__(self) -> Self:
         endpoint = self._endpoint
-        connector = aiohttp.TCPConnector(limit=endpoint.concurrency, ssl=_tls(endpoint), ttl_dns_cache=60)
-        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s, connect=min(_CONNECT_S, endpoint.timeout_s))
         self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
+            connector=aiohttp.TCPConnector(limit=endpoint.concurrency, ssl=_tls(endpoint), ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(total=endpoint.timeout_s, connect=min(_CONNECT_S, endpoint.timeout_s)),
             trust_env=False,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -53,9 +49,7 @@ class HttpBulkApi:
         )
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 
@@ -100,7 +94,7 @@ class HttpBulkApi:
                 headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
                 return Reply(response.status, headers, body, token_number)
         except _AttemptFailed as failed:
-            return _no_reply(failed.cause)
+            return _no_reply(failed.args[0])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _no_reply(error)
 
@@ -118,10 +112,6 @@ class HttpBulkApi:
 
 class _AttemptFailed(Exception):
     """Carries an error past aiohttp, which would send an idempotent request again by itself."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__()
-        self.cause = cause
 
 
 async def _one_attempt(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -141,15 +131,13 @@ class _Body(Payload):
         self._size = sum(map(len, self._parts))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return the body as text, as aiohttp asks of every payload."""
         return b"".join(self._parts).decode(encoding, errors)
 
     async def write(self, writer: Any) -> None:
-        """Write the body to the connection."""
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: Any, content_length: int | None) -> None:
-        """Write the body to the connection; its length is always the whole one."""
+        """Write the whole body, whatever length is asked for."""
         for part in self._parts:
             view = memoryview(part)
             for start in range(0, len(view), _WRITE_BYTES):
@@ -194,7 +182,10 @@ def _no_reply(error: BaseException) -> NoReply:
     if isinstance(
         error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch)
     ):
-        return NoReply("TLS failed", _untrusted(error))
+        why = getattr(getattr(error, "certificate_error", None), "verify_message", None)
+        why = why or "the TLS connection could not be established"
+        message = f"the server at api.url is not trusted: {why}; nothing was sent (api.ca_file names a private CA)"
+        return NoReply("TLS failed", EndpointUntrusted(message))
     if isinstance(error, aiohttp.InvalidURL):
         return NoReply("the URL is invalid", ConfigError("api.url is not a valid URL"))
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -215,11 +206,3 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (aiohttp.ClientOSError, "the connection was reset"),
     (aiohttp.ClientResponseError, "the reply is not HTTP"),
 )
-
-
-def _untrusted(error: BaseException) -> EngineError:
-    certificate = getattr(error, "certificate_error", None)
-    why = getattr(certificate, "verify_message", None) or "the TLS connection could not be established"
-    return EndpointUntrusted(
-        f"the server at api.url is not trusted: {why}; nothing was sent (api.ca_file names a private CA)"
-    )

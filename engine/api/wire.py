@@ -1,11 +1,32 @@
-"""What came back over the wire, or that nothing did."""
+"""The API as the pipeline sees it: where the records go, one call a request, and what came back of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
 
 from engine.values import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the records go, and how to get there. `read_token` raises an `EngineError` if there is none."""
+
+    url: str
+    campaign_id: str
+    read_token: Callable[[], str]
+    org_id: str | None = None
+    timeout_s: float = 120.0
+    ca_file: str | None = None
+    proxy: str | None = None
+    concurrency: int = 8
+
+    def envelope(self) -> tuple[bytes, bytes]:
+        """What stands before and after the comma-separated records in a request body."""
+        return b'{"campaignId":' + orjson.dumps(self.campaign_id) + b',"records":[', b"]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +48,13 @@ class NoReply:
     reason: str
     fatal: EngineError | None = None
     """Set if no attempt can succeed and no byte may go there, such as a certificate that does not prove the host."""
+
+
+class BulkApi(Protocol):
+    """The API seam: one call is one request on the wire."""
+
+    async def update(self, lines: bytes) -> Reply | NoReply:
+        """Send the records in `lines` (canonical JSON lines joined by newlines) and return what came back."""
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Read the token again after `refused`; whether it differs from the one that was refused."""

@@ -59,17 +59,15 @@ def make_run(work: Work, settings: Settings, args: argparse.Namespace, run_loop:
     Raises:
         EngineError: the run could not begin.
     """
-    from engine.outlets import PromptedDisplay, SupervisedDisplay, SystemdNotifier
+    from engine.outlets import SupervisedDisplay, SystemdNotifier
 
     systemd = SystemdNotifier.from_environment(os.environ)
-    supervised = SupervisedDisplay(
-        _display(json_logs), systemd, wait_s_max=settings.upload.retry_window_s + settings.api.timeout_s
-    )
-    display = PromptedDisplay(supervised)
+    wait_s_max = settings.upload.retry_window_s + settings.api.timeout_s
+    display = SupervisedDisplay(_display(json_logs), systemd, wait_s_max=wait_s_max)
 
     async def watched(stop: Stop) -> Report:
         systemd.ready()
-        announcement = asyncio.create_task(_announce_stop(stop, supervised))
+        announcement = asyncio.create_task(_announce_stop(stop, display))
         try:
             return await work(stop, display)
         finally:

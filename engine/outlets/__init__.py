@@ -1,13 +1,11 @@
 """Who hears of a run: logs, progress, metrics, health checks, supervisors."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.outlets.displays import LineProgress, NoProgress, PromptedDisplay, TerminalProgress
+    from engine.outlets.displays import LineProgress, NoProgress, TerminalProgress
     from engine.outlets.health_check import ping_end, ping_no_run, ping_start
     from engine.outlets.logs import EventLog, bind_to_logs, get_logger, logs_are_set_up, route_logs, set_up_logs
     from engine.outlets.notify_command import run_command

@@ -5,10 +5,11 @@ Displays are driven by calls alone: no threads, no timers, no clock but the snap
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
 from engine.outlets.logs import route_logs
-from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot, share_done
+from engine.outlets.progress import ProgressHistory, ProgressSnapshot, share_done
 from engine.report import shown
 
 if TYPE_CHECKING:
@@ -24,33 +25,23 @@ _FRAME_INTERVAL_S = 0.1
 class NoProgress:
     """Shows nothing: for `--json`, libraries and tests."""
 
-    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Show nothing."""
-
-    def message(self, text: str) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Show nothing."""
-
-
-class EmitEvent(Protocol):
-    """Writes one event with its fields to the log."""
-
-    def __call__(self, event: str, /, **fields: object) -> None:
-        """Write `event`."""
+    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None: ...
+    def message(self, text: str) -> None: ...
+    def close(self) -> None: ...
 
 
 class LineProgress:
-    """Progress as events of the log: the first after ten seconds, then ever rarer, at least one a minute."""
+    """Progress as events of the log: the first after ten seconds, then ever rarer, at least one a minute.
 
-    def __init__(self, emit: EmitEvent) -> None:
+    `emit` writes an event with its fields to the log.
+    """
+
+    def __init__(self, emit: Callable[..., None]) -> None:
         self._emit = emit
         self._history = ProgressHistory()
         self._due_s = LINE_INTERVAL_S_MIN
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Take the latest snapshot, and write it if it is time to, or in any case if `now`."""
         self._history.add(snapshot)
         if now or snapshot.elapsed_s >= self._due_s:
             self._emit("progress", **_event_fields(self._history))
@@ -58,11 +49,9 @@ class LineProgress:
             self._due_s = snapshot.elapsed_s + interval_s
 
     def message(self, text: str) -> None:
-        """Write a sentence as an event."""
         self._emit("message", text=text)
 
-    def close(self) -> None:
-        """Nothing to clean."""
+    def close(self) -> None: ...
 
 
 def _event_fields(history: ProgressHistory) -> dict[str, object]:
@@ -103,7 +92,6 @@ class TerminalProgress:
         self._due_s = LINE_INTERVAL_S_MIN if self._plain else 0.0
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Take the latest snapshot, and draw it if the last drawing is old enough, or in any case if `now`."""
         self._history.add(snapshot)
         if self._closed or not (now or snapshot.elapsed_s >= self._due_s):
             return
@@ -125,7 +113,8 @@ class TerminalProgress:
             self._closed = True
 
     def close(self) -> None:
-        """Remove the two lines and give the cursor back."""
+        """Remove the two lines and give the cursor back; from here on events go straight to stderr again."""
+        route_logs(None)
         live, self._live = self._live, None
         self._closed = True
         try:
@@ -138,12 +127,9 @@ class TerminalProgress:
         if self._live is None:
             from rich.live import Live
 
+            # No refreshing by itself, so no thread: `update` draws.
             self._live = Live(
-                console=self._console,
-                auto_refresh=False,  # no thread: `update` draws
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
+                console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
             )
             self._live.start()
         self._live.update(self._frame(), refresh=True)
@@ -166,30 +152,3 @@ class TerminalProgress:
             table.add_row(bar, pace)
             top = table
         return Group(top, Text(self._history.circumstances(), style="dim", no_wrap=True, overflow="ellipsis"))
-
-
-class PromptedDisplay:
-    """A display that can also be asked, by a signal, to show the latest progress at once."""
-
-    def __init__(self, display: ProgressDisplay) -> None:
-        self._display = display
-        self._latest: ProgressSnapshot | None = None
-
-    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Pass the latest snapshot on."""
-        self._latest = snapshot
-        self._display.update(snapshot, now=now)
-
-    def message(self, text: str) -> None:
-        """Pass a sentence on."""
-        self._display.message(text)
-
-    def prompt(self) -> None:
-        """Show the latest snapshot now."""
-        if self._latest:
-            self._display.update(self._latest, now=True)
-
-    def close(self) -> None:
-        """Show nothing more; from here on events go straight to stderr again."""
-        route_logs(None)
-        self._display.close()

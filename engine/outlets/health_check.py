@@ -57,28 +57,23 @@ def body(report: Report) -> str:
 
 async def _ping(url: str, event: str, text: str, timeout_s: float) -> str | None:
     """Post `text` to `event` beneath `url`, a second time if need be, each within `timeout_s`."""
-    problem: str | None = None
-    for _ in range(PING_ATTEMPTS):
-        problem = await _post(url, event, text, timeout_s)
-        if problem is None:
-            return None
-    return f"the health check could not be told: {problem}"
-
-
-async def _post(url: str, event: str, text: str, timeout_s: float) -> str | None:
     import aiohttp  # here, because a run has it loaded, and who prints a body needs none
 
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.post(_beneath(url, event), data=text.encode("utf-8", "replace"), headers=HEADERS) as reply,
-        ):
-            return f"it answered {reply.status}" if reply.status >= 400 else None
-    except TimeoutError:
-        return f"no answer within {seconds_text(timeout_s)}"
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return type(error).__name__  # its text could hold the address
+    timeout, problem = aiohttp.ClientTimeout(total=timeout_s), ""
+    for _ in range(PING_ATTEMPTS):
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+                session.post(_beneath(url, event), data=text.encode("utf-8", "replace"), headers=HEADERS) as reply,
+            ):
+                if reply.status < 400:
+                    return None
+                problem = f"it answered {reply.status}"
+        except TimeoutError:
+            problem = f"no answer within {seconds_text(timeout_s)}"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            problem = type(error).__name__  # its text could hold the address
+    return f"the health check could not be told: {problem}"
 
 
 def _beneath(url: str, event: str) -> str:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -25,31 +25,19 @@ _logger = logging.getLogger("engine")
 _logger.addHandler(logging.NullHandler())  # a library is silent until its user asks
 
 
-class EventLog:
-    """Writes events."""
+class EventLog(logging.LoggerAdapter[logging.Logger]):
+    """Writes events with their fields.
 
-    def debug(self, event: str, /, **fields: object) -> None:
-        """Write what only helps to find a fault."""
-        self._write(logging.DEBUG, event, fields)
+    `debug` is for what only helps to find a fault, `info` for the story of a run, `warning` for what a person should
+    look at in the morning, `error` for why a run stops.
+    """
 
-    def info(self, event: str, /, **fields: object) -> None:
-        """Write what belongs to the story of a run."""
-        self._write(logging.INFO, event, fields)
-
-    def warning(self, event: str, /, **fields: object) -> None:
-        """Write what a person should look at in the morning."""
-        self._write(logging.WARNING, event, fields)
-
-    def error(self, event: str, /, **fields: object) -> None:
-        """Write why a run stops."""
-        self._write(logging.ERROR, event, fields)
-
-    def _write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
-        if _logger.isEnabledFor(level):
-            _logger.log(level, "%s", event, extra={"event": event, "fields": fields})
+    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        """Put all fields into the one place where `EventHandler` looks for them."""
+        return msg, {"extra": {"event": msg, "fields": kwargs}}
 
 
-_event_log = EventLog()
+_event_log = EventLog(_logger)
 
 
 def get_logger() -> EventLog:
@@ -64,9 +52,9 @@ def set_up_logs(log_format: LogFormat, level: LogLevel, stream: TextIO | None = 
         Whether they are JSON: `auto` means JSON unless the stream is a terminal.
     """
     target = stream or sys.stderr
-    as_json = log_format == "json" or (log_format == "auto" and not _is_terminal(target))
+    as_json = log_format == "json" or (log_format == "auto" and (target.closed or not target.isatty()))
     root = logging.getLogger()
-    for old in [handler for handler in root.handlers if isinstance(handler, EventHandler)]:
+    for old in _handlers():
         root.removeHandler(old)
     root.addHandler(EventHandler(target, json_line if as_json else console_line))
     root.setLevel(logging.WARNING)  # for other libraries
@@ -129,10 +117,10 @@ def event_of(record: logging.LogRecord, bound: Mapping[str, object]) -> dict[str
     if own_fields is not None:
         return {**event, "event": record.getMessage(), **bound, **own_fields}
     # Another library's message may hold anything, so only where it came from is told, and of an exception its class.
-    foreign: dict[str, object] = {"event": "library_message", "logger": record.name, "place": _place(record)}
+    event |= {"event": "library_message", "logger": record.name, "place": f"{record.module}:{record.lineno}"}
     if record.exc_info and record.exc_info[0]:
-        foreign["exception"] = record.exc_info[0].__name__
-    return {**event, **foreign, **bound}
+        event["exception"] = record.exc_info[0].__name__
+    return {**event, **bound}
 
 
 def json_line(event: Mapping[str, object]) -> str:
@@ -151,16 +139,12 @@ def console_line(event: Mapping[str, object]) -> str:
     common = ("ts", "level", "event", "run_id")
     fields = " ".join(f"{name}={_visible(_value(value))}" for name, value in event.items() if name not in common)
     prefix = f"{event['level']}: " if urgent else ""
-    return f"{_local_time()}  {prefix}{_visible(event['event'])}  {fields}".rstrip()
+    return f"{datetime.now():%H:%M:%S}  {prefix}{_visible(event['event'])}  {fields}".rstrip()
 
 
 def _frames(event: Mapping[str, object]) -> list[object]:
     frames = event.get("frames")
     return frames if isinstance(frames, list) else []
-
-
-def _local_time() -> str:
-    return datetime.now().strftime("%H:%M:%S")
 
 
 def _value(value: object) -> object:
@@ -180,14 +164,3 @@ def _value(value: object) -> object:
 def _visible(value: object) -> str:
     """Return text that cannot move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
-
-
-def _place(record: logging.LogRecord) -> str:
-    return f"{record.module}:{record.lineno}"
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty()
-    except ValueError:  # closed
-        return False

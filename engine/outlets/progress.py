@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from engine.report import bytes_text, counted, rate_text, seconds_text
-
-if TYPE_CHECKING:
-    pass
 
 WINDOW_S = 20.0
 """How far back the rate and the forecast look."""
@@ -66,26 +62,6 @@ def share_done(snapshot: ProgressSnapshot) -> float | None:
     return read * snapshot.records_done / snapshot.records_read if snapshot.records_read else 0.0
 
 
-def records_per_s(history: Iterable[ProgressSnapshot]) -> float:
-    """Return the rate at which records were done from the first to the last snapshot; 0 when that is not known."""
-    seen = list(history)
-    if not seen or (took_s := seen[-1].elapsed_s - seen[0].elapsed_s) <= 0:
-        return 0.0
-    return max(seen[-1].records_done - seen[0].records_done, 0) / took_s
-
-
-def forecast(history: Iterable[ProgressSnapshot]) -> float | None:
-    """Return the seconds left at the pace from the first to the last snapshot; None when nothing moves or is known."""
-    seen = list(history)
-    if not seen:
-        return None
-    first, last = share_done(seen[0]), share_done(seen[-1])
-    took_s = seen[-1].elapsed_s - seen[0].elapsed_s
-    if first is None or last is None or last <= first or took_s <= 0:
-        return None
-    return (1.0 - last) * took_s / (last - first)
-
-
 class ProgressHistory:
     """The snapshots of the last `WINDOW_S` seconds, thinned to a bounded number, and what they say in words."""
 
@@ -105,17 +81,27 @@ class ProgressHistory:
     @property
     def latest(self) -> ProgressSnapshot:
         """The latest snapshot; an empty one at the start."""
-        return self._snapshots[-1] if self._snapshots else ProgressSnapshot(0.0)
+        return self._ends()[1]
+
+    def _ends(self) -> tuple[ProgressSnapshot, ProgressSnapshot]:
+        """Return the first snapshot and the last."""
+        return (self._snapshots[0], self._snapshots[-1]) if self._snapshots else (ProgressSnapshot(0.0),) * 2
 
     @property
     def records_per_s(self) -> float:
-        """Records done a second, as a moving average."""
-        return records_per_s(self._snapshots)
+        """Records done a second, as a moving average; 0 when that is not known."""
+        first, last = self._ends()
+        took_s = last.elapsed_s - first.elapsed_s
+        return max(last.records_done - first.records_done, 0) / took_s if took_s > 0 else 0.0
 
     @property
     def eta_s(self) -> float | None:
         """Seconds left at the present pace; None when nothing moves or the size of the source is unknown."""
-        return forecast(self._snapshots)
+        first, last = self._ends()
+        took_s, done_before, done = last.elapsed_s - first.elapsed_s, share_done(first), share_done(last)
+        if done_before is None or done is None or done <= done_before or took_s <= 0:
+            return None
+        return (1.0 - done) * took_s / (done - done_before)
 
     def pace(self) -> str:
         """Say how far it is, how fast, and how long it will take, such as for `STATUS=` of systemd."""

@@ -7,6 +7,7 @@ the file may be read by everybody: the collector runs as another user. Metrics n
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ PREVIOUS_BYTES_MAX = 1_000_000
 LATENCY_OCTAVES = range(3, 18)
 """Bucket bounds of the latency histogram: 2^3 ms to 2^17 ms, which is 8 ms to 131 s."""
 
-_LAST_SUCCESS = "bulk_sync_last_success_timestamp_seconds{"
+_LAST_SUCCESS = re.compile(r"^bulk_sync_last_success_timestamp_seconds\{.* (\d+(?:\.\d+)?(?:e\+\d+)?)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,6 @@ def _counts(values: MetricValues) -> list[tuple[str, str, str, Mapping[str, int]
 
 
 def _latency(values: MetricValues) -> Metric:
-    """Return the histogram of request latencies in seconds."""
     from prometheus_client.core import HistogramMetricFamily
 
     latency = values.latency
@@ -181,13 +181,8 @@ def _gauges(values: MetricValues) -> list[tuple[str, str, float | None]]:
 
 def last_success_s(text: str) -> float | None:
     """Return when a run last succeeded, by a text that `render_metrics` wrote earlier; None when it does not say."""
-    for line in text.splitlines():
-        if line.startswith(_LAST_SUCCESS):
-            try:
-                return float(line.rpartition(" ")[2])
-            except ValueError:
-                return None
-    return None
+    found = _LAST_SUCCESS.search(text)
+    return float(found[1]) if found else None
 
 
 def write_metrics_file(path: Path, values: MetricValues) -> str | None:

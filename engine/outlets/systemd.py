@@ -10,12 +10,9 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Self
 
 from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
-
-if TYPE_CHECKING:
-    from typing import Self
 
 STATUS_INTERVAL_S = 2.0
 STATUS_CHARS_MAX = 500
@@ -41,11 +38,6 @@ class SystemdNotifier:
         microseconds = environ.get("WATCHDOG_USEC", "")
         has_watchdog = meant_for_us and microseconds.isdecimal() and int(microseconds) > 0
         return cls(environ.get("NOTIFY_SOCKET"), int(microseconds) / 1e6 if has_watchdog else None)
-
-    @property
-    def enabled(self) -> bool:
-        """Whether anybody listens."""
-        return self._address is not None
 
     def ready(self) -> None:
         """Say that the work has begun."""
@@ -88,12 +80,10 @@ class Watchdog:
         self._alive_at_s = float("-inf")
 
     def deserved(self, now_s: float, progress: object, *, waiting: bool) -> bool:
-        """Tell whether to send a sign of life now.
+        """Tell whether to send a sign of life at the monotonic time `now_s`.
 
-        Args:
-            now_s: a monotonic time.
-            progress: anything that is different whenever something was achieved.
-            waiting: a wait is declared: nothing can be achieved now, and that is meant.
+        `progress` is anything that is different whenever something was achieved; `waiting` says that a wait is
+        declared: nothing can be achieved now, and that is meant.
         """
         if self._progress_at_s is None or progress != self._progress:
             self._progress, self._progress_at_s, self._moved = progress, now_s, True
@@ -105,7 +95,7 @@ class Watchdog:
 
 
 class SupervisedDisplay:
-    """Passes progress on to `display`, and tells the supervisor about it."""
+    """Passes progress on to `display`, tells the supervisor about it, and can be asked to show the latest at once."""
 
     def __init__(
         self,
@@ -119,17 +109,17 @@ class SupervisedDisplay:
         self._notifier = notifier
         self._watchdog = Watchdog(notifier.watchdog_s, wait_s_max) if notifier.watchdog_s else None
         self._history = ProgressHistory()
+        self._latest: ProgressSnapshot | None = None
         self._clock = clock
         self._status_at_s = float("-inf")
         self._is_stopping = False
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
-        """Pass the latest snapshot on."""
+        self._latest = snapshot
         self._display.update(snapshot, now=now)
         self._history.add(snapshot)
-        if self._watchdog and self._watchdog.deserved(
-            self._clock(), _achieved(snapshot), waiting=snapshot.waiting is not None
-        ):
+        waiting = snapshot.waiting is not None
+        if self._watchdog and self._watchdog.deserved(self._clock(), _achieved(snapshot), waiting=waiting):
             self._notifier.alive()
         if self._clock() - self._status_at_s >= STATUS_INTERVAL_S and not self._is_stopping:
             self._status_at_s = self._clock()
@@ -137,8 +127,12 @@ class SupervisedDisplay:
             self._notifier.status(self._history.pace() + (f"; {circumstances}" if circumstances else ""))
 
     def message(self, text: str) -> None:
-        """Pass a sentence on."""
         self._display.message(text)
+
+    def prompt(self) -> None:
+        """Show the latest snapshot now."""
+        if self._latest:
+            self._display.update(self._latest, now=True)
 
     def stopping(self, why: str) -> None:
         """Tell the supervisor that the work comes to its end, once."""
@@ -148,7 +142,6 @@ class SupervisedDisplay:
             self._notifier.status(why)
 
     def close(self) -> None:
-        """Show nothing more."""
         self._display.close()
         self.stopping(f"finishing: {self._history.pace()}")
 

@@ -1,16 +1,13 @@
 """How fast, how many at once, and when again: decisions, and the one gate at which they are enforced."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.pacing.breaker import Breaker, RetryBudget
     from engine.pacing.learned.pacer import Pacer
     from engine.pacing.limiter import Found, Limit, Limiter, Move, Signal, Why
-    from engine.pacing.retry import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, Wait
+    from engine.pacing.retry import Breaker, Decision, GiveUp, Isolate, RetryBudget, RetryPolicy, Setback, Trials, Wait
     from engine.pacing.turnstile import TurnRefused, Turnstile
 else:
     __getattr__ = lazy_face(__name__)

@@ -1,10 +1,14 @@
-"""What a limiter is told, and what it says: the seam between pacing and everything that is paced."""
+"""What a limiter is told, and what it says: the seam between pacing and everything that is paced.
+
+Then what every limiter has in common: its burst, and that it does what a server asks for in its headers. Pure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 from typing import Any, Protocol, Self
 
 from engine.api import Quota
@@ -14,6 +18,7 @@ MOVES_MAX = 200
 BURST_S = 0.6
 BURST_MAX = 6.0
 """So many seconds' worth of requests may start at once after a pause, but never more than so many."""
+QUOTA_RATE_MIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +139,43 @@ class Limiter(Protocol):
 def burst_beneath(requests_per_second: float) -> float:
     """Return how many requests may start at once after a pause."""
     return max(1.0, min(BURST_MAX, BURST_S * requests_per_second))
+
+
+class Authority:
+    """Obeys `Retry-After` and `RateLimit-*`: everybody is silent, or slower, for as long as the server says.
+
+    Times are of a monotonic clock, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.quiet_until = 0.0
+        self._quiet_from = 0.0
+        self._quota_rate = inf
+        self._quota_until = -inf
+
+    def rate_max(self, now: float) -> float:
+        """Requests that the quota allows per second; infinite without one."""
+        return self._quota_rate if now < self._quota_until else inf
+
+    def obey(self, signal: Signal) -> list[tuple[float, float]]:
+        """Return each silence that the reply begins or prolongs: from when, and until when."""
+        asked_s = [signal.retry_after_s] if signal.throttled or signal.failed else []
+        if signal.quota is not None:
+            asked_s.append(self._spread(signal.finished_at, signal.quota))
+        return [silence for seconds in asked_s for silence in self._be_quiet(signal.finished_at, seconds)]
+
+    def _spread(self, now: float, quota: Quota) -> float | None:
+        """Spread what is left evenly over the time until it is renewed; return that time if nothing is left."""
+        if quota.remaining <= 0:
+            return quota.reset_s
+        self._quota_rate = max(quota.remaining / max(quota.reset_s, 0.05), QUOTA_RATE_MIN)
+        self._quota_until = now + quota.reset_s
+        return None
+
+    def _be_quiet(self, now: float, seconds: float | None) -> list[tuple[float, float]]:
+        if seconds is None or now + seconds <= self.quiet_until:
+            return []
+        if now >= self.quiet_until:
+            self._quiet_from = now
+        self.quiet_until = now + seconds
+        return [(self._quiet_from, self.quiet_until)]

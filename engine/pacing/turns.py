@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.pacing.breaker import Breaker
 from engine.pacing.limiter import Limiter
+from engine.pacing.retry import Breaker
 
 RESOLUTION_S = 1e-6
 """Who is early by less is on time."""

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 
-from engine.pacing.breaker import Breaker
 from engine.pacing.limiter import Limiter
+from engine.pacing.retry import Breaker
 from engine.pacing.turns import At, Go, Turns, WhenOneLeaves
 from engine.values import Stop
 

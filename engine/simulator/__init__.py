@@ -1,7 +1,5 @@
 """The hostile stand-in of the API: limits, latency, faults and rejections on demand."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

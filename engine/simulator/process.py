@@ -33,33 +33,15 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        self.ready = self._read_ready_line()
-        self.url: str = self.ready["url"]
-        self.campaign_id: str = self.ready["campaign_id"]
-        self.token: str = self.ready["token"]
-
-    def _read_ready_line(self) -> dict[str, Any]:
         assert self._process.stdout  # noqa: S101 - it was asked for
         line = self._process.stdout.readline()
         if not line:
             self.stop()
             raise RuntimeError("the stand-in did not start; see its message above")
-        ready: dict[str, Any] = json.loads(line)
-        return ready
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
-
-    def close_stdin(self) -> None:
-        """Leave it alone, as if this process had died."""
-        assert self._process.stdin  # noqa: S101 - it was asked for
-        self._process.stdin.close()
+        self.ready: dict[str, Any] = json.loads(line)
+        self.url: str = self.ready["url"]
+        self.campaign_id: str = self.ready["campaign_id"]
+        self.token: str = self.ready["token"]
 
     def wait_for_end(self) -> int:
         """Wait for it to end by itself, kill it if it does not, and return its exit code."""
@@ -104,8 +86,7 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
 
     def release(self, count: int | None = None) -> int:
         """Let held requests go on, the first `count` or all; return how many did."""
-        released: int = self._ask("release", {"count": count})["released"]
-        return released
+        return int(self._ask("release", {"count": count})["released"])
 
     def refuse(self, for_s: float) -> None:
         """Have it drop every connection and refuse new ones for so long."""

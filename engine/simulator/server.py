@@ -16,8 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from engine.simulator.control import Control
-from engine.simulator.gate import Gate
+from engine.simulator.control import Control, Gate
 from engine.simulator.model.bulk import BulkEndpoint
 from engine.simulator.model.faults import Fault, Strike
 from engine.simulator.model.ledger import Ledger, LogEntry
@@ -93,7 +92,6 @@ class Server:
         return listener
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something beside the requests."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -109,7 +107,7 @@ class Server:
     async def campaigns(self, request: web.Request) -> web.StreamResponse:
         """List the one campaign, page by page."""
         self.ledger.stats.checks += 1
-        reply = self.endpoint.refuse_access(*_credentials(request))
+        reply = self.endpoint.refuse_access(request.headers)
         if not reply:
             page, limit = request.query.get("page", "1"), request.query.get("limit", "10")
             if page.isdecimal() and limit.isdecimal() and int(page) and int(limit):
@@ -158,7 +156,7 @@ class Server:
             return None if fault is Fault.RESET_MID_BODY else html_reply(413, "413 Request Entity Too Large")
         entry.body_bytes = len(body)
         self.ledger.stats.body_bytes += len(body)
-        refusal = self.endpoint.admit(*_credentials(request), strike)
+        refusal = self.endpoint.admit(request.headers, strike)
         if refusal:
             return refusal
         read = self.endpoint.look_at(body)
@@ -172,18 +170,11 @@ class Server:
         return reply
 
     async def _hold_at(self, point: str) -> None:
-        """Wait at the gate if requests are to be held at this point."""
         if self.endpoint.settings.hold == point:
             await self.gate.hold()
 
 
-def _credentials(request: web.Request) -> tuple[str, str]:
-    """Return what a request says about who sends it: its Authorization and its organisation."""
-    return request.headers.get("Authorization", ""), request.headers.get("x-org-id", "")
-
-
 def _tls_context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
-    """Return the server's TLS context; None without a certificate."""
     if not cert:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -208,7 +199,6 @@ def serve(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def _fast_loop() -> asyncio.AbstractEventLoop:
-    """Return the fastest event loop that is installed."""
     try:
         import uvloop
     except ImportError:

@@ -45,13 +45,11 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next bytes go."""
         if self._length is None:
             return memoryview(self._head)[self._got :]
         return memoryview(self._body)[self._got : self._length]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take note of bytes that have arrived."""
         self._got += nbytes
         if self._length is None:
             self._read_head()
@@ -90,7 +88,6 @@ class _Connection(asyncio.BufferedProtocol):
         self._got, self._length = 0, None
 
     def _reply(self, body: object) -> None:
-        """Send a JSON reply."""
         text = orjson.dumps(body)
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text)
         self._transport.write(head + text)

@@ -6,8 +6,10 @@ import asyncio
 import socket
 import struct
 import zlib
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import cache
+from itertools import chain, repeat
 from typing import NoReturn
 
 from aiohttp import web
@@ -74,9 +76,10 @@ async def send(request: web.Request, reply: Reply, strike: Strike | None, clock:
         case Fault.CLOSE_AFTER_REPLY:
             return await _send_and_close(request, stream, reply.body, len(reply.body))
         case Fault.ENDLESS_REPLY:
-            return await _send_endlessly(request, stream, reply.body)
+            return await _send_pieces(request, stream, chain([reply.body[:-1]], repeat(b" ")), TRICKLE_S)
         case Fault.HUGE_REPLY:
-            return await _send_huge(request, stream, reply.body)
+            spaces = repeat(b" " * PIECE_BYTES, BOMB_BYTES // PIECE_BYTES)
+            return await _send_pieces(request, stream, chain([reply.body[:-1]], spaces, [reply.body[-1:]]))
         case Fault.GZIP_BOMB:
             bomb = await asyncio.to_thread(gzip_bomb)
             return web.Response(status=reply.status, body=bomb, headers=headers | {"Content-Encoding": "gzip"})
@@ -97,22 +100,14 @@ async def _send_and_close(
     return response
 
 
-async def _send_endlessly(request: web.Request, response: web.StreamResponse, body: bytes) -> NoReturn:
-    """Send the reply without its last brace, and then one space after the other."""
+async def _send_pieces(
+    request: web.Request, response: web.StreamResponse, pieces: Iterable[bytes], pause_s: float = 0.0
+) -> web.StreamResponse:
+    """Send a reply piece by piece, with a pause after each."""
     await response.prepare(request)
-    await response.write(body[:-1])
-    while True:
-        await asyncio.sleep(TRICKLE_S)
-        await response.write(b" ")
-
-
-async def _send_huge(request: web.Request, response: web.StreamResponse, body: bytes) -> web.StreamResponse:
-    """Send the reply with very many spaces before its last brace."""
-    await response.prepare(request)
-    await response.write(body[:-1])
-    for _ in range(BOMB_BYTES // PIECE_BYTES):
-        await response.write(b" " * PIECE_BYTES)
-    await response.write(body[-1:])
+    for piece in pieces:
+        await response.write(piece)
+        await asyncio.sleep(pause_s)
     return response
 
 

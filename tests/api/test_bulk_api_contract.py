@@ -11,11 +11,9 @@ from random import Random
 
 import pytest
 
-from engine.api.bulk_api import BulkApi
-from engine.api.endpoint import Endpoint
 from engine.api.http import HttpBulkApi
 from engine.api.verdict import Fatal, Settled, interpret
-from engine.api.wire import Reply
+from engine.api.wire import BulkApi, Endpoint, Reply
 from engine.values.records import Chunk, Outcome
 from tests.fakes import FakeBulkApi, chunk_of, results, updated
 from tests.simulation.portfolio import POISON

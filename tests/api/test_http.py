@@ -16,9 +16,8 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.api.endpoint import Endpoint
 from engine.api.http import REPLY_BYTES_MAX, HttpBulkApi
-from engine.api.wire import NoReply, Reply
+from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values.errors import ConfigError
 from tests.fakes import chunk_of
 from tests.wire_server import Answer, WireRequest, WireServer, always, response, updated

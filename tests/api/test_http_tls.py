@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from engine.api.endpoint import Endpoint
 from engine.api.http import HttpBulkApi
-from engine.api.wire import NoReply, Reply
+from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values.errors import ConfigError, EndpointUntrusted
 from tests.fakes import chunk_of
 from tests.wire_server import WireServer, always, updated

@@ -10,15 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.outlets.displays import LINE_INTERVAL_S_MAX, LINE_INTERVAL_S_MIN, LineProgress, NoProgress, TerminalProgress
-from engine.outlets.progress import (
-    WINDOW_S,
-    ProgressDisplay,
-    ProgressHistory,
-    ProgressSnapshot,
-    forecast,
-    records_per_s,
-    share_done,
-)
+from engine.outlets.progress import WINDOW_S, ProgressDisplay, ProgressHistory, ProgressSnapshot, share_done
 
 TOTAL = 1_000_000
 
@@ -28,6 +20,13 @@ def snapshot(elapsed_s: float, share: float, **changes: object) -> ProgressSnaps
     done = round(share * TOTAL)
     values = {"records_read": done, "records_done": done, "source_bytes_read": done, "source_bytes_total": TOTAL}
     return ProgressSnapshot(elapsed_s, **(values | changes))  # type: ignore[arg-type]  # the names are checked by the call
+
+
+def history_of(*snapshots: ProgressSnapshot) -> ProgressHistory:
+    history = ProgressHistory()
+    for one in snapshots:
+        history.add(one)
+    return history
 
 
 def test_the_share_done_counts_bytes_only_as_far_as_their_records_are_done() -> None:
@@ -44,7 +43,7 @@ def test_the_share_done_counts_bytes_only_as_far_as_their_records_are_done() -> 
 def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: float) -> None:
     first = snapshot(start_s, 0.0)
     last = snapshot(start_s + took_s, speed * took_s)
-    eta_s, done = forecast([first, last]), share_done(last)
+    eta_s, done = history_of(first, last).eta_s, share_done(last)
     assert done is not None
     if done > 0:
         assert eta_s == pytest.approx((1 - done) * took_s / done, rel=0.01)
@@ -53,15 +52,16 @@ def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: 
 
 
 def test_nothing_is_forecast_without_movement() -> None:
-    assert forecast([]) is None
-    assert forecast([snapshot(1.0, 0.5)]) is None
-    assert forecast([snapshot(1.0, 0.5), snapshot(9.0, 0.5)]) is None
-    assert forecast([ProgressSnapshot(1.0, records_done=1), ProgressSnapshot(2.0, records_done=9)]) is None
-    assert forecast([snapshot(1.0, 0.5), snapshot(9.0, 1.0)]) == 0.0
+    assert history_of().eta_s is None
+    assert history_of(snapshot(1.0, 0.5)).eta_s is None
+    assert history_of(snapshot(1.0, 0.5), snapshot(9.0, 0.5)).eta_s is None
+    unsized = ProgressSnapshot(1.0, records_done=1), ProgressSnapshot(2.0, records_done=9)
+    assert history_of(*unsized).eta_s is None
+    assert history_of(snapshot(1.0, 0.5), snapshot(9.0, 1.0)).eta_s == 0.0
 
 
 def test_the_rate_is_of_the_window_and_not_of_what_earlier_processes_did() -> None:
-    assert records_per_s([]) == 0.0
+    assert history_of().records_per_s == 0.0
     history = ProgressHistory()
     for tick in range(400):  # 40 s of standing still at 30 %, as after a resume, then 20 s at 1 % a second
         elapsed_s = tick * 0.2

@@ -57,7 +57,7 @@ def test_the_words_of_the_protocol(listener: Listener) -> None:
 
 def test_without_a_socket_nothing_happens() -> None:
     notifier = SystemdNotifier.from_environment({})
-    assert not notifier.enabled
+    assert notifier._address is None
     notifier.ready()
     SystemdNotifier.from_environment({"NOTIFY_SOCKET": "vsock:2:1234"}).ready()
 

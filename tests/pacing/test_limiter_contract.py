@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
-from engine.pacing.aimd import Aimd
-from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import MOVES_MAX, Found, Limit, Limiter, Signal
+from engine.pacing.retry import Breaker
 from engine.pacing.turnstile import Turnstile
 from engine.values.stopping import Stop
 from tests.pacing_model import Bucket, Model, Server

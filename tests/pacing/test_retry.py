@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.api.headers import date_of, retry_after_s
-from engine.pacing.breaker import Breaker, RetryBudget
-from engine.pacing.retry import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, Wait
+from engine.pacing.retry import Breaker, Decision, GiveUp, Isolate, RetryBudget, RetryPolicy, Setback, Trials, Wait
 
 POLICY = RetryPolicy()
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

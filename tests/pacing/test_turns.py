@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
-from engine.pacing.aimd import Aimd
-from engine.pacing.breaker import Breaker
 from engine.pacing.limiter import Signal
+from engine.pacing.retry import Breaker
 from engine.pacing.turns import At, Go, Pace, Turns, WhenOneLeaves
 
 

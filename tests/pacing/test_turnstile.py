@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
+from engine.pacing.retry import Breaker
 from engine.pacing.turnstile import TurnRefused, Turnstile
 from engine.values.errors import Interrupted
 from engine.values.stopping import Stop

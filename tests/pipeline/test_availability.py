@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from engine.pacing.breaker import Breaker, RetryBudget
+from engine.pacing.retry import Breaker, RetryBudget
 from engine.pipeline.availability import Availability
 from engine.pipeline.sending import Answer
 from engine.values.errors import Interrupted

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from engine.pacing.breaker import Breaker
 from engine.pacing.learned.pacer import Pacer
+from engine.pacing.retry import Breaker
 from engine.pacing.turnstile import Turnstile
 from engine.pipeline.admission import OrderGate
 from engine.pipeline.channel import Channel

@@ -16,7 +16,7 @@ from engine.api import attribution, verdict
 from engine.api.attribution import Attribution
 from engine.api.verdict import RefusedWhole, Settled, Unproven, Verdict
 from engine.api.wire import NoReply, Reply
-from engine.pacing.authority import Authority
+from engine.pacing.limiter import Authority
 from engine.pacing.retry import Isolate, RetryPolicy
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline import admission, aggregator, availability, delivery, pipeline, sending

@@ -25,14 +25,15 @@ def test_it_stops_cleanly_when_told_to_or_left_alone(flags: dict[str, Any]) -> N
     with stand_in(**flags) as server:
         assert server.stop() == 0
     with stand_in(**flags) as server:
-        server.close_stdin()
+        assert server._process.stdin
+        server._process.stdin.close()
         assert server.wait_for_end() == 0
 
 
 def test_it_stops_on_ctrl_c_even_while_a_request_hangs() -> None:
     with stand_in(fault="hang") as server, send_raw(server, records("x")):
         server.wait(answered=1)
-        server.signal(signal.SIGINT)
+        server._process.send_signal(signal.SIGINT)
         assert server.wait_for_end() == 0
 
 

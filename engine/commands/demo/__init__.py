@@ -1,7 +1,5 @@
 """`demo`: the main job in one command, on a portfolio that is made up, against the stand-in."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from engine.values import lazy_face

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.simulator import StandInProcess
 
     place = Place(prepare(args.keep))
-    with _Step(f"Making {place.portfolio} with {args.records:,} records"):
+    with _step(f"Making {place.portfolio} with {args.records:,} records"):
         write(place.portfolio, args.records, args.seed)
     with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
         place.write_config(server)
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         if exit_code:
             _say(f"sync ended with exit code {exit_code}, so there is nothing to prove.")
             return exit_code
-        with _Step("Comparing what the stand-in holds with the portfolio, value by value"):
+        with _step("Comparing what the stand-in holds with the portfolio, value by value"):
             proof = compare(place.portfolio, server)
     _say(*proof.verdict(), "", *_what_next(place, server))
     return ExitCode.OK if proof.holds else ExitCode.BUG
@@ -225,19 +226,16 @@ def _what_next(place: Place, server: StandInProcess) -> list[str]:
 
 
 def _say(*lines: str) -> None:
-    """Tell a person, at once."""
     print(*lines, sep="\n", flush=True)
 
 
-class _Step:
-    """Says what is being done, and when it is done how long it took."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._began_s = time.perf_counter()
-        print(f"{self._what} … ", end="", flush=True)
-
-    def __exit__(self, *error: object) -> None:
-        _say(f"{time.perf_counter() - self._began_s:.1f} s" if error[0] is None else "")
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    """Say what is being done, and when it is done how long it took."""
+    print(f"{what} … ", end="", flush=True)
+    began_s, took = time.perf_counter(), ""
+    try:
+        yield
+        took = f"{time.perf_counter() - began_s:.1f} s"
+    finally:
+        _say(took)

@@ -10,14 +10,10 @@ import random
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Literal
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow.parquet import ParquetWriter
 
 BLOCK_RECORDS = 100_000
 """How many records are made and written at a time: memory does not grow with the portfolio."""
@@ -33,9 +29,6 @@ CSV_TYPES = {
     "lead_date": "date",
 }
 """The columns that are not text, as `[source] types` says it."""
-
-PortfolioFormat = Literal["csv", "tsv", "ndjson", "canonical", "parquet"]
-"""`ndjson` has one flat object a line, `canonical` lines of `{"id", "data"}`."""
 
 PEOPLE: dict[str, tuple[list[str], list[str]]] = {
     "english": (
@@ -113,7 +106,6 @@ def _block(first: int, count: int, rng: random.Random) -> pa.Table:
 
 
 def _draw(rng: random.Random, count: int, below: int) -> pa.Array:
-    """Return `count` random integers from 0 to below `below`."""
     drawn = pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(rng.randbytes(8 * count))])
     return _modulo(drawn, pa.scalar(below, pa.uint64())).cast(pa.int64())
 
@@ -124,12 +116,10 @@ def _modulo(values: pa.Array, divisor: pa.Array | pa.Scalar) -> pa.Array:
 
 
 def _pick(values: list[str] | list[int], positions: pa.Array) -> pa.Array:
-    """Return the values at these positions."""
     return pa.array(values).take(positions)
 
 
 def _joined(*parts: pa.Array | str) -> pa.Array:
-    """Return the texts of each row, one after the other."""
     return pc.binary_join_element_wise(*parts, "")
 
 
@@ -139,58 +129,31 @@ def _sometimes_empty(rng: random.Random, values: pa.Array, one_in: int) -> pa.Ar
 
 
 def _day(first: date, days: pa.Array) -> pa.Array:
-    """Return the dates so many days after the first."""
     return pc.add(days, (first - date(1970, 1, 1)).days).cast(pa.int32()).cast(pa.date32())
 
 
-def write(path: Path, records: int, seed: int, format: PortfolioFormat = "csv") -> None:
-    """Write a portfolio of so many records into a file.
+def write(path: Path, records: int, seed: int) -> None:
+    """Write a portfolio of so many records into a CSV file, in which only texts that must be are quoted.
 
     Raises:
         OSError: the file cannot be written.
     """
-    tables = generate(records, seed)
     with path.open("wb") as file:
-        match format:
-            case "parquet":
-                _write_parquet(file, tables)
-            case "csv" | "tsv":
-                _write_csv(file, tables, "," if format == "csv" else "\t")
-            case "ndjson":
-                file.writelines(_line(row) for table in tables for row in table.to_pylist())
-            case "canonical":
-                rows = (row for table in tables for row in table.to_pylist())
-                file.writelines(_line({"id": row.pop(ID_COLUMN), "data": row}) for row in rows)
+        for number, table in enumerate(generate(records, seed)):
+            if number == 0:
+                file.write(f"{','.join(table.column_names)}\n".encode())
+            # pyarrow's own writer would quote every text, which exports seldom do.
+            cells = [_cells(column.combine_chunks()) for column in table.columns]
+            rows = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="")
+            _, _, text = _joined(rows, "\n").buffers()  # the texts, which Arrow keeps one after the other
+            file.write(text)
 
 
-def _line(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _write_csv(file: IO[bytes], tables: Iterator[pa.Table], delimiter: str) -> None:
-    """Write the tables below one header; pyarrow's own writer would quote every text, which exports seldom do."""
-    for number, table in enumerate(tables):
-        if number == 0:
-            file.write(f"{delimiter.join(table.column_names)}\n".encode())
-        cells = [_cells(column.combine_chunks(), delimiter) for column in table.columns]
-        rows = pc.binary_join_element_wise(*cells, delimiter, null_handling="replace", null_replacement="")
-        _, _, text = _joined(rows, "\n").buffers()  # the texts, which Arrow keeps one after the other
-        file.write(text)
-
-
-def _cells(column: pa.Array, delimiter: str) -> pa.Array:
+def _cells(column: pa.Array) -> pa.Array:
     """Return the cells of a column: amounts with two decimals, texts in quotes where they must be."""
     if pa.types.is_floating(column.type):
         column = column.cast(pa.decimal128(18, 2))
     if not pa.types.is_string(column.type):
         return column.cast(pa.string())
     quoted = _joined('"', pc.replace_substring(column, '"', '""'), '"')
-    return pc.if_else(pc.match_substring_regex(column, f'["{delimiter}]'), quoted, column)
-
-
-def _write_parquet(file: IO[bytes], tables: Iterator[pa.Table]) -> None:
-    """Write the tables as the row groups of one Parquet file."""
-    first = next(tables)
-    with ParquetWriter(file, first.schema) as writer:
-        for table in chain([first], tables):
-            writer.write_table(table)
+    return pc.if_else(pc.match_substring_regex(column, '[",]'), quoted, column)

@@ -1,4 +1,4 @@
-"""What the limit is believed to be, and what a refusal says about it. Pure.
+"""What is known of the server: what it accepted, what it saves up in a silence, and so what its limit is. Pure.
 
 The first refusal leaves a range: the limit is above the sustained rate and below the rate now. Start in the middle,
 grow fast, and let the next refusal narrow it (the **search**).
@@ -11,17 +11,113 @@ found by trying: keep the faster estimate, and if that is refused at once, the s
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+from itertools import takewhile
 from math import inf, sqrt
 
-from engine.pacing.learned.tally import Measured
-from engine.pacing.learned.tuning import Tuning
+from engine.pacing.learned import tuning
+
+TALLY_MAX = 4096
+"""Accepted requests whose times are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was accepted before a refusal, in requests per second."""
+
+    until: float  # the start of the latest request whose reply can be here
+    seconds: float  # how long `average` was measured
+    average: float  # since the last refusal, or in the last seconds: right for a server that saves
+    latest: float  # in the last second: right for a server that does not
+    with_silence: float | None  # since the last refusal, if a silence followed, which is counted
+
+
+class Tally:
+    """Counts the requests that passed the rate limit, and remembers when the latest ones started."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.round_trip_s = tuning.ROUND_TRIP_S
+        self._first_at: float | None = None
+        self._started: deque[float] = deque(maxlen=TALLY_MAX)
+
+    def begin(self, started_at: float) -> bool:
+        """A request started then; return whether it is the first that is heard of."""
+        if self._first_at is not None:
+            return False
+        self._first_at = started_at
+        return True
+
+    def took(self, seconds: float) -> None:
+        """An accepted request took so long, from its start to its reply."""
+        self.round_trip_s += 0.1 * (seconds - self.round_trip_s)
+
+    def add(self, started_at: float) -> None:
+        """Count one."""
+        self.total += 1
+        self._started.append(started_at)
+
+    def sustained(self, now: float, more: int = 0) -> float:
+        """Return how many (and `more`) per second the server has sustained, as if it had had reserves at the start."""
+        return (self.total + more) / (now - (self._first_at or 0.0) + tuning.RESERVES_S)
+
+    def rate(self, since: float, until: float) -> float:
+        """Return how many per second passed of those that started after `since` and not after `until`."""
+        recent = takewhile(lambda at: at > since, reversed(self._started))
+        return sum(at <= until for at in recent) / max(until - since, 0.05)
+
+
+class Savings:
+    """What the server saves up in a silence, to be made up for: a bucket of tokens fills, a window just passes."""
+
+    def __init__(self) -> None:
+        self.worth_s = tuning.WORTH_S
+        """Seconds of silence that the server saves up: believed until it refuses."""
+        self.silence_s = 0.0
+        """How long the silence was that followed the latest refusal."""
+        self._from = self._until = -inf
+
+    def open(self, start: float, silence_s: float, rate: float) -> None:
+        """A silence of `silence_s` seconds, kept instead of `rate` requests per second, ends at `start`."""
+        worth_s = min(silence_s, self.worth_s)
+        if worth_s * rate >= 1:
+            self.spend(start, worth_s / (tuning.FASTER - 1))
+
+    def spend(self, start: float, seconds: float) -> None:
+        """From `start` on, requests may start faster for so long, as if there had been a silence."""
+        self._from, self._until = start, start + seconds
+
+    def factor(self, now: float) -> float:
+        """How much faster than usual requests may start."""
+        return tuning.FASTER if self._from <= now < self._until else 1.0
+
+    def lost_s(self, times: float = 1.0) -> float:
+        """Seconds of the latest silence beyond so many `times` what the server saves up."""
+        return max(0.0, self.silence_s - times * self.worth_s)
+
+    def doubtful(self, started_at: float) -> bool:
+        """Whether savings that may not be there were spent shortly before."""
+        return self._from <= started_at < self._until + tuning.DOUBT_S
+
+    def overdrawn(self, started_at: float) -> bool:
+        """A request was refused: whether the reason is that the server saves less than was believed."""
+        if not self.doubtful(started_at):
+            return False
+        spent_s = min(started_at, self._until) - self._from
+        self.worth_s = spent_s / 2 if spent_s / 2 >= tuning.WORTH_MIN_S else 0.0
+        self._from = self._until = -inf
+        return True
+
+    def believe(self) -> None:
+        """The server has changed: what was found out about its savings may be wrong."""
+        self.worth_s = tuning.WORTH_S
 
 
 class Former:
     """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
 
-    def __init__(self, tuning: Tuning) -> None:
-        self._tuning = tuning
+    def __init__(self) -> None:
         self._limit = 0.0
         self._until = -inf
 
@@ -29,24 +125,23 @@ class Former:
         """The limit `known` was held for so long, and is `by` another now."""
         if now > self._until:
             self._limit = 0.0
-        if held_s >= self._tuning.hold_min_s and known > max(by, self._limit):
-            self._limit, self._until = known, now + self._tuning.former_s
+        if held_s >= tuning.HOLD_MIN_S and known > max(by, self._limit):
+            self._limit, self._until = known, now + tuning.FORMER_S
 
     def is_expected(self, known: float, now: float) -> bool:
         """Whether it may come back, and has not yet."""
-        return now < self._until and known < self._tuning.returned * self._limit
+        return now < self._until and known < tuning.RETURNED * self._limit
 
 
 class Estimate:
     """The limit found so far, in requests per second, and how much is known of the server that sets it."""
 
-    def __init__(self, known: float | None, tuning: Tuning) -> None:
+    def __init__(self, known: float | None) -> None:
         self.known = known
         self.is_searching = known is None
         self.saves: bool | None = None
         """Whether the server saves up what is not used; None until it is found out."""
-        self.former = Former(tuning)
-        self._tuning = tuning
+        self.former = Former()
         self._fell_at = -inf
 
     def guess(self, sustained: float, rate: float) -> None:
@@ -68,14 +163,14 @@ class Estimate:
 
     def held(self, seconds: float) -> None:
         """The limit was held for so long without a refusal."""
-        if self.saves is None and not self.is_searching and seconds > self._tuning.proven_s:
+        if self.saves is None and not self.is_searching and seconds > tuning.PROVEN_S:
             self.saves = False
 
     def _corrected(self, known: float, rate: float, measured: Measured) -> float:
-        if rate <= 1.01 * self._tuning.keep * known:
+        if rate <= 1.01 * tuning.KEEP * known:
             return self._fallen(known, measured)
         optimistic = sqrt(max(measured.latest, known) * rate)
-        if measured.average > 1.15 * known or rate > self._tuning.risen * known:
+        if measured.average > 1.15 * known or rate > tuning.RISEN * known:
             self.saves = None
             self.is_searching = not self.is_searching  # far off: search once more, unless this was the search
             return optimistic
@@ -87,7 +182,7 @@ class Estimate:
     def _fallen(self, known: float, measured: Measured) -> float:
         """The limit, after a refusal of a rate that was thought to be safe."""
         self.saves, self.is_searching = True, False
-        again, self._fell_at = measured.until - self._fell_at < self._tuning.again_s, measured.until
+        again, self._fell_at = measured.until - self._fell_at < tuning.AGAIN_S, measured.until
         if measured.seconds < 0.9:
             return 0.9 * known  # too short a time to measure in
         lower = min(0.95 * known, measured.average)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from statistics import median
 
-from engine.pacing.learned.tuning import Tuning
+from engine.pacing.learned import tuning
 from engine.pacing.limiter import Limit, Move, Signal, Why
 
 Reason = tuple[Why, tuple[float, ...]]
@@ -54,10 +54,9 @@ class BestLatency:
     taken for a full one.
     """
 
-    def __init__(self, tuning: Tuning) -> None:
+    def __init__(self) -> None:
         self.is_draining = False
         """Whether the limit is lowered now."""
-        self._tuning = tuning
         self._best_s: float | None = None
         self._drain_at = inf
 
@@ -72,28 +71,27 @@ class BestLatency:
 
     def drain_soon(self, now: float) -> None:
         """Measure it again in a while."""
-        self._drain_at = min(self._drain_at, now + self._tuning.drain_every_s)
+        self._drain_at = min(self._drain_at, now + tuning.DRAIN_EVERY_S)
 
     def turns(self, now: float, *, may_drain: bool) -> bool:
         """After a round: begin to drain if it is time, or end it; whether that changes what is in flight."""
         if not self.is_draining and not (may_drain and now > self._drain_at):
             return False
         self.is_draining = not self.is_draining
-        self._drain_at = now + self._tuning.drain_every_s
+        self._drain_at = now + tuning.DRAIN_EVERY_S
         return True
 
 
 class InFlightLimit:
     """Requests that may be in flight at once, judged in rounds of finished requests."""
 
-    def __init__(self, ceiling: int, found: int | None, tuning: Tuning) -> None:
+    def __init__(self, ceiling: int, found: int | None) -> None:
         self.ceiling = ceiling
-        self.limit = min(float(ceiling), float(found or tuning.in_flight_at_start))
+        self.limit = min(float(ceiling), float(found or tuning.IN_FLIGHT_AT_START))
         self.is_found = bool(found)
         """Whether more than the server can serve was ever in flight: until then, the limit doubles."""
-        self._tuning = tuning
         self._round = Round(1)
-        self._best = BestLatency(tuning)
+        self._best = BestLatency()
         self._served = float(found) if found else inf
         self._cut_at = -inf
         self._before_failures: float | None = None
@@ -102,15 +100,15 @@ class InFlightLimit:
     @property
     def current(self) -> int:
         """The limit at this moment: lower than usual while the best latency is measured."""
-        return max(1, int(self.limit * (self._tuning.drain if self._best.is_draining else 1.0)))
+        return max(1, int(self.limit * (tuning.DRAIN if self._best.is_draining else 1.0)))
 
     def finished(self, signal: Signal) -> Move | None:
         """Take note of a finished request; return the move, if the limit moved."""
         if signal.throttled or signal.started_at < self._cut_at:
             return None
         self._round.add(signal)
-        tuning, before, now = self._tuning, int(self.limit), signal.finished_at
-        if self._round.seen < (max(tuning.round_min, self.limit) if self.is_found else tuning.first_round):
+        before, now = int(self.limit), signal.finished_at
+        if self._round.seen < (max(tuning.ROUND_MIN, self.limit) if self.is_found else tuning.FIRST_ROUND):
             return None
         done, self._round = self._round, Round(self._round.records_max)
         reason = self._judge(done, now)
@@ -121,7 +119,7 @@ class InFlightLimit:
 
     def _judge(self, done: Round, now: float) -> Reason | None:
         """Move the limit at the end of a round; return why."""
-        if done.failures > self._tuning.failing * done.seen:
+        if done.failures > tuning.FAILING * done.seen:
             self._before_failures = self._before_failures or self.limit
             self._move(0.7 * self.limit, now)
             return Why.FAILURES, ()
@@ -135,20 +133,20 @@ class InFlightLimit:
         return self._follow_latency(done, now)
 
     def _follow_latency(self, done: Round, now: float) -> Reason | None:
-        tuning, latency_s = self._tuning, median(done.latencies_s)
+        latency_s = median(done.latencies_s)
         best_s = self._best.measured(latency_s)
         if self._best.is_draining:
             return None
         is_busy = 2 * done.in_flight >= self.limit
-        if is_busy and latency_s > tuning.latency_risen * best_s and latency_s - best_s > 0.02:
+        if is_busy and latency_s > tuning.LATENCY_RISEN * best_s and latency_s - best_s > 0.02:
             self.is_found = True
             self._best.drain_soon(now)
             self._served = best_s * median(done.served_per_s)
-            self._move(min(self.limit, tuning.queue * self._served), now)
+            self._move(min(self.limit, tuning.QUEUE * self._served), now)
             return Why.LATENCY_ROSE, (best_s, latency_s)
-        if latency_s < tuning.calm * best_s and done.in_flight >= self.current:
+        if latency_s < tuning.CALM * best_s and done.in_flight >= self.current:
             if self.is_found:
-                share = 0.3 if self.limit > tuning.far * self._served else 0.03
+                share = 0.3 if self.limit > tuning.FAR * self._served else 0.03
                 self._move(self.limit + max(1.0, share * self.limit), now)
             else:
                 self._set(self.limit + done.seen)  # doubles in a round trip
@@ -167,4 +165,4 @@ class InFlightLimit:
         self._set(limit)
 
     def _set(self, limit: float) -> None:
-        self.limit = min(float(self.ceiling), max(float(min(self._tuning.in_flight_min, self.ceiling)), limit))
+        self.limit = min(float(self.ceiling), max(float(min(tuning.IN_FLIGHT_MIN, self.ceiling)), limit))

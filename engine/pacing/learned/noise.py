@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections import deque
 from math import log
 
-from engine.pacing.learned.tuning import Tuning
+from engine.pacing.learned import tuning
 
 
 class LowRates:
     """What becomes of requests at rates well below what was accepted between two refusals."""
 
-    def __init__(self, tuning: Tuning) -> None:
-        self.depth = tuning.depth
-        self.accepted: deque[float] = deque(maxlen=tuning.intervals_kept)
-        self._tuning = tuning
+    def __init__(self) -> None:
+        self.depth = tuning.DEPTH
+        self.accepted: deque[float] = deque(maxlen=tuning.INTERVALS_KEPT)
         self._sent = self._refused = 0
 
     def count(self, rate: float, *, refused: bool) -> bool:
@@ -33,10 +32,10 @@ class LowRates:
 
     def prove(self, share: float) -> tuple[int, int] | None:
         """Return requests sent and refused down there, if that is more than `share` explains, and less than a limit."""
-        tuning, sent, refused = self._tuning, self._sent, self._refused
-        if refused < tuning.noise_refusals_min or refused > tuning.noise_max * sent:
+        sent, refused = self._sent, self._refused
+        if refused < tuning.NOISE_REFUSALS_MIN or refused > tuning.NOISE_MAX * sent:
             return None
-        if share and refused <= share * sent * tuning.drift:
+        if share and refused <= share * sent * tuning.DRIFT:
             return None  # as expected
         self.forget()
         return sent, refused
@@ -49,9 +48,8 @@ class LowRates:
 class Share:
     """The share of requests that is refused whatever the rate is, estimated; 0 until it is proven that there is one."""
 
-    def __init__(self, tuning: Tuning) -> None:
+    def __init__(self) -> None:
         self.value = 0.0
-        self._tuning = tuning
         self._proven = 0.0
         self._sent = self._refused = 0.0
 
@@ -63,31 +61,29 @@ class Share:
     def prove(self, sent: int, refused: int) -> None:
         """Of so many requests, so many were refused whatever the rate."""
         self._sent, self._refused = float(sent), float(refused)
-        self._proven = self._tuning.noise_max
+        self._proven = tuning.NOISE_MAX
         self.estimate()
         self._proven = self.value
 
     def estimate(self) -> None:
         """Take the share of those counted; the latest tell most."""
-        tuning = self._tuning
-        fading = min(1.0, tuning.memory / max(1.0, self._sent))
+        fading = min(1.0, tuning.MEMORY / max(1.0, self._sent))
         self._sent *= fading
         self._refused *= fading
         share = (self._refused + 0.5) / (self._sent + 20)
-        self.value = min(tuning.noise_max, tuning.drift * self._proven, max(tuning.noise_min, share))
+        self.value = min(tuning.NOISE_MAX, tuning.DRIFT * self._proven, max(tuning.NOISE_MIN, share))
 
 
 class Noise:
     """Tells noise from a limit. Rates are in requests per second."""
 
-    def __init__(self, tuning: Tuning) -> None:
+    def __init__(self) -> None:
         self.suspects = 0
         """Refusals that the latest suspicion of a limit rests on."""
         self.is_tolerated = False
         """Whether the latest refusal was noise."""
-        self._tuning = tuning
-        self._low_rates = LowRates(tuning)
-        self._share = Share(tuning)
+        self._low_rates = LowRates()
+        self._share = Share()
         self._suspicion = 0.0
         self._since_refusal = self._since_proof = 0
 
@@ -108,11 +104,11 @@ class Noise:
             return
         self._since_refusal += 1
         self._since_proof += 1
-        self._suspicion = max(0.0, self._suspicion + log(1 - self._tuning.excess / (1 - self.share)))
+        self._suspicion = max(0.0, self._suspicion + log(1 - tuning.EXCESS / (1 - self.share)))
         self._share.estimate()
-        if self._since_proof == self._tuning.trial_requests:
-            self._low_rates.depth = self._tuning.depth
-        if self._since_refusal * self.share > self._tuning.gone:
+        if self._since_proof == tuning.TRIAL_REQUESTS:
+            self._low_rates.depth = tuning.DEPTH
+        if self._since_refusal * self.share > tuning.GONE:
             self._share.value = 0.0
 
     def proven_by(self, rate: float) -> float | None:
@@ -136,13 +132,13 @@ class Noise:
     def _is_expected(self) -> bool:
         self._since_refusal = 0
         self.suspects = self.suspects + 1 if self._suspicion else 1
-        self._suspicion += log(1 + self._tuning.excess / self.share)
-        if self._suspicion <= self._tuning.suspicion_max:
+        self._suspicion += log(1 + tuning.EXCESS / self.share)
+        if self._suspicion <= tuning.SUSPICION_MAX:
             self._share.estimate()
             return True
         self._suspicion = 0.0
-        if self._since_proof < self._tuning.trial_requests:  # the proof was wrong
-            self._low_rates.depth *= self._tuning.deeper
+        if self._since_proof < tuning.TRIAL_REQUESTS:  # the proof was wrong
+            self._low_rates.depth *= tuning.DEEPER
             self._low_rates.forget()
             self._share.value = 0.0
         return False

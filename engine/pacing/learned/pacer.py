@@ -7,7 +7,7 @@ Nobody knows the limits of the API, so they are learned beneath the configured c
 - Latency teaches how many may be **in flight** (`in_flight.py`): more than the server can serve at once only wait in
   its queue, so the limit grows while latency stays at its best, and falls to what the server serves at its best latency
   when it rises. Version conflicts that rise, and many failures at once, cut it too. Single failures move nothing.
-- `Retry-After` and `RateLimit-*` headers are **authority** (`authority.py`).
+- `Retry-After` and `RateLimit-*` headers are **authority** (`Authority` in `limiter.py`).
 
 Each movement of a limit is written down with its reason. What was learned is where the next run starts.
 """
@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from engine.pacing.authority import Authority
+from engine.pacing.learned import tuning
 from engine.pacing.learned.in_flight import InFlightLimit
 from engine.pacing.learned.rate import RateLimit
-from engine.pacing.learned.tuning import USUAL, Tuning
-from engine.pacing.limiter import MOVES_MAX, Found, Move, Signal, burst_beneath
+from engine.pacing.limiter import MOVES_MAX, Authority, Found, Move, Signal, burst_beneath
 
 
 class Pacer:
@@ -33,54 +32,42 @@ class Pacer:
     """
 
     def __init__(
-        self,
-        *,
-        requests_per_second: float,
-        concurrency: int,
-        learned: Mapping[str, Any] | None = None,
-        tuning: Tuning = USUAL,
+        self, *, requests_per_second: float, concurrency: int, learned: Mapping[str, Any] | None = None
     ) -> None:
         found = Found.of(learned)
-        start = tuning.rate_at_start * (tuning.faster_start if concurrency <= tuning.few_in_flight else 1)
-        start = tuning.share_of_learned * found.rate if found.rate else start
+        start = tuning.RATE_AT_START * (tuning.FASTER_START if concurrency <= tuning.FEW_IN_FLIGHT else 1)
+        start = tuning.SHARE_OF_LEARNED * found.rate if found.rate else start
         self.requests_per_second = requests_per_second
         self.burst = burst_beneath(requests_per_second)
         self.moves: deque[Move] = deque(maxlen=MOVES_MAX)
-        self._rate = RateLimit(requests_per_second, start, found.rate or None, tuning)
-        self._in_flight = InFlightLimit(concurrency, found.in_flight, tuning)
+        self._rate = RateLimit(requests_per_second, start, found.rate or None)
+        self._in_flight = InFlightLimit(concurrency, found.in_flight)
         self._authority = Authority()
 
     @property
     def in_flight(self) -> int:
-        """Requests that may be in flight at once."""
         return self._in_flight.current
 
     @property
     def quiet_until(self) -> float:
-        """Until then nothing may start."""
         return self._authority.quiet_until
 
     @property
     def found(self) -> Found:
-        """What was learned so far."""
         return Found(self._rate.estimate.known, int(self._in_flight.limit) if self._in_flight.is_found else None)
 
     def rate(self, now: float) -> float:
-        """Requests that may start per second, now."""
         return min(self._wanted(now), self.requests_per_second)
 
     def interval_s(self, now: float) -> float:
-        """Seconds from the start of one request to that of the next, now."""
         return 1 / self._wanted(now)
 
     def learn(self, signal: Signal) -> None:
-        """Take note of a finished attempt."""
         self.moves.extend(move for move in (self._learn_rate(signal), self._in_flight.finished(signal)) if move)
         for silence in self._authority.obey(signal):
             self._rate.silent(*silence)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the next run starts from: only limits that were really found."""
         return asdict(self.found)
 
     def _wanted(self, now: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from engine.simulator.model.faults import Fault, FaultPlan, Strike
 from engine.simulator.model.ledger import Ledger
@@ -26,17 +27,16 @@ class BulkEndpoint:
         self.ledger = ledger
         self._slots = Slots(settings.capacity)
         self._started: float | None = None
-        self._rate = _rate_limit(settings)
-        self._faults = _fault_plan(settings)
+        self._rate = RateLimit(*_rates(settings))
+        self._faults = FaultPlan(*_faults(settings))
 
     def change(self, settings: Settings) -> None:
         """Take other settings; the limits and faults that they do not change go on as they were."""
         before, self.settings = self.settings, settings
-        if (before.fault, before.error_share, before.seed) != (settings.fault, settings.error_share, settings.seed):
-            self._faults = _fault_plan(settings)
-        rate_names = ("rate", "burst", "rate_window_s", "rate_schedule")
-        if any(getattr(before, name) != getattr(settings, name) for name in rate_names):
-            self._rate = _rate_limit(settings)
+        if _faults(before) != _faults(settings):
+            self._faults = FaultPlan(*_faults(settings))
+        if _rates(before) != _rates(settings):
+            self._rate = RateLimit(*_rates(settings))
         self._slots.resize(settings.capacity)
 
     @property
@@ -63,7 +63,7 @@ class BulkEndpoint:
             return Strike(Fault.RESET_BEFORE_BODY)
         return self._faults.draw()
 
-    def admit(self, authorization: str, org: str, strike: Strike | None) -> Reply | None:
+    def admit(self, headers: Mapping[str, str], strike: Strike | None) -> Reply | None:
         """Return the reply to a request whose records nobody looks at, or None: it may pass."""
         wait_s = self._rate.take(self.now)
         if wait_s:
@@ -74,10 +74,9 @@ class BulkEndpoint:
             return error_reply(503, "Service Unavailable", "The service is temporarily unavailable")
         if strike and strike.fault in UNREAD:
             return self._struck(strike)
-        return self.refuse_access(authorization, org)
+        return self.refuse_access(headers)
 
     def _struck(self, strike: Strike) -> Reply:
-        """Return the reply of a fault that strikes before anybody looks at the records."""
         match strike.fault:
             case Fault.REDIRECT:
                 return Reply(307, b"", (("Location", self.settings.redirect_to),))
@@ -90,13 +89,13 @@ class BulkEndpoint:
             case _:
                 return error_reply(500, "Simulated", "This reply is never sent")
 
-    def refuse_access(self, authorization: str, org: str) -> Reply | None:
+    def refuse_access(self, headers: Mapping[str, str]) -> Reply | None:
         """Return the reply to a request with a wrong token or organisation, or None: it may pass."""
         s = self.settings
         rotated = 0 < s.rotate_after < self.ledger.stats.requests
-        if authorization != f"Bearer {s.next_token if rotated else s.token}":
+        if headers.get("Authorization") != f"Bearer {s.next_token if rotated else s.token}":
             return error_reply(401, "Unauthorized", "Invalid or expired token")
-        if s.org and org != s.org:
+        if s.org and headers.get("x-org-id") != s.org:
             return error_reply(403, "Forbidden", "No access to this organisation")
         return None
 
@@ -170,11 +169,9 @@ class BulkEndpoint:
         return json_reply(status, bend(body, strike.fault) if strike else body)
 
 
-def _rate_limit(settings: Settings) -> RateLimit:
-    """Return the rate limit of these settings, full of tokens."""
-    return RateLimit(settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule)
+def _rates(settings: Settings) -> tuple[float, float, float, str]:
+    return settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule
 
 
-def _fault_plan(settings: Settings) -> FaultPlan:
-    """Return the faults of these settings, counting requests from now on."""
-    return FaultPlan([*settings.fault, f"503:{settings.error_share}"], settings.seed)
+def _faults(settings: Settings) -> tuple[tuple[str, ...], int]:
+    return (*settings.fault, f"503:{settings.error_share}"), settings.seed

@@ -104,7 +104,6 @@ def _parse_loosely(body: bytes) -> Request:
 
 
 def _judge(request: Request, position: int, id_: object, data: bytes) -> None:
-    """Put one record among the valid or the invalid ones."""
     if not isinstance(id_, str) or not id_:
         request.invalid.append(Refused(position, id_, "id must be a non-empty string"))
     elif data[:1] != b"{" or not data[1:-1].strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.simulator.gate import Gate
+from engine.simulator.control import Gate
 from engine.simulator.model.ledger import Stats
 
 

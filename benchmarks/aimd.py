@@ -1,4 +1,4 @@
-"""A plain rival of the learned pacing, to measure what that buys: no run uses it. Pure; the clock comes in.
+"""A plain rival of the learned pacing, to measure what that buys. Pure; the clock comes in.
 
 Additive increase, multiplicative decrease, as in "Analysis of the Increase and Decrease Algorithms for Congestion
 Avoidance in Computer Networks" (Chiu and Jain, 1989): the rate grows steadily, and falls by a share when it is refused.
@@ -12,8 +12,7 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from engine.pacing.authority import Authority
-from engine.pacing.limiter import MOVES_MAX, Found, Limit, Move, Signal, Why, burst_beneath
+from engine.pacing.limiter import MOVES_MAX, Authority, Found, Limit, Move, Signal, Why, burst_beneath
 
 START = 10.0
 GROWTH_PER_S = 1.0

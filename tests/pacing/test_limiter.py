@@ -7,8 +7,7 @@ from math import inf
 import pytest
 
 from engine.api.headers import Quota
-from engine.pacing.authority import QUOTA_RATE_MIN, Authority
-from engine.pacing.limiter import Signal
+from engine.pacing.limiter import QUOTA_RATE_MIN, Authority, Signal
 
 
 def refused(at: float, retry_after_s: float | None) -> Signal:
