@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.state.database import Database
 from engine.state.journal import Journal, Run, Undelivered
+from engine.state.masking import without_record_data
 from engine.state.private_files import make_private_dir
 from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
 from engine.state.state_dir import LOCK, RUNS, take_lock
@@ -93,6 +94,7 @@ class SqliteJournal(Journal):
     def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
         if self._rejects is None or self._undelivered is None:
             raise RuntimeError("the run was neither begun nor resumed")
+        results = [without_record_data(each) for each in results]
         length = self._rejects.append(results, at=run.rejected_bytes)
         with self._db.transaction():
             self._add_results(run, results)

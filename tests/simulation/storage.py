@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.masking import without_record_data
 from engine.state.rejects import add_reason, reasons, reject_lines
 from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
@@ -106,6 +107,7 @@ class MemoryJournal(Journal):
         self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts
     ) -> Iterator[None]:
         """Do what `record` does, and stop before each of its two writes, for the process may die there."""
+        results = [without_record_data(each) for each in results]
         yield
         length = self._append_rejects(run, results)
         yield
