@@ -53,9 +53,9 @@ def all_that_is_told(engine: Engine, check: HealthCheck) -> str:
     outputs = [engine.run("sync"), engine.run("sync", "--json", "--log-format", "console"), engine.run("status")]
     outputs += [engine.run("replay"), engine.run("status", "--json")]
     texts = [text for done in outputs for text in (done.out, done.err)] + [ping.body for ping in check.pings]
-    for path in engine.home.rglob("*"):
-        if path.is_file() and path.name not in ("rejected.ndjson", "loans.ndjson"):
-            texts.append(path.read_bytes().decode("utf-8", "replace"))
+    files = (path for path in engine.home.rglob("*") if path.is_file())
+    told = (path for path in files if path.name not in ("rejected.ndjson", "loans.ndjson"))
+    texts += [path.read_bytes().decode("utf-8", "replace") for path in told]
     return "\n".join(texts)
 
 
