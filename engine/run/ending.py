@@ -22,10 +22,12 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     """
     journal, call, run = active.thread.value, active.thread.call, active.run
     report = await _report(active, error)
+    # Who says that it was interrupted can be resumed. A failed run that has sent nothing leaves nothing to go on with.
+    nothing_sent = report.status is RunStatus.FAILED and not report.requests.sent and not active.accounts.durable.read
     await call(
         journal.save,
         run,
-        finished=active.accounts.finished and report.status is not RunStatus.INTERRUPTED,  # who says so can be resumed
+        finished=nothing_sent or (active.accounts.finished and report.status is not RunStatus.INTERRUPTED),
         worked_s=report.duration_s,
         requests=report.requests,
         telemetry=active.telemetry.to_json(),

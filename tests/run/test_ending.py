@@ -202,6 +202,25 @@ async def test_a_journal_that_holds_something_else_is_a_bug(tmp_path: Path) -> N
     assert is_resumable(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("error", "sent", "resumable"),
+    [
+        (SourceUntrusted("nearly everything is invalid"), 0, False),  # nothing to go on with
+        (SourceUntrusted("cut off"), 1, True),
+        (Interrupted("SIGTERM"), 0, True),
+    ],
+)
+async def test_a_failed_run_that_has_sent_nothing_is_over(
+    tmp_path: Path, error: EngineError, sent: int, resumable: bool
+) -> None:
+    async with active_run(settings_of(tmp_path), CHUNKS) as active:
+        list(active.accounts.reading(active.job.chunks()))
+        active.traffic.requests.sent = active.traffic.requests.failed = sent
+        report = await conclude(active, error, LIMITS)
+    assert report.records == RecordCounts(read=3, pending=3)
+    assert is_resumable(tmp_path) == resumable
+
+
 async def test_accounts_that_do_not_balance_are_a_bug(tmp_path: Path) -> None:
     async with active_run(settings_of(tmp_path), CHUNKS) as active:
         await deliver(active, all_of(CHUNKS))
