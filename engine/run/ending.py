@@ -23,12 +23,12 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     """
     journal, call, run = active.thread.value, active.thread.call, active.run
     report = await _report(active, error)
-    # Who says that it was interrupted can be resumed. A failed run that has sent nothing leaves nothing to go on with.
-    nothing_sent = report.status is RunStatus.FAILED and not report.requests.sent and not active.accounts.durable.read
+    # Who says that it was interrupted can be resumed, even if nothing is left to do.
+    came_to_its_end = active.accounts.finished and report.status is not RunStatus.INTERRUPTED
     await call(
         journal.save,
         run,
-        finished=nothing_sent or (active.accounts.finished and report.status is not RunStatus.INTERRUPTED),
+        finished=came_to_its_end or report.left_nothing_to_resume,
         worked_s=report.duration_s,
         requests=report.requests,
         telemetry=active.telemetry.to_json(),
