@@ -29,6 +29,8 @@ _MASKS = re.compile(rf"[-+]?{MASK}(?:[^\w{MASK}]{{0,3}}{MASK})+|(?<!\w)[-+]{MASK
 
 _PART_CHARACTERS_MIN = 4
 """A piece of a value is recognised inside of it from this length on; a shorter one only as a word of the value."""
+_NUMBER_DIGITS = 4
+"""So many digits in the name of a field make it a number of somebody."""
 _LIMIT_DIGITS_MAX = 5
 _BEFORE_A_LIMIT = re.compile(
     r"\b(?:max(?:imum)?|min(?:imum)?|most|least|than|limit(?: of)?|exceeds?|up to)[\s:=(]{1,2}$", re.IGNORECASE
@@ -129,21 +131,25 @@ class _Contents:
         return folded in self.words or (len(folded) >= _PART_CHARACTERS_MIN and folded in self.text)
 
     def tells_a_limit(self, found: re.Match[str]) -> bool:
-        """Whether a number is a status, or a limit such as "at most 10 digits" and no value of the record."""
+        """Whether a number is a status, or a code or a limit ("at most 10 digits") and no value of the record."""
         number, text = found[0], found.string
         if not number.isdecimal() or len(number) > _LIMIT_DIGITS_MAX:
             return False
         before = text[max(0, found.start() - _BEFORE_A_LIMIT_CHARACTERS) : found.start()]
         if before.endswith(_BEFORE_A_STATUS):
             return True
+        is_all = len(number) == len(text)  # the API tells a code and nothing else
         limits = _BEFORE_A_LIMIT.search(before) or _AFTER_A_LIMIT.match(text, found.end())
-        return bool(limits) and number not in self.values
+        return bool(is_all or limits) and number not in self.values
 
 
 @lru_cache(maxsize=64)
 def _names(fields: tuple[str, ...]) -> frozenset[str]:
-    """Return the names of fields and the words in them, folded; most records of a source have the same."""
-    folded = [name.casefold() for name in fields]
+    """Return the names of fields and the words in them, folded; most records of a source have the same.
+
+    A file without a header has data for names: what looks like a number or an address is none.
+    """
+    folded = [name.casefold() for name in fields if "@" not in name and sum(map(str.isdigit, name)) < _NUMBER_DIGITS]
     return frozenset(folded) | {word for name in folded for word in name.replace("_", " ").split()}
 
 

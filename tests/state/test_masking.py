@@ -77,6 +77,7 @@ def test_what_looks_like_data_is_masked_whoever_it_belongs_to(said: str, kept: s
     "said",
     [
         "HTTP 400",
+        "1042",
         "not isolated (HTTP 500): too many requests failed",
         'field "phone_number" must be 10 digits',
         "Amount and due_date are required",
@@ -93,6 +94,11 @@ def test_a_limit_that_is_a_value_of_the_record_is_masked() -> None:
     said = "amount 300 exceeds 300"
     assert masked(said, line_of({"amount": 300})) == "amount … exceeds …"
     assert masked(said, line_of({"amount": 200})) == "amount … exceeds 300"
+
+
+def test_names_that_look_like_data_are_data() -> None:
+    line = line_of({"9876543210": "x1", "rani@example.in": "x2", "emi_2": "x3"})
+    assert masked("9876543210, rani@example.in and emi_2 are wrong", line) == "… and emi_2 are wrong"
 
 
 def test_an_id_without_digits_is_masked_in_parts_too() -> None:
