@@ -77,7 +77,8 @@ async def push(
         org_id: for accounts with several organisations.
         fresh: start over instead of resuming.
         stop: `stop.request(error)` asks for a graceful end.
-        upload: keys of the `[upload]` table, such as `batch_size` or `requests_per_second`.
+        upload: keys of the tables `[upload]` and `[guard]`, such as `batch_size`, `requests_per_second`, `max_rejected`
+            ("5%", or a count) or `min_records` (of records that can be read twice, such as a list).
 
     Raises:
         engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.

@@ -110,9 +110,11 @@ def as_json(found: Sequence[Night], *, running: bool = False) -> str:
 def _open_run(found: Sequence[Night]) -> Night | None:
     """Return the latest run if it did not come to its end; a later run closes every earlier one."""
     latest = found[-1] if found else None
-    if latest is None or latest.problem or (latest.report and latest.report.status not in _RESUMABLE):
+    if latest is None or latest.problem:
         return None
-    return latest
+    report = latest.report
+    is_over = report and (report.status not in _RESUMABLE or report.left_nothing_to_resume)
+    return None if is_over else latest
 
 
 def table(found: Sequence[Night], *, running: bool = False) -> str:

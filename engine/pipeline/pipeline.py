@@ -44,13 +44,15 @@ async def run_pipeline(
     stop: Stop,
     drain_timeout_s: float,
     produce: Produce = produce,
+    inspect: Callable[[Iterable[Chunk]], Iterable[Chunk]] = iter,
 ) -> None:
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
     `chunks` are all of the source, in order; those with a digest in `done`, by seq, have a durable result of an earlier
     process and are not sent. `concurrency` of them are brought to their end at the same time. `record` makes results
-    durable; `judge` looks at the accounts whenever they have changed, and may ask the run to stop. After a stop no new
-    chunk starts and those in flight may finish within `drain_timeout_s`.
+    durable; `judge` looks at the accounts whenever they have changed, and may ask the run to stop. `inspect` passes on
+    what was read, in the producer's thread, or raises. After a stop no new chunk starts and those in flight may finish
+    within `drain_timeout_s`.
 
     Raises:
         EngineError: the reason of the stop, or what the source or the journal raised.
@@ -59,7 +61,7 @@ async def run_pipeline(
     ready: Channel[Chunk] = Channel(concurrency)
     results: Channel[ChunkResult] = Channel(concurrency)
     gate = OrderGate(concurrency)
-    to_do = skip_done(accounts.reading(chunks), done, accounts.skip)
+    to_do = skip_done(inspect(accounts.reading(chunks)), done, accounts.skip)
     settle = traffic.over(api).settle
     try:
         async with asyncio.TaskGroup() as group:

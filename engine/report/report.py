@@ -110,6 +110,12 @@ class Report:
         return self.records.not_accepted
 
     @property
+    def left_nothing_to_resume(self) -> bool:
+        """Whether it failed before it sent anything: once that is mended, another run begins."""
+        nothing_done = not self.requests.sent and self.records.read == self.records.pending
+        return self.status is RunStatus.FAILED and nothing_done
+
+    @property
     def records_per_s(self) -> float:
         """Records settled by the API for each second worked; 0 when no time passed."""
         return self.records.sent / self.duration_s if self.duration_s > 0 else 0.0

@@ -72,6 +72,8 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
             check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            if report.left_nothing_to_resume:
+                return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]
             if code == ExitCode.SOURCE_UNTRUSTED and report.kind == "sync":
                 steps.append(NextStep("Or start over with the source as it is now:", f"{again} --fresh"))

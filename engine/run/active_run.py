@@ -12,7 +12,7 @@ from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
 from engine.run.clock import Deadline, WorkClock
-from engine.run.guards import rejects_exceeded
+from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
 from engine.run.job import Job
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
@@ -47,6 +47,8 @@ class ActiveRun:
         self.job, self.run, self.settings = job, run, settings
         self.thread, self.fingerprinting, self.api, self.stop = thread, fingerprinting, api, stop
         self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
+        self.words = GuardWords(job.kind)
+        self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
         upload = settings.upload
         self.deadline = Deadline(upload.deadline, self.clock.now)
         rate, concurrency = upload.requests_per_second, upload.concurrency
@@ -78,13 +80,18 @@ class ActiveRun:
             async with watch.kept(), self.api:
                 await self._deliver()
         except Interrupted as error:
-            return None if self.accounts.finished else error  # asked to stop when there was nothing left to do
+            if not self.accounts.finished:
+                return error  # else it was asked to stop when there was nothing left to do
         except EngineError as error:
             return error
-        if self.accounts.read == 0 and not self.job.of_rejects:
+        return None if self.job.of_rejects else self._judge_whole()
+
+    def _judge_whole(self) -> EngineError | None:
+        """Return what is wrong with a source whose every record was tried."""
+        if self.accounts.read == 0:
             label = self.job.source.label
             return SourceMissing("no record was given" if self.job.kind == "push" else f"{label} holds no record")
-        return None
+        return self.invalid.exceeded()
 
     async def _deliver(self) -> None:
         upload = self.settings.upload
@@ -99,6 +106,7 @@ class ActiveRun:
             judge=self._judge,
             stop=self.stop,
             drain_timeout_s=upload.drain_timeout_s,
+            inspect=iter if self.job.of_rejects else self.invalid.inspected,
         )
 
     async def _record(self, results: Sequence[ChunkResult]) -> None:
@@ -113,7 +121,7 @@ class ActiveRun:
         """Stop the run if a guard trips."""
         if self.job.of_rejects:
             return
-        tripped = rejects_exceeded(self.accounts.durable, self.settings, self._expected_records())
+        tripped = rejects_exceeded(self.accounts.durable, self.settings.guard, self._expected_records(), self.words)
         if tripped is not None:
             self.stop.request(tripped)
 

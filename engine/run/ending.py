@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from engine.outlets import get_logger
 from engine.report import Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
@@ -22,10 +23,12 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     """
     journal, call, run = active.thread.value, active.thread.call, active.run
     report = await _report(active, error)
+    # Who says that it was interrupted can be resumed, even if nothing is left to do.
+    came_to_its_end = active.accounts.finished and report.status is not RunStatus.INTERRUPTED
     await call(
         journal.save,
         run,
-        finished=active.accounts.finished and report.status is not RunStatus.INTERRUPTED,  # who says so can be resumed
+        finished=came_to_its_end or report.left_nothing_to_resume,
         worked_s=report.duration_s,
         requests=report.requests,
         telemetry=active.telemetry.to_json(),
@@ -36,7 +39,19 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, journal.run_dir(run.id))
+    await _forget_old_runs(active)
     return report
+
+
+async def _forget_old_runs(active: ActiveRun) -> None:
+    """Delete what is older than `state.keep_days`; a run does not fail because an older one cannot be deleted."""
+    before = datetime.now(UTC) - timedelta(days=active.settings.state.keep_days)
+    try:
+        problems = await active.thread.call(active.thread.value.forget_old_runs, iso(before))
+    except EngineError as error:
+        problems = [str(error)]
+    for problem in problems:
+        get_logger().warning("old_run_not_deleted", message=problem)
 
 
 async def _report(active: ActiveRun, error: EngineError | None) -> Report:

@@ -2,63 +2,137 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 from engine.report import Report, RunStatus, latest_report
-from engine.settings import RunSettings
+from engine.settings import GuardTable, RunSettings, Threshold
 from engine.sources import Source
 from engine.state import RUNS
-from engine.values import ChunkCounts, SourceUntrusted
+from engine.values import Chunk, ChunkCounts, SourceUntrusted
 
 REJECTS_JUDGED_FROM = 100_000
 """A share of rejects is judged against at least so many records (or the whole source, if it is smaller): a few bad
 records at the very start of a portfolio say nothing about it."""
 
+INVALID_JUDGED_FROM = 1_000
+"""From so many records read on, it is judged how many of them are invalid; a smaller source, at its end."""
 
-def rejects_exceeded(counts: ChunkCounts, settings: RunSettings, expected: int | None) -> SourceUntrusted | None:
+
+@dataclass(frozen=True, slots=True)
+class GuardWords:
+    """How a guard is called where the run of this kind was started, and how it is overridden there."""
+
+    kind: str
+
+    def named(self, key: str, limit: object) -> str:
+        """Return the guard and its limit."""
+        return f"{key} ({limit})" if self.kind == "push" else f"guard.{key} ({limit})"
+
+    @property
+    def again(self) -> str:
+        """What to do to go on."""
+        return "call push again" if self.kind == "push" else "run the same command again"
+
+    def override(self, key: str, value: str | int) -> str:
+        """Return what to write to have another limit for one run."""
+        return f"{key}={value!r}" if self.kind == "push" else f"ENGINE_GUARD__{key.upper()}={value}"
+
+
+def rejects_exceeded(
+    counts: ChunkCounts, guard: GuardTable, expected: int | None, words: GuardWords
+) -> SourceUntrusted | None:
     """Return the reason to stop if more records were refused or left unproven than `guard.max_rejected` allows.
 
     `expected` is how many records the source is thought to hold, None once it is read to its end or unknown.
     """
-    bad, limit = counts.rejected + counts.unknown, settings.guard.max_rejected
+    bad, limit = counts.rejected + counts.unknown, guard.max_rejected
     if not bad:
         return None
     judged_from = min(expected, REJECTS_JUDGED_FROM) if expected is not None else 0
     if not limit.exceeded(bad, max(counts.sent, judged_from)):
         return None
     return SourceUntrusted(
-        f"the API did not accept {bad:,} of {counts.sent:,} records, more than guard.max_rejected ({limit}) "
-        "allows; look at rejected.ndjson, then run the same command again to go on, with a higher limit for this run: "
-        "ENGINE_GUARD__MAX_REJECTED=100%"
+        f"the API did not accept {bad:,} of {counts.sent:,} records, more than {words.named('max_rejected', limit)} "
+        f"allows; look at rejected.ndjson, then {words.again} to go on, with a higher limit for this run: "
+        f"{words.override('max_rejected', '100%')}"
     )
 
 
-def check_size(source: Source, settings: RunSettings, limit: int | None) -> None:
+class InvalidGuard:
+    """Judges how much of a source is invalid: with a wrong delimiter or type it is nearly everything.
+
+    It looks at the whole source in every process of a run, so it needs nothing of earlier ones.
+    """
+
+    def __init__(self, limit: Threshold, words: GuardWords) -> None:
+        self._limit = limit
+        self._words = words
+        self._read = 0
+        self._reasons: Counter[str] = Counter()
+
+    def inspected(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Pass chunks on.
+
+        Raises:
+            SourceUntrusted: so much is invalid that neither this chunk nor a later one should be sent.
+        """
+        for chunk in chunks:
+            self._read += chunk.read
+            self._reasons.update(refusal.reason for refusal in chunk.refusals)
+            error = self.exceeded() if self._read >= INVALID_JUDGED_FROM else None
+            if error is not None:
+                raise error
+            yield chunk
+
+    def exceeded(self) -> SourceUntrusted | None:
+        """Return the reason to stop if more of the records read so far are invalid than `guard.max_invalid` allows."""
+        bad = self._reasons.total()
+        if not self._limit.exceeded(bad, self._read):
+            return None
+        [(reason, count)] = self._reasons.most_common(1)
+        return SourceUntrusted(
+            f"{bad:,} of the {self._read:,} records read are invalid, more than "
+            f"{self._words.named('max_invalid', self._limit)} allows; {count:,} of them: {reason}; mend the source "
+            f"or how it is read{self._advice}, or accept it for this run: "
+            f"{self._words.override('max_invalid', '100%')}"
+        )
+
+    @property
+    def _advice(self) -> str:
+        return "" if self._words.kind == "push" else " (python -m engine check shows where)"
+
+
+def check_size(source: Source, settings: RunSettings, kind: str, limit: int | None) -> None:
     """Count the source before anything is sent.
 
     Raises:
         SourceUntrusted: it holds fewer records than `[guard]` accepts.
     """
-    guard = settings.guard
+    guard, words = settings.guard, GuardWords(kind)
     if not (guard.min_records or guard.max_shrink):
         return
     count = sum(len(block.ids) + len(block.refusals) for block in source.blocks())
     if guard.min_records is not None and count < guard.min_records:
         raise SourceUntrusted(
-            f"nothing was sent: {source.label} holds {count:,} records, fewer than guard.min_records "
-            f"({guard.min_records:,}); if that is right, set ENGINE_GUARD__MIN_RECORDS={max(count, 1)} for this run"
+            f"nothing was sent: {source.label} holds {count:,} records, fewer than "
+            f"{words.named('min_records', f'{guard.min_records:,}')}; if that is right, set "
+            f"{words.override('min_records', max(count, 1))} for this run"
         )
     if guard.max_shrink is None or limit is not None:
         return
-    last = latest_report(settings.state.dir / RUNS, _is_whole)
+    last = latest_report(settings.state.dir / RUNS, lambda report: _is_whole(report, kind))
     before = last.records.read if last else 0
     if before and guard.max_shrink.exceeded(before - count, before):
         raise SourceUntrusted(
             f"nothing was sent: {source.label} holds {count:,} records, the last complete run read {before:,}: more "
-            f"of a shrink than guard.max_shrink ({guard.max_shrink}); if that is right, set "
-            "ENGINE_GUARD__MAX_SHRINK=100% for this run"
+            f"of a shrink than {words.named('max_shrink', guard.max_shrink)}; if that is right, set "
+            f"{words.override('max_shrink', '100%')} for this run"
         )
 
 
-def _is_whole(report: Report) -> bool:
-    """Whether a run read its source to the end; one with a limit does not."""
+def _is_whole(report: Report, kind: str) -> bool:
+    """Whether a run of this kind read its source to the end; one with a limit does not."""
     finished = report.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
-    return finished and report.kind == "sync" and report.limit is None
+    return finished and report.kind == kind and report.limit is None

@@ -96,7 +96,7 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
 
 async def _begin(job: Job, settings: RunSettings, thread: OwnThread[Journal]) -> Run:
     if not job.of_rejects:
-        await asyncio.to_thread(check_size, job.source, settings, job.limit)
+        await asyncio.to_thread(check_size, job.source, settings, job.kind, job.limit)
     now = datetime.now(UTC)
     run_id = new_run_id(now, Random())  # noqa: S311 - an id is no secret
     run = Run(run_id, job.kind, settings.api.campaign_id, iso(now), job.identity)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.settings.loading import VARIABLE_PREFIX, from_tables, load, run_settings_from
+    from engine.settings.loading import VARIABLE_PREFIX, from_arguments, from_tables, load
     from engine.settings.source import SourceTable
-    from engine.settings.tables import NotifyTable, RunSettings, Settings
-    from engine.settings.values import as_deadline
+    from engine.settings.tables import GuardTable, NotifyTable, RunSettings, Settings
+    from engine.settings.values import Threshold, as_deadline
 else:
     __getattr__ = lazy_face(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +22,9 @@ VARIABLE_PREFIX = "ENGINE_"
 
 FIRST_TABLES = ("api", "source")
 """Mistakes are listed in the order of the file: these tables first."""
+
+ARGUMENTS = {"url": "api.url", "campaign_id": "api.campaign_id", "org_id": "api.org_id", "state_dir": "state.dir"}
+"""What the keys are called that every call of the library is given."""
 
 Model = TypeVar("Model", bound=RunSettings)
 
@@ -58,13 +61,23 @@ def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "th
     return _validate(dict(tables), Settings, origin, {}, [])
 
 
-def run_settings_from(tables: Mapping[str, Mapping[str, object]], *, origin: str) -> RunSettings:
-    """Make the settings of a run whose records are given, as `from_tables` makes all of them.
+def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> RunSettings:
+    """Make the settings of a run whose records are given, from arguments of a call; one that is None is not given.
+
+    They are `ARGUMENTS`, and the keys of the tables `[upload]` and `[guard]`. `mistakes` were found before.
 
     Raises:
-        ConfigError: naming all mistakes.
+        ConfigError: naming all mistakes, each with its argument.
     """
-    return _validate(dict(tables), RunSettings, origin, {}, [])
+    known = ARGUMENTS | {key: f"{table}.{key}" for table in ("upload", "guard") for key in _keys(table)}
+    tables: dict[str, dict[str, object]] = {}
+    unknown = [f"{name}: there is no such argument{nearest(name, known)}" for name in arguments if name not in known]
+    for name, value in arguments.items():
+        if name in known and value is not None:
+            table, _, key = known[name].partition(".")
+            tables.setdefault(table, {})[key] = value
+    labels = {key: name for name, key in known.items()}
+    return _validate(dict(tables), RunSettings, origin, labels, [*unknown, *mistakes])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -88,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Write `ENGINE_TABLE__KEY` variables into `tables`; return {dotted key: variable} and what was wrong with them."""
+    """Write `ENGINE_TABLE__KEY` variables into `tables`; return {dotted key: label} and what was wrong with them."""
     labels: dict[str, str] = {}
     mistakes: list[str] = []
     token_env = tables.get("api", {}).get("token_env") if isinstance(tables.get("api", {}), dict) else None
@@ -98,7 +111,7 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
         if name in known:
             table, key = known[name]
             _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
-            labels[f"{table}.{key}"] = name
+            labels[f"{table}.{key}"] = f"{name} ({table}.{key})"
         elif name.startswith(prefixes) and name != token_env:
             mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
     return labels, mistakes

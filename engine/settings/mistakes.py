@@ -52,14 +52,13 @@ def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labe
     Args:
         error: what pydantic found.
         known: the keys of each table.
-        labels: {dotted key: the environment variable it was taken from}.
+        labels: {dotted key: what to call it instead, since it was not taken from the file}.
     """
     sentences: list[str] = []
     tables = list(known)
     for details in sorted(error.errors(include_url=False), key=lambda details: _position(details, tables)):
         key = _dotted(details, known)
-        label = f"{labels[key]} ({key})" if key in labels else key
-        sentence = f"{label}: {_what(details, key, known)}"
+        sentence = f"{labels.get(key, key)}: {_what(details, key, known)}"
         if sentence not in sentences:
             sentences.append(sentence)
     return sentences

@@ -15,6 +15,9 @@ from math import isfinite
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+SHARE_JUDGED_FROM = 10
+"""Fewer bad records than this are no share of anything: 1 of 10 says nothing about a source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -28,7 +31,7 @@ class Threshold:
         if self.count is not None:
             return bad > self.count
         # Percent times total, not share times total: 29 of 100 must not be above 29 % for a rounding error.
-        return bad * 100 > (self.percent or 0.0) * total
+        return bad >= SHARE_JUDGED_FROM and bad * 100 > (self.percent or 0.0) * total
 
     def __str__(self) -> str:
         return f"{self.percent:g}%" if self.count is None else str(self.count)

@@ -110,6 +110,13 @@ class Journal(Protocol):
         """Return what this run could not deliver and nobody has since; None if there is no such run."""
         ...
 
+    def forget_old_runs(self, started_before: str) -> list[str]:
+        """Delete what there is of runs that began before then; return a sentence for each that cannot be deleted.
+
+        Kept are an unfinished run, one with records that wait to be delivered, and the latest few.
+        """
+        ...
+
     def learned(self, name: str) -> Any:
         """Return what an earlier run has learned under `name`, or None."""
         ...

@@ -11,6 +11,8 @@ from typing import Any
 
 from engine.state.database import Database
 from engine.state.journal import Journal, Run, Undelivered
+from engine.state.masking import without_record_data
+from engine.state.old_runs import forget_old_runs
 from engine.state.private_files import make_private_dir
 from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
 from engine.state.state_dir import LOCK, RUNS, take_lock
@@ -93,6 +95,7 @@ class SqliteJournal(Journal):
     def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
         if self._rejects is None or self._undelivered is None:
             raise RuntimeError("the run was neither begun nor resumed")
+        results = [without_record_data(each) for each in results]
         length = self._rejects.append(results, at=run.rejected_bytes)
         with self._db.transaction():
             self._add_results(run, results)
@@ -126,6 +129,9 @@ class SqliteJournal(Journal):
         run = self._db.row("SELECT campaign_id, rejected_bytes FROM run WHERE id = ?", (run_id,))
         first = self._db.rows("SELECT id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
         return Undelivered(run["campaign_id"], run["rejected_bytes"], dict(first)) if run else None
+
+    def forget_old_runs(self, started_before: str) -> list[str]:
+        return forget_old_runs(self._db, self.dir, started_before)
 
     def learned(self, name: str) -> Any:
         row = self._db.row("SELECT value FROM learned WHERE name = ?", (name,))

@@ -217,6 +217,51 @@ def test_a_guard_that_trips_at_the_end_does_not_block_the_next_night(make_engine
     assert_true(engine, done, loans)
 
 
+def lines_of(loans: Portfolio, invalid: int) -> bytes:
+    """Return a portfolio with so many invalid lines before it."""
+    return b'{"id":7,"data":{}}\n' * invalid + b"".join(ndjson_line(*loan) + b"\n" for loan in loans.items())
+
+
+def test_a_source_that_is_mostly_invalid_stops_before_anything_is_sent(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    loans = prepared(engine, 300)
+    (engine.home / "loans.ndjson").write_bytes(lines_of(loans, 5_000))
+    stopped = engine.sync()
+    assert (stopped.exit_code, stopped.report["status"]) == (65, "failed"), stopped.err
+    assert stopped.records["pending"] == stopped.records["read"] < 5_300
+    for part in (" records read are invalid, more than guard.max_invalid (5%) allows", "of them: id is a number"):
+        assert part in stopped.report["message"]
+    assert engine.server.stats()["requests"] == 0
+    write_ndjson(engine.home / "loans.ndjson", loans)
+    engine.configure(upload={"batch_size": 7})  # nothing was sent, so anything may be mended
+    done = engine.sync()
+    assert (done.exit_code, done.report["resumes"]) == (0, 0), done.err
+    assert_true(engine, done, loans)
+
+
+def test_what_is_invalid_can_be_accepted_for_a_run(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    loans = prepared(engine, 300)
+    (engine.home / "loans.ndjson").write_bytes(lines_of(loans, 2_000))
+    engine.env["ENGINE_GUARD__MAX_INVALID"] = "100%"
+    done = engine.sync()
+    assert (done.exit_code, done.records) == (3, {"read": 2_300, "invalid": 2_000, "updated": 300}), done.err
+    assert_true(engine, done, loans)
+
+
+def test_a_small_source_is_judged_when_all_the_rest_is_delivered(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    loans = prepared(engine, 100)
+    (engine.home / "loans.ndjson").write_bytes(lines_of(loans, 10))
+    stopped = engine.sync()
+    assert (stopped.exit_code, stopped.records) == (65, {"read": 110, "invalid": 10, "updated": 100}), stopped.err
+    assert "10 of the 110 records read are invalid" in stopped.report["message"]
+    (engine.home / "loans.ndjson").write_bytes(lines_of(loans, 9))
+    done = engine.sync()
+    assert (done.exit_code, done.report["resumes"], done.records["invalid"]) == (3, 0, 9), done.err
+    assert_true(engine, done, loans)
+
+
 def test_replay_sends_what_was_rejected_and_nothing_out_of_date(make_engine: MakeEngine) -> None:
     engine = make_engine(reject=["loan_000001", "loan_000002"])
     loans = prepared(engine, 10)

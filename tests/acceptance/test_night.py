@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,6 +202,28 @@ def test_while_it_runs_the_metrics_and_status_say_so(make_engine: MakeEngine) ->
     crashed = engine.run("status")
     assert re.search(r"Z-\S+  20\d\d-\d\d-\d\d \d\d:\d\d UTC  crashed", crashed.out)
     assert "Go on with: python -m engine sync -c config.toml" in crashed.out
+
+
+def test_old_nights_are_forgotten(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    write_ndjson(engine.home / "loans.ndjson", portfolio(3))
+    engine.configure(state={"keep_days": 30})
+    state = engine.home / "engine-state"
+    ids = [engine.sync().report["run_id"]]
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as journal:
+        for number in range(8):
+            ids.append(f"20200101T00000{number}Z-000000")
+            shutil.copytree(state / "runs" / ids[0], state / "runs" / ids[-1])
+            journal.execute(
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity, finished) "
+                "VALUES (?, 'sync', 'camp', '2020-01-01T00:00:00.000Z', '{}', 1)",
+                (ids[-1],),
+            )
+        journal.commit()
+    ids.append(engine.sync().report["run_id"])
+    kept = [ids[0], *ids[3:]]  # two of the old ones are not among the last seven
+    assert {path.name for path in (state / "runs").iterdir()} == set(kept)
+    assert len(json.loads(engine.run("status", "--json").out)["runs"]) == len(kept)
 
 
 def test_a_night_that_could_not_begin_is_told_too(make_engine: MakeEngine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from engine.commands.status import RUNS_SHOWN_MAX, as_json, status, table
 from engine.report.history import Night, latest_report, nights, write_report
 from engine.report.report import Report, RunStatus
-from engine.values.counts import RecordCounts
+from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ConfigError
 from tests.reports import partial_report, succeeded_report
 
@@ -99,6 +99,14 @@ def test_only_the_latest_run_can_be_resumed(runs: Path) -> None:
     assert json.loads(as_json(nights(runs)))["resumable"] is None
     keep(runs, partial_report(run_id=THIRD, status=RunStatus.FAILED, exit_code=77))
     assert json.loads(as_json(nights(runs)))["resumable"] == THIRD
+
+
+def test_a_failed_run_that_has_sent_nothing_is_not_resumed(runs: Path) -> None:
+    nothing = {"requests": RequestCounts(), "records": RecordCounts(read=7, pending=7)}
+    keep(runs, partial_report(run_id=FIRST, status=RunStatus.FAILED, exit_code=65, **nothing))
+    assert json.loads(as_json(nights(runs)))["resumable"] is None
+    keep(runs, partial_report(run_id=SECOND, status=RunStatus.INTERRUPTED, exit_code=75, **nothing))
+    assert json.loads(as_json(nights(runs)))["resumable"] == SECOND
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"run_id": 1}', b"\xff\xfe"])

@@ -156,6 +156,16 @@ def test_the_next_commands_of_a_failure(exit_code: int, commands: list[str]) -> 
     assert [line.strip() for line in lines if line.startswith("    ")] == [f"python -m engine {c}" for c in commands]
 
 
+def test_a_failure_before_anything_was_sent_needs_no_fresh_start() -> None:
+    bare = Report(run_id=RUN_ID, status=RunStatus.FAILED, exit_code=65, records=RecordCounts(read=7, pending=7))
+    assert [line.strip() for line in text_of(bare).splitlines()[-4:]] == [
+        "Find out what is wrong, without sending:",
+        "python -m engine check -c config.toml",
+        "Then run it again; nothing was sent:",
+        "python -m engine sync -c config.toml",
+    ]
+
+
 def test_an_interrupted_replay_is_resumed_as_a_replay() -> None:
     assert f"python -m engine replay -c config.toml {RUN_ID}" in text_of(interrupted_report(kind="replay"))
 

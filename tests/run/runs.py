@@ -13,7 +13,6 @@ from engine.api.http import HttpBulkApi
 from engine.outlets.progress import ProgressSnapshot
 from engine.run.active_run import ActiveRun
 from engine.run.job import Job, endpoint_of, identity_of
-from engine.settings.loading import run_settings_from
 from engine.settings.tables import RunSettings
 from engine.sources.stored.fingerprint import FileFingerprint
 from engine.state.journal import Journal, Run
@@ -32,7 +31,8 @@ def settings_of(state_dir: Path, **tables: Mapping[str, object]) -> RunSettings:
     """Settings of a run that goes nowhere, unless `api` says where."""
     given: dict[str, dict[str, object]] = {name: dict(table) for name, table in tables.items()}
     given["api"] = {"url": NOWHERE, "campaign_id": "camp"} | given.get("api", {})
-    return run_settings_from({**given, "state": {"dir": str(state_dir)}}, origin="the test")
+    every: dict[str, dict[str, object]] = {name: {} for name in RunSettings.model_fields}
+    return RunSettings.model_validate({**every, **given, "state": {"dir": str(state_dir)} | given.get("state", {})})
 
 
 @dataclass(frozen=True, slots=True)

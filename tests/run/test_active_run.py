@@ -18,7 +18,7 @@ from engine.run.active_run import ActiveRun
 from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted, SourceMissing, SourceUntrusted
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome
+from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from tests.fakes import FakeBulkApi, chunk_of
 from tests.pipeline.senders import REQUEST
 from tests.run.runs import GivenSource, Shown, active_run, settings_of
@@ -34,9 +34,11 @@ class FakePipeline:
         self._results = results
         self._error = error
 
-    async def run(self, chunks: Iterable[Chunk], *, accounts: Accounts, record: Any, judge: Any, **given: Any) -> None:
+    async def run(
+        self, chunks: Iterable[Chunk], *, accounts: Accounts, record: Any, judge: Any, inspect: Any, **given: Any
+    ) -> None:
         self.given = given
-        list(accounts.reading(chunks))
+        list(inspect(accounts.reading(chunks)))
         for result in self._results:
             await record([result])
             accounts.settle([result])
@@ -173,8 +175,8 @@ async def test_requests_become_durable_with_the_results_they_led_to(tmp_path: Pa
 @pytest.mark.parametrize(
     ("limit", "total_bytes", "of_rejects", "stops"),
     [
-        ("30%", None, False, True),  # one of two
-        ("30%", 1_000, False, False),  # there is much more to come: one of a hundred at the worst
+        ("30%", None, False, True),  # ten of twenty
+        ("30%", 1_000, False, False),  # there is much more to come: ten of a thousand at the worst
         ("50%", None, False, False),
         ("30%", None, True, False),  # what was rejected once may be rejected again
     ],
@@ -182,13 +184,41 @@ async def test_requests_become_durable_with_the_results_they_led_to(tmp_path: Pa
 async def test_too_many_rejects_stop_the_run(
     tmp_path: Path, pipeline: Put, limit: str, total_bytes: int | None, of_rejects: bool, stops: bool
 ) -> None:
-    chunk = chunk_of("a", "b")
+    chunk = chunk_of(*map(str, range(20)))
     chunk.source_bytes = 20
-    pipeline(done(chunk, rejected=1))
+    pipeline(done(chunk, rejected=10))
     settings = settings_of(tmp_path, guard={"max_rejected": limit})
     async with active_run(settings, [chunk], GivenSource(total_bytes), of_rejects=of_rejects) as active:
         await active.work(Shown())
         assert isinstance(active.stop.error, SourceUntrusted) == active.stop.requested == stops
+
+
+def refused(count: int, *ids: str) -> Chunk:
+    """A chunk of these ids and so many records that are invalid."""
+    chunk = chunk_of(*ids)
+    chunk.refusals = [Refusal("not a date", Place("portfolio.csv", row), raw="") for row in range(1, count + 1)]
+    return chunk
+
+
+async def test_too_many_invalid_records_in_a_small_source_are_said_at_its_end(tmp_path: Path, pipeline: Put) -> None:
+    chunk = refused(10, *map(str, range(100)))
+    pipeline(done(chunk))
+    active, error = await work(tmp_path / "few", [chunk])
+    assert isinstance(error, SourceUntrusted)
+    assert active.accounts.durable == ChunkCounts(read=110, invalid=10, updated=100)
+    pipeline(done(chunk), error=Interrupted("SIGTERM"))  # when there was nothing left to do
+    assert isinstance((await work(tmp_path / "stopped", [chunk]))[1], SourceUntrusted)
+    pipeline(done(chunk))
+    assert (await work(tmp_path / "replayed", [chunk], of_rejects=True))[1] is None
+    pipeline(done(refused(9, "a")))
+    assert (await work(tmp_path / "fewer", [refused(9, "a")]))[1] is None
+
+
+async def test_a_large_source_that_is_mostly_invalid_is_not_sent(tmp_path: Path) -> None:
+    active, error = await work(tmp_path, [refused(1_000, "a"), chunk_of("b", seq=1)])
+    assert isinstance(error, SourceUntrusted)
+    assert (active.accounts.durable, active.accounts.pending) == (ChunkCounts(), 1_001)
+    assert active.traffic.requests.sent == 0
 
 
 async def test_a_run_starts_from_what_the_last_one_learned(tmp_path: Path) -> None:

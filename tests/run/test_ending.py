@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,44 @@ async def test_a_journal_that_holds_something_else_is_a_bug(tmp_path: Path) -> N
             await conclude(active, None, LIMITS)
     assert not (tmp_path / "runs" / RUN_ID / "report.json").exists()
     assert is_resumable(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "sent", "resumable"),
+    [
+        (SourceUntrusted("nearly everything is invalid"), 0, False),  # nothing to go on with
+        (SourceUntrusted("cut off"), 1, True),
+        (Interrupted("SIGTERM"), 0, True),
+    ],
+)
+async def test_a_failed_run_that_has_sent_nothing_is_over(
+    tmp_path: Path, error: EngineError, sent: int, resumable: bool
+) -> None:
+    async with active_run(settings_of(tmp_path), CHUNKS) as active:
+        list(active.accounts.reading(active.job.chunks()))
+        active.traffic.requests.sent = active.traffic.requests.failed = sent
+        report = await conclude(active, error, LIMITS)
+    assert report.records == RecordCounts(read=3, pending=3)
+    assert is_resumable(tmp_path) == resumable
+
+
+async def test_old_runs_are_forgotten_at_the_end_and_trouble_with_them_is_only_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def forget(_: SqliteJournal, started_before: str) -> list[str]:
+        asked.append(started_before)
+        raise StateFailed("the disk is full")
+
+    monkeypatch.setattr(SqliteJournal, "forget_old_runs", forget)
+    settings = settings_of(tmp_path, state={"keep_days": 3})
+    async with active_run(settings, CHUNKS) as active:
+        await deliver(active, all_of(CHUNKS))
+        assert (await conclude(active, None, LIMITS)).exit_code == 0
+    age = datetime.now(UTC) - datetime.fromisoformat(asked[0])
+    assert timedelta(days=3) <= age < timedelta(days=3, hours=1)
+    assert [record.getMessage() for record in caplog.records] == ["old_run_not_deleted"]
 
 
 async def test_accounts_that_do_not_balance_are_a_bug(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from engine.settings.loading import from_tables, load
 from engine.settings.tables import Settings
-from engine.settings.values import Threshold
+from engine.settings.values import SHARE_JUDGED_FROM, Threshold
 from engine.values.errors import ConfigError, ExitCode
 
 MINIMAL: dict[str, dict[str, Any]] = {"api": {"campaign_id": "c-1"}, "source": {"path": "a.csv", "id": "loan_id"}}
@@ -307,7 +307,14 @@ def test_secrets_are_not_in_the_settings_text() -> None:
 
 @given(bad=st.integers(0, 10**9), total=st.integers(0, 10**9), percent=st.integers(0, 100))
 def test_a_share_is_compared_exactly(bad: int, total: int, percent: int) -> None:
-    assert Threshold(percent=float(percent)).exceeded(bad, total) == (bad * 100 > percent * total)
+    above = bad >= SHARE_JUDGED_FROM and bad * 100 > percent * total
+    assert Threshold(percent=float(percent)).exceeded(bad, total) == above
+
+
+def test_fewer_than_ten_are_no_share() -> None:
+    assert not Threshold(percent=0.0).exceeded(9, 9)
+    assert Threshold(percent=0.0).exceeded(10, 10)
+    assert Threshold(count=0).exceeded(1, 10**9)  # a count is a count
 
 
 def test_exactly_the_limit_is_not_above_it() -> None:

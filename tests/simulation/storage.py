@@ -15,6 +15,8 @@ from random import Random
 from typing import Any
 
 from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.masking import without_record_data
+from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import add_reason, reasons, reject_lines
 from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
@@ -106,6 +108,7 @@ class MemoryJournal(Journal):
         self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts
     ) -> Iterator[None]:
         """Do what `record` does, and stop before each of its two writes, for the process may die there."""
+        results = [without_record_data(each) for each in results]
         yield
         length = self._append_rejects(run, results)
         yield
@@ -146,6 +149,15 @@ class MemoryJournal(Journal):
             return None
         first = {digest: at for (_, digest, of_run), at in self._disk.undelivered.items() if of_run == run_id}
         return Undelivered(stored.run.campaign_id, stored.run.rejected_bytes, first)
+
+    def forget_old_runs(self, started_before: str) -> list[str]:
+        self._write("commit")
+        latest = list(self._disk.runs)[-RUNS_KEPT_MIN:]
+        keeps = {*latest, *(run_id for _, _, run_id in self._disk.undelivered)}
+        for run_id, stored in list(self._disk.runs.items()):
+            if stored.finished and run_id not in keeps and stored.run.started_at < started_before:
+                del self._disk.runs[run_id]
+        return []
 
     def learned(self, name: str) -> Any:
         return json.loads(self._disk.learned.get(name, "null"))

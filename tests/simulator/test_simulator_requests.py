@@ -253,6 +253,13 @@ def test_a_record_can_ask_to_be_rejected_and_all_rejected_can_be_500(server: Sta
     assert server.state(ids).keys() == {ids[1]}
 
 
+def test_an_error_can_quote_what_it_refuses(server: StandInProcess) -> None:
+    server.change(reject=["a"], poison=["b"], quote=True)
+    told = "Record a refused: name Rani is invalid; n 7 is invalid"
+    assert put(server, records("a", name="Rani", n=7)).json["results"]["errors"] == [{"id": "a", "error": told}]
+    assert put(server, records("b", name="Rani")).json["message"] == "Record b refused: name Rani is invalid"
+
+
 def test_a_share_of_ids_is_rejected_every_time_the_same(server: StandInProcess) -> None:
     server.change(reject_share=0.1)
     named = [

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from engine.state.journal import Journal, Run, id_digest
+from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import REJECTED
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import ChunkCounts, RequestCounts
@@ -176,6 +177,28 @@ def test_runs_have_directories_of_their_own(place: Place) -> None:
     journal = place.open()
     assert journal.run_dir("run-1").name == "run-1"
     assert journal.run_dir("run-1").parent == journal.run_dir("run-2").parent
+
+
+def test_old_runs_are_forgotten_but_for_the_latest_and_those_that_somebody_needs(place: Place) -> None:
+    journal = place.open()
+    rejecting, replaying = new_run(1), new_run(2, kind="replay")
+    journal.begin(rejecting)
+    record(journal, rejecting, result(0, "a", failed=["a"]))
+    journal.begin(replaying)  # and never finished
+    others = [new_run(number) for number in range(3, 3 + RUNS_KEPT_MIN + 3)]
+    for run in others:
+        journal.begin(run)
+        record(journal, run, result(0, "b", refused=1))
+        journal.save(run, finished=True, worked_s=1.0, requests=requests(1), telemetry={})
+    assert journal.forget_old_runs(others[2].started_at) == []
+    journal = place.open()
+    known = [run for run in (rejecting, replaying, *others) if journal.undelivered_by(run.id) is not None]
+    assert known == [rejecting, replaying, *others[2:]]  # none that began later, and
+    assert journal.forget_old_runs("2027") == []
+    known = [run for run in (rejecting, replaying, *others) if journal.undelivered_by(run.id) is not None]
+    assert known == [rejecting, replaying, *others[-RUNS_KEPT_MIN:]]  # none of the latest
+    assert journal.counts(others[-1]) == ChunkCounts(read=3, invalid=1, superseded=1, updated=1)
+    assert waiting(journal, rejecting, "a") == ["a"]
 
 
 # Reject lines first, then everything else at once.

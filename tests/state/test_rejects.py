@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import given, strategies as st
 
-from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, masked, read_reject_ids, reasons, reject_lines
+from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, read_reject_ids, reasons, reject_lines
 from engine.values.counts import EXAMPLE_IDS_MAX, Reason
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
 
@@ -82,54 +81,9 @@ def test_ids_are_read_again_whatever_stands_beside_them(tmp_path: Path) -> None:
 # Reasons.
 
 
-@pytest.mark.parametrize(
-    ("said", "kept"),
-    [
-        ("loan_1: name Ramesh Kumar is too long", "…: name … is too long"),
-        ("RAMESH KUMAR has no phone", "… has no phone"),
-        ("phone 98765 43210 is not 9876543210", "phone # # is not #"),
-        ("amount 1250.50 and 1,250.50", "amount # and #"),
-        ("city पुणे is unknown", "city … is unknown"),
-        ("inside: deep secret", "inside: …"),
-        ("village Old Zirakpur is unknown", "village … is unknown"),  # and not only the town that is in its name
-        ("state UP is not valid, update it", "state … is not valid, update it"),  # a short value only as a word
-        ("value '' is empty", "value '' is empty"),
-        ("version conflict", "version conflict"),
-    ],
-)
-def test_reasons_lose_what_they_quote_of_the_record(said: str, kept: str) -> None:
-    data = {
-        "name": "Ramesh Kumar",
-        "phone": "9876543210",
-        "amount": 1250.5,
-        "city": "पुणे",
-        "state": "UP",
-        "empty": "",
-        "town": "Zirakpur",
-        "village": "Old Zirakpur",
-        "flag": True,
-        "nested": {"list": ["deep secret", None, 7]},
-    }
-    assert masked(said, orjson.dumps({"id": "loan_1", "data": data})) == kept
-
-
-def test_a_record_with_numbers_beyond_reason_is_masked_all_the_same() -> None:
-    digits = "7" * 5_000
-    line = b'{"id":"a","data":{"x":1e999,"y":' + digits.encode() + b',"z":-0.1e-400,"name":"Rani"}}'
-    assert masked(f"Rani has {digits}", line) == "… has #"
-
-
-@given(st.dictionaries(st.text(min_size=1), st.text(min_size=4), min_size=1), st.text())
-def test_no_value_of_a_record_is_left_in_a_reason(data: dict[str, str], said: str) -> None:
-    quoted = said + " ".join(data.values())
-    kept = masked(quoted, orjson.dumps({"id": "loan_1", "data": data}))
-    left = [value for value in data.values() if value in kept and not set(value) <= set("#…")]
-    assert not left
-
-
 def test_reasons_are_grouped_over_records_and_outcomes() -> None:
-    lines = [orjson.dumps({"id": f"loan_{n}", "data": {"phone": f"98765432{n:02}"}}) for n in range(20)]
-    failures = [Failure(n, Outcome.REJECTED, f"loan_{n}: phone 98765432{n:02} is invalid", 207) for n in range(19)]
+    lines = [orjson.dumps({"id": f"loan_{n}", "data": {"n": n}}) for n in range(20)]
+    failures = [Failure(n, Outcome.REJECTED, "phone is invalid", 207) for n in range(19)]
     refusals = [
         Refusal("not valid JSON", Place("f", 9), raw="?"),
         Refusal("id is empty", Place("f", 10), id=""),
@@ -143,11 +97,10 @@ def test_reasons_are_grouped_over_records_and_outcomes() -> None:
         ("invalid", "not valid JSON"): 1,
         ("invalid", "id is empty"): 1,
         ("invalid", "data has no fields"): 1,
-        ("rejected", "…: phone # is invalid"): 19,
-        ("unknown", "HTTP #"): 1,
+        ("rejected", "phone is invalid"): 19,
+        ("unknown", "HTTP 500"): 1,
     }
-    examples = by_reason["rejected", "…: phone # is invalid"].example_ids
-    assert examples == [f"loan_{n}" for n in range(EXAMPLE_IDS_MAX)]
+    assert by_reason["rejected", "phone is invalid"].example_ids == [f"loan_{n}" for n in range(EXAMPLE_IDS_MAX)]
     assert [reason.example_ids for reason in found if reason.outcome == "invalid"] == [[], [], ["loan_20"]]
 
 

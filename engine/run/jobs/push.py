@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 from engine.report import Report
 from engine.run.job import Job, cutting_of, identity_of
 from engine.run.lifecycle import carry_out
-from engine.settings import run_settings_from
+from engine.settings import from_arguments
 from engine.sources import PairsSource
 from engine.values import Stop
 
@@ -28,12 +28,27 @@ async def push(
     upload: Mapping[str, Any],
 ) -> Report:
     """Send `(id, data)` pairs; see `engine.push`."""
-    tables: dict[str, dict[str, object]] = {
-        "api": {"url": url, "campaign_id": campaign_id, **({"org_id": org_id} if org_id else {})},
-        "state": {"dir": str(state_dir)},
-        "upload": dict(upload),
-    }
-    settings = run_settings_from(tables, origin="the call of push")
+    settings = from_arguments(
+        {"url": url, "campaign_id": campaign_id, "org_id": org_id or None, "state_dir": _path(state_dir), **upload},
+        origin="the call of push",
+        mistakes=_impossible_guards(records, upload),
+    )
     source = PairsSource(records, settings.upload.batch_size)
     job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
     return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)
+
+
+def _path(given: str | PathLike[str]) -> object:
+    """Return a path as text; what is none is left to the check of types."""
+    return fspath(given) if isinstance(given, PathLike) else given
+
+
+def _impossible_guards(records: Iterable[Any] | AsyncIterable[Any], arguments: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each guard that these records cannot be held to."""
+    mistakes = []
+    if isinstance(records, Iterator | AsyncIterator):
+        advice = "counts the records before it sends them, but these can be read only once: give a list"
+        mistakes += [f"{name}: {advice}" for name in ("min_records", "max_shrink") if arguments.get(name) is not None]
+    if arguments.get("max_age") is not None:
+        mistakes.append("max_age: there is no file whose age could be told")
+    return mistakes

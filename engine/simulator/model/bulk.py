@@ -10,7 +10,7 @@ from engine.simulator.model.faults import Fault, FaultPlan, Strike
 from engine.simulator.model.ledger import Ledger
 from engine.simulator.model.limits import RateLimit, Slots, retry_after
 from engine.simulator.model.replies import Reply, Results, bend, error_reply, html_reply, json_reply, results_body
-from engine.simulator.model.request_body import Refused, Request, count, fated, parse
+from engine.simulator.model.request_body import Refused, Request, count, fated, parse, quoting
 from engine.simulator.model.settings import Settings
 
 UNREAD = frozenset(
@@ -122,8 +122,9 @@ class BulkEndpoint:
             return error_reply(404, "Not Found", "Campaign not found")
         if not 1 <= request.total <= s.records_max:
             return error_reply(400, "Bad Request", f"records must have 1 to {s.records_max} items")
-        if fated(request, "poison", s.poison, s.poison_share, s.seed):
-            return error_reply(s.poison_status, "Bad Request", "Update failed")
+        poison = fated(request, "poison", s.poison, s.poison_share, s.seed)
+        if poison:
+            return error_reply(s.poison_status, "Bad Request", quoting(poison[0]) if s.quote else "Update failed")
         return request
 
     async def serve(self, request: Request, strike: Strike | None) -> Reply:
@@ -147,7 +148,8 @@ class BulkEndpoint:
             dropped = len(accepted) // 2
             accepted, total = accepted[: len(accepted) - dropped], total - dropped
         self.ledger.apply(accepted)
-        rejected = [Refused(one.position, one.id, "the record could not be updated") for one in unlucky]
+        plain = "the record could not be updated"
+        rejected = [Refused(one.position, one.id, quoting(one) if s.quote else plain) for one in unlucky]
         return self._results_reply(Results(total, request.invalid, rejected, self._conflicts(total)), strike)
 
     def _conflicts(self, total: int) -> int:

@@ -129,3 +129,12 @@ def fated(request: Request, fate: str, listed: Collection[str], share: float, se
         return asks and word in record.data and msgspec.json.decode(record.data).get(fate) is True
 
     return [record for record in request.valid if meets_it(record)]
+
+
+def quoting(record: Record) -> str:
+    """Return an error that quotes the id and every value of the record, as careless servers do."""
+    told = []
+    for name, value in msgspec.json.decode(record.data).items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        told.append(f"{name} {text} is invalid")
+    return f"Record {record.id} refused: {'; '.join(told)}"

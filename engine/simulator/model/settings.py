@@ -75,6 +75,7 @@ class Settings:
     reject: tuple[str, ...] = _setting((), "an id whose update is refused")
     reject_share: float = _setting(0.0, "the share of ids that are refused, chosen by seed")
     error_shape: str = _setting("id", "how errors name their record")
+    quote: bool = _setting(False, "quote the values of a record that is refused in the error")
     partial_status: int = _setting(200, "the status when some records were refused")
     all_failed_status: int = _setting(0, "the status when all records were refused (0: as for some)")
 

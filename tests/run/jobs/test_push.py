@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ PAIRS = [("a", {"x": 1}), ("b", {"x": 2})]
 
 
 async def pushed(
-    records: Any, state_dir: Path, server: StandInProcess | None = None, stop: Stop | None = None, **changes: Any
+    records: Any, state_dir: Any, server: StandInProcess | None = None, stop: Stop | None = None, **changes: Any
 ) -> Report:
     """Push these records with the arguments that the library gives by default."""
     target = {"url": NOWHERE, "campaign_id": "camp", "token": "token"}
@@ -106,21 +107,56 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"url": "ftp://somewhere"}, ["api.url"]),
-        ({"upload": {"batch_sizes": 3}}, ["upload.batch_sizes", "did you mean batch_size?"]),
-        ({"campaign_id": "", "upload": {"concurrency": 0}}, ["api.campaign_id", "upload.concurrency"]),
+        ({"url": "ftp://somewhere"}, ["- url: must be a URL"]),
+        ({"upload": {"batch_sizes": 3}}, ["- batch_sizes: there is no such argument; did you mean batch_size?"]),
+        ({"upload": {"max_rejects": 3}}, ["- max_rejects: there is no such argument; did you mean max_rejected?"]),
+        ({"upload": {"proxy": "http://x"}}, ["- proxy: there is no such argument"]),
+        (
+            {"campaign_id": "", "state_dir": 3, "upload": {"concurrency": 0, "max_rejected": "a few", "x": 1}},
+            ["5 mistakes", "- campaign_id: ", "- concurrency: ", "- max_rejected: ", "- state_dir: ", "- x: "],
+        ),
+        ({"upload": {"max_age": "20h"}}, ["- max_age: there is no file"]),
     ],
 )
 async def test_mistakes_are_those_of_its_arguments(
     tmp_path: Path, changes: dict[str, Any], named: Iterable[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        await pushed(PAIRS, tmp_path / "state", **changes)
+        await pushed(PAIRS, **({"state_dir": tmp_path / "state"} | changes))
     said = str(caught.value)
     assert said.startswith("the call of push has ")
     assert all(name in said for name in named)
-    assert "source." not in said
+    assert not re.search(r"\b(api|source|upload|guard|state)\.", said)
     assert not (tmp_path / "state").exists()
+
+
+async def test_guards_are_arguments(tmp_path: Path) -> None:
+    with pytest.raises(SourceUntrusted, match=r"2 records, fewer than min_records \(3\)"):
+        await pushed(PAIRS, tmp_path, upload={"min_records": 3})
+
+
+@pytest.mark.parametrize("guard", [{"min_records": 1}, {"max_shrink": "50%"}])
+async def test_what_is_read_only_once_cannot_be_counted_first(tmp_path: Path, guard: dict[str, Any]) -> None:
+    async def rows() -> AsyncIterator[tuple[str, dict[str, int]]]:
+        yield PAIRS[0]
+
+    for records in (iter(PAIRS), rows()):
+        with pytest.raises(ConfigError, match=f"- {next(iter(guard))}: counts the records .* give a list"):
+            await pushed(records, tmp_path / "state", upload=guard)
+
+
+async def test_records_that_can_be_read_twice_are_counted_and_sent(tmp_path: Path, server: StandInProcess) -> None:
+    report = await pushed(PAIRS, tmp_path, server, upload={"min_records": 2, "max_shrink": "50%"})
+    assert report.records == RecordCounts(read=2, updated=2)
+
+
+async def test_one_rejected_of_ten_is_no_reason_to_stop(tmp_path: Path, server: StandInProcess) -> None:
+    await asyncio.to_thread(server.change, reject=["loan_3"])
+    pairs = [(f"loan_{number}", {"x": 1}) for number in range(10)]
+    report = await pushed(pairs, tmp_path / "share", server)
+    assert (report.exit_code, report.records) == (3, RecordCounts(read=10, updated=9, rejected=1))
+    report = await pushed(pairs, tmp_path / "count", server, upload={"max_rejected": 0})
+    assert (report.exit_code, "max_rejected='100%'" in report.message) == (65, True)
 
 
 async def test_nothing_to_push_is_nothing_pushed(tmp_path: Path) -> None:
