@@ -65,7 +65,7 @@ def test_semicolons_are_understood(make_engine: MakeEngine) -> None:
     campaign = engine.server.campaign_id
     assert engine.run("init", "export.csv", "-o", "config.toml", "--campaign", campaign).exit_code == 0
     assert engine.sync().exit_code == 0
-    assert engine.server.state() == {"1": {"amount": "2,50"}, "2": {"amount": "3,00"}}
+    assert engine.server.state() == {"1": {"amount": 2.5}, "2": {"amount": 3.0}}
 
 
 def cross(checked: Outcome, what: str) -> str:
