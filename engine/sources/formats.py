@@ -37,7 +37,7 @@ FORMATS: Mapping[Format, FormatFacts] = {
     "csv": FormatFacts("CSV", (".csv",), "engine.sources.csv.reader", delimiter=","),
     "tsv": FormatFacts("TSV", (".tsv",), "engine.sources.csv.reader", delimiter="\t"),
     "ndjson": FormatFacts("NDJSON", (".ndjson", ".jsonl"), "engine.sources.ndjson.reader", keys_vary=True),
-    "parquet": FormatFacts("Parquet", (".parquet",), "engine.sources.parquet", is_text=False, reads_stdin=False),
+    "parquet": FormatFacts("Parquet", (".parquet",), "engine.sources.parquet.reader", is_text=False, reads_stdin=False),
 }
 
 FORMAT_OF_SUFFIX: Mapping[str, Format] = {

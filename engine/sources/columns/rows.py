@@ -14,9 +14,10 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.sources.columns.column_text import NULL, JsonText, complete, escape, join
 from engine.sources.columns.mapping import ColumnMapping
 from engine.sources.columns.shaped import shaped_ids
-from engine.sources.columns.to_json import NULL, JsonText, complete, escape, join
+from engine.sources.columns.text_form import is_bytes
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
 from engine.sources.shaping.shaper import Shaper
@@ -262,7 +263,7 @@ def _take(value: JsonText, indices: pa.Array) -> JsonText:
 def _shown(column: pa.Array) -> list[str | None]:
     """Return values as text for a person to look at; None also for what has no such text."""
     try:
-        column = column.cast(pa.string()).view(pa.binary())
+        column = column.cast(pa.binary()) if is_bytes(column.type) else column.cast(pa.string()).view(pa.binary())
     except pa.ArrowNotImplementedError:  # nested
         return [None] * len(column)
     return [None if raw is None else raw.decode(errors="replace") for raw in column.to_pylist()]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.sources.columns.column_text import JsonText, any_of, complete, escape
 from engine.sources.columns.text_form import is_bytes, text_form
-from engine.sources.columns.to_json import JsonText, any_of, complete, escape, is_text, to_json
+from engine.sources.columns.to_json import is_text, to_json
 from engine.sources.columns.typed_text import by_value, typed_json
 from engine.sources.shaping.shaper import Misfit, Shaper
 

@@ -12,7 +12,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.to_json import JsonText, escape, where_not
+from engine.sources.columns.column_text import JsonText, escape, where_not
 from engine.sources.shaping.scalars import NumberForm, TextType
 from engine.sources.spec import ColumnShape
 

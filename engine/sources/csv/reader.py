@@ -12,10 +12,10 @@ from contextlib import closing
 
 import pyarrow as pa
 
+from engine.sources.columns.column_text import JsonText
 from engine.sources.columns.mapping import map_columns
 from engine.sources.columns.rows import EncodedRows, RowEncoder
 from engine.sources.columns.shaped import shaped_text
-from engine.sources.columns.to_json import JsonText
 from engine.sources.csv.table import PIECE_BYTES, CsvTable, CsvText
 from engine.sources.csv.text import RecordReader, find_delimiter
 from engine.sources.formats import FORMATS

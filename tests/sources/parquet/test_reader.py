@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from engine.sources import parquet
 from engine.sources.columns.rows import RowEncoder
 from engine.sources.columns.to_json import complete, to_json
+from engine.sources.parquet import opened as parquet
 from engine.values.errors import ConfigError, SourceMissing
 from tests.sources.tables import TableReading, read_file
 

@@ -1,0 +1,52 @@
+"""Columns of values without the ways in which Arrow may store them: dictionaries, runs, named extensions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.sources.columns.column_text import join
+from engine.sources.columns.moments import SplitMoments
+
+_UUID_GROUPS = (0, 8, 12, 16, 20, 32)
+"""Where the groups of hexadecimal digits of a UUID begin and end."""
+
+
+def plain_type(type_: pa.DataType) -> pa.DataType:
+    """Return the type that `plain` makes of `type_`."""
+    if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
+        return plain_type(type_.value_type)
+    if isinstance(type_, pa.UuidType):
+        return pa.string()
+    if isinstance(type_, pa.Bool8Type):
+        return pa.bool_()
+    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
+        return plain_type(type_.storage_type)
+    return type_
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """Return a column as the values that are meant, each for itself: UUIDs are text, bytes that mean a boolean are one.
+
+    Only the column itself is made plain, not what its values hold.
+    """
+    type_ = array.type
+    if pa.types.is_dictionary(type_):
+        return plain(array.dictionary_decode())
+    if pa.types.is_run_end_encoded(type_):
+        return plain(pc.run_end_decode(array))
+    if isinstance(type_, pa.UuidType):
+        return _uuids(array.storage)
+    if isinstance(type_, pa.Bool8Type):
+        return array.storage.cast(pa.bool_())
+    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
+        return plain(array.storage)
+    return array
+
+
+def _uuids(array: pa.FixedSizeBinaryArray) -> pa.StringArray:
+    digits = pa.array([None if value is None else value.hex() for value in array.to_pylist()], pa.string())
+    groups = [pc.utf8_slice_codeunits(digits, start, stop) for start, stop in pairwise(_UUID_GROUPS)]
+    return join(groups[0], "-", groups[1], "-", groups[2], "-", groups[3], "-", groups[4])

@@ -1,0 +1,1 @@
+"""Parquet, exact whatever wrote it."""

@@ -1,0 +1,78 @@
+"""Parquet sources: column by column to canonical records, with flat memory however large the row groups are."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+
+import pyarrow as pa
+
+from engine.sources.columns.mapping import ColumnMapping, map_columns
+from engine.sources.columns.rows import EncodedRows, RowEncoder
+from engine.sources.columns.shaped import shaped_json
+from engine.sources.columns.text_form import is_bytes, text_form
+from engine.sources.columns.to_json import is_id_type, unsupported
+from engine.sources.parquet.opened import ParquetTable
+from engine.sources.spec import SourceSpec
+from engine.sources.stored.ahead import one_ahead
+from engine.sources.stored.inputs import InputFile
+from engine.values import ConfigError, SourceMissing
+
+
+def read_rows(
+    file: InputFile, spec: SourceSpec, record_bytes_max: int, _seen: set[str]
+) -> Generator[tuple[EncodedRows, int]]:
+    """Yield the records of one Parquet file, a batch of rows at a time; see `FormatReader`.
+
+    Columns that are not sent are not read.
+
+    Raises:
+        ConfigError: the mapping does not fit the columns, or a column that is sent has a type without a JSON form.
+        SourceMissing: the file has gone, or is empty.
+        SourceUntrusted: it is not a Parquet file or is damaged; everything good before was yielded.
+    """
+    if file.size == 0:
+        raise SourceMissing(f"{file.name} is empty")
+    with ParquetTable(file) as table:
+        mapping = _map(table.schema, spec, file)
+        encoder = RowEncoder(
+            file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
+        )
+        row = 1
+        with closing(one_ahead(table.batches(mapping.read))) as batches:
+            for columns in batches:
+                rows = range(row, row + len(columns[0]))
+                row = rows.stop
+                encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
+                # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
+                yield encoded, (file.size or 0) * (row - 1) // max(table.rows, 1)
+
+
+def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
+    """Apply the mapping, and check that every column that takes part has a type that can be sent."""
+    mapping = map_columns(schema.names, spec, file.name, is_text=False, keys=file.keys)
+    mistakes = []
+    if mapping.id_index not in mapping.given:
+        id_type = schema.field(mapping.id_index).type
+        as_text = is_bytes(id_type) and spec.shape_of(mapping.id).type == "string"
+        if not is_id_type(id_type) and not as_text:
+            mistakes.append(
+                f"source.id: column {mapping.id!r} holds {id_type}; ids must be text or integers"
+                f"{_as_text(mapping.id, id_type)}"
+            )
+    for column in mapping.sent:
+        type_ = pa.string() if column.index in mapping.given else schema.field(column.index).type
+        found = unsupported(type_)
+        if found and not (is_bytes(type_) and column.shaper.type):
+            mistakes.append(
+                f"source.exclude: column {column.name!r} holds {found}, which has no JSON form; leave it out"
+                f"{_as_text(column.name, type_)}"
+            )
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return mapping
+
+
+def _as_text(name: str, type_: pa.DataType) -> str:
+    """Return how bytes are read as text, to go behind a sentence."""
+    return f', or read it as text: source.columns {name!r} with type = "string"' if is_bytes(type_) else ""
