@@ -22,9 +22,9 @@ class Replacement(NamedTuple):
 
 def _without_fingerprint() -> list[Replacement]:
     """The source's content is not hashed: a changed source would not be noticed at a resume."""
-    from engine.sources.files import FilesSource
+    from engine.sources.stored.file_pass import FilePass
 
-    return [Replacement(FilesSource, "fingerprint", lambda _source: {})]
+    return [Replacement(FilePass, "see_stored", lambda _pass, _data: None)]
 
 
 def _without_order() -> list[Replacement]:

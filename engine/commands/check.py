@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
 def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield Finding("config", config_path)
     yield from _guarded("source", lambda: _source(settings))
+    if settings.guard.max_age is not None:
+        yield from _guarded("age", lambda: _age(settings))
     yield from _guarded("state", lambda: _state(settings))
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
@@ -101,6 +103,14 @@ def _source(settings: Any) -> list[Finding]:
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
     return findings
+
+
+def _age(settings: Any) -> list[Finding]:
+    """Judge the age of the source as `sync` would."""
+    from engine.run import check_age, reading_of
+
+    check_age(reading_of(settings, None).open(), settings)
+    return [Finding("age", "the source is as new as guard.max_age demands")]
 
 
 def _state(settings: Any) -> list[Finding]:

@@ -51,6 +51,7 @@ class Chunker:
         self._open.source_bytes += block.source_bytes
         self._open.filtered += block.filtered
         self._open.notes += block.notes
+        self._open.digests |= block.digests
         whole = self._whole(block)
         if whole is not None:
             yield whole
@@ -61,7 +62,8 @@ class Chunker:
 
     def finish(self) -> Iterator[Chunk]:
         """Yield what is left at the end of the source."""
-        if self._open.lines or self._open.refusals or self._open.filtered or self._open.notes:
+        left = self._open
+        if left.lines or left.refusals or left.filtered or left.notes or left.digests:
             yield self._close_open()
 
     def _whole(self, block: Block) -> Chunk | None:
@@ -121,6 +123,7 @@ class Chunker:
             apart_from=apart_from,
             filtered=closed.filtered,
             notes=closed.notes,
+            digests=closed.digests,
         )
 
 
@@ -134,6 +137,7 @@ class _OpenChunk:
         self.superseded = 0
         self.filtered = 0
         self.notes: list[str] = []
+        self.digests: dict[str, str] = {}
         self.ids: list[str] = []
         self._index: dict[str, int] = {}  # id → position in the chunk
         self._spans: list[Span] = []

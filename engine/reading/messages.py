@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -30,6 +30,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     apart_from: int
     filtered: int
     notes: Sequence[str]
+    digests: Mapping[str, str]
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
@@ -45,6 +46,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             apart_from=self.apart_from,
             filtered=self.filtered,
             notes=self.notes,
+            digests=self.digests,
         )
 
 
@@ -69,6 +71,7 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         apart_from=chunk.apart_from,
         filtered=chunk.filtered,
         notes=chunk.notes,
+        digests=chunk.digests,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,17 +11,14 @@ from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
 from engine.run.clock import Deadline, WorkClock
+from engine.run.contents import Contents
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
 from engine.run.job import Job
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint
 from engine.state import Journal, OwnThread, Run
 from engine.values import ChunkCounts, ChunkResult, EngineError, Interrupted, SourceMissing, Stop
-
-Fingerprinting = asyncio.Task[dict[str, FileFingerprint]]
-"""Finds out what the source holds, while it is already being sent."""
 
 
 class ActiveRun:
@@ -40,12 +36,12 @@ class ActiveRun:
         durable: ChunkCounts,
         learned: Mapping[str, Any] | None,
         thread: OwnThread[Journal],
-        fingerprinting: Fingerprinting,
         api: HttpBulkApi,
         stop: Stop,
     ) -> None:
         self.job, self.run, self.settings = job, run, settings
-        self.thread, self.fingerprinting, self.api, self.stop = thread, fingerprinting, api, stop
+        self.thread, self.api, self.stop = thread, api, stop
+        self.contents = Contents(job.source.sizes(), run.fingerprint if run.fingerprint and run.done else {})
         self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
         self.words = GuardWords(job.kind)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
@@ -96,7 +92,7 @@ class ActiveRun:
     async def _deliver(self) -> None:
         upload = self.settings.upload
         await run_pipeline(
-            self.job.chunks(),
+            self.contents.reading(self.job.chunks()),
             done=self.run.done,
             accounts=self.accounts,
             api=self.api,
@@ -110,12 +106,16 @@ class ActiveRun:
         )
 
     async def _record(self, results: Sequence[ChunkResult]) -> None:
-        """Make results durable, but none before it is durable what source they came from."""
+        """Make results durable, but none before it is durable what is known of the source they came from."""
         journal, call = self.thread.value, self.thread.call
-        if self.run.fingerprint is None:
-            found = await asyncio.shield(self.fingerprinting)
-            await call(journal.set_fingerprint, self.run, found)
+        await self.note_contents()
         await call(journal.record, self.run, results, self.clock.worked_s, replace(self.traffic.requests))
+
+    async def note_contents(self) -> None:
+        """Make durable what is known of the source by now."""
+        known = self.contents.fingerprint()
+        if self.run.fingerprint != known:
+            await self.thread.call(self.thread.value.set_fingerprint, self.run, known)
 
     def _judge(self) -> None:
         """Stop the run if a guard trips."""

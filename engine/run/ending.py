@@ -10,7 +10,7 @@ from engine.outlets import get_logger
 from engine.report import Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
-from engine.state import RUNS
+from engine.state import RUNS, Run
 from engine.values import AccountsDoNotBalance, EngineError, ExitCode, RecordCounts
 
 
@@ -22,6 +22,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         StateFailed: the journal or the report cannot be written.
     """
     journal, call, run = active.thread.value, active.thread.call, active.run
+    await active.note_contents()
     report = await _report(active, error)
     # Who says that it was interrupted can be resumed, even if nothing is left to do.
     came_to_its_end = active.accounts.finished and report.status is not RunStatus.INTERRUPTED
@@ -34,6 +35,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         telemetry=active.telemetry.to_json(),
     )
     await call(journal.learn, limits_name, active.traffic.limiter.to_json())
+    await _learn_source(active, report)
     runs = active.settings.state.dir / RUNS
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
@@ -75,7 +77,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
-        doubts=list(active.accounts.notes),
+        doubts=[*active.accounts.notes, *await _repetition(active)],
         source=job.source.label,
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),
@@ -85,6 +87,28 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+async def _repetition(active: ActiveRun) -> list[str]:
+    """Say it if the source is the one that the last complete run of its campaign has read."""
+    last = await active.thread.call(active.thread.value.learned, _source_name(active.run))
+    identity = active.contents.identity()
+    if identity is None or not last or last["identity"] != identity or last["run_id"] == active.run.id:
+        return []
+    when = last["started_at"][:10]
+    return [f"the source is byte for byte that of run {last['run_id']} of {when}: is it an old export again?"]
+
+
+async def _learn_source(active: ActiveRun, report: Report) -> None:
+    """Keep what the source held, if all of it was read and tried."""
+    run, identity = active.run, active.contents.identity()
+    if identity is not None and report.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL) and not active.job.of_rejects:
+        source = {"identity": identity, "run_id": run.id, "started_at": run.started_at}
+        await active.thread.call(active.thread.value.learn, _source_name(run), source)
+
+
+def _source_name(run: Run) -> str:
+    return f"source of {run.campaign_id}"
 
 
 async def _checked_counts(active: ActiveRun, error: EngineError | None) -> RecordCounts:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.report import Report, RunStatus, latest_report
 from engine.settings import GuardTable, RunSettings, Threshold
@@ -129,6 +131,25 @@ def check_size(source: Source, settings: RunSettings, kind: str, limit: int | No
             f"nothing was sent: {source.label} holds {count:,} records, the last complete run read {before:,}: more "
             f"of a shrink than {words.named('max_shrink', guard.max_shrink)}; if that is right, set "
             f"{words.override('max_shrink', '100%')} for this run"
+        )
+
+
+def check_age(source: Source, settings: RunSettings) -> None:
+    """Compare the age of the source's newest file with `guard.max_age`; what has no files has no age.
+
+    Raises:
+        SourceUntrusted: it is older.
+    """
+    modified_at, max_age_s = source.modified_at(), settings.guard.max_age
+    if modified_at is None or max_age_s is None:
+        return
+    age_s = time.time() - modified_at
+    if age_s > max_age_s:
+        written_at = datetime.fromtimestamp(modified_at).astimezone()
+        raise SourceUntrusted(
+            f"nothing was sent: {source.label} was changed last on {written_at:%Y-%m-%d at %H:%M}, {age_s / 3600:,.1f} "
+            f"hours ago, and guard.max_age allows {max_age_s / 3600:,.1f}: is it yesterday's export again? If it is "
+            f"right, set ENGINE_GUARD__MAX_AGE={int(age_s / 3600) + 2}h for this run"
         )
 
 

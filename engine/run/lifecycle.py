@@ -7,7 +7,7 @@ The run is begun or resumed in the journal (here), worked on (`active_run.py`), 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,18 +16,25 @@ from random import Random
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
 from engine.report import Report, iso, new_run_id
-from engine.run.active_run import ActiveRun, Fingerprinting
+from engine.run.abandonable import abandonable
+from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_start, metric_values, write_metrics
+from engine.run.contents import digests_of
+from engine.run.counting import CountedSource, counting
 from engine.run.ending import conclude
-from engine.run.guards import check_size
+from engine.run.guards import check_age, check_size
 from engine.run.job import Job, changed_settings, endpoint_of
 from engine.settings import RunSettings
-from engine.sources import differences
+from engine.sources import FileFingerprint, differences, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
 """How often metrics and telemetry of a run under way are written down."""
+
+PROVEN_AT_ONCE_BYTES = 16 << 20
+"""A smaller source is read once before a run goes on with it: what has changed is then said before anything is sent.
+Whether a larger one is the same shows while it is read."""
 
 
 async def carry_out(
@@ -48,30 +55,26 @@ async def carry_out(
     async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
-        fingerprinting = asyncio.create_task(asyncio.to_thread(job.source.fingerprint))
-        try:
-            run = await _resume(job, thread, fingerprinting) or await _begin(job, settings, thread)
-            bind_to_logs(run_id=run.id)
-            active = ActiveRun(
-                job,
-                run,
-                settings,
-                durable=await call(journal.counts, run),
-                learned=await call(journal.learned, limits_name),
-                thread=thread,
-                fingerprinting=fingerprinting,
-                api=api,
-                stop=stop,
-            )
-            await announce_start(settings.notify)
-            async with _observed(active):
-                error = await active.work(display or NoProgress())
-            return await conclude(active, error, limits_name)
-        finally:
-            fingerprinting.cancel()
+        display = display or NoProgress()
+        run = await _resume(job, thread, stop) or await _begin(job, settings, thread, stop, display)
+        bind_to_logs(run_id=run.id)
+        active = ActiveRun(
+            job,
+            run,
+            settings,
+            durable=await call(journal.counts, run),
+            learned=await call(journal.learned, limits_name),
+            thread=thread,
+            api=api,
+            stop=stop,
+        )
+        await announce_start(settings.notify)
+        async with _observed(active):
+            error = await active.work(display)
+        return await conclude(active, error, limits_name)
 
 
-async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerprinting) -> Run | None:
+async def _resume(job: Job, thread: OwnThread[Journal], stop: Stop) -> Run | None:
     """Take up the unfinished run of this kind, if there is one and it is still about the same records."""
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
@@ -82,21 +85,33 @@ async def _resume(job: Job, thread: OwnThread[Journal], fingerprinting: Fingerpr
             f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
             "or start over with --fresh"
         )
-    if run.fingerprint is not None:  # else it was killed before anything counted, and reads from the beginning
-        changed = differences(run.fingerprint, await asyncio.shield(fingerprinting))
-        if changed:
-            raise SourceUntrusted(
-                f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to "
-                "resume, or start over with --fresh"
-            )
+    if run.done:  # else it was killed before anything counted, and reads from the beginning
+        _refuse_other_source(run, fingerprint(job.source.sizes(), {}))
+        if (job.source.size() or PROVEN_AT_ONCE_BYTES) < PROVEN_AT_ONCE_BYTES:
+            digests = await abandonable(lambda: digests_of(CountedSource(job.source, stop)), stop)
+            _refuse_other_source(run, fingerprint(job.source.sizes(), digests))
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run
 
 
-async def _begin(job: Job, settings: RunSettings, thread: OwnThread[Journal]) -> Run:
+def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
+    changed = differences(run.fingerprint or {}, now)
+    if changed:
+        raise SourceUntrusted(
+            f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "
+            "or start over with --fresh"
+        )
+
+
+async def _begin(
+    job: Job, settings: RunSettings, thread: OwnThread[Journal], stop: Stop, display: ProgressDisplay
+) -> Run:
     if not job.of_rejects:
-        await asyncio.to_thread(check_size, job.source, settings, job.kind, job.limit)
+        check_age(job.source, settings)
+    if not job.of_rejects and (settings.guard.min_records or settings.guard.max_shrink):
+        async with counting(job.source, stop, display) as source:
+            await abandonable(lambda: check_size(source, settings, job.kind, job.limit), stop)
     now = datetime.now(UTC)
     run_id = new_run_id(now, Random())  # noqa: S311 - an id is no secret
     run = Run(run_id, job.kind, settings.api.campaign_id, iso(now), job.identity)

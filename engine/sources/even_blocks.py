@@ -43,6 +43,21 @@ class Rows(Protocol):
         """Return the lines of some records, at least one, joined by newlines."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoRows:
+    """What is to be said about a file as a whole, behind its rows."""
+
+    notes: list[str]
+    ids: list[str] = field(default_factory=list)
+    spans: Sequence[Span] = ()
+    refusals: list[Refusal] = field(default_factory=list)
+    filtered: int = 0
+
+    def text(self, start: int, stop: int) -> bytes:
+        """Return nothing."""
+        return b""
+
+
 def even_blocks(rows: Iterable[tuple[Rows, int]], batch_size: int) -> Iterator[Block]:
     """Yield blocks of exactly `batch_size` records, the last one smaller, of rows that come in any number.
 

@@ -1,27 +1,36 @@
 """The source made of files: found in a store, each read by the module of its format, cut into even blocks.
 
-A record's way: a store opens the file (`stored/store.py`), its bytes are decompressed (`stored/inputs.py`), the
-format's `read_rows` makes records of them, some hundreds or thousands at a time, and these become blocks
-(`even_blocks.py`).
+A record's way: a store opens the file (`stored/store.py`), its bytes are counted and hashed (`stored/stored_bytes.py`),
+decompressed and brought to UTF-8 (`stored/inputs.py`), the format's `read_rows` makes records of them, some hundreds or
+thousands at a time, and these become blocks (`even_blocks.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
 
-from engine.sources.even_blocks import Rows, even_blocks
-from engine.sources.formats import FORMATS
+from engine.sources.even_blocks import NoRows, Rows, even_blocks
+from engine.sources.formats import FORMATS, Format
+from engine.sources.json_text import BOM
 from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.protocol import Source
 from engine.sources.spec import STDIN, SourceSpec
-from engine.sources.stored.find import find_files
-from engine.sources.stored.fingerprint import FileFingerprint, fingerprint
+from engine.sources.stored.file_pass import FilePass
+from engine.sources.stored.find import find_files, store_of
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.store import StoredStream
-from engine.values import Block
+from engine.sources.stored.stored_bytes import StoredBytes
+from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
+
+_SLICE_BYTES = 1 << 20
+"""How much is hashed at once."""
+
+_LOOK_BYTES = 1 << 12
+"""How much is read at once to see whether there is anything."""
 
 
 def open_source(
@@ -41,9 +50,11 @@ def open_source(
 
     Raises:
         ConfigError: the format of an input is not known, or standard input is mixed with files.
-        SourceMissing: a path or a glob leads to no file.
+        SourceMissing: a path or a glob leads to no file, or the marker is missing that says that all are complete.
         SourceUntrusted: a file can't be read, or its content is not what its name says.
     """
+    if spec.done_marker is not None:
+        _check_marker(spec.done_marker)
     return FilesSource(spec, find_files(spec, stdin), batch_size, record_bytes_max)
 
 
@@ -60,29 +71,117 @@ class FilesSource:
 
     def size(self) -> int | None:
         """Return the sum of the files' sizes; None for standard input."""
-        sizes = [file.size for file in self._files if file.size is not None]
-        return sum(sizes) if len(sizes) == len(self._files) else None
+        return sum(self.sizes().values()) if len(self.sizes()) == len(self._files) else None
 
-    def fingerprint(self) -> dict[str, FileFingerprint]:
-        """Read and hash the files, as stored; see `Source`."""
-        return fingerprint(self._files)
+    def sizes(self) -> dict[str, int]:
+        """Return the size of each file; nothing for standard input."""
+        return {file.path: file.size for file in self._files if file.size is not None}
+
+    def modified_at(self) -> float | None:
+        """Return when the newest file was changed last; None for standard input."""
+        return max((file.modified_at for file in self._files if file.modified_at is not None), default=None)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the records of one file after the other; see `Source`. No block holds records of two files."""
+        begun = False
+        try:
+            with closing(self._checked_blocks()) as blocks:
+                for block in blocks:
+                    yield block
+                    begun = begun or bool(block.ids)
+        except (ConfigError, SourceMissing) as error:
+            if begun:  # their exit codes promise that nothing was sent
+                raise SourceUntrusted(str(error)) from None
+            raise
+
+    def _checked_blocks(self) -> Generator[Block]:
         seen: set[str] = set()
         if any(FORMATS[file.format].keys_vary for file in self._files) and self._spec.id is not None:
-            return once_keys_are_met(self._blocks(seen), self._spec, seen, self.label)
-        return self._blocks(seen)
+            yield from once_keys_are_met(self._blocks(seen), self._spec, seen, self.label)
+        else:
+            yield from self._blocks(seen)
 
     def _blocks(self, seen: set[str]) -> Iterator[Block]:
+        files, empty = self._look_at_files()
+        if empty is not None:
+            yield empty
+        for file in files:
+            yield from self._blocks_of(file, seen)
+        for file in self._files:  # an early one may have changed while the others were read
+            if file.verify is not None:
+                file.verify(None)
+
+    def _look_at_files(self) -> tuple[list[InputFile], Block | None]:
+        """Look at the beginning of each file, if there are several, before any of them is read.
+
+        Returns:
+            The files that hold something, or the first one if none does; and what is to be said about the others.
+
+        Raises:
+            EngineError: one of them can't be read, or the mapping does not fit it.
+        """
+        if len(self._files) == 1:
+            return list(self._files), None  # what is wrong with it shows at once
+        empty = Block([], b"", [])
         for file in self._files:
-            reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
-            with closing(reader.read_rows(file, self._spec, self._record_bytes_max, seen)) as rows:
-                yield from even_blocks(rows, self._batch_size)
+            digest = _digest_of_nothing(file)
+            if digest is None:
+                _reader_of(file.format).look(file, self._spec)
+            else:
+                empty.notes.append(_is_empty(file))
+                empty.digests[file.path] = digest
+        filled = [file for file in self._files if file.path not in empty.digests]
+        return filled or list(self._files[:1]), empty if filled and empty.notes else None
+
+    def _blocks_of(self, file: InputFile, seen: set[str]) -> Iterator[Block]:
+        """Yield the records of one file; with the block that takes its last bytes comes the digest of all of them."""
+        file_pass = FilePass()
+        left = file.size
+        with closing(self._rows_of(replace(file, seen_by=file_pass), seen, file_pass)) as rows:
+            for block in even_blocks(rows, self._batch_size):
+                if left:
+                    left -= block.source_bytes
+                    if not left:
+                        block.digests[file.path] = file_pass.digest()
+                yield block
+
+    def _rows_of(self, file: InputFile, seen: set[str], file_pass: FilePass) -> Generator[tuple[Rows, int]]:
+        """Yield the rows of a file as its reader does, and in the end what is odd about it as a whole."""
+        last_row = read_bytes = 0
+        holds_rows = False
+        with ExitStack() as open_:
+            # Parquet is read here and there: its bytes are hashed beside, while they are at hand.
+            whole = None if FORMATS[file.format].is_text else open_.enter_context(closing(file.open_whole()))
+            read_rows = _reader_of(file.format).read_rows
+            rows = open_.enter_context(closing(read_rows(file, self._spec, self._record_bytes_max, seen)))
+            for some, read_bytes in rows:
+                if whole:
+                    _pass_over(whole, read_bytes)
+                last_row = max(last_row, _last_row(some))
+                holds_rows = holds_rows or bool(last_row or some.filtered)
+                yield some, read_bytes
+            if whole:
+                _pass_over(whole, None)
+        notes = [] if holds_rows or len(self._files) == 1 else [_is_empty(file)]
+        if holds_rows and file_pass.last_line_is_open:
+            where = f" (row {last_row})" if last_row else ""
+            notes.append(f"{file.name}: its last line has no end, though all others have one; was it cut?{where}")
+        if notes:
+            yield NoRows(notes), file.size or read_bytes
 
 
 class FormatReader(Protocol):
     """The module of a format."""
+
+    def look(self, file: InputFile, spec: SourceSpec) -> None:
+        """Make sure that a file that is not empty can be read as this format, as far as its beginning tells.
+
+        Raises:
+            ConfigError: the mapping does not fit the columns.
+            SourceMissing: the file has gone.
+            SourceUntrusted: the file can't be read or is damaged.
+        """
+        ...
 
     def read_rows(
         self, file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]
@@ -98,6 +197,50 @@ class FormatReader(Protocol):
             SourceUntrusted: the file can't be read or is damaged; everything good before was yielded.
         """
         ...
+
+
+def _reader_of(format_: Format) -> FormatReader:
+    return cast(FormatReader, import_module(FORMATS[format_].reader))
+
+
+def _check_marker(path: str) -> None:
+    try:
+        store_of(path).list(path)
+    except SourceMissing:
+        raise SourceMissing(
+            f"{path} (source.done_marker) does not exist: the source is not complete yet; run the same command again "
+            "when it is there"
+        ) from None
+
+
+def _digest_of_nothing(file: InputFile) -> str | None:
+    """Return the digest of a file that has no bytes or is text of nothing but line ends; None of any other."""
+    file_pass = FilePass()
+    if file.size and not FORMATS[file.format].is_text:
+        return None
+    with replace(file, seen_by=file_pass).open() as stream:
+        part = stream.read(_LOOK_BYTES).removeprefix(BOM)
+        while part and not part.strip():
+            part = stream.read(_LOOK_BYTES)
+    return None if part else file_pass.digest()
+
+
+def _pass_over(stored: StoredBytes, position: int | None) -> None:
+    """Read up to a position, or to the end."""
+    while position is None or stored.position < position:
+        if not stored.read(_SLICE_BYTES if position is None else min(_SLICE_BYTES, position - stored.position)):
+            return
+
+
+def _last_row(rows: Rows) -> int:
+    """Return the number of the last row that became a record or a refusal; 0 if there is none."""
+    span = rows.spans[-1] if rows.spans else None
+    refused = max((refusal.place.row for refusal in rows.refusals), default=0)
+    return max(refused, span.first_row + span.count - 1 if span else 0)
+
+
+def _is_empty(file: InputFile) -> str:
+    return f"{file.name} is empty: it holds no record"
 
 
 def _label(spec: SourceSpec, files: Sequence[InputFile]) -> str:

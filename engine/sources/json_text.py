@@ -21,7 +21,7 @@ _not_brackets = bytes(set(range(256)) - set(b"[]{}"))
 
 def not_utf8(name: str) -> SourceUntrusted:
     """Return the reason to refuse an input whose first bytes show that it is text of another kind."""
-    return SourceUntrusted(f"{name} is UTF-16 or UTF-32 text; convert it to UTF-8")
+    return SourceUntrusted(f'{name} is UTF-16 or UTF-32 text; set source.encoding = "utf-16", or convert it to UTF-8')
 
 
 def text_of(line: bytes) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values import Block, Place, Refusal, Span, join_spans
 
 LABEL = "records"
@@ -30,9 +29,12 @@ class PairsSource:
     def size(self) -> None:
         """Return None: it is not known."""
 
-    def fingerprint(self) -> dict[str, FileFingerprint]:
+    def sizes(self) -> dict[str, int]:
         """Return nothing: pairs can't be read twice."""
         return {}
+
+    def modified_at(self) -> None:
+        """Return None: they are as old as the call."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield the pairs as records; runs in a thread."""

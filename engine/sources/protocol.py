@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values import Block
 
 
@@ -23,25 +22,24 @@ class Source(Protocol):
     def size(self) -> int | None:
         """Return the bytes of all of it, as stored; None if that can't be known before it is read."""
 
-    def fingerprint(self) -> dict[str, FileFingerprint]:
-        """Read all of it and return what it holds, by path: the same if and only if the content is the same.
-
-        An interrupted run keeps this, and goes on only where it is still the same. Empty for what can't be read twice.
-
-        Raises:
-            SourceUntrusted: a file can't be read, or is not the one that was found any more.
-            SourceMissing: a file has gone.
-        """
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each file, as stored, by its path; empty for what can't be read twice."""
         ...
+
+    def modified_at(self) -> float | None:
+        """Return when the newest of its files was changed last, in seconds since the epoch; None without files."""
 
     def blocks(self) -> Iterator[Block]:
         """Read it once, from its start.
 
-        The `source_bytes` of all blocks add up to `size()`, but for what no record or refusal follows in its file.
+        The `source_bytes` of all blocks add up to `size()`, but for what no record or refusal follows in its file. The
+        `digests` of all blocks are those of all files in `sizes()`: the same if and only if the content is the same.
+        An interrupted run keeps them, and goes on only where they are still the same.
 
         Raises:
             SourceUntrusted: a file is damaged, can't be read, or is not the one that was found any more; everything
-                good before it was yielded.
+                good before it was yielded. Or the mapping does not fit a file, or one has gone, but records were
+                yielded before.
             SourceMissing: a file has gone.
             ConfigError: the mapping does not fit the columns.
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -73,6 +73,7 @@ class Block:
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
     source (as stored, so compressed bytes of a compressed file) were consumed for this block. `filtered` rows were left
     out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
+    `digests` are of files that have been read to their last byte by now, by their paths.
     """
 
     ids: list[str]
@@ -82,6 +83,7 @@ class Block:
     source_bytes: int = 0
     filtered: int = 0
     notes: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class LineIds(Sequence[str]):
@@ -130,8 +132,9 @@ class Chunk:
     `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
     is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
     hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id,
-    `filtered` the rows left out on purpose, `notes` are doubts about the source that reading it up to here raised.
-    No chunk from seq `apart_from` on and before this one shares an id with it; what others do is not known.
+    `filtered` the rows left out on purpose, `notes` are doubts about the source that reading it up to here raised, and
+    `digests` are of the files that were read to their last byte since the chunk before, by their paths. No chunk from
+    seq `apart_from` on and before this one shares an id with it; what others do is not known.
     """
 
     seq: int
@@ -144,6 +147,7 @@ class Chunk:
     apart_from: int = NOT_KNOWN
     filtered: int = 0
     notes: Sequence[str] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def read(self) -> int:

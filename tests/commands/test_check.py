@@ -56,3 +56,15 @@ def test_another_campaign_is_77(
     args = arguments("check", api={"url": server.url, "campaign_id": "camp_other"})
     assert check.run(args) == ExitCode.ACCESS_REFUSED
     assert "there is no camp_other" in capsys.readouterr().out
+
+
+def test_the_age_of_the_source_is_judged(
+    arguments: Arguments, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = arguments("check", ids=["loan_1"])
+    monkeypatch.setenv("ENGINE_GUARD__MAX_AGE", "1h")
+    assert check.run(args) == ExitCode.OK
+    assert "✓ age       the source is as new as guard.max_age demands" in capsys.readouterr().out
+    monkeypatch.setenv("ENGINE_GUARD__MAX_AGE", "0.000001s")
+    assert check.run(args) == ExitCode.SOURCE_UNTRUSTED
+    assert "✗ age       " in capsys.readouterr().out

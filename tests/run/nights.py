@@ -12,6 +12,7 @@ from engine.run.job import Job, identity_of, reading_of, source_identity_of
 from engine.settings.loading import from_tables
 from engine.settings.tables import Settings
 from engine.simulator.process import StandInProcess
+from engine.sources.stored.fingerprint import fingerprint
 from engine.state.journal import Run
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
@@ -59,7 +60,8 @@ class Night:
         run = Run(INTERRUPTED_ID, kind, self.settings.api.campaign_id, "2026-11-22T02:00:00.000Z", job.identity)
         journal.begin(run)
         if done:
-            journal.set_fingerprint(run, job.source.fingerprint())
+            digests = {path: digest for chunk in job.chunks() for path, digest in chunk.digests.items()}
+            journal.set_fingerprint(run, fingerprint(job.source.sizes(), digests))
         requests = RequestCounts(sent=done, succeeded=done)
         results = [ChunkResult(chunk) for chunk, _ in zip(job.chunks(), range(done), strict=False)]
         journal.record(run, results, 5.0, requests)

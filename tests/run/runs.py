@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from engine.outlets.progress import ProgressSnapshot
 from engine.run.active_run import ActiveRun
 from engine.run.job import Job, endpoint_of, identity_of
 from engine.settings.tables import RunSettings
-from engine.sources.stored.fingerprint import FileFingerprint
 from engine.state.journal import Journal, Run
 from engine.state.sqlite_journal import SqliteJournal
 from engine.state.thread import OwnThread
@@ -46,8 +44,11 @@ class GivenSource:
     def size(self) -> int | None:
         return self.bytes_
 
-    def fingerprint(self) -> dict[str, FileFingerprint]:
-        return {}
+    def sizes(self) -> dict[str, int]:
+        return {self.label: self.bytes_} if self.bytes_ else {}
+
+    def modified_at(self) -> float | None:
+        return None
 
     def blocks(self) -> Iterator[Block]:
         yield from ()
@@ -68,9 +69,6 @@ async def active_run(
 ) -> AsyncIterator[ActiveRun]:
     """A run of these chunks that has just begun; `changes` are of its job."""
 
-    async def found() -> dict[str, FileFingerprint]:
-        return {"portfolio.ndjson": FileFingerprint(1, "f")}
-
     async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
         run = Run(RUN_ID, "sync", settings.api.campaign_id, "2026-11-23T02:00:00.000Z", {})
         await thread.call(thread.value.begin, run)
@@ -81,7 +79,6 @@ async def active_run(
             durable=ChunkCounts(),
             learned=learned,
             thread=thread,
-            fingerprinting=asyncio.create_task(found()),
             api=HttpBulkApi(endpoint_of(settings, lambda: "token")),
             stop=Stop(),
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.accounts import Accounts
 from engine.run import active_run as module
 from engine.run.active_run import ActiveRun
-from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted, SourceMissing, SourceUntrusted
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
@@ -124,19 +123,29 @@ async def test_the_pipeline_gets_plain_values_of_the_settings(tmp_path: Path, pi
         assert fake.given["stop"] is active.stop
 
 
-async def test_no_result_is_durable_before_it_is_known_what_the_source_was(
+async def test_no_result_is_durable_before_what_is_known_of_the_source(
     tmp_path: Path, pipeline: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline(*map(done, CHUNKS))
     written: list[str] = []
-    async with active_run(settings_of(tmp_path), CHUNKS) as active:
+    async with active_run(settings_of(tmp_path), CHUNKS, GivenSource(100)) as active:
         for name in ("set_fingerprint", "record"):
             monkeypatch.setattr(active.thread.value, name, noting(name, written, active))
         await active.work(Shown())
         assert written == ["set_fingerprint", "record", "record"]
         found = await active.thread.call(active.thread.value.unfinished_run, "sync")
     assert found is not None
-    assert found.fingerprint == {"portfolio.ndjson": [1, "f"]}
+    assert found.fingerprint == {"portfolio.ndjson": [100, None]}
+
+
+async def test_what_a_file_held_is_durable_with_the_result_that_follows_its_end(tmp_path: Path, pipeline: Put) -> None:
+    read_to_the_end = replace(CHUNKS[1], digests={"portfolio.ndjson": "d"})
+    pipeline(done(CHUNKS[0]), done(read_to_the_end))
+    async with active_run(settings_of(tmp_path), [CHUNKS[0], read_to_the_end], GivenSource(100)) as active:
+        await active.work(Shown())
+        found = await active.thread.call(active.thread.value.unfinished_run, "sync")
+    assert found is not None
+    assert found.fingerprint == {"portfolio.ndjson": [100, "d"]}
 
 
 def noting(name: str, written: list[str], active: ActiveRun) -> Callable[..., None]:
@@ -148,18 +157,6 @@ def noting(name: str, written: list[str], active: ActiveRun) -> Callable[..., No
         written.append(name)
 
     return noted
-
-
-async def test_if_nobody_can_know_what_the_source_was_nothing_is_durable(tmp_path: Path, pipeline: Put) -> None:
-    async def unreadable() -> dict[str, FileFingerprint]:
-        raise SourceUntrusted("loans.csv cannot be read")
-
-    pipeline(*map(done, CHUNKS))
-    async with active_run(settings_of(tmp_path), CHUNKS) as active:
-        active.fingerprinting = asyncio.create_task(unreadable())
-        error = await active.work(Shown())
-        assert isinstance(error, SourceUntrusted)
-        assert await active.thread.call(active.thread.value.counts, active.run) == ChunkCounts()
 
 
 async def test_requests_become_durable_with_the_results_they_led_to(tmp_path: Path, pipeline: Put) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,10 @@ from engine.report.report import Report, RunStatus, from_json
 from engine.run import ending
 from engine.run.active_run import ActiveRun
 from engine.run.ending import conclude
+from engine.run.job import reading_of
+from engine.run.lifecycle import carry_out
 from engine.settings.tables import RunSettings
+from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import (
@@ -27,9 +32,12 @@ from engine.values.errors import (
     StateFailed,
 )
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
+from engine.values.stopping import Stop
+from tests.acceptance.portfolios import write_ndjson
 from tests.fakes import FakeBulkApi, chunk_of
 from tests.pipeline.senders import REQUEST
 from tests.reports import RUN_ID, partial_report
+from tests.run.nights import Night
 from tests.run.runs import active_run, settings_of
 
 CHUNKS = [chunk_of("a", "b"), chunk_of("c", seq=1)]
@@ -263,3 +271,41 @@ async def test_a_state_that_takes_no_report_is_said(tmp_path: Path) -> None:
         (tmp_path / "runs" / RUN_ID / "report.json").mkdir()
         with pytest.raises(StateFailed, match=r"report\.json"):
             await conclude(active, None, LIMITS)
+
+
+async def end_of_night(night: Night, **changes: Any) -> Report:
+    """Carry out the main job of the night."""
+    job = night.job(**changes)
+    return await carry_out(lambda _journal: job, night.settings, stop=Stop())
+
+
+async def test_a_source_that_was_delivered_before_is_doubted(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server)
+    first = await end_of_night(night)
+    assert first.doubts == []
+    second = await end_of_night(night)
+    assert second.doubts == [
+        f"the source is byte for byte that of run {first.run_id} of {first.started_at[:10]}: is it an old export again?"
+    ]
+    third = await end_of_night(night)
+    assert second.run_id in third.doubts[0]
+    write_ndjson(night.path, dict(list(night.loans.items())[:20]))
+    assert (await end_of_night(night)).doubts == []
+
+
+async def test_a_part_of_a_source_is_no_source(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server)
+    reading = reading_of(night.settings, 10)
+    await end_of_night(night, chunks=partial(reading.cutting.cut, reading.open()), limit=10)
+    whole = await end_of_night(night)
+    assert (whole.doubts, whole.records.updated) == ([], 30)
+
+
+async def test_a_source_that_was_not_delivered_is_not_doubted(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server)
+    stop = Stop()
+    stop.request(Interrupted("SIGTERM"))
+    job = night.job()
+    await carry_out(lambda _journal: job, night.settings, stop=stop)
+    resumed = await end_of_night(night)
+    assert (resumed.status, resumed.doubts) == (RunStatus.SUCCEEDED, [])

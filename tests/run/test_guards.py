@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.report.report import Report, RunStatus, to_json
-from engine.run.guards import REJECTS_JUDGED_FROM, GuardWords, InvalidGuard, check_size, rejects_exceeded
+from engine.run.guards import REJECTS_JUDGED_FROM, GuardWords, InvalidGuard, check_age, check_size, rejects_exceeded
 from engine.settings.tables import GuardTable
-from engine.sources.stored.fingerprint import FileFingerprint
 from engine.values.counts import RecordCounts
 from engine.values.errors import ExitCode, SourceUntrusted
 from engine.values.records import Block, Chunk, Place, Refusal
@@ -137,12 +137,16 @@ class Records:
     count: int
     label: str = "portfolio.csv"
     paths: tuple[str, ...] = ("portfolio.csv",)
+    modified: float | None = None
 
     def size(self) -> int | None:
         return None
 
-    def fingerprint(self) -> dict[str, FileFingerprint]:
+    def sizes(self) -> dict[str, int]:
         return {}
+
+    def modified_at(self) -> float | None:
+        return self.modified
 
     def blocks(self) -> Iterator[Block]:
         yield Block(["a"] * (self.count - 1), b"", [], [Refusal("bad", Place("f", 1))] if self.count else [])
@@ -212,3 +216,21 @@ def test_a_push_is_compared_with_pushes(tmp_path: Path) -> None:
     night(tmp_path, 2, 100, kind="push")
     with pytest.raises(SourceUntrusted, match=r"10 records.*read 100.*max_shrink='100%'"):
         check(tmp_path, 10, shrink="50%", kind="push")
+
+
+def check_age_of(state: Path, hours: float | None, max_age: str | None) -> None:
+    settings = settings_of(state, guard={"max_age": max_age} if max_age else {})
+    check_age(Records(1, modified=None if hours is None else time.time() - hours * 3600), settings)
+
+
+def test_a_source_that_is_too_old(tmp_path: Path) -> None:
+    with pytest.raises(SourceUntrusted) as caught:
+        check_age_of(tmp_path, 26, "20h")
+    for part in ("nothing was sent", "portfolio.csv", "26.0 hours ago", "allows 20.0", "ENGINE_GUARD__MAX_AGE=28h"):
+        assert part in str(caught.value)
+    check_age_of(tmp_path, 26, "28h")  # as it says itself
+
+
+@pytest.mark.parametrize(("hours", "max_age"), [(19, "20h"), (-1, "20h"), (None, "20h"), (1000, None)])
+def test_a_source_that_is_new_enough_or_has_no_age(tmp_path: Path, hours: float | None, max_age: str | None) -> None:
+    check_age_of(tmp_path, hours, max_age)

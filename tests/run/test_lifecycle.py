@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from engine.simulator.process import StandInProcess
 from engine.state.journal import Journal
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts
-from engine.values.errors import ConfigError, SourceMissing, SourceUntrusted, StateFailed, StateLocked
+from engine.values.errors import ConfigError, Interrupted, SourceMissing, SourceUntrusted, StateFailed, StateLocked
 from engine.values.stopping import Stop
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import write_ndjson
@@ -216,6 +217,65 @@ async def test_another_source_is_refused_and_what_changed_is_said(tmp_path: Path
     said = await refused(night)
     assert f"loans.ndjson grew from {before:,} to {before + 1:,} bytes" in said
     assert "--fresh" in said
+
+
+async def test_other_content_of_the_same_size_is_refused_at_once(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    night.interrupt()
+    content = night.path.read_bytes()
+    night.path.write_bytes(content[:-20] + content[-20:].swapcase())
+    assert "loans.ndjson has the same size, but different content" in await refused(night)
+    left = night.unfinished()
+    assert left is not None
+    assert left.resumes == 0
+
+
+async def test_a_larger_source_of_other_content_is_noticed_while_it_is_read(
+    tmp_path: Path, server: StandInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "PROVEN_AT_ONCE_BYTES", 0)
+    night = Night(tmp_path, server)
+    night.interrupt()
+    content = night.path.read_bytes()
+    night.path.write_bytes(content[:-20] + content[-20:].swapcase())
+    report = await carried_out(night)
+    assert (report.status, report.exit_code) == (RunStatus.FAILED, SourceUntrusted.exit_code)
+    assert "loans.ndjson has the same size, but different content" in report.message
+    assert report.requests.sent == 1  # by the process before
+
+
+async def test_a_source_that_was_only_touched_is_the_same(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server)
+    night.interrupt()
+    os.utime(night.path, (0, 0))
+    assert (await carried_out(night)).resumes == 1
+
+
+async def test_a_source_that_is_too_old_is_not_begun_but_goes_on(tmp_path: Path, server: StandInProcess) -> None:
+    night = Night(tmp_path, server, guard={"max_age": "1h"})
+    os.utime(night.path, (0, 0))
+    assert "guard.max_age" in await refused(night)
+    assert night.unfinished() is None
+    night.interrupt()
+    assert (await carried_out(night)).resumes == 1
+
+
+async def test_counting_the_source_first_does_not_hold_a_stop(
+    tmp_path: Path, server: StandInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night, stop = Night(tmp_path, server, guard={"min_records": 1}), Stop()
+    loop, may_end = asyncio.get_running_loop(), threading.Event()
+
+    def count(*_: Any) -> None:
+        loop.call_soon_threadsafe(stop.request, Interrupted("stopped by SIGTERM"))
+        assert may_end.wait(30)
+
+    monkeypatch.setattr(lifecycle, "check_size", count)
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        await carry_out(lambda _journal: night.job(), night.settings, stop=stop)
+    assert not may_end.is_set()
+    may_end.set()
+    assert night.unfinished() is None
 
 
 async def test_who_is_refused_has_not_resumed_anything(tmp_path: Path) -> None:

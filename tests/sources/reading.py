@@ -50,7 +50,7 @@ def read(
     for block in source.blocks():
         lines = block.lines.split(b"\n") if block.ids else []
         assert len(lines) == len(block.ids) == sum(span.count for span in block.spans) <= batch_size
-        assert block.ids or block.refusals
+        assert block.ids or block.refusals or block.notes
         for id_, line in zip(block.ids, lines, strict=True):
             assert line == line.strip()
             record = json.loads(line.decode())  # strict: no control characters, valid UTF-8
@@ -63,7 +63,8 @@ def read(
         found.lines += lines
         found.rows += [place_of(block.spans, i).row for i in range(len(lines))]
         found.refusals += block.refusals
-        found.block_sizes.append(len(block.ids))
+        if block.ids or block.refusals:
+            found.block_sizes.append(len(block.ids))
         assert all(refusal.place.path == str(path) for refusal in block.refusals)
     return found
 

@@ -38,6 +38,7 @@ def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "e.NDJSON.ZST").write_bytes(zstandard.compress(line("e")))
     (folder / "old").mkdir()
     (folder / "old" / "z.ndjson").write_bytes(line("z"))
+    (tmp_path / "nothing").mkdir()
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -84,9 +85,8 @@ class TestPaths:
         [
             ("exports/none.ndjson", "exports/none.ndjson does not exist"),
             ("exports/*.csv", "exports/*.csv matches no file"),
-            ("exports/*l[d]", "exports/*l[d] matches no file"),
-            ("exports", "exports is a directory; name its files, for example exports/*.csv"),
-            ("exports/", "exports/ is a directory; name its files, for example exports/*.csv"),
+            ("exports/*l[d]", "exports/*l[d] matches only directories; exports/*l[d]/** means all files below them"),
+            ("nothing", "nothing is a directory without any file to read (hidden ones are no parts)"),
         ],
     )
     def test_what_is_not_there_is_named(self, path: str, message: str) -> None:
@@ -164,7 +164,7 @@ class TestFormats:
             ("x.ndjson.gz", b'{"id"', "x.ndjson.gz is not gzip data, as its name says"),
             ("x.ndjson.zst", b"\x28\xb5", "x.ndjson.zst is not zstd data, as its name says"),
             ("x.csv", b"PAR1\x15\x04", "x.csv is a Parquet file, not text"),
-            ("x.csv", b"PK\x03\x04\x14", "x.csv is a ZIP archive or a spreadsheet, not text"),
+            ("x.csv", b"PK\x03\x04\x14", "x.csv is a ZIP archive; unzip it first"),
         ],
     )
     def test_a_name_that_lies_is_not_trusted(self, name: str, content: bytes, message: str) -> None:
@@ -226,7 +226,7 @@ def test_a_file_is_closed_only_when_nothing_reads_ahead_in_it_any_more(tmp_path:
     assert next(blocks).ids
     assert readers_at_close == []
     blocks.close()
-    assert readers_at_close == [[]]
+    assert readers_at_close == [[]] * (2 if format == "parquet" else 1)
 
 
 class TestStandardInput:
@@ -266,3 +266,98 @@ def test_a_process_without_standard_input_is_told_so(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("sys.stdin", absent)
         with pytest.raises(SourceUntrusted, match=r"standard input .* source\.path"):
             open_source(SourceSpec(("-",), format="ndjson"))
+
+
+def parquet_rows(stop: int, id: str = "id") -> bytes:
+    names = [f"LN{number:07}" for number in range(stop)]
+    table = pa.table({id: pa.array(names, pa.string()), "x": pa.array(range(stop), pa.int64())})
+    return written_as_parquet(table)
+
+
+def written_as_parquet(table: pa.Table) -> bytes:
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written, row_group_size=10_000)
+    return bytes(written.getvalue().to_pybytes())
+
+
+class TestDirectories:
+    def test_all_below_one_is_one_source(self, tmp_path: Path) -> None:
+        out = tmp_path / "out.parquet"
+        for part in ("_temporary/0", "state=KA", "state=__HIVE_DEFAULT_PARTITION__"):
+            (out / part).mkdir(parents=True)
+        (out / "_SUCCESS").touch()
+        (out / "state=KA" / ".part-0.crc").write_bytes(b"crc")
+        for part in ("_temporary/0/part-9", "state=KA/part-0", "state=__HIVE_DEFAULT_PARTITION__/part-1.snappy"):
+            (out / part).write_bytes(parquet_rows(1))
+        files = find_files(SourceSpec((str(out),), id="id"))
+        assert [(file.path.removeprefix(f"{out}/"), file.format, file.keys) for file in files] == [
+            ("state=KA/part-0", "parquet", {"state": "KA"}),
+            ("state=__HIVE_DEFAULT_PARTITION__/part-1.snappy", "parquet", {"state": None}),
+        ]
+
+    def test_links_that_lead_in_circles_end(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "p.ndjson").write_bytes(line("x"))
+        (tmp_path / "a" / "again").symlink_to(tmp_path / "a")
+        (tmp_path / "b").symlink_to(tmp_path / "a")
+        assert ids(str(tmp_path)) == ["x"]
+
+    def test_formats_may_be_mixed(self, tmp_path: Path) -> None:
+        (tmp_path / "a.parquet").write_bytes(parquet_rows(1))
+        (tmp_path / "b.csv").write_bytes(b"id,x\nLN7,1\n")
+        source = open_source(SourceSpec((str(tmp_path),), id="id"))
+        assert [id_ for block in source.blocks() for id_ in block.ids] == ["LN0000000", "LN7"]
+
+
+class TestKinds:
+    @pytest.mark.parametrize("format", [None, "csv", "parquet"])
+    def test_what_is_no_source_is_named_whatever_the_format_is_said_to_be(
+        self, tmp_path: Path, format: Format | None
+    ) -> None:
+        for name, content, said in (
+            ("p.csv.zip", b"PK\x03\x04" + bytes(30), "a ZIP archive; unzip it first"),
+            ("p.csv.bz2", b"BZh91AY&SY", "compressed with bzip2; unpack it first (bzip2 -dk)"),
+            ("p.csv", b"<!doctype html><title>Sign in", "a web page"),
+        ):
+            path = tmp_path / name
+            path.write_bytes(content)
+            error = refusal(str(path), format=format)
+            assert isinstance(error, SourceUntrusted)
+            assert f"{path} is {said}" in str(error)
+            assert "source.format" not in str(error)
+
+    def test_parquet_under_a_name_that_tells_nothing_needs_its_format(self, tmp_path: Path) -> None:
+        path = tmp_path / "export"
+        path.write_bytes(parquet_rows(1))
+        assert isinstance(refusal(str(path)), ConfigError)
+        assert [file.format for file in find_files(SourceSpec((str(path),), format="parquet"))] == ["parquet"]
+
+
+class TestDoneMarker:
+    def test_without_it_nothing_is_read(self, tmp_path: Path) -> None:
+        (tmp_path / "p.ndjson").write_bytes(line("x"))
+        spec = SourceSpec((f"{tmp_path}/*.ndjson",), done_marker=f"{tmp_path}/_DONE")
+        with pytest.raises(SourceMissing, match=r"_DONE \(source\.done_marker\) does not exist: .* not complete yet"):
+            open_source(spec)
+        (tmp_path / "_DONE").touch()
+        assert open_source(spec).paths == (f"{tmp_path}/p.ndjson",)
+
+
+class TestEncodings:
+    def test_a_file_of_another_encoding_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "p.csv"
+        path.write_bytes("id,name\n1,Zoë\n".encode("utf-16"))
+        blocks = list(open_source(SourceSpec((str(path),), id="id", encoding="utf-16")).blocks())
+        assert [block.lines.decode() for block in blocks] == ['{"id":"1","data":{"name":"Zoë"}}']
+
+    def test_a_character_that_is_none_makes_its_row_invalid(self, tmp_path: Path) -> None:
+        path = tmp_path / "p.csv"
+        path.write_bytes(b"id,name\n1,a\x81\n2,b\x80\n")
+        (block,) = open_source(SourceSpec((str(path),), id="id", encoding="cp1252")).blocks()
+        assert block.lines.decode() == '{"id":"2","data":{"name":"b€"}}'
+        assert [(refusal.place.row, refusal.reason) for refusal in block.refusals] == [(1, "not valid UTF-8")]
+
+    def test_standard_input_is_read_in_its_encoding_too(self) -> None:
+        stdin = io.BytesIO(line("ü").decode().encode("utf-16"))
+        (block,) = open_source(SourceSpec(("-",), format="ndjson", encoding="utf-16"), stdin=stdin).blocks()
+        assert block.ids == ["ü"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from engine.outlets import ProgressDisplay
@@ -29,7 +30,7 @@ async def sync(
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
     reading = reading_of(settings, limit)
-    source = reading.open()
+    source = await asyncio.to_thread(reading.open)
     reader = ReaderProcess(reading) if pays(source.size()) else None
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
     identity = {**identity_of(settings, limit), **source_identity_of(settings)}

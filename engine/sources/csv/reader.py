@@ -26,6 +26,13 @@ from engine.sources.stored.inputs import InputFile
 from engine.values import SourceMissing, SourceUntrusted
 
 
+def look(file: InputFile, spec: SourceSpec) -> None:
+    """Read the header of a file and apply the mapping to it; see `FormatReader`."""
+    with file.open() as stream:
+        header, _ = _read_header(CsvText(stream), file)
+    map_columns(header, spec, file.name, is_text=True, keys=file.keys)
+
+
 def read_rows(
     file: InputFile, spec: SourceSpec, record_bytes_max: int, _seen: set[str]
 ) -> Generator[tuple[EncodedRows, int]]:
@@ -65,7 +72,9 @@ def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
         raise SourceMissing(f"{file.name} is empty: it has not even a header")
     decoded = text.data.decode(errors="surrogateescape")
     delimiter = find_delimiter(decoded, FORMATS[file.format].delimiter or ",")
-    record = next(iter(RecordReader(decoded, delimiter, ended=not text.has_more)), None)
+    record = next(iter(RecordReader(decoded, delimiter, ended=text.ended)), None)
+    if record is None and text.damage:
+        raise text.damage
     if record is None:
         raise SourceUntrusted(f"{file.name} has no header: its first line does not end, or a quote in it is not closed")
     header = decoded[: record.end].encode(errors="surrogateescape")

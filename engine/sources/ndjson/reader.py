@@ -19,8 +19,17 @@ from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.line_slices import LineSlice, line_slices, nth_newline
 from engine.values import Place, Refusal, Span
 
+LOOKED_AT_BYTES = 1 << 12
+"""How much of a file is looked at before any of them is read."""
+
 SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
+
+
+def look(file: InputFile, spec: SourceSpec) -> None:
+    """Make sure that a file is text in UTF-8, as far as its beginning tells; see `FormatReader`."""
+    with file.open() as stream:
+        next(line_slices(stream, name=file.name, line_bytes_max=LOOKED_AT_BYTES, read_bytes=LOOKED_AT_BYTES), None)
 
 
 def read_rows(

@@ -26,9 +26,6 @@ BATCH_DECODED_BYTES_MAX = 64 << 20
 _BUFFER_BYTES = 1 << 18
 """How much of each column is read at once. Without it, all of a row group's column would be."""
 
-_ENCRYPTED_FOOTER = b"PARE"
-"""What a file begins with whose footer is encrypted, where others have PAR1. Source: Parquet's Encryption.md."""
-
 _NANOSECONDS = pa.scalar(10**9, pa.int64())
 
 
@@ -104,7 +101,7 @@ class ParquetTable:
         return opened.enter_context(table)
 
     def _unreadable(self, error: Exception) -> SourceUntrusted:
-        if self._file.head().startswith(_ENCRYPTED_FOOTER) or "decrypt" in str(error).lower():
+        if "decrypt" in str(error).lower():
             return self._encrypted()
         return SourceUntrusted(
             f"{self._file.name} cannot be read as Parquet: it is damaged, incomplete or another format"

@@ -19,6 +19,13 @@ from engine.sources.stored.inputs import InputFile
 from engine.values import ConfigError, SourceMissing
 
 
+def look(file: InputFile, spec: SourceSpec) -> None:
+    """Read the schema of a file and apply the mapping to it; see `FormatReader`."""
+    with ParquetTable(file) as table:
+        if table.rows:  # else columns may lack their types
+            _map(table.schema, spec, file)
+
+
 def read_rows(
     file: InputFile, spec: SourceSpec, record_bytes_max: int, _seen: set[str]
 ) -> Generator[tuple[EncodedRows, int]]:
@@ -34,6 +41,8 @@ def read_rows(
     if file.size == 0:
         raise SourceMissing(f"{file.name} is empty")
     with ParquetTable(file) as table:
+        if not table.rows:
+            return
         mapping = _map(table.schema, spec, file)
         encoder = RowEncoder(
             file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
@@ -45,7 +54,7 @@ def read_rows(
                 row = rows.stop
                 encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
                 # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
-                yield encoded, (file.size or 0) * (row - 1) // max(table.rows, 1)
+                yield encoded, (file.size or 0) * (row - 1) // table.rows
 
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
@@ -13,11 +14,21 @@ _ZSTD_SLICE_BYTES = 1 << 10
 """What is handed to zstd at once. Its decoder has no bound on output, but so few bytes can't become more than 32 MB
 even if they are crafted (128 kB for each 4 bytes, RFC 8878 section 3.1.1.2); smaller slices would cost time."""
 
+_ZSTD_HEADER_BYTES = 18
+"""The most that a frame's header takes (RFC 8878 section 3.1.1.1)."""
+
+_ZSTD_WINDOW_BYTES_MAX = 128 << 20
+"""How far back a zstd frame may refer: so much must be held in memory. `zstd` goes further only with `--long`."""
+
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 
 class DamagedData(Exception):
     """Compressed data can't be decompressed; `str()` says why, to go behind the words "it is damaged: "."""
+
+
+class UnreadableData(Exception):
+    """Compressed data is sound, but can't be decompressed here; `str()` goes behind the name of the file."""
 
 
 class ByteReader(Protocol):
@@ -85,9 +96,11 @@ class Unzstd:
         import zstandard  # here, because few runs need it and it takes its time
 
         self._error = zstandard.ZstdError
-        self._new_frame = zstandard.ZstdDecompressor().decompressobj
+        self._new_frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES_MAX).decompressobj
+        self._parameters_of = zstandard.get_frame_parameters
         self._stored = stored
         self._frame = self._new_frame()
+        self._header = b""
         self._input = b""
         self._output = memoryview(b"")
         self._between_frames = True
@@ -97,6 +110,7 @@ class Unzstd:
 
         Raises:
             DamagedData: the data is corrupt, ends too early, or something else follows it.
+            UnreadableData: decompressing it would take too much memory.
         """
         while not self._output:
             self._input = self._input or self._stored.read(_ZSTD_SLICE_BYTES)
@@ -104,16 +118,31 @@ class Unzstd:
                 raise DamagedData("it ends in the middle of its zstd data (was it copied completely?)")
             if not self._input:
                 return b""
+            self._header += self._input[: _ZSTD_HEADER_BYTES - len(self._header)]
             try:
                 self._output = memoryview(self._frame.decompress(self._input))
             except self._error:
-                raise DamagedData("its zstd data is corrupt, or something else follows it") from None
+                raise self._problem() from None
             self._input = self._frame.unused_data
             self._between_frames = self._frame.eof
             if self._frame.eof:
-                self._frame = self._new_frame()
+                self._frame, self._header = self._new_frame(), b""
         output, self._output = self._output[:size], self._output[size:]
         return bytes(output)
+
+    def _problem(self) -> DamagedData | UnreadableData:
+        """Return why the open frame can't be decompressed."""
+        try:
+            window_bytes = self._parameters_of(self._header).window_size
+        except self._error:
+            window_bytes = 0
+        if window_bytes <= _ZSTD_WINDOW_BYTES_MAX:
+            return DamagedData("its zstd data is corrupt, or something else follows it")
+        return UnreadableData(
+            f"was compressed with a window of {window_bytes >> 20:,} MB, and no more than "
+            f"{_ZSTD_WINDOW_BYTES_MAX >> 20} MB are held in memory; compress it again without --long: "
+            "zstd -d --long=31 -c OLD | zstd > NEW"
+        )
 
 
 class CompressionMethod(NamedTuple):
@@ -121,14 +150,15 @@ class CompressionMethod(NamedTuple):
 
     suffix: str
     """How their names end, in small letters."""
-    signature: bytes
-    """Their first bytes."""
+    signature: re.Pattern[bytes]
+    """Matches their first bytes."""
     decompress: Callable[[ByteReader], ByteReader]
 
 
 COMPRESSIONS: Mapping[Compression, CompressionMethod] = {
-    "gzip": CompressionMethod(".gz", b"\x1f\x8b", Gunzip),  # RFC 1952 section 2.3.1
-    "zstd": CompressionMethod(".zst", b"\x28\xb5\x2f\xfd", Unzstd),  # RFC 8878 section 3.1.1
+    "gzip": CompressionMethod(".gz", re.compile(rb"\x1f\x8b"), Gunzip),  # RFC 1952 section 2.3.1
+    # RFC 8878 sections 3.1.1 and 3.1.2; pzstd begins with a frame to skip
+    "zstd": CompressionMethod(".zst", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), Unzstd),
 }
 
 COMPRESSION_OF_SUFFIX: Mapping[str, Compression] = {method.suffix: name for name, method in COMPRESSIONS.items()}
@@ -136,4 +166,4 @@ COMPRESSION_OF_SUFFIX: Mapping[str, Compression] = {method.suffix: name for name
 
 def compression_of(head: bytes) -> Compression | None:
     """Return how data that starts with `head` is compressed, or None."""
-    return next((name for name, method in COMPRESSIONS.items() if head.startswith(method.signature)), None)
+    return next((name for name, method in COMPRESSIONS.items() if method.signature.match(head)), None)

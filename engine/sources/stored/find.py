@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
+from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS
 from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.compression import COMPRESSIONS, Compression, compression_of
-from engine.sources.stored.inputs import InputFile, refuse_binary
+from engine.sources.stored.inputs import InputFile
+from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
-from engine.sources.stored.names import NamedKind, kind_by_name
+from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
 from engine.sources.stored.store import Store, StoredObject, StoredStream
+from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import ConfigError, SourceUntrusted
 
 LOCAL = LocalStore()
@@ -36,10 +39,15 @@ def find_files(spec: SourceSpec, stdin: StoredStream | None = None) -> list[Inpu
         return [_standard_input(spec, stdin)]
     found: dict[str, tuple[Store, StoredObject]] = {}
     for path in spec.paths:
-        store = STORES.get(path.partition("://")[0] if "://" in path else "", LOCAL)
+        store = store_of(path)
         for stored in store.list(path):
             found.setdefault(stored.identity, (store, stored))
-    return [_input_file(store, stored, spec.format) for store, stored in found.values()]
+    return [_input_file(store, stored, spec) for store, stored in found.values()]
+
+
+def store_of(path: str) -> Store:
+    """Return the store that has the files of a path."""
+    return STORES.get(path.partition("://")[0] if "://" in path else "", LOCAL)
 
 
 def _standard_input(spec: SourceSpec, stdin: StoredStream | None) -> InputFile:
@@ -51,7 +59,7 @@ def _standard_input(spec: SourceSpec, stdin: StoredStream | None) -> InputFile:
         name = FORMATS[spec.format].name
         raise ConfigError(f"source.format: {name} cannot be read from standard input, only from files")
     stream = stdin or _own_stdin()
-    return InputFile(STDIN, spec.format, None, None, lambda: stream)
+    return InputFile(STDIN, spec.format, None, None, lambda: stream, encoding=spec.encoding)
 
 
 def _own_stdin() -> StoredStream:
@@ -68,33 +76,46 @@ def _own_stdin() -> StoredStream:
         ) from None
 
 
-def _input_file(store: Store, stored: StoredObject, given_format: Format | None) -> InputFile:
+def _input_file(store: Store, stored: StoredObject, spec: SourceSpec) -> InputFile:
     path = stored.path
     named = kind_by_name(path)
-    format_ = given_format or named.format
+    format_ = spec.format or named.format or format_by_directories(path)
+    with closing(StoredBytes(path, store.open(stored))) as stream:
+        head = stream.peek()
     if format_ is None:
+        refuse_other_kinds(path, head, but=PARQUET)
         behind_text = " or ".join(method.suffix for method in COMPRESSIONS.values())
         raise ConfigError(
             f"source.format: must be set, because the name of {path} does not tell it "
             f"(known: {', '.join(FORMAT_OF_SUFFIX)}, and behind the text ones {behind_text})"
         )
+    file = InputFile(
+        path,
+        format_,
+        None,
+        stored.size,
+        partial(store.open, stored),
+        keys=keys_of(path),
+        encoding=spec.encoding,
+        modified_at=stored.modified_at,
+        verify=partial(store.verify, stored),
+    )
     facts = FORMATS[format_]
-    file = InputFile(path, format_, None, stored.size, partial(store.open, stored))
     if facts.is_text:
-        return replace(file, compression=_compression(file, named))
+        refuse_other_kinds(path, head)
+        return replace(file, compression=_compression(file, named, head))
     if named.compression:
         suffix = COMPRESSIONS[named.compression].suffix
         raise ConfigError(f"source.path: {path}: {facts.name} is compressed inside; {suffix} is for text formats")
+    refuse_other_kinds(path, head, but=PARQUET)
     return file
 
 
-def _compression(file: InputFile, named: NamedKind) -> Compression | None:
+def _compression(file: InputFile, named: NamedKind, head: bytes) -> Compression | None:
     """Return how a file of text is compressed. If its name says otherwise, it is not trusted.
 
     Guessing on would hide that an export went wrong.
     """
-    head = file.head()
-    refuse_binary(file.path, head)
     found = compression_of(head)
     if found == named.compression or not file.size or named == (None, None):
         return found

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from engine.sources.formats import Format
 from engine.sources.spec import STDIN
-from engine.sources.stored.compression import COMPRESSIONS, ByteReader, Compression, DamagedData, compression_of
+from engine.sources.stored.compression import (
+    COMPRESSIONS,
+    ByteReader,
+    Compression,
+    DamagedData,
+    UnreadableData,
+    compression_of,
+)
+from engine.sources.stored.file_pass import FilePass
+from engine.sources.stored.kinds import HEAD_BYTES, refuse_other_kinds
 from engine.sources.stored.store import StoredStream
+from engine.sources.stored.stored_bytes import StoredBytes
+from engine.sources.stored.transcoding import Transcoded
 from engine.values import SourceUntrusted
-
-HEAD_BYTES = 8
-"""How many first bytes tell what a file is."""
-
-_NOT_TEXT = {
-    b"PAR1": "a Parquet file",
-    b"PK\x03\x04": "a ZIP archive or a spreadsheet",
-    b"\xfd7zXZ\x00": "compressed with xz",
-    b"\xd0\xcf\x11\xe0": "an old Office file",
-    b"SQLite f": "an SQLite database",
-}
-"""First bytes of files that are often taken for text, and what they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
     """One file of a source, or standard input (`path` is `-`).
 
-    `size` is in bytes as stored, None for standard input, whose compression shows only when it is read.
+    `size` is in bytes as stored, None for standard input, whose compression shows only when it is read. `encoding` is
+    that of its text, None for UTF-8. `modified_at` is in seconds since the epoch. `seen_by` sees what is read of it.
     """
 
     path: str
@@ -41,6 +40,11 @@ class InputFile:
     """Opens it as it is stored, and at random places if it is a file; raises what `Store.open` does."""
     keys: Mapping[str, str | None] = field(default_factory=dict)
     """What the names of its directories say of all its rows, such as `state=KA`: a column of text each."""
+    encoding: str | None = None
+    modified_at: float | None = None
+    verify: Callable[[StoredStream | None], None] | None = None
+    """Raises SourceUntrusted if it, or the stream that was opened, is not any more what was found; None: can't know."""
+    seen_by: FilePass | None = None
 
     @property
     def is_stdin(self) -> bool:
@@ -52,15 +56,21 @@ class InputFile:
         """How messages call it."""
         return "standard input" if self.is_stdin else self.path
 
-    def head(self) -> bytes:
-        """Return the first bytes of a file, as stored.
+    def open_whole(self) -> StoredBytes:
+        """Open the file as it is stored, to be read from its first to its last byte; the caller closes it.
 
         Raises:
             SourceMissing: it is gone.
             SourceUntrusted: it can't be read.
         """
-        with closing(_StoredBytes(self.name, self.open_stored())) as stored:
-            return stored.peek(HEAD_BYTES)
+        return StoredBytes(
+            self.name,
+            self.open_stored(),
+            size=self.size,
+            verify=self.verify,
+            stays_open=self.is_stdin,
+            seen_by=self.seen_by,
+        )
 
     def open(self) -> InputStream:
         """Open the file and return its decompressed contents; the caller closes the stream.
@@ -69,13 +79,40 @@ class InputFile:
             SourceMissing: it is gone.
             SourceUntrusted: it can't be read.
         """
-        stored = _StoredBytes(self.name, self.open_stored(), stays_open=self.is_stdin)
+        stored = self.open_whole()
         compression = self.compression
         if self.is_stdin:
-            head = stored.peek(HEAD_BYTES)
-            refuse_binary(self.name, head)
+            head = stored.peek()
+            refuse_other_kinds(self.name, head)
             compression = compression_of(head)
-        return InputStream(stored, COMPRESSIONS[compression].decompress(stored) if compression else stored)
+        reader: ByteReader = _Unpacked(self.name, stored, compression) if compression else stored
+        if self.encoding not in (None, "utf-8"):
+            reader = Transcoded(reader, self.encoding)
+        return InputStream(stored, reader, self.seen_by)
+
+
+class _Unpacked:
+    """The contents of a compressed file, unless they are no text either."""
+
+    def __init__(self, name: str, stored: StoredBytes, compression: Compression) -> None:
+        self._name = name
+        self._compression = compression
+        self._contents = COMPRESSIONS[compression].decompress(stored)
+        self._begun = False
+
+    def read(self, size: int) -> bytes:
+        """Return 1 to `size` bytes, or none at the end."""
+        data = self._contents.read(size)
+        if not self._begun:
+            self._begun = True
+            self._look_at(data[:HEAD_BYTES])
+        return data
+
+    def _look_at(self, head: bytes) -> None:
+        inside = compression_of(head)
+        if inside:
+            raise SourceUntrusted(f"{self._name} is {inside} inside {self._compression}; unpack it once")
+        refuse_other_kinds(f"what is inside {self._name}", head)
 
 
 class InputStream(io.BufferedIOBase):
@@ -85,9 +122,10 @@ class InputStream(io.BufferedIOBase):
     next one raises. So, as everywhere, nothing but an empty result means the end.
     """
 
-    def __init__(self, stored: _StoredBytes, reader: ByteReader) -> None:
+    def __init__(self, stored: StoredBytes, reader: ByteReader, seen_by: FilePass | None = None) -> None:
         self._stored = stored
         self._reader = reader
+        self._seen_by = seen_by
         self._damage: SourceUntrusted | None = None
 
     @property
@@ -113,7 +151,7 @@ class InputStream(io.BufferedIOBase):
         while size > 0:
             try:
                 part = self._reader.read(size)
-            except (DamagedData, SourceUntrusted) as error:
+            except (DamagedData, UnreadableData, SourceUntrusted) as error:
                 self._damage = self._as_untrusted(error)
                 if not parts:
                     raise self._damage from None
@@ -122,7 +160,10 @@ class InputStream(io.BufferedIOBase):
                 break
             parts.append(part)
             size -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if self._seen_by is not None:
+            self._seen_by.see_text(data)
+        return data
 
     def read1(self, size: int = -1, /) -> bytes:
         """Return some bytes, at most `size`, none at the end."""
@@ -133,56 +174,8 @@ class InputStream(io.BufferedIOBase):
         self._stored.close()
         super().close()
 
-    def _as_untrusted(self, error: DamagedData | SourceUntrusted) -> SourceUntrusted:
+    def _as_untrusted(self, error: DamagedData | UnreadableData | SourceUntrusted) -> SourceUntrusted:
         if isinstance(error, SourceUntrusted):
             return error
-        return SourceUntrusted(f"{self._stored.name} is damaged: {error}")
-
-
-class _StoredBytes:
-    """Counts the bytes taken from a file or from standard input, and says clearly when that fails."""
-
-    def __init__(self, name: str, stream: StoredStream, *, stays_open: bool = False) -> None:
-        self.name = name
-        self.position = 0
-        self._stream = stream
-        self._stays_open = stays_open
-        self._peeked = b""
-
-    def read(self, size: int, /) -> bytes:
-        if self._peeked:
-            data, self._peeked = self._peeked[:size], self._peeked[size:]
-            self.position += len(data)
-            return data
-        try:
-            data = self._stream.read(size)
-        except OSError as error:
-            raise SourceUntrusted(f"{self.name} cannot be read: {error.strerror}") from None
-        if data is None:
-            raise SourceUntrusted(f"{self.name} is in non-blocking mode; nothing more can be read from it safely")
-        self.position += len(data)
-        return data
-
-    def peek(self, size: int) -> bytes:
-        """Return the first `size` bytes (fewer if there are no more) and leave them to be read."""
-        head = b""
-        while len(head) < size and (data := self.read(size - len(head))):
-            head += data
-        self._peeked = head
-        self.position = 0
-        return head
-
-    def close(self) -> None:
-        if not self._stays_open:
-            self._stream.close()
-
-
-def refuse_binary(name: str, head: bytes) -> None:
-    """Refuse data that by its first bytes can't be text.
-
-    Raises:
-        SourceUntrusted: the message says what it is instead.
-    """
-    for signature, kind in _NOT_TEXT.items():
-        if head.startswith(signature):
-            raise SourceUntrusted(f"{name} is {kind}, not text; set source.format, or export it as CSV or NDJSON")
+        damaged = "is damaged: " if isinstance(error, DamagedData) else ""
+        return SourceUntrusted(f"{self._stored.name} {damaged}{error}")

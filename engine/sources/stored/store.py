@@ -9,6 +9,8 @@ import io
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from engine.values import SourceUntrusted
+
 StoredStream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 """Bytes as they are stored. `read` and `readinto` return none only at the end, but fewer than asked for anywhere."""
 
@@ -18,26 +20,27 @@ class StoredObject(NamedTuple):
 
     `path` is how the user, messages and journals call it. `size` is in bytes. `version` differs from that of every
     other content the object had or will have, as far as the place can tell. `identity` is the same for the same object
-    found by another path.
+    found by another path. `modified_at` is when its content was changed last, in seconds since the epoch.
     """
 
     path: str
     size: int
     version: str
     identity: str
+    modified_at: float
 
 
 class Store(Protocol):
     """A place that has files. Its methods may block; they are called in threads."""
 
     def list(self, pattern: str) -> Sequence[StoredObject]:
-        """Return the object at a path, or those that match a glob (`*`, `?`, `[…]`, `**`), sorted by their paths.
+        """Return the object at a path, all below a directory, or those that match a glob (`*`, `?`, `[…]`, `**`).
 
-        What exists under the very text of `pattern` is meant literally. Directories are not objects, so a glob passes
-        over them.
+        They are sorted by their paths. What exists under the very text of `pattern` is meant literally. Directories are
+        not objects, so a glob passes over them. Hidden names (`names.is_part`) are left out unless they are named.
 
         Raises:
-            SourceMissing: there is none, or a directory is named.
+            SourceMissing: there is none.
             SourceUntrusted: one of them can't be read.
         """
         ...
@@ -54,3 +57,18 @@ class Store(Protocol):
             SourceUntrusted: it can't be read, or is not the version that was listed any more.
         """
         ...
+
+    def verify(self, stored: StoredObject, stream: StoredStream | None = None) -> None:
+        """Make sure that an object still is what was listed, and what `stream` reads if that is given.
+
+        Raises:
+            SourceUntrusted: it has grown, shrunk, gone, was replaced or written again; the message says which.
+        """
+        ...
+
+
+def moved(path: str, how: str) -> SourceUntrusted:
+    """Return the reason not to trust what was read of a file that did not stay as it was."""
+    return SourceUntrusted(
+        f"{path} {how} while it was read; when it is complete, run the same command again, with --fresh"
+    )

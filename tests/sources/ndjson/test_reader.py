@@ -259,7 +259,7 @@ def test_stored_bytes_of_all_blocks_are_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 def test_utf_16_is_one_clear_error(tmp_path: Path, encoding: str) -> None:
-    with pytest.raises(SourceUntrusted, match=r"source\.ndjson is UTF-16 or UTF-32 text; convert it to UTF-8"):
+    with pytest.raises(SourceUntrusted, match=r"source\.ndjson is UTF-16 or UTF-32 text; set source"):
         read(tmp_path, GOOD.decode().encode(encoding))
 
 

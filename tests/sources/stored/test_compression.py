@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import struct
 import zlib
 
 import pytest
+import zstandard
 
-from engine.sources.stored.compression import DamagedData, Gunzip
+from engine.sources.stored.compression import ByteReader, DamagedData, Gunzip, UnreadableData, Unzstd, compression_of
 
 RANDOM = random.Random(12)
 CONTENT = b"".join(b"%d;%f\n" % (n, RANDOM.random()) for n in range(50_000))
@@ -104,3 +106,51 @@ def test_a_slow_pipe_is_no_damage(name: str) -> None:
     """`GzipFile` fails here: of the two first bytes of a member, it takes one alone for something else than gzip."""
     reader = Gunzip(Trickle(WHOLE[name]))
     assert b"".join(iter(lambda: reader.read(READ_BYTES), b"")) == CONTENT
+
+
+SKIPPED = b"\x5a\x2a\x4d\x18" + struct.pack("<I", 4) + b"meta"
+"""A frame to skip, as `pzstd` puts one before each frame (RFC 8878 section 3.1.2)."""
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 1 << 16])
+def test_frames_to_skip_are_skipped_wherever_they_stand(at_once: int) -> None:
+    packed = SKIPPED + zstandard.compress(b"abc") + SKIPPED + SKIPPED + zstandard.compress(b"def") + SKIPPED
+    assert compression_of(packed) == "zstd"
+    assert read_all(Unzstd(InParts(packed, at_once))) == b"abcdef"
+
+
+def test_a_skipped_frame_that_is_cut_is_damage() -> None:
+    with pytest.raises(DamagedData, match="ends in the middle"):
+        read_all(Unzstd(io.BytesIO(zstandard.compress(b"abc") + SKIPPED[:-1])))
+
+
+def with_window(log2: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=log2)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()  # a size that it does not know
+    return packer.compress(b"id,x\n1,2\n") + packer.flush()
+
+
+def test_a_window_as_large_as_zstd_uses_by_itself_is_read() -> None:
+    assert read_all(Unzstd(io.BytesIO(with_window(27)))) == b"id,x\n1,2\n"
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 16])
+def test_a_longer_window_is_not_called_damage(at_once: int) -> None:
+    packed = zstandard.compress(b"first\n") + with_window(31)
+    with pytest.raises(UnreadableData, match=r"window of 2,048 MB.* 128 MB .*zstd -d --long=31"):
+        read_all(Unzstd(InParts(packed, at_once)))
+
+
+class InParts(io.BytesIO):
+    """Gives at most `size` bytes at once."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        super().__init__(content)
+        self._size = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(self._size, size if size and size > 0 else self._size))
+
+
+def read_all(reader: ByteReader) -> bytes:
+    return b"".join(iter(lambda: reader.read(READ_BYTES), b""))

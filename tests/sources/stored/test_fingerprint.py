@@ -1,62 +1,17 @@
-import io
 import json
-from functools import partial
-from pathlib import Path
 
-import pytest
-
-from engine.sources.files import open_source
-from engine.sources.spec import SourceSpec
 from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint
-from engine.sources.stored.inputs import InputFile
-from engine.sources.stored.local import LocalStore
-from engine.values.errors import SourceMissing, SourceUntrusted
 
 
-def prints(*paths: Path) -> dict[str, FileFingerprint]:
-    """The fingerprints of files as they are now."""
-    found = [stored for path in paths for stored in LocalStore().list(str(path))]
-    return fingerprint(InputFile(each.path, "csv", None, each.size, partial(LocalStore().open, each)) for each in found)
+def test_what_was_not_read_to_its_end_has_no_digest_yet() -> None:
+    found = fingerprint({"a": 5, "b": 7}, {"a": "d"})
+    assert found == {"a": FileFingerprint(5, "d"), "b": FileFingerprint(7, None)}
 
 
-def test_the_content_counts_and_not_the_time(tmp_path: Path) -> None:
-    a, b = tmp_path / "a", tmp_path / "b"
-    a.write_bytes(b"x" * 5_000_000)
-    b.write_bytes(b"x" * 5_000_000)
-    found = prints(a, b)
-    assert found[str(a)] == found[str(b)]
-    assert found[str(a)].size == 5_000_000
-    b.write_bytes(b"x" * 4_999_999 + b"y")
-    assert prints(b)[str(b)] != found[str(b)]
-
-
-def test_known_digest_of_nothing(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    found = prints(tmp_path / "empty")
-    assert list(found.values()) == [FileFingerprint(0, "99aa06d3014798d86001c324468d497f")]
-
-
-def test_standard_input_has_none() -> None:
-    assert fingerprint([InputFile("-", "csv", None, None, io.BytesIO)]) == {}
-
-
-def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceMissing, match=r"nowhere\.csv does not exist"):
-        prints(tmp_path / "nowhere.csv")
-    with pytest.raises(SourceMissing, match=str(tmp_path)):
-        prints(tmp_path)
-
-
-def test_a_file_that_has_gone_or_changed_since_it_was_found(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"x")
-    source = open_source(SourceSpec((str(path),)))
-    path.write_bytes(b"longer")
-    with pytest.raises(SourceUntrusted, match=r"a\.csv has changed since it was found"):
-        source.fingerprint()
-    path.unlink()
-    with pytest.raises(SourceMissing, match=r"a\.csv does not exist"):
-        source.fingerprint()
+def test_without_a_digest_only_the_size_counts() -> None:
+    known, unknown = {"a": FileFingerprint(5, "d")}, {"a": FileFingerprint(5)}
+    assert differences(known, unknown) == differences(unknown, known) == []
+    assert differences(known, {"a": FileFingerprint(6)}) == ["a grew from 5 to 6 bytes"]
 
 
 def test_each_difference_is_a_sentence() -> None:

@@ -6,13 +6,16 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import xxhash
 import zstandard
 from hypothesis import given, settings, strategies as st
 
+from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices, nth_newline
 from engine.sources.stored.local import LocalStore
@@ -170,7 +173,7 @@ def test_a_file_that_has_gone(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceUntrusted, match=r"cannot be read: Is a directory"):
-        LocalStore().open(StoredObject(str(tmp_path), 0, "", ""))
+        LocalStore().open(StoredObject(str(tmp_path), 0, "", "", 0.0))
 
 
 class TestStandardInput:
@@ -199,7 +202,7 @@ class TestStandardInput:
 
     def test_what_is_no_text_is_refused(self) -> None:
         with pytest.raises(SourceUntrusted, match="standard input is a Parquet file, not text"):
-            standard_input(io.BytesIO(b"PAR1xxxx")).open()
+            standard_input(io.BytesIO(b"PAR1\x15\x04xx")).open()
 
     def test_a_stream_that_would_lose_bytes_is_refused(self) -> None:
         class NonBlocking(io.BytesIO):
@@ -264,3 +267,53 @@ class TestLineSlices:
         positions = [index for index, byte in enumerate(data) if byte == ord("\n")]
         number = draw.draw(st.integers(0, len(positions)))
         assert nth_newline(data, number) == (positions[number - 1] if number else -1)
+
+
+class TestContents:
+    """What is inside a compressed file must be text, too."""
+
+    @pytest.mark.parametrize("outer", ["gzip", "zstd"])
+    @pytest.mark.parametrize("inner", ["gzip", "zstd"])
+    def test_compressed_twice(self, tmp_path: Path, outer: str, inner: str) -> None:
+        file = stored(tmp_path, COMPRESS[outer](COMPRESS[inner](CONTENT)), outer)
+        assert read_until_damage(file) == (b"", f"{file.path} is {inner} inside {outer}; unpack it once")
+
+    def test_an_archive_inside(self, tmp_path: Path) -> None:
+        file = stored(tmp_path, gzip.compress(b"PK\x03\x04" + bytes(100)), "gzip")
+        assert read_until_damage(file) == (b"", f"what is inside {file.path} is a ZIP archive; unzip it first")
+
+    def test_a_window_that_is_too_long_is_not_damage(self, tmp_path: Path) -> None:
+        parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=31)
+        packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+        file = stored(tmp_path, packer.compress(b"x\n") + packer.flush(), "zstd")
+        _, problem = read_until_damage(file)
+        assert problem is not None
+        assert problem.startswith(f"{file.path} was compressed with a window of 2,048 MB, ")
+        assert "damaged" not in problem
+
+
+class TestEncodings:
+    def test_text_is_brought_to_utf8_and_the_bytes_counted_are_those_stored(self, tmp_path: Path) -> None:
+        text = "id,name\n1,Zoë\n"
+        for compress in (bytes, gzip.compress):
+            content = compress(text.encode("utf-16"))
+            file = replace(
+                stored(tmp_path, content, None if compress is bytes else "gzip"), encoding="utf-16", seen_by=FilePass()
+            )
+            with file.open() as stream:
+                assert stream.read() == text.encode()
+                assert stream.stored_bytes == file.size == len(content)
+            assert file.seen_by is not None
+            assert file.seen_by.digest() == xxhash.xxh3_128_hexdigest(content)
+
+    def test_utf8_is_left_as_it_is(self, tmp_path: Path) -> None:
+        content = b"\xef\xbb\xbfid\n\xff\n"
+        assert read_until_damage(replace(stored(tmp_path, content, None), encoding="utf-8")) == (content, None)
+
+    def test_damage_is_told_behind_what_was_good(self, tmp_path: Path) -> None:
+        packed = gzip.compress(CONTENT.decode().encode("utf-16"))
+        found, damage = read_until_damage(replace(stored(tmp_path, packed[:-9], "gzip"), encoding="utf-16"))
+        assert CONTENT.startswith(found)
+        assert len(found) > len(CONTENT) // 2
+        assert damage is not None
+        assert "it ends in the middle of its gzip data" in damage

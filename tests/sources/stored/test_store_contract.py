@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -94,9 +95,31 @@ class TestListing:
         assert place.root + pattern in str(caught.value)
 
     @pytest.mark.parametrize("pattern", ["old", "old/"])
-    def test_a_directory_is_no_object(self, place: Place, pattern: str) -> None:
-        with pytest.raises(SourceMissing, match="directory"):
-            place.store.list(place.root + pattern)
+    def test_a_directory_means_all_objects_below_it_sorted(self, place: Place, pattern: str) -> None:
+        place.put("old/a/d.csv", b"x")
+        assert place.paths(pattern) == ["old/a/d.csv", "old/c.csv", "old/older/e.csv"]
+
+    def test_hidden_objects_are_no_parts(self, place: Place) -> None:
+        for key in ("out/_SUCCESS", "out/.part-0.csv.crc", "out/_temporary/0/part-1.csv", "out/.git/x.csv"):
+            place.put(key, b"x")
+        with pytest.raises(SourceMissing, match="directory without any file"):
+            place.store.list(f"{place.root}out")
+        place.put("out/part-0.csv", b"x")
+        place.put("out/_day=1/part-1.csv", b"x")  # a key, as Spark has it
+        for pattern in ("out", "out/**/*", "out/**"):
+            assert place.paths(pattern) == ["out/_day=1/part-1.csv", "out/part-0.csv"]
+
+    def test_hidden_objects_that_are_named_are_meant(self, place: Place) -> None:
+        for key in ("_x.csv", ".y.csv", "_tmp/z.csv"):
+            place.put(key, b"x")
+        assert place.paths("_x.csv") == ["_x.csv"]
+        assert place.paths("_*.csv") == ["_x.csv"]
+        assert place.paths(".*.csv") == [".y.csv"]
+        assert place.paths("_tmp/*") == ["_tmp/z.csv"]
+
+    def test_a_glob_that_finds_nothing_but_directories_says_how_to_read_them(self, place: Place) -> None:
+        with pytest.raises(SourceMissing, match=r"matches only directories; .*ol\*/\*\* means all files below them"):
+            place.store.list(f"{place.root}ol*")
 
     def test_one_object_has_one_identity(self, place: Place) -> None:
         by_path, *others = [place.store.list(place.root + pattern)[0] for pattern in ("a.csv", "a*", "[a].csv")]
@@ -127,6 +150,38 @@ class TestVersions:
         place.remove("a.csv")
         with pytest.raises(SourceMissing, match=r"a\.csv"):
             place.store.open(stored)
+
+    def test_when_it_was_changed_last_is_known(self, place: Place) -> None:
+        before = time.time()
+        place.put("new.csv", b"x")
+        (stored,) = place.store.list(f"{place.root}new.csv")
+        assert before - 2 <= stored.modified_at <= time.time() + 2
+
+    def test_what_stays_as_it_was_is_verified(self, place: Place) -> None:
+        (stored,) = place.store.list(f"{place.root}a.csv")
+        place.store.verify(stored)
+        with place.store.open(stored) as stream:
+            read_all(stream)
+            place.store.verify(stored, stream)
+
+    @pytest.mark.parametrize(
+        ("content", "how"),
+        [
+            (b"longer" * 1000, r"a\.csv grew from 5,000 to 6,000 bytes while it was read"),
+            (b"short", r"a\.csv shrank from 5,000 to 5 bytes while it was read"),
+            (b"b.csv" * 1000, r"a\.csv was (written again|replaced) while it was read"),
+            (None, r"a\.csv was removed while it was read"),
+        ],
+    )
+    def test_what_has_changed_meanwhile_is_said(self, place: Place, content: bytes | None, how: str) -> None:
+        (stored,) = place.store.list(f"{place.root}a.csv")
+        with place.store.open(stored) as stream:
+            place.remove("a.csv")
+            if content is not None:
+                place.put("a.csv", content)
+            for open_stream in (None, stream):
+                with pytest.raises(SourceUntrusted, match=f"{how}; when it is complete, run .* --fresh"):
+                    place.store.verify(stored, open_stream)
 
 
 class TestOpening:

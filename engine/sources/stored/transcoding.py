@@ -1,0 +1,44 @@
+"""Text in any encoding → UTF-8, while it is read."""
+
+from __future__ import annotations
+
+import codecs
+
+from engine.sources.stored.compression import ByteReader
+
+NEVER_IN_UTF8 = b"\xff"
+"""Stands for what can't be decoded, so that whoever reads the text refuses the record that holds it."""
+
+_ERRORS = "mark-undecodable"
+_PLACEHOLDER = "\udcff"
+
+
+def _keep_place(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return _PLACEHOLDER, error.end
+    if isinstance(error, UnicodeEncodeError):
+        return NEVER_IN_UTF8 * (error.end - error.start), error.end
+    raise error
+
+
+codecs.register_error(_ERRORS, _keep_place)
+
+
+class Transcoded:
+    """The text of `reader`, which is in `encoding`, in UTF-8."""
+
+    def __init__(self, reader: ByteReader, encoding: str) -> None:
+        self._reader = reader
+        self._decoder = codecs.getincrementaldecoder(encoding)(_ERRORS)
+        self._output = memoryview(b"")
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """Return 1 to `size` bytes, or none at the end; raises what the reader raises."""
+        while not self._output and not self._ended:
+            data = self._reader.read(size)
+            self._ended = not data
+            text = self._decoder.decode(data, final=self._ended)
+            self._output = memoryview(text.encode("utf-8", _ERRORS))
+        output, self._output = self._output[:size], self._output[size:]
+        return bytes(output)
