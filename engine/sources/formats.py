@@ -21,8 +21,8 @@ class FormatFacts:
     suffixes: tuple[str, ...]
     """How the names of its files end, in small letters."""
     reader: str
-    """The module that has a `read_rows` for it (`files.py`). It is imported when the first file is met: some bring
-    heavy libraries."""
+    """The module that has a `look` and a `read_rows` for it (`files.py`). It is imported when the first file is met:
+    some bring heavy libraries."""
     is_text: bool = True
     """Whether its files may be compressed as a whole (`.csv.gz`), and must not look like anything binary."""
     reads_stdin: bool = True

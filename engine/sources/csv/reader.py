@@ -84,7 +84,10 @@ def _read_header(text: CsvText, file: InputFile) -> tuple[list[str], str]:
     try:
         header.decode()
     except UnicodeDecodeError:
-        raise SourceUntrusted(f"{file.name}: the header is not valid UTF-8; convert the file to UTF-8") from None
+        raise SourceUntrusted(
+            f'{file.name}: the header is not valid UTF-8; set source.encoding, such as "windows-1252", or convert the '
+            "file to UTF-8"
+        ) from None
     _check_names(record.cells, file)
     return record.cells, delimiter
 
