@@ -20,7 +20,7 @@ class Kind(NamedTuple):
 
 
 def _kind(pattern: bytes, what: str, advice: str) -> Kind:
-    return Kind(re.compile(pattern, re.DOTALL | re.IGNORECASE), what, advice)
+    return Kind(re.compile(pattern, re.DOTALL), what, advice)
 
 
 def _unpacked_by(command: str) -> str:
@@ -59,7 +59,7 @@ KINDS = (
     _kind(rb"(?:ARROW1\x00\x00|FEA1" + _BINARY_FOLLOWS + rb")", "an Arrow (Feather) file", f"{_AS_TEXT} or Parquet"),
     _kind(rb"%PDF-", "a PDF document", _AS_TEXT),
     _kind(
-        rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b",
+        rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)?<(?i:!doctype\s+html|html|head|body)\b",
         "a web page, not data",
         "look at it: it may be the login page of the place that it was fetched from",
     ),
