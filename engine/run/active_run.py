@@ -17,6 +17,7 @@ from engine.run.job import Job
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
 from engine.settings import RunSettings
+from engine.sources import FileFingerprint
 from engine.state import Journal, OwnThread, Run
 from engine.values import ChunkCounts, ChunkResult, EngineError, Interrupted, SourceMissing, Stop
 
@@ -33,6 +34,7 @@ class ActiveRun:
         run: Run,
         settings: RunSettings,
         *,
+        found: Mapping[str, FileFingerprint],
         durable: ChunkCounts,
         learned: Mapping[str, Any] | None,
         thread: OwnThread[Journal],
@@ -41,7 +43,8 @@ class ActiveRun:
     ) -> None:
         self.job, self.run, self.settings = job, run, settings
         self.thread, self.api, self.stop = thread, api, stop
-        self.contents = Contents(job.source.sizes(), run.fingerprint if run.fingerprint and run.done else {})
+        before = run.fingerprint if run.fingerprint and run.done else {}
+        self.contents = Contents(job.source.sizes(), before, found)
         self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
         self.words = GuardWords(job.kind)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)

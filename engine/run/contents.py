@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
-from engine.sources import FileFingerprint, Source, fingerprint, other_content
-from engine.values import Chunk, EngineError, SourceUntrusted
+from engine.sources import FileFingerprint, fingerprint, other_content
+from engine.values import Chunk, SourceUntrusted
 
 
 class Contents:
@@ -16,12 +15,12 @@ class Contents:
 
     Args:
         sizes: the bytes of each file, as stored, by its path.
-        before: what earlier processes of the run have found; of the same sizes.
+        known: what is known of them already, by earlier processes of the run and by a first look; nothing differs.
     """
 
-    def __init__(self, sizes: Mapping[str, int], before: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, sizes: Mapping[str, int], *known: Mapping[str, Sequence[Any]]) -> None:
         self._sizes = sizes
-        self._digests: dict[str, str] = {path: digest for path, (_, digest) in before.items() if digest}
+        self._digests: dict[str, str] = {path: digest for some in known for path, (_, digest) in some.items() if digest}
 
     def reading(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Pass chunks on, and take note of the files that were read to their ends; runs in the producer's thread.
@@ -49,12 +48,3 @@ class Contents:
         """
         known = [self._digests.get(path, "") for path, size in self._sizes.items() if size]
         return blake2b(",".join(known).encode(), digest_size=16).hexdigest() if known and all(known) else None
-
-
-def digests_of(source: Source) -> dict[str, str]:
-    """Read a source, and return the digests of its files, as far as they can be read; runs in a thread."""
-    digests: dict[str, str] = {}
-    with suppress(EngineError):  # whatever it is, the run meets it again, and says so
-        for block in source.blocks():
-            digests |= block.digests
-    return digests

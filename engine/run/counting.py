@@ -41,6 +41,10 @@ class CountedSource:
         """As the source."""
         return self.source.sizes()
 
+    def digests(self) -> dict[str, str]:
+        """As the source."""
+        return self.source.digests()
+
     def modified_at(self) -> float | None:
         """As the source."""
         return self.source.modified_at()

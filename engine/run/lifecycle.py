@@ -19,22 +19,21 @@ from engine.report import Report, iso, new_run_id
 from engine.run.abandonable import abandonable
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_start, metric_values, write_metrics
-from engine.run.contents import digests_of
-from engine.run.counting import CountedSource, counting
+from engine.run.counting import counting
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
 from engine.run.job import Job, changed_settings, endpoint_of
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint, differences, fingerprint
+from engine.sources import FileFingerprint, Source, differences, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
 """How often metrics and telemetry of a run under way are written down."""
 
-PROVEN_AT_ONCE_BYTES = 16 << 20
-"""A smaller source is read once before a run goes on with it: what has changed is then said before anything is sent.
-Whether a larger one is the same shows while it is read."""
+HASHED_FIRST_BYTES = 16 << 20
+"""A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
+before anything is sent. What a larger one holds is only known as far as it has been read."""
 
 
 async def carry_out(
@@ -56,12 +55,14 @@ async def carry_out(
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
         display = display or NoProgress()
-        run = await _resume(job, thread, stop) or await _begin(job, settings, thread, stop, display)
+        found = await _look_at(job.source, stop)
+        run = await _resume(job, found, thread) or await _begin(job, settings, thread, stop, display)
         bind_to_logs(run_id=run.id)
         active = ActiveRun(
             job,
             run,
             settings,
+            found=found,
             durable=await call(journal.counts, run),
             learned=await call(journal.learned, limits_name),
             thread=thread,
@@ -74,7 +75,13 @@ async def carry_out(
         return await conclude(active, error, limits_name)
 
 
-async def _resume(job: Job, thread: OwnThread[Journal], stop: Stop) -> Run | None:
+async def _look_at(source: Source, stop: Stop) -> dict[str, FileFingerprint]:
+    """Return what can be known of the files before they are read: their sizes, and digests if they are small."""
+    is_small = (source.size() or HASHED_FIRST_BYTES) < HASHED_FIRST_BYTES
+    return fingerprint(source.sizes(), await abandonable(source.digests, stop) if is_small else {})
+
+
+async def _resume(job: Job, found: Mapping[str, FileFingerprint], thread: OwnThread[Journal]) -> Run | None:
     """Take up the unfinished run of this kind, if there is one and it is still about the same records."""
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
@@ -86,10 +93,7 @@ async def _resume(job: Job, thread: OwnThread[Journal], stop: Stop) -> Run | Non
             "or start over with --fresh"
         )
     if run.done:  # else it was killed before anything counted, and reads from the beginning
-        _refuse_other_source(run, fingerprint(job.source.sizes(), {}))
-        if (job.source.size() or PROVEN_AT_ONCE_BYTES) < PROVEN_AT_ONCE_BYTES:
-            digests = await abandonable(lambda: digests_of(CountedSource(job.source, stop)), stop)
-            _refuse_other_source(run, fingerprint(job.source.sizes(), digests))
+        _refuse_other_source(run, found)
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run

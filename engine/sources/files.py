@@ -77,6 +77,17 @@ class FilesSource:
         """Return the size of each file; nothing for standard input."""
         return {file.path: file.size for file in self._files if file.size is not None}
 
+    def digests(self) -> dict[str, str]:
+        """Hash the files as they are stored; see `Source`."""
+        digests: dict[str, str] = {}
+        for file in self._files:
+            if file.size is not None:
+                file_pass = FilePass()
+                with closing(replace(file, seen_by=file_pass).open_whole()) as whole:
+                    _pass_over(whole, None)
+                digests[file.path] = file_pass.digest()
+        return digests
+
     def modified_at(self) -> float | None:
         """Return when the newest file was changed last; None for standard input."""
         return max((file.modified_at for file in self._files if file.modified_at is not None), default=None)

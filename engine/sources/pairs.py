@@ -33,6 +33,10 @@ class PairsSource:
         """Return nothing: pairs can't be read twice."""
         return {}
 
+    def digests(self) -> dict[str, str]:
+        """Return nothing, as `sizes` does."""
+        return {}
+
     def modified_at(self) -> None:
         """Return None: they are as old as the call."""
 

@@ -26,6 +26,15 @@ class Source(Protocol):
         """Return the bytes of each file, as stored, by its path; empty for what can't be read twice."""
         ...
 
+    def digests(self) -> dict[str, str]:
+        """Hash each file, by its path, without reading its records; empty for what can't be read twice.
+
+        Raises:
+            SourceUntrusted: a file can't be read, or is not the one that was found any more.
+            SourceMissing: a file has gone.
+        """
+        ...
+
     def modified_at(self) -> float | None:
         """Return when the newest of its files was changed last, in seconds since the epoch; None without files."""
 

@@ -13,6 +13,7 @@ from pyarrow import parquet as pq
 
 from tests.acceptance.engine_process import WAIT_S, Engine
 from tests.acceptance.portfolios import portfolio, write_ndjson
+from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
 
@@ -148,3 +149,22 @@ def test_gates_of_a_source(make_engine: MakeEngine) -> None:
     assert engine.sync().exit_code == 0
     again = engine.sync()
     assert (again.exit_code, "is it an old export again?" in again.report["doubts"][0]) == (0, True)
+
+
+def test_an_edit_of_what_was_not_read_yet_is_noticed_after_a_kill(make_engine: MakeEngine) -> None:
+    engine = make_engine(hold="before-reply")
+    path = engine.home / "loans.ndjson"
+    write_ndjson(path, portfolio(40_000))
+    engine.configure(upload={"batch_size": 100, "concurrency": 2})
+    process = engine.start("sync", "--json")
+    let_through(engine.server, 5)
+    process.kill()
+    process.communicate(timeout=WAIT_S)
+    engine.server.change(hold="nothing")
+    content = path.read_bytes()
+    path.write_bytes(content[:-20] + content[-20:].swapcase())
+    requests = engine.server.stats()["requests"]
+    refused = engine.sync()
+    assert refused.exit_code == 65
+    assert "loans.ndjson has the same size, but different content" in refused.err + refused.out
+    assert engine.server.stats()["requests"] == requests

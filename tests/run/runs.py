@@ -47,6 +47,9 @@ class GivenSource:
     def sizes(self) -> dict[str, int]:
         return {self.label: self.bytes_} if self.bytes_ else {}
 
+    def digests(self) -> dict[str, str]:
+        return {}
+
     def modified_at(self) -> float | None:
         return None
 
@@ -76,6 +79,7 @@ async def active_run(
             job_of(settings, chunks, source, **changes),
             run,
             settings,
+            found={},
             durable=ChunkCounts(),
             learned=learned,
             thread=thread,

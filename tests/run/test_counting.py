@@ -37,6 +37,9 @@ class SlowSource:
     def sizes(self) -> dict[str, int]:
         return {"slow.csv": 300}
 
+    def digests(self) -> dict[str, str]:
+        return {}
+
     def modified_at(self) -> float:
         return 1.0
 

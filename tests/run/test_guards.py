@@ -145,6 +145,9 @@ class Records:
     def sizes(self) -> dict[str, int]:
         return {}
 
+    def digests(self) -> dict[str, str]:
+        return {}
+
     def modified_at(self) -> float | None:
         return self.modified
 

@@ -233,7 +233,7 @@ async def test_other_content_of_the_same_size_is_refused_at_once(tmp_path: Path)
 async def test_a_larger_source_of_other_content_is_noticed_while_it_is_read(
     tmp_path: Path, server: StandInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "PROVEN_AT_ONCE_BYTES", 0)
+    monkeypatch.setattr(lifecycle, "HASHED_FIRST_BYTES", 0)
     night = Night(tmp_path, server)
     night.interrupt()
     content = night.path.read_bytes()

@@ -89,6 +89,10 @@ class RejectFile:
         """Return the bytes that count. A replay is never resumed, so nobody asks for their digest."""
         return {str(self.path): self.undelivered.file_bytes}
 
+    def digests(self) -> dict[str, str]:
+        """Return nothing: nobody asks."""
+        return {}
+
     def modified_at(self) -> float:
         """Return when the last record was rejected."""
         return self.path.stat().st_mtime
