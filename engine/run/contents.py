@@ -20,6 +20,7 @@ class Contents:
 
     def __init__(self, sizes: Mapping[str, int], *known: Mapping[str, Sequence[Any]]) -> None:
         self._sizes = sizes
+        self._read: dict[str, str] = {}
         self._digests: dict[str, str] = {path: digest for some in known for path, (_, digest) in some.items() if digest}
 
     def reading(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -29,6 +30,7 @@ class Contents:
             SourceUntrusted: a file does not hold what it held in an earlier process.
         """
         for chunk in chunks:
+            self._read |= chunk.digests
             for path, digest in chunk.digests.items():
                 if self._digests.setdefault(path, digest) != digest:
                     raise SourceUntrusted(
@@ -46,5 +48,5 @@ class Contents:
 
         None if it is not known, because not all was read, or there is nothing.
         """
-        known = [self._digests.get(path, "") for path, size in self._sizes.items() if size]
+        known = [self._read.get(path, "") for path, size in self._sizes.items() if size]
         return blake2b(",".join(known).encode(), digest_size=16).hexdigest() if known and all(known) else None

@@ -77,8 +77,11 @@ async def carry_out(
 
 async def _look_at(source: Source, stop: Stop) -> dict[str, FileFingerprint]:
     """Return what can be known of the files before they are read: their sizes, and digests if they are small."""
-    is_small = (source.size() or HASHED_FIRST_BYTES) < HASHED_FIRST_BYTES
-    return fingerprint(source.sizes(), await abandonable(source.digests, stop) if is_small else {})
+    digests: dict[str, str] = {}
+    if (source.size() or HASHED_FIRST_BYTES) < HASHED_FIRST_BYTES:
+        with suppress(EngineError):  # whatever it is, the run meets it again, and says so
+            digests = await abandonable(source.digests, stop)
+    return fingerprint(source.sizes(), digests)
 
 
 async def _resume(job: Job, found: Mapping[str, FileFingerprint], thread: OwnThread[Journal]) -> Run | None:
