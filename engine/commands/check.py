@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield Finding("config", config_path)
     yield from _guarded("source", lambda: _source(settings))
+    yield from _text(settings)
     yield from _guarded("state", lambda: _state(settings))
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
@@ -101,6 +102,16 @@ def _source(settings: Any) -> list[Finding]:
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
     return findings
+
+
+def _text(settings: Any) -> list[Finding]:
+    """Say how CSV and TSV are read; that they can't be is said by the check of the source."""
+    from engine.sources import text_facts
+
+    try:
+        return [Finding("text", fact) for fact in text_facts(settings.source.spec())]
+    except EngineError:
+        return []
 
 
 def _state(settings: Any) -> list[Finding]:

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from engine.sources.even_blocks import Rows, even_blocks
-from engine.sources.formats import FORMATS
+from engine.sources.formats import DELIMITED, FORMATS
 from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.protocol import Source
 from engine.sources.spec import STDIN, SourceSpec
@@ -79,6 +79,23 @@ class FilesSource:
             reader = cast(FormatReader, import_module(FORMATS[file.format].reader))
             with closing(reader.read_rows(file, self._spec, self._record_bytes_max, seen)) as rows:
                 yield from even_blocks(rows, self._batch_size)
+
+
+def text_facts(spec: SourceSpec) -> list[str]:
+    """Return how the text of the files is written as far as it had to be found out, each once; nothing for the others.
+
+    Only heads are read, and nothing of standard input, whose head would then be missing.
+
+    Raises:
+        EngineError: what reading the files raises when they are first looked at.
+    """
+    facts = {}
+    for file in find_files(spec):
+        if file.format in DELIMITED and not file.is_stdin:
+            from engine.sources.csv.reader import dialect_of
+
+            facts.setdefault(dialect_of(file, spec).words(), file.name)
+    return list(facts) if len(facts) == 1 else [f"{name}: {fact}" for fact, name in facts.items()]
 
 
 class FormatReader(Protocol):

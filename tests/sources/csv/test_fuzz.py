@@ -10,6 +10,7 @@ from unittest.mock import patch
 from hypothesis import example, given, settings, strategies as st
 
 from engine.sources.csv import table as csv_table
+from engine.sources.csv.native import NativeReader
 from tests.sources.tables import TableReading, read_text
 
 HEADER = b"id,a,b\n"
@@ -25,7 +26,7 @@ dirty = st.lists(
 
 
 def exactly(content: bytes, **mapping: Any) -> TableReading:
-    with TemporaryDirectory() as folder, patch.object(csv_table, "quotes_are_regular", lambda *_: False):
+    with TemporaryDirectory() as folder, patch.object(NativeReader, "read", lambda *_: None):
         return read_text(Path(folder), content, **mapping)
 
 
