@@ -82,17 +82,17 @@ class FilesSource:
 
 
 def text_facts(spec: SourceSpec) -> list[str]:
-    """Return how the text of the files is written as far as it had to be found out, each once; nothing for the others.
+    """Return how the CSV and TSV files that `spec` names are written: one sentence if all are alike, else more.
 
-    Only heads are read, and nothing of standard input, whose head would then be missing.
+    Only their heads are read. Standard input is left alone: what was read of it would be missing later.
 
     Raises:
         EngineError: what reading the files raises when they are first looked at.
     """
-    facts = {}
+    facts: dict[str, str] = {}
     for file in find_files(spec):
         if file.format in DELIMITED and not file.is_stdin:
-            from engine.sources.csv.reader import dialect_of
+            from engine.sources.csv.reader import dialect_of  # Arrow comes with it
 
             facts.setdefault(dialect_of(file, spec).words(), file.name)
     return list(facts) if len(facts) == 1 else [f"{name}: {fact}" for fact, name in facts.items()]

@@ -7,8 +7,8 @@ it values would land in wrong fields.
 **A line of units or types** directly below a header: each cell that is not empty is one, or a dash line.
 
 **A footer**: its id is words of a sum as in "Total", "Grand total: 45" or "(123 rows affected)"; or its id is empty,
-and its other cells are numbers or such words; or all are dash lines. It is one among the last twenty lines of a file, or above a header again,
-if nothing but such lines follows.
+and its other cells are numbers or such words; or all are dash lines. It is one among the last twenty lines of a file,
+or above a header again, if nothing but such lines follows.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def _words(text: str) -> frozenset[str]:
 _SUMS = _words(
     """
     total totals subtotal subtotals sum sums summe summen gesamt gesamtsumme zwischensumme endsumme anzahl count
-    counts average records rows lines entries eof trailer
+    counts average records rows lines entries affected selected eof trailer end
     """
 )
 """Words that make a footer."""
 
 _BESIDE_SUMS = _words(
     """
-    grand sub net overall final page report end of file list data export no number record row line amount loans
-    leads accounts customers contacts and affected selected exported returned fetched in set sec
+    grand sub net overall final page report of file list data export no number record row line amount loans
+    leads accounts customers contacts and exported returned fetched in set sec
     """
 )
 """Words that stand beside them."""
@@ -96,10 +96,11 @@ def is_footer(cells: Sequence[str], id_index: int) -> bool:
     return _is_sum(id_) if id_ else all(_is_number(cell) or _is_sum(cell) for cell in filled)
 
 
-def footer_start(data: bytes, end: int, dialect: Dialect, id_index: int) -> int:
+def footer_start(data: bytes, end: int, dialect: Dialect, width: int, id_index: int) -> int:
     """Return where the footer begins that `data[:end]`, whole rows, ends with; `end` if there is none.
 
-    Rows without any value between its lines and behind them are part of it.
+    What stands between its lines and behind them is part of it as long as it is no record of `width` cells, or has a
+    value in one of them at most.
     """
     tail = data[max(0, end - _FOOTER_BYTES_MAX) : end]
     start = stop = len(tail)
@@ -114,7 +115,7 @@ def footer_start(data: bytes, end: int, dialect: Dialect, id_index: int) -> int:
             break
         if is_footer(record.cells, id_index):
             start = line_start
-        elif any(cell.strip() for cell in record.cells):
+        elif len(record.cells) == width and sum(1 for cell in record.cells if cell.strip()) > 1:
             break
         stop = line_start
     return end - len(tail) + start

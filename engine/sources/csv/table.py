@@ -114,7 +114,7 @@ class CsvTable:
         self._open_in_quotes = False
         dialect = self._header.dialect
         end = len(data) if ended else whole_records_end(data, dialect.quote.encode())
-        footer = footer_start(data, end, dialect, self._id_index)
+        footer = footer_start(data, end, dialect, len(self._header.names), self._id_index)
         if footer == end:
             return self._read_rows(data, end, ended=ended)
         if footer:

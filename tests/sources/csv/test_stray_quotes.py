@@ -36,9 +36,7 @@ def in_pieces(content: str, piece_bytes: int, **mapping: Any) -> TableReading:
         ('L1,Bunty,"1\n', "L400,x,400\n"),
     ],
 )
-def test_a_quoted_cell_that_swallows_rows_is_refused_where_it_stands(
-    first: str, behind: str, piece_bytes: int
-) -> None:
+def test_a_quoted_cell_that_swallows_rows_is_refused_where_it_stands(first: str, behind: str, piece_bytes: int) -> None:
     found = in_pieces(f"id,nick,emi\n{first}{ROWS}{behind}", piece_bytes)
     assert found.reasons == [(1, SWALLOWS_ROWS)]
     assert found.refusals[0].raw == first.rstrip("\n")
