@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from engine.sources.csv.header import Header
 from engine.sources.csv.not_records import (
     FOOTER,
-    FOOTER_LINES_MAX,
+    FOOTER_BYTES_MAX,
     HEADER_AGAIN,
     UNITS,
-    is_footer,
+    footer_start,
     is_header_again,
     is_other_header,
     is_units,
@@ -86,7 +86,7 @@ class ExactReader:
                 found.refusals.append(self._refusal(problem, row, raw))
             self.is_below_header = problem == HEADER_AGAIN
             if self.is_below_header:
-                self._take_back_footer(found, row, text)
+                self._take_back_footer(found, text, record.start)
         position = record.start if found.damage else reader.position
         found.used = len(text[:position].encode(errors="surrogateescape"))
         found.open_in_quotes = reader.in_quotes
@@ -125,14 +125,15 @@ class ExactReader:
                 return f"column {index + 1} has a value, but no name"
         return None
 
-    def _take_back_footer(self, found: ExactRows, row: int, text: str) -> None:
-        """Refuse the footer of the file whose end was above the header in `row`, where files were put together."""
-        while found.rows and row - found.rows[-1] <= FOOTER_LINES_MAX:
-            record = found.records[-1]
-            if not is_footer(record.cells, self._id_index):
-                break
-            found.records.pop()
-            found.refusals.append(self._refusal(FOOTER, found.rows.pop(), text[record.start : record.end]))
+    def _take_back_footer(self, found: ExactRows, text: str, end: int) -> None:
+        """Refuse the rows of the footer that `text[:end]`, what stands above a header again, ends with."""
+        above = text[max(0, end - FOOTER_BYTES_MAX) : end]
+        data = above.encode(errors="surrogateescape")
+        footer = footer_start(data, len(data), self._header.dialect, len(self._header.names), self._id_index)
+        start = end - len(data[footer:].decode(errors="surrogateescape"))
+        while found.records and found.records[-1].start >= start:
+            record, row = found.records.pop(), found.rows.pop()
+            found.refusals.append(self._refusal(FOOTER, row, text[record.start : record.end]))
 
     def _refusal(self, reason: str, row: int, raw: str) -> Refusal:
         return Refusal(reason, Place(self._file.path, row), raw=text_of(raw.encode(errors="surrogateescape")))

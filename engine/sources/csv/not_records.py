@@ -23,7 +23,7 @@ UNITS = "a line of units below the header, not a record"
 FOOTER = "a footer (total), not a record"
 
 FOOTER_LINES_MAX = 20
-_FOOTER_BYTES_MAX = 1 << 16
+FOOTER_BYTES_MAX = 1 << 16
 """A footer is not longer."""
 
 
@@ -99,10 +99,10 @@ def is_footer(cells: Sequence[str], id_index: int) -> bool:
 def footer_start(data: bytes, end: int, dialect: Dialect, width: int, id_index: int) -> int:
     """Return where the footer begins that `data[:end]`, whole rows, ends with; `end` if there is none.
 
-    What stands between its lines and behind them is part of it as long as it is no record of `width` cells, or has a
+    Lines between its own and behind them are part of it as long as they are no records of `width` cells, or have a
     value in one of them at most.
     """
-    tail = data[max(0, end - _FOOTER_BYTES_MAX) : end]
+    tail = data[max(0, end - FOOTER_BYTES_MAX) : end]
     start = stop = len(tail)
     for _ in range(FOOTER_LINES_MAX):
         stop = len(tail[:stop].rstrip(b"\r\n"))
@@ -111,11 +111,11 @@ def footer_start(data: bytes, end: int, dialect: Dialect, width: int, id_index: 
             break
         line = tail[line_start:stop].decode(errors="replace")
         record = RecordReader(line, dialect, ended=True).next_record()
-        if record is None or record.problem:
+        if record is None:
             break
-        if is_footer(record.cells, id_index):
+        if not record.problem and is_footer(record.cells, id_index):
             start = line_start
-        elif len(record.cells) == width and sum(1 for cell in record.cells if cell.strip()) > 1:
+        elif not record.problem and len(record.cells) == width and sum(bool(cell.strip()) for cell in record.cells) > 1:
             break
         stop = line_start
     return end - len(tail) + start

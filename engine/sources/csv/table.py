@@ -112,25 +112,32 @@ class CsvTable:
         A footer is left for the next time: then more of the text shows whether it is one.
         """
         self._open_in_quotes = False
-        dialect = self._header.dialect
-        end = len(data) if ended else whole_records_end(data, dialect.quote.encode())
-        footer = footer_start(data, end, dialect, len(self._header.names), self._id_index)
+        end = len(data) if ended else whole_records_end(data, self._header.dialect.quote.encode())
+        footer = self._footer_start(data, end)
         if footer == end:
             return self._read_rows(data, end, ended=ended)
         if footer:
             return self._read_rows(data[:footer], footer, ended=ended)
-        found = self._exact.read_footer(data, self._row) if ended else ExactRows()
-        return self._take(found)
+        return self._take(self._exact.read_footer(data, self._row) if ended else ExactRows())
 
     def _read_rows(self, data: bytes, end: int, *, ended: bool) -> tuple[TextRows, int]:
-        is_unusual = self._exact.is_below_header and self._exact.begins_with_units(data)
+        is_below_header = self._exact.is_below_header
+        is_unusual = is_below_header and self._exact.begins_with_units(data)
         columns = None if is_unusual else self._native.read(data, end)
         if columns is None:
-            return self._take(self._exact.read(data, self._row, ended=ended))
+            found = self._exact.read(data, self._row, ended=ended)
+            footer = found.used if ended or found.damage else self._footer_start(data, found.used)
+            if footer < found.used:  # `end` had missed it, because quotes are irregular
+                self._exact.is_below_header = is_below_header
+                found = self._exact.read(data[:footer], self._row, ended=False)
+            return self._take(found)
         rows = range(self._row, self._row + len(columns[0]))
         self._row += len(rows)
         self._exact.is_below_header &= not rows
         return TextRows(columns, rows, [], self._text.stored_bytes), end
+
+    def _footer_start(self, data: bytes, end: int) -> int:
+        return footer_start(data, end, self._header.dialect, len(self._header.names), self._id_index)
 
     def _take(self, found: ExactRows) -> tuple[TextRows, int]:
         self._row += len(found.rows) + len(found.refusals)

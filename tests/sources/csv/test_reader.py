@@ -4,9 +4,11 @@ import gzip
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from engine.sources.csv import table as csv_table
 from engine.values.errors import ConfigError, SourceMissing, SourceUntrusted
 from tests.sources.tables import read_text
 
@@ -245,6 +247,32 @@ def test_a_quote_never_closed_costs_no_memory(tmp_path: Path) -> None:
     assert found.ids == ["1"]
     assert found.damage is not None
     assert "data row 2 is never closed" in found.damage
+
+
+@pytest.mark.parametrize("piece_bytes", [999, 100_000])
+@pytest.mark.parametrize(
+    ("overlong", "spec"),
+    [
+        ('5" pipe {0},x', {}),
+        ('{0}5",x', {}),
+        ('x,"{0}""5""{0}\n"', {}),
+        ('"{0}"5,"{0}"', {}),
+        ('"{0},x', {"quote": ""}),
+        ('x,"{0}\\"\n{0}"', {"escape": "\\"}),
+        ("x,{0}\\\n{0}", {"escape": "\\"}),
+        ("ü{0}é,«{0}\n{0}»", {"quote": "«"}),
+    ],
+)
+def test_the_end_of_an_overlong_record_is_found_by_the_same_rules(
+    tmp_path: Path, overlong: str, spec: dict[str, str], piece_bytes: int
+) -> None:
+    record = overlong.replace("»", "«").format("é" * 5_000)
+    with patch.object(csv_table, "PIECE_BYTES", piece_bytes):
+        found = read_text(
+            tmp_path, f'id,a,b\n1,x,y\n2,{record}\n3,5",z\n', delimiter=",", record_bytes_max=2_000, **spec
+        )
+    assert found.ids == ["1", "3"]
+    assert [row for row, _ in found.reasons] == [2]
 
 
 def test_what_is_before_a_damaged_spot_is_read(tmp_path: Path) -> None:
