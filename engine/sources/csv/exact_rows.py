@@ -16,7 +16,7 @@ from engine.sources.csv.not_records import (
     is_units,
 )
 from engine.sources.csv.stray_quotes import RowReader
-from engine.sources.csv.text import RecordReader, TextRecord
+from engine.sources.csv.text import BETWEEN_RECORDS, RecordReader, TextRecord
 from engine.sources.json_text import text_of
 from engine.sources.stored.inputs import InputFile
 from engine.values import Place, Refusal, SourceUntrusted
@@ -127,10 +127,10 @@ class ExactReader:
 
     def _take_back_footer(self, found: ExactRows, text: str, end: int) -> None:
         """Refuse the rows of the footer that `text[:end]`, what stands above a header again, ends with."""
-        above = text[max(0, end - FOOTER_BYTES_MAX) : end]
-        data = above.encode(errors="surrogateescape")
+        first = max(0, end - FOOTER_BYTES_MAX)
+        data = text[first:end].rstrip(BETWEEN_RECORDS).encode(errors="surrogateescape")
         footer = footer_start(data, len(data), self._header.dialect, len(self._header.names), self._id_index)
-        start = end - len(data[footer:].decode(errors="surrogateescape"))
+        start = first + len(data[:footer].decode(errors="surrogateescape"))
         while found.records and found.records[-1].start >= start:
             record, row = found.records.pop(), found.rows.pop()
             found.refusals.append(self._refusal(FOOTER, row, text[record.start : record.end]))

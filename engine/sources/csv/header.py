@@ -15,7 +15,7 @@ from engine.sources.csv.dialect import HEAD_BYTES, RECORDS_TRIED, TITLE_LINES_MA
 from engine.sources.csv.names import are_names
 from engine.sources.csv.not_records import names_of
 from engine.sources.csv.pieces import CsvText
-from engine.sources.csv.stray_quotes import SWALLOWS_ROWS, LineJudge, RowReader, cells_of_open_line
+from engine.sources.csv.stray_quotes import SWALLOWS_ROWS, LineJudge, RowReader
 from engine.sources.csv.text import BETWEEN_RECORDS, LINE_END, Dialect, RecordReader, TextRecord
 from engine.sources.formats import FORMATS
 from engine.sources.json_text import not_utf8
@@ -103,9 +103,8 @@ def _header_record(records: Sequence[TextRecord], id_: str | None) -> TextRecord
 def _refuse_broken(head: str, record: TextRecord, dialect: Dialect, file: InputFile) -> None:
     problem = record.problem
     if record.spans_lines:
-        lines = LINE_END.split(head[record.start : record.end])
-        judge = LineJudge(dialect, [""] * cells_of_open_line(lines[0], dialect))
-        problem = SWALLOWS_ROWS if judge.lead(lines[1:-1]) > 0 else problem
+        first, *inner, _ = LINE_END.split(head[record.start : record.end])
+        problem = SWALLOWS_ROWS if LineJudge(dialect, None, first).lead(inner) > 0 else problem
     if problem:
         raise SourceUntrusted(f"{file.name}: the header is broken: {problem}")
     try:

@@ -1,8 +1,9 @@
 """Quoted cells that are not to be believed: a stray quote opens a cell that swallows the rows behind it.
 
 Of a record with a line break in a quoted cell, each line behind the first is looked at by itself. It *looks like a
-row* if it has as many cells as the header, two at least, none of them closed badly or left open, and none but the
-first begins with a space and a letter, as in prose (unless names in the header do). Then
+row* if it has as many cells as the header, two at least, none of them closed badly or left open, and nothing shows that
+it is prose: no cell but the first begins with a space and a letter (unless names in the header do), and the first one
+has a digit if that of the record has. Then
 
 - a whole line inside the record speaks against the cell if it looks like a row, and for it otherwise; empty lines
   say nothing;
@@ -25,7 +26,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from engine.sources.csv.text import LINE_END, Dialect, RecordReader, TextRecord
+from engine.sources.csv.text import LINE_END, Dialect, OpenCell, RecordReader, TextRecord
 
 SWALLOWS_ROWS = "a quoted cell spans lines that look like rows; is a quote missing or not doubled?"
 NEVER_CLOSED = "a quoted cell is never closed"
@@ -33,7 +34,8 @@ NEVER_CLOSED = "a quoted cell is never closed"
 LEAD_ENOUGH = 20
 """So many more lines that look like rows than others need no further proof."""
 
-_beyondLINE_ENDs = re.compile(r"[^\r\n]")
+_beyond_line_ends = re.compile(r"[^\r\n]")
+_digit = re.compile(r"\d")
 _begins_as_in_prose = re.compile(r" [^\W\d]").match
 
 
@@ -51,7 +53,9 @@ class RowReader:
         self._text = text
         self._ended = ended
         self._reader = RecordReader(text, dialect, ended=ended)
-        self._judge = LineJudge(dialect, header)
+        self._dialect = dialect
+        self._width = len(header)
+        self._has_spaces = any(map(_begins_as_in_prose, header[1:]))
 
     @property
     def position(self) -> int:
@@ -82,20 +86,22 @@ class RowReader:
         return TextRecord([], start, end, problem)
 
     def _swallows(self, record: TextRecord) -> bool:
-        lines = LINE_END.split(self._text[record.start : record.end])
-        lead = self._judge.lead(lines[1:-1])
-        is_good = record.problem is None and len(record.cells) == self._judge.width
-        return lead + self._judge.last_vote(lines[0], lines[-1], is_good=is_good) > 0
+        first, *inner, last = LINE_END.split(self._text[record.start : record.end])
+        judge = self._judge(first)
+        is_good = record.problem is None and len(record.cells) == self._width
+        return judge.lead(inner) + judge.last_vote(last, is_good=is_good) > 0
 
     def _problem_of_open_cell(self, start: int) -> str | None:
         """Return why a cell without its closing quote is not to be believed; None if nothing speaks against it yet."""
         stop = _line_stop(self._text, start)
-        if not _beyondLINE_ENDs.search(self._text, stop):
-            first = self._text[start:stop]
-            is_whole = self._ended and stop < len(self._text) and self._judge.is_whole(first)
-            return NEVER_CLOSED if is_whole else None
-        lead = self._judge.lead(self._whole_lines_behind(stop))
+        judge = self._judge(self._text[start:stop])
+        if not _beyond_line_ends.search(self._text, stop):
+            return NEVER_CLOSED if self._ended and stop < len(self._text) and judge.first_is_whole else None
+        lead = judge.lead(self._whole_lines_behind(stop))
         return SWALLOWS_ROWS if lead >= (1 if self._ended else LEAD_ENOUGH) else None
+
+    def _judge(self, first: str) -> LineJudge:
+        return LineJudge(self._dialect, self._width, first, has_spaces=self._has_spaces)
 
     def _whole_lines_behind(self, position: int) -> Iterator[str]:
         for match in LINE_END.finditer(self._text, position):
@@ -107,43 +113,55 @@ class RowReader:
 
 
 class LineJudge:
-    """Tells lines that look like rows of a table from others."""
+    """Tells whether the lines behind the first one of a record look like rows.
 
-    def __init__(self, dialect: Dialect, header: Sequence[str]) -> None:
-        self.width = len(header)
+    Args:
+        dialect: How they are written.
+        width: How many cells a row has; None for as many as the first line has.
+        first: The first line, in which a quoted cell is open at the end.
+        has_spaces: Whether cells may begin as words in prose do.
+    """
+
+    def __init__(self, dialect: Dialect, width: int | None, first: str, *, has_spaces: bool = False) -> None:
         self._dialect = dialect
-        self._has_spaces = any(map(_begins_as_in_prose, header[1:]))
+        self._without_quotes = replace(dialect, quote="")
+        start, before = _open_cell(first, dialect)
+        rest = RecordReader(first[start:], self._without_quotes, ended=True).next_record()
+        cells = len(before) + (len(rest.cells) if rest else 0)
+        self._width = cells if width is None else width
+        self.first_is_whole = cells == self._width
+        """Whether the first line has all cells if the open quote is an ordinary character."""
+        self._has_spaces = has_spaces
+        self._begins_with_digits = bool(before and _digit.search(before[0]))
 
     def lead(self, lines: Iterable[str]) -> int:
         """Return how many more of the lines look like rows than others, `LEAD_ENOUGH` at most."""
         lead = 0
         for line in filter(None, lines):
-            lead += 1 if self.looks_like_row(line) else -1
+            lead += 1 if self._looks_like_row(line, self._dialect) else -1
             if lead == LEAD_ENOUGH:
                 break
         return lead
 
-    def last_vote(self, first: str, last: str, *, is_good: bool) -> int:
-        """Return 1 if the last line of a record speaks against its quotes, else 0.
+    def last_vote(self, last: str, *, is_good: bool) -> int:
+        """Return 1 if the last line of the record speaks against its quotes, else 0.
 
-        `first` is its first line, and `is_good` tells that nothing else is wrong with the record.
+        `is_good` tells that nothing else is wrong with the record.
         """
-        if not is_good:
-            return int(self.looks_like_row(last) or self.looks_like_row(last, replace(self._dialect, quote="")))
-        return int(self.looks_like_row(last) and (self._quotes_are_even(last) or self.is_whole(first)))
+        if not is_good and self._looks_like_row(last, self._without_quotes):
+            return 1
+        speaks = not is_good or self.first_is_whole or self._quotes_are_even(last)
+        return int(speaks and self._looks_like_row(last, self._dialect))
 
-    def looks_like_row(self, line: str, dialect: Dialect | None = None) -> bool:
-        """Return whether a line could be a row, taken by itself."""
-        if self.width < 2 or line.count(self._dialect.delimiter) < self.width - 1:
+    def _looks_like_row(self, line: str, dialect: Dialect) -> bool:
+        if self._width < 2 or line.count(dialect.delimiter) < self._width - 1:
             return False
-        record = RecordReader(line, dialect or self._dialect, ended=True).next_record()
-        if record is None or record.problem or len(record.cells) != self.width:
+        record = RecordReader(line, dialect, ended=True).next_record()
+        if record is None or record.problem or len(record.cells) != self._width:
+            return False
+        if self._begins_with_digits and not _digit.search(record.cells[0]):
             return False
         return self._has_spaces or not any(map(_begins_as_in_prose, record.cells[1:]))
-
-    def is_whole(self, line: str) -> bool:
-        """Return whether a line with an open quoted cell has all cells if that quote is an ordinary character."""
-        return cells_of_open_line(line, self._dialect) == self.width
 
     def _quotes_are_even(self, line: str) -> bool:
         if self._dialect.escape:
@@ -151,14 +169,10 @@ class LineJudge:
         return line.count(self._dialect.quote) % 2 == 0
 
 
-def cells_of_open_line(line: str, dialect: Dialect) -> int:
-    """Return how many cells a line has if the quote of its open cell is an ordinary character; 0 if none is open."""
+def _open_cell(line: str, dialect: Dialect) -> OpenCell:
     reader = RecordReader(line, dialect, ended=True)
-    if reader.next_record() is not None or reader.open_cell is None:
-        return 0
-    start, cells_before = reader.open_cell
-    rest = RecordReader(line[start:], replace(dialect, quote=""), ended=True).next_record()
-    return cells_before + (len(rest.cells) if rest else 0)
+    reader.next_record()
+    return reader.open_cell or OpenCell(0, [])
 
 
 def _line_stop(text: str, start: int) -> int:

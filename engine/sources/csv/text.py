@@ -57,10 +57,10 @@ class TextRecord(NamedTuple):
 
 
 class OpenCell(NamedTuple):
-    """A quoted cell without its closing quote: where it begins, and how many cells of its record stand before it."""
+    """A quoted cell without its closing quote: where it begins, and the cells of its record before it."""
 
     start: int
-    cells_before: int
+    before: list[str]
 
 
 class RecordReader:
@@ -113,7 +113,7 @@ class RecordReader:
             if quoted is None:
                 cells.append(self._plain(plain))
             elif not closing:
-                self.open_cell = OpenCell(end, len(cells))
+                self.open_cell = OpenCell(end, cells)
                 return None
             else:
                 cells.append(self._unquoted(quoted))

@@ -105,8 +105,9 @@ def test_a_footer_is_no_record(footer: str, piece_bytes: int) -> None:
 
 
 @PIECES
-def test_a_footer_above_a_header_again_is_no_record(piece_bytes: int) -> None:
-    part = f"{HEADER}L1,Asha,1\nTotal,,1\n(1 row affected)\n"
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_a_footer_above_a_header_again_is_no_record(bom: str, piece_bytes: int) -> None:
+    part = f"{bom}{HEADER}L1,Asha,1\nTotal,,1\n(1 row affected)\n"
     found = in_pieces(part + part, piece_bytes)
     assert found.ids == ["L1", "L1"]
     assert [row for row, reason in found.reasons if reason == FOOTER] == [2, 6, 7]
