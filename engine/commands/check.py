@@ -69,6 +69,7 @@ def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield from _guarded("source", lambda: _source(settings))
     if settings.guard.max_age is not None:
         yield from _guarded("age", lambda: _age(settings))
+    yield from _text(settings)
     yield from _guarded("state", lambda: _state(settings))
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
@@ -111,6 +112,16 @@ def _age(settings: Any) -> list[Finding]:
 
     check_age(reading_of(settings, None).open(), settings)
     return [Finding("age", "the source is as new as guard.max_age demands")]
+
+
+def _text(settings: Any) -> list[Finding]:
+    """Say how CSV and TSV are read; that they can't be is said by the check of the source."""
+    from engine.sources import text_facts
+
+    try:
+        return [Finding("text", fact) for fact in text_facts(settings.source.spec())]
+    except EngineError:
+        return []
 
 
 def _state(settings: Any) -> list[Finding]:

@@ -9,7 +9,9 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.sources.columns.text_form import is_bytes, text_form
     from engine.sources.columns.to_json import is_id_type, unsupported
-    from engine.sources.files import open_source
+    from engine.sources.csv.dialect import HEAD_BYTES, detect_dialect
+    from engine.sources.csv.text import Dialect
+    from engine.sources.files import open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
     from engine.sources.protocol import Source

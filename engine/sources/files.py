@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from engine.sources.even_blocks import NoRows, Rows, even_blocks
-from engine.sources.formats import FORMATS, Format
+from engine.sources.formats import DELIMITED, FORMATS, Format
 from engine.sources.json_text import BOM
 from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.protocol import Source
@@ -179,6 +179,23 @@ class FilesSource:
             notes.append(f"{file.name}: its last line has no end, though all others have one; was it cut?{where}")
         if notes:
             yield NoRows(notes), file.size or read_bytes
+
+
+def text_facts(spec: SourceSpec) -> list[str]:
+    """Return how the CSV and TSV files that `spec` names are written: one sentence if all are alike, else more.
+
+    Only their heads are read. Standard input is left alone: what was read of it would be missing later.
+
+    Raises:
+        EngineError: what reading the files raises when they are first looked at.
+    """
+    facts: dict[str, str] = {}
+    for file in find_files(spec):
+        if file.format in DELIMITED and not file.is_stdin:
+            from engine.sources.csv.reader import dialect_of  # Arrow comes with it
+
+            facts.setdefault(dialect_of(file, spec).words(), file.name)
+    return list(facts) if len(facts) == 1 else [f"{name}: {fact}" for fact, name in facts.items()]
 
 
 class FormatReader(Protocol):

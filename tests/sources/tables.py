@@ -24,6 +24,7 @@ class TableReading:
     refusals: list[Refusal] = field(default_factory=list)
     block_sizes: list[int] = field(default_factory=list)
     source_bytes: int = 0
+    notes: list[str] = field(default_factory=list)
     damage: str | None = None
 
     @property
@@ -63,6 +64,7 @@ def read_file(
             found.refusals += block.refusals
             found.block_sizes.append(len(block.ids))
             found.source_bytes += block.source_bytes
+            found.notes += block.notes
     except SourceUntrusted as damage:
         found.damage = str(damage)
     places = sorted([*found.rows, *[refusal.place.row for refusal in found.refusals]])

@@ -74,10 +74,10 @@ def parquet(rows: Sequence[Row]) -> bytes:
     return bytes(written.getvalue().to_pybytes())
 
 
-def file(name: str, content: Callable[[Sequence[Row]], bytes], *, id: str | None = "id") -> Kind:
+def file(name: str, content: Callable[[Sequence[Row]], bytes], *, id: str | None = "id", **spec: Any) -> Kind:
     def make(folder: Path, rows: Sequence[Row]) -> Source:
         (folder / name).write_bytes(content(rows))
-        return open_source(SourceSpec((str(folder / name),), id=id, nulls="send"), batch_size=BLOCK_RECORDS)
+        return open_source(SourceSpec((str(folder / name),), id=id, nulls="send", **spec), batch_size=BLOCK_RECORDS)
 
     return Kind(make)
 
@@ -124,7 +124,7 @@ KINDS: dict[str, Kind] = {
     "ndjson.gz": file("source.ndjson.gz", lambda rows: gzip.compress(canonical(rows), mtime=0), id=None),
     "flat ndjson.zst": file("source.jsonl.zst", lambda rows: zstandard.compress(flat(rows))),
     "csv": file("source.csv", delimited(",")),
-    "tsv.gz": file("source.tsv.gz", lambda rows: gzip.compress(delimited("\t")(rows), mtime=0)),
+    "tsv.gz": file("source.tsv.gz", lambda rows: gzip.compress(delimited("\t")(rows), mtime=0), quote='"'),
     "parquet": file("source.parquet", parquet),
     "some files": Kind(some_files),
     "standard input": Kind(standard_input, has_size=False, can_be_read_twice=False),

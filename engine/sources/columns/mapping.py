@@ -70,7 +70,7 @@ def map_columns(
     added = {name: value for name, value in keys.items() if name not in names}
     given = dict(enumerate(added.values(), len(names)))
     names = [*names, *added]
-    listed = ", ".join(names)
+    listed = ", ".join(name.replace("\n", "\\n") for name in names)
     if spec.id is None:
         raise ConfigError(f"source.id must name the column of {path} that holds the id; its columns are {listed}")
     sent = tuple(
@@ -98,7 +98,8 @@ def map_columns(
 
 def _mistakes(names: Sequence[str], sent: Sequence[Column], spec: SourceSpec, path: str) -> list[str]:
     mistakes = [f"{path} has no column {spec.id!r} (source.id)"] if spec.id not in names else []
-    mistakes += [f"the header of {path} has the column {name!r} twice" for name in _repeated(names)]
+    needed = [name for name in names if name == spec.id or name in spec.where or spec.field_of(name) is not None]
+    mistakes += [f"the header of {path} has the column {name!r} twice" for name in _repeated(needed)]
     for key, wanted in spec.named_columns().items():
         mistakes += [f"{path} has no column {name!r} (source.{key})" for name in sorted(wanted) if name not in names]
     fields = [column.field for column in sent]

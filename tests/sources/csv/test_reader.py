@@ -4,9 +4,11 @@ import gzip
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from engine.sources.csv import table as csv_table
 from engine.values.errors import ConfigError, SourceMissing, SourceUntrusted
 from tests.sources.tables import read_text
 
@@ -178,16 +180,6 @@ def test_line_ends_and_bom(tmp_path: Path, line_end: str, last: bool, bom: str) 
     assert (found.ids, found.data, found.rows) == (["1", "2"], [{"a": "x"}, {"a": "y"}], [1, 2])
 
 
-@pytest.mark.parametrize(
-    ("name", "delimiter"), [("s.csv", ";"), ("s.csv", "\t"), ("s.csv", "|"), ("s.tsv", "\t"), ("s.tsv", ",")]
-)
-def test_the_delimiter_is_found_in_the_header(tmp_path: Path, name: str, delimiter: str) -> None:
-    text = f'id{delimiter}a\n1{delimiter}x,y\n2{delimiter}"p{delimiter}q"\n'.replace(
-        "x,y", "x" if delimiter == "," else "x,y"
-    )
-    assert read_text(tmp_path, text, name=name).data[1] == {"a": f"p{delimiter}q"}
-
-
 def test_a_header_alone_is_no_mistake(tmp_path: Path) -> None:
     found = read_text(tmp_path, "id,a")
     assert (found.ids, found.refusals, found.block_sizes) == ([], [], [])
@@ -207,7 +199,7 @@ def test_an_empty_file_is_missing(tmp_path: Path, content: bytes) -> None:
         (b"id,na\xefve\n1,2\n", "header is not valid UTF-8"),
         (b"id,,b\n1,2,3\n", "no name for column 2"),
         (b'id,"a\n1,2\n', "header"),
-        (b'id,a\n1,2\n2,"x\n3,y\n', "data row 2 is never closed"),
+        (b'id,a\n1,2\n2,"x\ny\n', "data row 2 is never closed"),
     ],
 )
 def test_a_damaged_file_is_one_error(tmp_path: Path, content: bytes, words: str) -> None:
@@ -255,6 +247,32 @@ def test_a_quote_never_closed_costs_no_memory(tmp_path: Path) -> None:
     assert found.ids == ["1"]
     assert found.damage is not None
     assert "data row 2 is never closed" in found.damage
+
+
+@pytest.mark.parametrize("piece_bytes", [999, 100_000])
+@pytest.mark.parametrize(
+    ("overlong", "spec"),
+    [
+        ('5" pipe {0},x', {}),
+        ('{0}5",x', {}),
+        ('x,"{0}""5""{0}\n"', {}),
+        ('"{0}"5,"{0}"', {}),
+        ('"{0},x', {"quote": ""}),
+        ('x,"{0}\\"\n{0}"', {"escape": "\\"}),
+        ("x,{0}\\\n{0}", {"escape": "\\"}),
+        ("ü{0}é,«{0}\n{0}»", {"quote": "«"}),
+    ],
+)
+def test_the_end_of_an_overlong_record_is_found_by_the_same_rules(
+    tmp_path: Path, overlong: str, spec: dict[str, str], piece_bytes: int
+) -> None:
+    record = overlong.replace("»", "«").format("é" * 5_000)
+    with patch.object(csv_table, "PIECE_BYTES", piece_bytes):
+        found = read_text(
+            tmp_path, f'id,a,b\n1,x,y\n2,{record}\n3,5",z\n', delimiter=",", record_bytes_max=2_000, **spec
+        )
+    assert found.ids == ["1", "3"]
+    assert [row for row, _ in found.reasons] == [2]
 
 
 def test_what_is_before_a_damaged_spot_is_read(tmp_path: Path) -> None:
