@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from engine.sources.columns.text_form import is_bytes, text_form
     from engine.sources.columns.to_json import is_id_type, unsupported
     from engine.sources.csv.dialect import HEAD_BYTES, detect_dialect
+    from engine.sources.csv.names import are_data
+    from engine.sources.csv.reader import open_table
+    from engine.sources.csv.table import TextRows
     from engine.sources.csv.text import Dialect
     from engine.sources.files import open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format

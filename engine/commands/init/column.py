@@ -76,8 +76,8 @@ class ColumnSurvey:
     _marks: set[str] = field(default_factory=set)
     _hashes: set[int] = field(default_factory=set)
 
-    def add(self, value: str) -> None:
-        """Look at the value of the next row."""
+    def add(self, value: str, row: int = 0) -> None:
+        """Look at the value of the next row; `row` is its number, unless they all follow one another."""
         self.rows += 1
         if not value:
             return
@@ -89,7 +89,7 @@ class ColumnSurvey:
         elif word in NULL_MARKS:
             self._marks.add(word)
         else:
-            self.meaning.add(value, self.rows)
+            self.meaning.add(value, row or self.rows)
         if not self.repeats:
             self._hashes.add(hash(value))
             if len(self._hashes) < self.filled:

@@ -28,6 +28,8 @@ class Proposal:
 
     survey: Survey
     id: ColumnSurvey | None = None
+    lists_fields: bool = False
+    """Whether the columns to send are listed, because there are others without a name."""
     exclude: list[str] = field(default_factory=list)
     rename: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
@@ -48,6 +50,7 @@ def propose(found: Survey) -> Proposal:
     proposal = Proposal(found, doubts=list(found.doubts))
     if found.is_canonical:
         return proposal
+    _leave_out_unnamed(proposal)
     _choose_id(proposal)
     _leave_out(proposal)
     _choose_nulls(proposal)
@@ -97,6 +100,17 @@ def _doubts_of_id(best: ColumnSurvey, others: Sequence[ColumnSurvey]) -> list[st
     elif guess and guess.shape.type in ("date", "number", "boolean"):
         doubts.append(f"the values of {name} look like {TYPE_WORDS[str(guess.shape.type)]}, not like ids")
     return doubts
+
+
+def _leave_out_unnamed(proposal: Proposal) -> None:
+    """Take the columns without a name out of sight: nobody can say what is to become of them."""
+    found = proposal.survey
+    unnamed = [column for column in found.columns if not column.name.strip()]
+    found.columns = [column for column in found.columns if column.name.strip()]
+    if any(column.filled for column in unnamed):
+        proposal.lists_fields = True
+        without = counted(len(unnamed), "column")
+        proposal.doubts.append(f"source.fields: {without} without a name will not be sent; name what should be")
 
 
 def _leave_out(proposal: Proposal) -> None:

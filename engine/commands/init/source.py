@@ -6,27 +6,32 @@ is as quick as any, and needs as little memory.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from engine.commands.init.column import ColumnSurvey
+from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
+from engine.report import counted
 from engine.sources import DELIMITED, DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
 from engine.values import SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from engine.sources import TextRows
+
 ROWS_MAX = 100_000
 CELLS_MAX = 1_000_000
 COLUMNS_MAX = 2_000
 LINE_CHARS_MAX = 8_000_000
 HEAD_BYTES = 65_536
+
+ROWS_OF_DATA = 100
+"""So many rows tell whether the line above them is a header."""
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ def survey(paths: Sequence[str]) -> Survey:
         if first.format == "ndjson":
             found = _ndjson(Survey(tuple(paths), "ndjson", evident), first)
         else:
-            found = _csv(Survey(tuple(paths), first.format, evident), first, head.decode("utf-8", errors="replace"))
+            found = _csv(Survey(tuple(paths), first.format, evident), first)
     if not found.rows:
         raise SourceMissing(f"{first.path} holds no record")
     if len(files) > 1:
@@ -91,10 +96,12 @@ def _format_of(paths: Sequence[str]) -> Format | None:
         first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
     except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
         return "parquet" if "Parquet" in str(error) else None
-    text = _head(first).decode("utf-8", errors="replace").lstrip("\ufeff \r\n\t")
-    if text.startswith(("{", "[")):
+    head = _head(first)
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         return "ndjson"
-    return _format_with(_delimiter(text))
+    from engine.sources import detect_dialect  # Arrow comes with it
+
+    return format_with(detect_dialect(head, "csv", SourceSpec(())).delimiter)
 
 
 def _head(file: InputFile) -> bytes:
@@ -120,64 +127,78 @@ def _refuse_other_encodings(head: bytes, path: str) -> None:
             ) from None
 
 
-def _csv(found: Survey, file: InputFile, head: str) -> Survey:
-    delimiter = _delimiter(head)
-    actual = _format_with(delimiter)
-    if actual != found.format:
-        found.doubts.append(f"the name says {found.format}, but the columns are separated by {DELIMITERS[delimiter]}")
-        found.format, found.format_is_evident = actual, False
-    csv.field_size_limit(LINE_CHARS_MAX)
-    with _open_text(file) as text:
-        rows = csv.reader(text, delimiter=delimiter)
-        try:
-            header = next(rows, [])
-            _check_header(header, file.path, found)
-            found.columns = [ColumnSurvey(name) for name in header]
-            _survey_rows(found, (row for row in rows if row))
-        except csv.Error as error:
-            raise SourceUntrusted(f"{file.path}, line {rows.line_num}: {error}") from None
+def _csv(found: Survey, file: InputFile) -> Survey:
+    from engine.sources import open_table  # Arrow comes with it
+
+    # No column is left out for a missing name here: what it holds is to be seen.
+    with open_table(file, SourceSpec((file.path,), fields=()), position_of_id) as (header, pieces):
+        delimiter = header.dialect.delimiter
+        actual = format_with(delimiter)
+        if actual != found.format:
+            found.doubts.append(
+                f"the name says {found.format}, but the columns are separated by {DELIMITERS[delimiter]}"
+            )
+            found.format, found.format_is_evident = actual, False
+            return _csv(found, replace(file, format=actual))
+        found.doubts += header.notes
+        _check_header(header.names, file.path)
+        found.columns = [ColumnSurvey(name) for name in header.names]
+        _survey_rows(found, file, pieces)
     return found
 
 
-def _delimiter(text: str) -> str:
-    """Return what separates the columns, judged by the first line, without what stands in quotes.
-
-    If there are as many of two of them, it is rather the one that a format is named for.
-    """
-    line = next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")
-    outside = "".join(line.split('"')[::2])
-    named = [facts.delimiter for facts in FORMATS.values() if facts.delimiter]
-    return max([*named, *DELIMITERS], key=outside.count)
+def position_of_id(names: Sequence[str]) -> int:
+    """Return which of the columns most likely holds the id, by their names."""
+    known = [name for wanted in ID_NAMES for name in names if plain_name(name) == wanted]
+    return names.index(known[0]) if known else 0
 
 
-def _format_with(delimiter: str) -> Format:
+def format_with(delimiter: str) -> Format:
     """Return the format that this delimiter is of; CSV recognises the others by itself."""
     return next((format_ for format_, facts in FORMATS.items() if facts.delimiter == delimiter), "csv")
 
 
-def _check_header(header: Sequence[str], path: str, found: Survey) -> None:
-    if not header or len(header) > COLUMNS_MAX:
+def _check_header(header: Sequence[str], path: str) -> None:
+    if len(header) > COLUMNS_MAX:
         raise SourceUntrusted(f"{path} has {len(header)} columns in its first line, which should be their names")
-    if "" in (name.strip() for name in header):
-        raise SourceUntrusted(f"{path}: a column has no name in the first line; every column needs one")
-    if len(set(header)) < len(header):
+    names = [name for name in header if name.strip()]
+    if len(set(names)) < len(names):
         raise SourceUntrusted(f"{path}: two columns have the same name in the first line; rename one of them")
-    if any(name.strip().replace(".", "", 1).lstrip("-+").isdigit() for name in header):
-        found.doubts.append("the first line should hold the names of the columns, but some of them are numbers")
 
 
-def _survey_rows(found: Survey, rows: Iterator[Sequence[str]]) -> None:
-    ragged = 0
-    for row in islice(rows, _rows_max(len(found.columns))):
-        found.rows += 1
-        if len(row) != len(found.columns):
-            ragged += 1
-            continue
-        for column, value in zip(found.columns, row, strict=True):
-            column.add(value)
-    found.is_complete = next(rows, None) is None
-    if ragged:
-        found.doubts.append(f"{ragged} rows have more or fewer values than there are columns: they will be invalid")
+def _survey_rows(found: Survey, file: InputFile, pieces: Iterator[TextRows]) -> None:
+    invalid: dict[str, list[int]] = {}
+    wanted = _rows_max(len(found.columns))
+    for piece in pieces:
+        columns = [column.to_pylist() for column in piece.columns]
+        if not found.rows:
+            _refuse_data_for_names(found, file, columns)
+        for refusal in piece.refusals:
+            invalid.setdefault(refusal.reason, []).append(refusal.place.row)
+        found.rows += len(piece.refusals)
+        rows = zip(piece.rows, *columns, strict=True)
+        for row, *cells in islice(rows, max(wanted - found.rows, 0)):
+            found.rows += 1
+            for column, value in zip(found.columns, cells, strict=True):
+                column.add(value or "", row)
+        if found.rows >= wanted:
+            found.is_complete = next(rows, None) is None and next(pieces, None) is None
+            break
+    for reason, where in invalid.items():
+        such_as = ", ".join(map(str, where[:3]))
+        found.doubts.append(f"{counted(len(where), 'row')} will be invalid: {reason} (row {such_as})")
+
+
+def _refuse_data_for_names(found: Survey, file: InputFile, columns: Sequence[Sequence[str | None]]) -> None:
+    """Refuse a file whose first line is no header: what stands there would become names that anybody may see."""
+    from engine.sources import are_data
+
+    first_rows = [[cell or "" for cell in row] for row in islice(zip(*columns, strict=True), ROWS_OF_DATA)]
+    if are_data([column.name for column in found.columns], first_rows):
+        raise SourceUntrusted(
+            f"{file.path}: its first line does not look like names of columns (number of cells: {len(found.columns)}); "
+            "is the header missing? Let the export write one, or add it"
+        )
 
 
 def _rows_max(columns: int) -> int:

@@ -32,6 +32,13 @@ def are_names(cells: Sequence[str], rows: Sequence[Sequence[str]], spec: SourceS
     return any(cell and any(map(_is_data, column)) for cell, column in zip(cells, columns, strict=True))
 
 
+def are_data(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether most of `cells`, the first line above `rows`, are data rather than names of columns."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(cells)
+    found = [bool(_is_data(cell) or _is_built_like(cell, column)) for cell, column in zip(cells, columns, strict=True)]
+    return 2 * sum(found) > len([cell for cell in cells if cell])
+
+
 def _is_built_like(cell: str, below: Sequence[str]) -> bool:
     """Return whether a cell with a digit has the letters and digits where most cells below it have theirs."""
     shape = _shape(cell)

@@ -7,8 +7,8 @@ no record; empty lines are none. An empty cell, quoted or not, is a null. How th
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pyarrow as pa
@@ -20,11 +20,14 @@ from engine.sources.columns.shaped import shaped_text
 from engine.sources.csv.dialect import HEAD_BYTES, detect_dialect
 from engine.sources.csv.header import Header, read_header
 from engine.sources.csv.pieces import CsvText
-from engine.sources.csv.table import CsvTable
+from engine.sources.csv.table import CsvTable, TextRows
 from engine.sources.csv.text import Dialect
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import one_ahead
 from engine.sources.stored.inputs import InputFile
+
+LOOKED_AT_RECORD_BYTES_MAX = 8_000_000
+"""A longer record is passed over where a file is only looked at."""
 
 
 def look(file: InputFile, spec: SourceSpec) -> None:
@@ -67,6 +70,29 @@ def _map(header: Header, file: InputFile, spec: SourceSpec) -> ColumnMapping:
     unnamed = {name for name in header.names if not name.strip()}.difference(spec.fields or ())
     spec = replace(spec, exclude=spec.exclude | unnamed)
     return map_columns(header.names, spec, file.name, is_text=True, keys=file.keys)
+
+
+@contextmanager
+def open_table(
+    file: InputFile, spec: SourceSpec, id_of: Callable[[Sequence[str]], int]
+) -> Iterator[tuple[Header, Iterator[TextRows]]]:
+    """Open a file to look at all of its columns; return its header, and its rows as they come.
+
+    Args:
+        file: The file.
+        spec: What is known of it already; it need not name an id.
+        id_of: Returns the position of the id among the names of the columns.
+
+    Raises:
+        EngineError: as `read_rows` does.
+    """
+    with file.open() as stream:
+        text = CsvText(stream)
+        header = read_header(text, file, spec)
+        everything = range(len(header.names))
+        table = CsvTable(file, text, header, everything, id_of(header.names), LOOKED_AT_RECORD_BYTES_MAX)
+        with closing(table.rows()) as rows:
+            yield header, rows
 
 
 def dialect_of(file: InputFile, spec: SourceSpec) -> Dialect:

@@ -35,7 +35,8 @@ def test_what_separates_the_columns(tmp_path: Path, delimiter: str, name: str) -
         ("id,имя\n1,x\n".encode("utf-16"), "UTF-16"),
         ("id,имя\n1,x\n".encode("cp1251"), "not UTF-8"),
         (b"id,name,id\n1,x,2\n", "same name"),
-        (b"id,,x\n1,2,3\n", "no name"),
+        (b"LN1,9876500001,1500\nLN2,9876500002,1600\n", "is the header missing"),
+        (b'id,"name\n1,x\n2,y\n', "header"),
     ],
 )
 def test_files_that_must_be_mended_first(tmp_path: Path, content: bytes, words: str) -> None:
@@ -43,6 +44,27 @@ def test_files_that_must_be_mended_first(tmp_path: Path, content: bytes, words: 
     path.write_bytes(content)
     with pytest.raises(SourceUntrusted, match=words):
         survey([str(path)])
+
+
+def test_columns_without_a_name_are_not_sent(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("loan_id,,emi,\nLN1,secret,5,\nLN2,secret,6,\n")
+    source, doubts = proposed(path)
+    assert source["fields"] == ["emi"]
+    assert "source.fields: 2 columns without a name will not be sent; name what should be" in doubts
+
+
+def test_what_is_no_record_is_counted_and_no_value_of_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "LN1,5,2026-01-01\nLN2,6,2026-01-02\n"
+    path.write_text(f"Loans\nloan_id,emi,due\n,INR,yyyy-mm-dd\n{rows}loan_id,emi,due\n{rows}x\nTotal,22,\n")
+    source, doubts = proposed(path)
+    assert source["types"] == {"emi": "integer", "due": "date"}
+    said = "\n".join(doubts)
+    assert "the header was found in line 2" in said
+    assert "1 row will be invalid: a line of units below the header, not a record (row 1)" in said
+    assert "1 row will be invalid: the header again, not a record (row 4)" in said
+    assert "1 row will be invalid: a footer (total), not a record (row 8)" in said
 
 
 def test_compressed_text_with_a_byte_order_mark_and_crlf(tmp_path: Path) -> None:
