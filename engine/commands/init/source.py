@@ -133,7 +133,8 @@ def _csv(found: Survey, file: InputFile) -> Survey:
     # No column is left out for a missing name here: what it holds is to be seen.
     with open_table(file, SourceSpec((file.path,), fields=()), position_of_id) as (header, pieces):
         delimiter = header.dialect.delimiter
-        actual = format_with(delimiter)
+        # Tabs make a TSV of it, unless cells stand in quotes: CSV finds the tabs by itself, and TSV knows no quotes.
+        actual = found.format if found.format == "csv" and b'"' in _head(file) else format_with(delimiter)
         if actual != found.format:
             found.doubts.append(
                 f"the name says {found.format}, but the columns are separated by {DELIMITERS[delimiter]}"

@@ -13,6 +13,7 @@ import pytest
 from engine.commands.init import source as source_survey
 from engine.commands.init.command import propose
 from engine.commands.init.source import survey
+from engine.sources import SourceSpec, open_source
 from engine.values.errors import SourceMissing, SourceUntrusted
 from tests.commands.init.proposals import proposed, write_csv
 
@@ -44,6 +45,15 @@ def test_files_that_must_be_mended_first(tmp_path: Path, content: bytes, words: 
     path.write_bytes(content)
     with pytest.raises(SourceUntrusted, match=words):
         survey([str(path)])
+
+
+def test_tabs_between_quoted_cells_stay_csv(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"loan_id"\t"name, first"\n"LN1"\t"Rao, Asha"\n')
+    source, _ = proposed(path)
+    assert (source["id"], "format" in source) == ("loan_id", False)
+    [block] = open_source(SourceSpec((str(path),), id="loan_id")).blocks()
+    assert block.lines == b'{"id":"LN1","data":{"name, first":"Rao, Asha"}}'
 
 
 def test_columns_without_a_name_are_not_sent(tmp_path: Path) -> None:
