@@ -100,6 +100,8 @@ def _source(settings: Any) -> list[Finding]:
         text = f"{counted(found.superseded, 'record')} merged into a later one of the same id in the same chunk"
         findings.append(Finding("ids", text, warning=True))
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
+    if found.too_many_invalid:
+        findings.append(Finding("invalid", str(found.too_many_invalid), int(found.too_many_invalid.exit_code)))
     for reason, count in found.reasons.most_common(5):
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))

@@ -11,9 +11,9 @@ import orjson
 
 from engine.api import Endpoint
 from engine.commands.id_forms import IdForms
-from engine.run import endpoint_of, reading_of
+from engine.run import GuardWords, InvalidGuard, endpoint_of, reading_of
 from engine.settings import Settings
-from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing
+from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing, SourceUntrusted
 
 PAYLOAD_RECORDS_SHOWN = 3
 
@@ -35,6 +35,8 @@ class Findings:
     places: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By reason: where the first few such records stand."""
     first_lines: list[bytes] = field(default_factory=list)
+    too_many_invalid: SourceUntrusted | None = None
+    """Why a sync would not go on, if more is invalid than `guard.max_invalid` allows."""
     doubts: dict[str, None] = field(default_factory=dict)
     """What was odd about the source, each once, in their order."""
 
@@ -49,6 +51,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
     source = reading.open()
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
     found, forms = Findings(source.label), IdForms()
+    guard = InvalidGuard(settings.guard.max_invalid, GuardWords("sync"))
     for chunk in reading.cutting.cut(source):
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
@@ -56,6 +59,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
         found.filtered += chunk.filtered
         found.doubts.update(dict.fromkeys(chunk.notes))
         forms.add(chunk.ids, chunk.spans)
+        guard.add(chunk)
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
         found.request_bytes_max = max(found.request_bytes_max, len(chunk.lines) + envelope_bytes)
@@ -65,6 +69,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
                 found.places[refusal.reason].append(f"{refusal.place.path} row {refusal.place.row}")
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
+    found.too_many_invalid = guard.exceeded()
     if doubt := forms.doubt():
         found.doubts[doubt] = None
     if not found.read:
@@ -73,7 +78,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
 
 
 def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
-    """Print what a sync would send, and return 0, or 3 if records are invalid.
+    """Print what a sync would send, and return 0, or 3 if records are invalid, or 65 if too many are.
 
     Raises:
         EngineError: the source can't be read or is empty.
@@ -84,6 +89,8 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     else:
         print(_as_text(found, endpoint, settings.upload.requests_per_second))
     sys.stdout.flush()
+    if found.too_many_invalid:
+        return int(found.too_many_invalid.exit_code)
     return int(ExitCode.SOME_NOT_ACCEPTED if found.invalid else ExitCode.OK)
 
 
@@ -126,6 +133,8 @@ def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     if found.filtered:
         lines.append(f"  filtered    {found.filtered:>12,}  left out by source.where")
     lines += [f"  ! {doubt}" for doubt in found.doubts]
+    if found.too_many_invalid:
+        lines.append(f"  ✗ {found.too_many_invalid}")
     payload = orjson.dumps(_payload(found, endpoint), option=orjson.OPT_INDENT_2).decode()
     return "\n".join(
         [*lines, "", f"The first request, PUT {endpoint.url}/customer-data/bulk, begins with these records:", payload]

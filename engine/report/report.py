@@ -93,6 +93,8 @@ class Report:
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    same_source_as: str = ""
+    """The id of the last complete run, if it has read the very same bytes; else empty."""
     config_path: str = ""
     """The configuration it ran with, for the commands a person types next; empty for a library call."""
     latency_ms: Latency | None = None

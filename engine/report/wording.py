@@ -29,7 +29,12 @@ class NextStep:
 
 
 def verdict(report: Report) -> str:
-    """Return how the run went, in one or two sentences of plain words."""
+    """Return how the run went, in a few sentences of plain words."""
+    same = f" Its source is the very one of run {report.same_source_as}." if report.same_source_as else ""
+    return _outcome(report) + same
+
+
+def _outcome(report: Report) -> str:
     records = report.records
     match report.status:
         case RunStatus.SUCCEEDED if records.read == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +63,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     counts = await _checked_counts(active, error)
     delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
     exit_code = error.exit_code if error else delivered
+    last = await _run_of_same_source(active)
     return Report(
         run_id=run.id,
         status=status_of(exit_code),
@@ -77,8 +79,9 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
-        doubts=[*active.accounts.notes, *await _repetition(active)],
+        doubts=[*active.accounts.notes, *_repetition(last)],
         source=job.source.label,
+        same_source_as=last["run_id"] if last else "",
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),
         latencies=telemetry.latencies,
@@ -89,11 +92,18 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     )
 
 
-async def _repetition(active: ActiveRun) -> list[str]:
-    """Say it if the source is the one that the last complete run of its campaign has read."""
-    last = await active.thread.call(active.thread.value.learned, _source_name(active.run))
+async def _run_of_same_source(active: ActiveRun) -> Mapping[str, str] | None:
+    """Return what is known of the last complete run of this campaign if it has read the very same source."""
+    last: Mapping[str, str] | None = await active.thread.call(active.thread.value.learned, _source_name(active.run))
     identity = active.contents.identity()
     if identity is None or not last or last["identity"] != identity or last["run_id"] == active.run.id:
+        return None
+    return last
+
+
+def _repetition(last: Mapping[str, str] | None) -> list[str]:
+    """Say it if the source is that of an earlier run."""
+    if last is None:
         return []
     when = last["started_at"][:10]
     return [f"the source is byte for byte that of run {last['run_id']} of {when}: is it an old export again?"]

@@ -81,12 +81,16 @@ class InvalidGuard:
             SourceUntrusted: so much is invalid that neither this chunk nor a later one should be sent.
         """
         for chunk in chunks:
-            self._read += chunk.read
-            self._reasons.update(refusal.reason for refusal in chunk.refusals)
+            self.add(chunk)
             error = self.exceeded() if self._read >= INVALID_JUDGED_FROM else None
             if error is not None:
                 raise error
             yield chunk
+
+    def add(self, chunk: Chunk) -> None:
+        """Take note of a chunk."""
+        self._read += chunk.read
+        self._reasons.update(refusal.reason for refusal in chunk.refusals)
 
     def exceeded(self) -> SourceUntrusted | None:
         """Return the reason to stop if more of the records read so far are invalid than `guard.max_invalid` allows."""

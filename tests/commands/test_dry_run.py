@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.commands.check import run as check_run
 from engine.commands.dry_run import PAYLOAD_RECORDS_SHOWN, dry_run
 from engine.settings.loading import load
 from engine.simulator.process import StandInProcess
@@ -46,3 +47,14 @@ def test_an_empty_source_is_no_night(arguments: Arguments, tmp_path: Path) -> No
     with pytest.raises(SourceMissing):
         dry_run(load(arguments("sync", ids=[]).config), limit=None, as_json=True)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_source_that_a_sync_would_not_go_on_with_is_65(
+    arguments: Arguments, server: StandInProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = [""] * 12
+    settings = load(arguments("sync", ids=[*IDS, *bad]).config)
+    assert dry_run(settings, limit=None, as_json=False) == ExitCode.SOURCE_UNTRUSTED
+    assert "more than guard.max_invalid (5%) allows" in capsys.readouterr().out
+    assert check_run(arguments("check", ids=[*IDS, *bad])) == ExitCode.SOURCE_UNTRUSTED
+    assert "more than guard.max_invalid (5%) allows" in capsys.readouterr().out

@@ -13,6 +13,7 @@ import pytest
 
 from engine.report.history import write_report
 from engine.report.report import Report, RunStatus, from_json
+from engine.report.wording import verdict
 from engine.run import ending
 from engine.run.active_run import ActiveRun
 from engine.run.ending import conclude
@@ -282,8 +283,10 @@ async def end_of_night(night: Night, **changes: Any) -> Report:
 async def test_a_source_that_was_delivered_before_is_doubted(tmp_path: Path, server: StandInProcess) -> None:
     night = Night(tmp_path, server)
     first = await end_of_night(night)
-    assert first.doubts == []
+    assert (first.doubts, first.same_source_as) == ([], "")
     second = await end_of_night(night)
+    assert second.same_source_as == first.run_id
+    assert verdict(second) == f"All 30 records were delivered. Its source is the very one of run {first.run_id}."
     assert second.doubts == [
         f"the source is byte for byte that of run {first.run_id} of {first.started_at[:10]}: is it an old export again?"
     ]
