@@ -9,8 +9,10 @@ has a digit if that of the record has. Then
   say nothing;
 - the last line, in which the cell is closed, speaks against it if it looks like a row and either its quotes are even
   in number (had it begun inside a cell, they would be odd), or the first line, too, has the header's number of cells
-  if its open quote is taken as an ordinary character. Where the record has anything else wrong with it, it is enough
-  that the last line looks like a row, with its quotes or without.
+  if its open quote is taken as an ordinary character.
+
+Where the record has anything else wrong with it, it is refused anyway: then one line behind its first that looks like
+a row is enough (the last one with its quotes or without). The header again always looks like a row.
 
 As soon as twenty more lines speak against than for it, or where it is closed or the text ends and more do, the cell is
 refused: its first line alone is the row, and reading resumes with the next line. A cell that is left open in the last
@@ -34,6 +36,9 @@ NEVER_CLOSED = "a quoted cell is never closed"
 LEAD_ENOUGH = 20
 """So many more lines that look like rows than others need no further proof."""
 
+LOOKED_AT_MAX = 10_000
+"""Of a record that is refused anyway, no more lines are looked at."""
+
 _beyond_line_ends = re.compile(r"[^\r\n]")
 _digit = re.compile(r"\d")
 _begins_as_in_prose = re.compile(r" [^\W\d]").match
@@ -54,6 +59,7 @@ class RowReader:
         self._ended = ended
         self._reader = RecordReader(text, dialect, ended=ended)
         self._dialect = dialect
+        self._header = header
         self._width = len(header)
         self._has_spaces = any(map(_begins_as_in_prose, header[1:]))
 
@@ -88,8 +94,9 @@ class RowReader:
     def _swallows(self, record: TextRecord) -> bool:
         first, *inner, last = LINE_END.split(self._text[record.start : record.end])
         judge = self._judge(first)
-        is_good = record.problem is None and len(record.cells) == self._width
-        return judge.lead(inner) + judge.last_vote(last, is_good=is_good) > 0
+        if record.problem or len(record.cells) != self._width:
+            return judge.finds_a_row(inner, last)
+        return judge.lead(inner) + judge.last_vote(last) > 0
 
     def _problem_of_open_cell(self, start: int) -> str | None:
         """Return why a cell without its closing quote is not to be believed; None if nothing speaks against it yet."""
@@ -101,7 +108,7 @@ class RowReader:
         return SWALLOWS_ROWS if lead >= (1 if self._ended else LEAD_ENOUGH) else None
 
     def _judge(self, first: str) -> LineJudge:
-        return LineJudge(self._dialect, self._width, first, has_spaces=self._has_spaces)
+        return LineJudge(self._dialect, self._width, first, has_spaces=self._has_spaces, header=self._header)
 
     def _whole_lines_behind(self, position: int) -> Iterator[str]:
         for match in LINE_END.finditer(self._text, position):
@@ -120,9 +127,19 @@ class LineJudge:
         width: How many cells a row has; None for as many as the first line has.
         first: The first line, in which a quoted cell is open at the end.
         has_spaces: Whether cells may begin as words in prose do.
+        header: The names of the columns, if they are known.
     """
 
-    def __init__(self, dialect: Dialect, width: int | None, first: str, *, has_spaces: bool = False) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        width: int | None,
+        first: str,
+        *,
+        has_spaces: bool = False,
+        header: Sequence[str] = (),
+    ) -> None:
+        self._header = list(header)
         self._dialect = dialect
         self._without_quotes = replace(dialect, quote="")
         start, before = _open_cell(first, dialect)
@@ -143,15 +160,16 @@ class LineJudge:
                 break
         return lead
 
-    def last_vote(self, last: str, *, is_good: bool) -> int:
-        """Return 1 if the last line of the record speaks against its quotes, else 0.
-
-        `is_good` tells that nothing else is wrong with the record.
-        """
-        if not is_good and self._looks_like_row(last, self._without_quotes):
-            return 1
-        speaks = not is_good or self.first_is_whole or self._quotes_are_even(last)
+    def last_vote(self, last: str) -> int:
+        """Return 1 if the last line of the record speaks against its quotes, else 0."""
+        speaks = self.first_is_whole or self._quotes_are_even(last)
         return int(speaks and self._looks_like_row(last, self._dialect))
+
+    def finds_a_row(self, inner: Sequence[str], last: str) -> bool:
+        """Return whether any line behind the first looks like a row; the last one may do so without its quotes."""
+        if any(self._looks_like_row(line, self._dialect) for line in (*inner[:LOOKED_AT_MAX], last)):
+            return True
+        return self._looks_like_row(last, self._without_quotes)
 
     def _looks_like_row(self, line: str, dialect: Dialect) -> bool:
         if self._width < 2 or line.count(dialect.delimiter) < self._width - 1:
@@ -159,6 +177,8 @@ class LineJudge:
         record = RecordReader(line, dialect, ended=True).next_record()
         if record is None or record.problem or len(record.cells) != self._width:
             return False
+        if record.cells == self._header:
+            return True
         if self._begins_with_digits and not _digit.search(record.cells[0]):
             return False
         return self._has_spaces or not any(map(_begins_as_in_prose, record.cells[1:]))

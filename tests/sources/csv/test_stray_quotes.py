@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from engine.sources.csv import table as csv_table
+from engine.sources.csv.not_records import HEADER_AGAIN
 from engine.sources.csv.stray_quotes import NEVER_CLOSED, SWALLOWS_ROWS
 from tests.sources.tables import TableReading, read_text
 
@@ -43,6 +44,17 @@ def test_a_quoted_cell_that_swallows_rows_is_refused_where_it_stands(first: str,
     assert found.rows == list(range(2, 400 + bool(behind)))
     assert found.data[:2] == [{"nick": "Nick 2", "emi": "2"}, {"nick": "Nick 3", "emi": "3"}]
     assert found.damage is None
+
+
+@pytest.mark.parametrize("piece_bytes", [16, 1 << 20])
+def test_a_swallow_that_ends_badly_gives_its_rows_back(piece_bytes: int) -> None:
+    """A header among the swallowed lines and a true multi-line cell behind them change nothing."""
+    header = "no,id,nick,emi\n"
+    swallowed = f'3,L3,Meena,5\n{header}4,L4,"Flat 2,\nMG Road",900\n'
+    found = in_pieces(f'{header}1,L1,Asha,7\n2,L2,"Bunty,500\n{swallowed}5,L5,Ravi,8\n', piece_bytes)
+    assert found.ids == ["L1", "L3", "L4", "L5"]
+    assert found.data[2]["nick"] == "Flat 2,\nMG Road"
+    assert found.reasons == [(2, SWALLOWS_ROWS), (4, HEADER_AGAIN)]
 
 
 @pytest.mark.parametrize("last", ['L2,15",2\n', 'L2,"Pune, MH",2\n', 'L2,",",2\n', '"L2","x","2"\n'])
