@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def test_the_page_says_it_all() -> None:
         "3,210,000 records more read, 19 records more not accepted.",
     ):
         assert expected in text
+
+
+def test_what_was_odd_about_the_source_is_said() -> None:
+    report = succeeded_report()
+    assert "Please look at the source" not in render_page(report)
+    report = replace(report, doubts=["its last line has no end"], same_source_as="20261122T020000Z-000000")
+    report = replace(report, records=replace(report.records, filtered=1_234))
+    words = " ".join(" ".join(Page(render_page(report)).words).split())
+    assert "Please look at the source its last line has no end" in words
+    assert "Beside them, 1,234 rows left out by source.where." in words
+    assert "Its source is the very one of run 20261122T020000Z-000000." in words
 
 
 def test_a_good_night_has_no_reasons_and_nothing_to_do() -> None:
