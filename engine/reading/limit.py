@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from engine.values import Block, Refusal, cut_spans, place_of
 
@@ -16,7 +17,8 @@ def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]
         if len(block.ids) >= limit:
             spans, _ = cut_spans(block.spans, limit)
             lines = b"\n".join(block.lines.split(b"\n")[:limit])
-            yield Block(block.ids[:limit], lines, spans, _up_to(block, limit), block.source_bytes)
+            refusals = _up_to(block, limit)
+            yield replace(block, ids=block.ids[:limit], lines=lines, spans=spans, refusals=refusals, digests={})
             return
         limit -= len(block.ids)
         yield block

@@ -77,6 +77,11 @@ def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
                 f"source.exclude: column {column.name!r} holds {found}, which has no JSON form; leave it out"
                 f"{_as_text(column.name, type_)}"
             )
+    for condition in mapping.conditions:
+        type_ = pa.string() if condition.index in mapping.given else schema.field(condition.index).type
+        if unsupported(type_) and not is_bytes(type_):
+            name = schema.names[condition.index]
+            mistakes.append(f"source.where: column {name!r} holds {type_}, which has no text to compare with")
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping

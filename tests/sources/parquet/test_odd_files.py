@@ -138,6 +138,14 @@ def _two(type_: pa.DataType) -> pa.Array:
 
 
 class TestTypes:
+    def test_a_condition_needs_a_column_that_has_text(self, tmp_path: Path) -> None:
+        path = tmp_path / "source.parquet"
+        schema = pa.schema([("id", pa.string()), ("x", pa.map_(pa.float64(), pa.string()))])
+        pq.write_table(pa.table([["1", "2"], [[(1.5, "a")], None]], schema=schema), path)
+        assert len(read(path, fields=("id",)).ids) == 2
+        with pytest.raises(ConfigError, match=r"source\.where: column 'x' holds"):
+            read(path, where={"x": ("1",)}, fields=("id",))
+
     def test_whole_decimals_are_ids(self, tmp_path: Path) -> None:
         ids = pa.array([10**37, -5, None], pa.decimal128(38, 0))
         found = read(write(tmp_path, {"id": ids, "x": ["a", "b", "c"]}))
