@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.sources.files import open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
+    from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source
     from engine.sources.shaping.scalars import TextType, text_type
     from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec

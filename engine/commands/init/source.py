@@ -257,22 +257,18 @@ def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], row
 
 
 def _parquet(found: Survey, file: InputFile) -> Survey:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from engine.sources import ParquetTable
 
-    try:
-        with file.open_stored() as stored, pq.ParquetFile(stored, pre_buffer=False) as parquet:
-            found.columns = [_parquet_column(column.name, column.type) for column in parquet.schema_arrow]
-            wanted = [column for column in found.columns if column.could_be_id]
-            for batch in parquet.iter_batches(batch_size=8_192, columns=[column.name for column in wanted]):
-                found.rows += batch.num_rows
-                for column, values in zip(wanted, batch.columns, strict=True):
-                    _survey_values(column, values)
-                if found.rows >= _rows_max(len(wanted)):
-                    break
-            found.is_complete = found.rows == parquet.metadata.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise SourceUntrusted(f"{file.path} is no readable Parquet file: {type(error).__name__}") from None
+    with ParquetTable(file) as table:
+        found.columns = [_parquet_column(column.name, column.type) for column in table.schema]
+        wanted = [index for index, column in enumerate(found.columns) if column.could_be_id]
+        for batch in table.batches(wanted):
+            found.rows += batch.num_rows
+            for index in wanted:
+                _survey_values(found.columns[index], batch.column(table.schema.names[index]))
+            if found.rows >= _rows_max(len(wanted)):
+                break
+        found.is_complete = found.rows == table.rows
     return found
 
 

@@ -28,7 +28,7 @@ def plain_type(type_: pa.DataType) -> pa.DataType:
 
 
 def plain(array: pa.Array) -> pa.Array:
-    """Return a column as the values that are meant, each for itself: UUIDs are text, bytes that mean a boolean are one.
+    """Return a column as the values that are meant, each for itself; UUIDs are text, and booleans of 8 bits booleans.
 
     Only the column itself is made plain, not what its values hold.
     """
@@ -50,3 +50,10 @@ def _uuids(array: pa.FixedSizeBinaryArray) -> pa.StringArray:
     digits = pa.array([None if value is None else value.hex() for value in array.to_pylist()], pa.string())
     groups = [pc.utf8_slice_codeunits(digits, start, stop) for start, stop in pairwise(_UUID_GROUPS)]
     return join(groups[0], "-", groups[1], "-", groups[2], "-", groups[3], "-", groups[4])
+
+
+def as_list(array: pa.MapArray) -> pa.ListArray:
+    """Return maps as lists of their entries, which Arrow can do more with."""
+    entries = pa.StructArray.from_arrays([array.keys, array.items], ["key", "value"])
+    lists, validity_and_offsets = pa.list_(entries.type), array.buffers()[:2]
+    return pa.Array.from_buffers(lists, len(array), validity_and_offsets, offset=array.offset, children=[entries])

@@ -263,7 +263,15 @@ def _take(value: JsonText, indices: pa.Array) -> JsonText:
 def _shown(column: pa.Array) -> list[str | None]:
     """Return values as text for a person to look at; None also for what has no such text."""
     try:
-        column = column.cast(pa.binary()) if is_bytes(column.type) else column.cast(pa.string()).view(pa.binary())
+        column = column.cast(pa.binary()) if is_bytes(column.type) else _written(column).view(pa.binary())
     except pa.ArrowNotImplementedError:  # nested
         return [None] * len(column)
     return [None if raw is None else raw.decode(errors="replace") for raw in column.to_pylist()]
+
+
+def _written(column: pa.Array) -> pa.StringArray:
+    """Return values as Arrow writes them; a time that no day has as the number that it is stored as."""
+    text = column.cast(pa.string())
+    if not pa.types.is_temporal(column.type):
+        return text
+    return pc.replace_substring_regex(text, r"^<value out of range: (.*)>$", r"\1")

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from engine.sources.columns.column_text import NULL, JsonText, any_of, complete, escape, join, valid_text, where_not
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
-from engine.sources.columns.plain import plain, plain_type
+from engine.sources.columns.plain import as_list, plain, plain_type
 
 _SCALE_MAX = 6
 """With more decimals, Arrow writes small numbers with an exponent."""
@@ -119,23 +119,17 @@ def _list(array: pa.Array) -> JsonText:
     items = to_json(array.flatten())
     lists = _as_lists(complete(items).fill_null(NULL), pc.list_value_length(array))
     text = join("[", pc.binary_join(lists, _COMMA), "]")
-    return _nested(array, text, [items._replace(misfits=_rows_of(items.misfits, lists))])
+    return _nested(array, text, [_of_rows(items, lists)])
 
 
 def _map(array: pa.MapArray) -> JsonText:
     """An object; integer keys become their decimal text. A key that comes twice would hide one of its values."""
-    entries = pa.ListArray.from_arrays(array.offsets, pa.StructArray.from_arrays([array.keys, array.items], ["k", "v"]))
-    if array.null_count:
-        entries = pc.if_else(array.is_valid(), entries, pa.scalar(None, entries.type))
+    entries = as_list(array)
     keys, items = (to_json(child) for child in entries.flatten().flatten())
     members = join('"', keys.text, '":', complete(items).fill_null(NULL))
     lists = _as_lists(members.fill_null(NULL), pc.list_value_length(entries))
     text = join("{", pc.binary_join(lists, _COMMA), "}")
-    children = [
-        keys._replace(misfits=_rows_of(keys.misfits, lists)),
-        items._replace(misfits=_rows_of(items.misfits, lists)),
-    ]
-    return _nested(array, text, children, _repeating(keys.text, lists))
+    return _nested(array, text, [_of_rows(keys, lists), _of_rows(items, lists)], _repeating(keys.text, lists))
 
 
 def _as_lists(items: pa.StringArray, lengths: pa.Array) -> pa.ListArray:
@@ -144,11 +138,11 @@ def _as_lists(items: pa.StringArray, lengths: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), items)
 
 
-def _rows_of(misfits: pa.BooleanArray | None, lists: pa.ListArray) -> pa.BooleanArray | None:
-    """Return in which lists any item is marked."""
-    if misfits is None:
-        return None
-    return _marked(lists, pc.list_parent_indices(lists).filter(misfits))
+def _of_rows(items: JsonText, lists: pa.ListArray) -> JsonText:
+    """Return items whose marks are those of the lists that hold them."""
+    if items.misfits is None:
+        return items
+    return items._replace(misfits=_marked(lists, pc.list_parent_indices(lists).filter(items.misfits)))
 
 
 def _repeating(keys: pa.StringArray, lists: pa.ListArray) -> pa.BooleanArray | None:

@@ -7,26 +7,18 @@ from contextlib import ExitStack
 from typing import Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import parquet as native
 
-from engine.sources.columns.moments import SplitMoments
+from engine.sources.parquet.batches import RowsInStep, batch_rows, even
+from engine.sources.parquet.int96 import exact_moments
 from engine.sources.stored.inputs import InputFile
 from engine.values import SourceUntrusted
-
-BATCH_ROWS_MAX = 10_000
-"""How many rows are decoded and encoded at once, if they are small."""
-
-BATCH_BYTES = 16 << 20
-"""About how much is decoded and encoded at once, by the sizes that the file states."""
-
-BATCH_DECODED_BYTES_MAX = 64 << 20
-"""What is encoded at once, by the real sizes: its JSON stays far below the 2 GB that one Arrow array can hold."""
 
 _BUFFER_BYTES = 1 << 18
 """How much of each column is read at once. Without it, all of a row group's column would be."""
 
-_NANOSECONDS = pa.scalar(10**9, pa.int64())
+_FAILURES = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What Arrow raises where it cannot read a file."""
 
 
 class ParquetTable:
@@ -41,9 +33,11 @@ class ParquetTable:
         self._file = file
         with ExitStack() as opened:
             self._table = self._opened(opened, "ns")
+            self._check_rows()
             # Moments of 96 bits are read twice: their seconds reach years that 64 bits of nanoseconds do not.
-            self._whole_seconds = self._opened(opened, "s") if self._moments_of_96_bits() else None
-            self._check_counts()
+            self._int96 = _int96_columns(self._table)
+            self._in_seconds = self._opened(opened, "s") if self._int96 else None
+            self._batch_rows = batch_rows(self._table)
             self._opened_files = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -64,7 +58,7 @@ class ParquetTable:
         rows: int = self._table.metadata.num_rows
         return rows
 
-    def batches(self, indices: Sequence[int]) -> Iterator[list[pa.Array]]:
+    def batches(self, indices: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Yield the columns at these positions, some rows at a time, of bounded size.
 
         Raises:
@@ -72,18 +66,7 @@ class ParquetTable:
                 yielded.
         """
         names = [self.schema.names[index] for index in indices]
-        row = 0
-        try:
-            for batch in self._read(names):
-                for part in _bounded(batch):
-                    yield [part.column(name) for name in names]
-                    row += len(part)
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged(row, error) from None
-        if row != self.rows:
-            raise SourceUntrusted(
-                f"{self._file.name} is damaged: it says that it has {self.rows:,} rows, but {row:,} can be read"
-            )
+        return even(self._read(names), self._batch_rows)
 
     def _opened(self, opened: ExitStack, int96_unit: str) -> native.ParquetFile:
         stored = opened.enter_context(self._file.open_stored())
@@ -96,7 +79,7 @@ class ParquetTable:
                 coerce_int96_timestamp_unit=int96_unit,
             )
             table.schema_arrow.to_string()  # raises if a name is not UTF-8
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except _FAILURES as error:
             raise self._unreadable(error) from None
         return opened.enter_context(table)
 
@@ -110,6 +93,11 @@ class ParquetTable:
     def _damaged(self, row: int, error: Exception) -> SourceUntrusted:
         if "decrypt" in str(error).lower():
             return self._encrypted()
+        if isinstance(error, pa.ArrowNotImplementedError) or "supported" in str(error):
+            return SourceUntrusted(
+                f"{self._file.name} cannot be read behind row {row}: it is damaged, or its encoding or compression is "
+                "not known here; export it again, for example with Zstandard"
+            )
         return SourceUntrusted(
             f"{self._file.name} is damaged behind row {row}: its data cannot be read (was it copied completely?)"
         )
@@ -117,75 +105,67 @@ class ParquetTable:
     def _encrypted(self) -> SourceUntrusted:
         return SourceUntrusted(f"{self._file.name} is encrypted Parquet; decrypt it, or export it without encryption")
 
-    def _moments_of_96_bits(self) -> list[str]:
-        """Return the columns of moments as Spark, Impala and Hive may store them; not those inside others."""
-        schema = self._table.schema
-        columns = [schema.column(index) for index in range(len(schema))]
-        return [column.name for column in columns if column.physical_type == "INT96" and column.path == column.name]
+    def _check_rows(self) -> None:
+        """Hold the count of rows against that of the row groups.
 
-    def _check_counts(self) -> None:
-        """Hold the counts in the footer against one another: a column that lacks values would hide rows.
+        What the footer says of their columns is left alone: Arrow ends the process if one of them is encrypted.
 
         Raises:
             SourceUntrusted: they differ.
         """
         metadata = self._table.metadata
-        groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-        rows = sum(group.num_rows for group in groups)
+        rows = sum(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups))
         if rows != metadata.num_rows:
             raise SourceUntrusted(
                 f"{self._file.name} is damaged: its footer says {metadata.num_rows:,} rows, its parts {rows:,}"
             )
-        for group in groups:
-            for index in range(group.num_columns):
-                column = self._table.schema.column(index)
-                values = group.column(index).num_values
-                # Where a row may hold several values, it has one at least, an empty list included.
-                if values < group.num_rows or (values > group.num_rows and not column.max_repetition_level):
-                    raise SourceUntrusted(
-                        f"{self._file.name} is damaged: column {column.path!r} has {values:,} values for "
-                        f"{group.num_rows:,} rows"
-                    )
 
     def _read(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        rows = self._batch_rows()
-        batches = self._table.iter_batches(rows, columns=names, use_threads=False)
-        split = [name for name in self._moments_of_96_bits() if name in names]
-        if self._whole_seconds is None or not split:
+        """Yield the rows of one row group after the other.
+
+        Arrow reads across row groups, too, but would then fill what a column lacks in one of them from the next.
+        """
+        row = 0
+        for group in range(self._table.num_row_groups):
+            first, stated = row, self._table.metadata.row_group(group).num_rows
+            try:
+                for batch in self._read_group(group, names):
+                    row += len(batch)
+                    if row > first + stated:
+                        break
+                    yield batch
+            except _FAILURES as error:
+                raise self._damaged(row, error) from None
+            if row != first + stated:
+                raise SourceUntrusted(
+                    f"{self._file.name} is damaged behind row {first}: its footer says that a part of {stated:,} rows "
+                    f"follows, but {row - first:,} can be read"
+                )
+
+    def _read_group(self, group: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        batches = self._batches_of(self._table, group, names)
+        moments = [name for name in self._int96 if name in names]
+        if self._in_seconds is None or not moments:
             yield from batches
             return
-        whole_seconds = self._whole_seconds.iter_batches(rows, columns=split, use_threads=False)
-        for batch, seconds in zip(batches, whole_seconds, strict=True):
-            for name in split:
-                moments = _split_moments(batch.column(name), seconds.column(name))
-                index = batch.schema.get_field_index(name)
-                batch = batch.set_column(index, pa.field(name, moments.type), moments)
+        in_seconds = RowsInStep(self._batches_of(self._in_seconds, group, moments))
+        for batch in batches:
+            seconds = in_seconds.take(len(batch))
+            for name in moments:
+                exact = exact_moments(batch.column(name), seconds.column(name))
+                batch = batch.set_column(batch.schema.get_field_index(name), name, exact)
             yield batch
 
-    def _batch_rows(self) -> int:
-        """Return how many rows to decode at once: fewer if they are large."""
-        groups = [self._table.metadata.row_group(index) for index in range(self._table.num_row_groups)]
-        row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-        return max(1, min(BATCH_ROWS_MAX, BATCH_BYTES // max(row_bytes, 1)))
+    def _batches_of(self, table: native.ParquetFile, group: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        batches: Iterator[pa.RecordBatch] = table.iter_batches(
+            self._batch_rows, row_groups=[group], columns=list(names), use_threads=False
+        )
+        return batches
 
 
-def _split_moments(nanoseconds: pa.Array, seconds: pa.Array) -> pa.Array:
-    """Return moments from their seconds and from their nanoseconds, which may have left 64 bits.
-
-    Arrow's arithmetic wraps around as the nanoseconds did, so that the difference is right.
-    """
-    whole = seconds.cast(pa.int64())
-    rest = pc.subtract(nanoseconds.cast(pa.int64()), pc.multiply(whole, _NANOSECONDS))
-    type_ = SplitMoments()
-    storage = pa.StructArray.from_arrays([whole, rest], fields=list(type_.storage_type), mask=seconds.is_null())
-    return pa.ExtensionArray.from_storage(type_, storage)
-
-
-def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Halve a batch until its parts are small: sizes in a file are of encoded values, which can be far smaller."""
-    if batch.nbytes > BATCH_DECODED_BYTES_MAX and len(batch) > 1:
-        half = len(batch) // 2
-        yield from _bounded(batch.slice(0, half))
-        yield from _bounded(batch.slice(half))
-    else:
-        yield batch
+def _int96_columns(table: native.ParquetFile) -> list[str]:
+    """Return the columns of moments as Spark, Impala and Hive may store them, also those inside other values."""
+    leaves = [table.schema.column(index) for index in range(len(table.schema))]
+    paths = [f"{leaf.path}." for leaf in leaves if leaf.physical_type == "INT96"]
+    # Where names have dots, a column may be taken for one of these; then it just is the same both ways.
+    return [name for name in table.schema_arrow.names if any(path.startswith(f"{name}.") for path in paths)]

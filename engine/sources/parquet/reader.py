@@ -8,6 +8,7 @@ from contextlib import closing
 import pyarrow as pa
 
 from engine.sources.columns.mapping import ColumnMapping, map_columns
+from engine.sources.columns.plain import plain
 from engine.sources.columns.rows import EncodedRows, RowEncoder
 from engine.sources.columns.shaped import shaped_json
 from engine.sources.columns.text_form import is_bytes, text_form
@@ -49,12 +50,12 @@ def read_rows(
         )
         row = 1
         with closing(one_ahead(table.batches(mapping.read))) as batches:
-            for columns in batches:
-                rows = range(row, row + len(columns[0]))
+            for batch in batches:
+                rows = range(row, row + len(batch))
                 row = rows.stop
-                encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
+                columns = {index: plain(batch.column(table.schema.names[index])) for index in mapping.read}
                 # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
-                yield encoded, (file.size or 0) * (row - 1) // table.rows
+                yield encoder.encode(columns, rows), (file.size or 0) * (row - 1) // table.rows
 
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:

@@ -103,17 +103,21 @@ class TestFooters:
             (lambda footer: footer.update({NUM_ROWS: (I64, 9)}), "its footer says 9 rows, its parts 8"),
             (
                 lambda footer: chunk_of(row_groups_of(footer)[1], 1).update({NUM_VALUES: (I64, 0)}),
-                "column 'x' has 0 values for 4 rows",
-            ),
-            (
-                lambda footer: chunk_of(row_groups_of(footer)[0], 0).update({NUM_VALUES: (I64, 3)}),
-                "column 'id' has 3 values for 4 rows",
+                "behind row 4: its footer says that a part of 4 rows follows, but 0 can be read",
             ),
         ],
     )
     def test_counts_that_differ_hide_no_rows(self, path: Path, change: Callable[[Struct], None], words: str) -> None:
         change_footer(path, change)
         assert re.search(words, read(path).damage or "")
+
+    def test_what_a_column_lacks_is_not_filled_from_behind(self, path: Path) -> None:
+        change_footer(path, lambda footer: chunk_of(row_groups_of(footer)[0], 1).update({NUM_VALUES: (I64, 0)}))
+        found = read(path)
+        assert found.ids == []
+        assert re.search(
+            "behind row 0: its footer says that a part of 4 rows follows, but 0 can be read", found.damage or ""
+        )
 
     def test_fewer_rows_than_every_count_says_are_noticed(self, path: Path) -> None:
         def promise_more(footer: Struct) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 
 from engine.sources.columns.rows import RowEncoder
 from engine.sources.columns.to_json import complete, to_json
-from engine.sources.parquet import opened as parquet
+from engine.sources.parquet import batches as parquet
 from engine.values.errors import ConfigError, SourceMissing
 from tests.sources.tables import TableReading, read_file
 
