@@ -260,6 +260,8 @@ def _parquet(found: Survey, file: InputFile) -> Survey:
     from engine.sources import ParquetTable
 
     with ParquetTable(file) as table:
+        if len(set(table.schema.names)) < len(table.schema.names):
+            raise SourceUntrusted(f"{file.path}: two columns have the same name; rename one of them")
         found.columns = [_parquet_column(column.name, column.type) for column in table.schema]
         wanted = [index for index, column in enumerate(found.columns) if column.could_be_id]
         for batch in table.batches(wanted):

@@ -125,6 +125,28 @@ def test_parquet(tmp_path: Path, name: str) -> None:
     assert "types" not in source
 
 
+def test_parquet_with_names_that_repeat_or_have_dots(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    names = [pa.array(["1", "2"]), pa.array(["x", "y"]), pa.array([{"c": 1}, {"c": 2}])]
+    pq.write_table(pa.table(names, ["id", "b.c", "b"]), path)
+    source, _ = proposed(path)
+    assert source["id"] == "id"
+    pq.write_table(pa.table(names, ["id", "x", "x"]), path)
+    with pytest.raises(SourceUntrusted, match="two columns have the same name"):
+        survey([str(path)])
+
+
+def test_parquet_whose_text_is_none_or_that_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    names = pa.array([b"\xff", b"y"]).view(pa.string())
+    pq.write_table(pa.table({"id": ["1", "2"], "name": names}), path)
+    source, _ = proposed(path)
+    assert source["id"] == "id"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SourceUntrusted, match="cannot be read as Parquet"):
+        survey([str(path)])
+
+
 def test_a_big_source_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_survey, "ROWS_MAX", 10)
     path = write_csv(tmp_path / "a.csv", ["id", "n"], *([str(i), "5"] for i in range(100)))

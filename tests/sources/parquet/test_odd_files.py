@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from math import nan
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,11 +16,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.parquet.encryption import CryptoFactory, EncryptionConfiguration, KmsClient, KmsConnectionConfig
 
-from engine.sources import ColumnShape
+from engine.sources import ColumnShape, SourceSpec, open_source
 from engine.values.errors import ConfigError, SourceUntrusted
 from tests.sources.parquet.footers import (
+    BINARY,
+    CODEC,
+    ELEMENT_NAME,
     GROUP_ROWS,
+    I32,
     I64,
     NUM_ROWS,
     NUM_VALUES,
@@ -26,6 +33,7 @@ from tests.sources.parquet.footers import (
     change_footer,
     chunk_of,
     row_groups_of,
+    schema_of,
 )
 from tests.sources.tables import TableReading, read_file
 
@@ -136,6 +144,35 @@ class TestFooters:
         with pytest.raises(SourceUntrusted, match="is encrypted Parquet; decrypt it"):
             read(path)
 
+    def test_an_encrypted_column_is_called_what_it_is(self, tmp_path: Path) -> None:
+        """Its footer can be read, but Arrow ends the process where it is asked for what is encrypted."""
+        path = tmp_path / "source.parquet"
+        keys = CryptoFactory(lambda _: OpenKeys())
+        configuration = EncryptionConfiguration("footer", column_keys={"secret": ["x"]}, plaintext_footer=True)
+        properties = keys.file_encryption_properties(KmsConnectionConfig(), configuration)
+        table = pa.table({"id": ["1", "2"], "x": [1, 2], "y": [3, 4]})
+        with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
+            writer.write_table(table)
+        assert "is encrypted Parquet; decrypt it" in (read(path).damage or "")
+        assert read(path, exclude=frozenset({"x"})).ids == ["1", "2"]
+
+    def test_an_unknown_compression_is_no_damage_for_sure(self, path: Path) -> None:
+        change_footer(path, lambda footer: chunk_of(row_groups_of(footer)[0], 1).update({CODEC: (I32, LZO)}))
+        assert "its encoding or compression is not known here" in (read(path).damage or "")
+
+
+LZO = 3
+
+
+class OpenKeys(KmsClient):  # type: ignore[misc]  # pyarrow has no types
+    """Keeps keys in the file, as good as open."""
+
+    def wrap_key(self, key_bytes: bytes, _master_key: str) -> bytes:
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key: bytes, _master_key: str) -> bytes:
+        return base64.b64decode(wrapped_key)
+
 
 def _two(type_: pa.DataType) -> pa.Array:
     return pa.array([Decimal(1), Decimal(0)], type_) if pa.types.is_decimal(type_) else pa.array([1, 0]).cast(type_)
@@ -183,6 +220,41 @@ class TestTypes:
         lines = b"".join(read(path).lines)
         assert b'"x":0.0000000001}' in lines
         assert b'"x":0.0000012345}' in lines
+
+    def test_fields_of_one_name_are_refused(self, tmp_path: Path) -> None:
+        path = write(tmp_path, {"id": ["1"], "x": [[{"a": 1, "b": 2}]]}, store_schema=False)
+
+        def rename(footer: Struct) -> None:
+            next(element for element in schema_of(footer) if element[ELEMENT_NAME][1] == b"b")[ELEMENT_NAME] = (
+                BINARY,
+                b"a",
+            )
+
+        change_footer(path, rename)
+        with pytest.raises(ConfigError, match="column 'x' holds an object with two fields 'a'"):
+            read(path)
+
+    def test_uuids_are_text_also_where_they_are_refused(self, tmp_path: Path) -> None:
+        ids = pa.array([bytes(range(16)), b"\xff" * 16, None], pa.uuid())
+        found = read(write(tmp_path, {"id": ids, "x": [1.5, nan, 1.0]}))
+        assert found.ids == ["00010203-0405-0607-0809-0a0b0c0d0e0f"]
+        assert [refusal.id for refusal in found.refusals] == ["ffffffff-ffff-ffff-ffff-ffffffffffff", None]
+
+    def test_booleans_of_8_bits_are_booleans(self, tmp_path: Path) -> None:
+        truths = pa.array([1, 0], pa.int8()).cast(pa.bool8())
+        assert read(write(tmp_path, {"id": ["1", "2"], "x": truths})).data == [{"x": True}, {"x": False}]
+
+    def test_a_time_that_no_day_has_is_shown_as_its_number(self, tmp_path: Path) -> None:
+        found = read(write(tmp_path, {"id": ["1"], "x": pa.array([86_400_000], pa.int32()).cast(pa.time32("ms"))}))
+        assert found.refusals[0].data == b'{"x":"86400000"}'
+
+
+def test_columns_of_directories_need_no_others(tmp_path: Path) -> None:
+    folder = tmp_path / "branch=7"
+    folder.mkdir()
+    write(folder, {"id": ["1", "2"], "x": [1, 2]})
+    blocks = list(open_source(SourceSpec((str(tmp_path),), id="branch", fields=("branch",))).blocks())
+    assert [block.ids for block in blocks] == [["7", "7"]]
 
 
 def test_a_damaged_file_never_sends_another_value(tmp_path: Path) -> None:

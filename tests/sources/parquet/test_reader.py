@@ -16,6 +16,7 @@ from engine.sources.columns.rows import RowEncoder
 from engine.sources.columns.to_json import complete, to_json
 from engine.sources.parquet import batches as parquet
 from engine.values.errors import ConfigError, SourceMissing
+from tests.sources.parquet.any_values import COLUMNS, LEAVES, TEXTS, comparable, plainly, without_notation
 from tests.sources.tables import TableReading, read_file
 
 
@@ -226,103 +227,9 @@ def test_a_damaged_name_is_noticed(tmp_path: Path) -> None:
 
 # Random columns of every type, held against a plain and slow encoder.
 
-# Arrow knows the changes of a zone up to 2037; later times keep their instant, with an offset of then.
-_naive_times = st.datetimes(datetime(1678, 1, 1), datetime(2261, 1, 1))
-_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-_leaves: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
-    (pa.string(), _texts),
-    (pa.large_string(), _texts),
-    (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
-    (pa.uint64(), st.integers(0, 2**64 - 1)),
-    (pa.int8(), st.integers(-128, 127)),
-    (pa.float64(), st.floats(allow_nan=False, allow_infinity=False)),
-    (pa.float32(), st.floats(allow_nan=False, allow_infinity=False, width=32)),
-    (pa.decimal128(20, 3), st.decimals(-(10**15), 10**15, places=3)),
-    (pa.decimal128(38, 20), st.decimals(-(10**15), 10**15, places=20)),
-    (pa.decimal256(50, 2), st.decimals(-(10**40), 10**40, places=2)),
-    (pa.bool_(), st.booleans()),
-    (pa.date32(), st.dates()),
-    (pa.timestamp("s"), _naive_times.map(lambda moment: moment.replace(microsecond=0))),
-    (pa.timestamp("us"), _naive_times),
-    (pa.timestamp("us", "Asia/Kolkata"), _naive_times.map(lambda moment: moment.replace(tzinfo=UTC))),
-    (
-        pa.timestamp("ms", "America/New_York"),
-        st.datetimes(datetime(1678, 1, 1), datetime(2037, 1, 1)).map(lambda m: m.replace(microsecond=5000, tzinfo=UTC)),
-    ),
-    (pa.time64("us"), st.times()),
-    (pa.duration("us"), st.timedeltas(timedelta(days=-9999), timedelta(days=9999))),
-    (pa.dictionary(pa.int32(), pa.string()), _texts),
-]
-
-
-def _nested(
-    inner: st.SearchStrategy[tuple[pa.DataType, st.SearchStrategy[Any]]],
-) -> st.SearchStrategy[tuple[pa.DataType, st.SearchStrategy[Any]]]:
-    def of_list(item: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
-        return pa.list_(item[0]), st.lists(st.none() | item[1], max_size=3)
-
-    def of_struct(items: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
-        names = [f'f"{i}' for i in range(len(items))]
-        values = {name: st.none() | item[1] for name, item in zip(names, items, strict=True)}
-        return pa.struct([(name, item[0]) for name, item in zip(names, items, strict=True)]), st.fixed_dictionaries(
-            values
-        )
-
-    def of_map(item: Any) -> tuple[pa.DataType, st.SearchStrategy[Any]]:
-        entries = st.dictionaries(_texts, st.none() | item[1], max_size=3).map(lambda found: list(found.items()))
-        return pa.map_(pa.string(), item[0]), entries
-
-    return inner.map(of_list) | st.lists(inner, min_size=1, max_size=3).map(of_struct) | inner.map(of_map)
-
-
-_columns = st.recursive(st.sampled_from(_leaves), _nested, max_leaves=4)
-
-
-def plainly(value: Any, type_: pa.DataType) -> str:
-    """One Python value as JSON, without haste."""
-    if value is None:
-        return "null"
-    if pa.types.is_map(type_):
-        members = [f"{json.dumps(key)}:{plainly(item, type_.item_type)}" for key, item in value]
-        return "{" + ",".join(members) + "}"
-    if pa.types.is_list(type_):
-        return "[" + ",".join(plainly(item, type_.value_type) for item in value) + "]"
-    if pa.types.is_struct(type_):
-        members = [f"{json.dumps(field.name)}:{plainly(value[field.name], field.type)}" for field in type_]
-        return "{" + ",".join(members) + "}"
-    if pa.types.is_duration(type_):
-        seconds = abs(value) // timedelta(seconds=1)
-        fraction = f"{(abs(value) % timedelta(seconds=1)) // timedelta(microseconds=1):06}".rstrip("0")
-        return json.dumps(f"{'-' if value < timedelta(0) else ''}PT{seconds}{'.' if fraction else ''}{fraction}S")
-    if isinstance(value, datetime | date | time):
-        return json.dumps(value.isoformat())
-    return str(value) if isinstance(value, Decimal) else json.dumps(value)
-
-
-def comparable(text: str, type_: pa.DataType) -> Any:
-    """JSON as values without differences of notation, which are not looked at here."""
-    return _without_notation(json.loads(text, parse_float=Decimal), type_)
-
-
-def _without_notation(value: Any, type_: pa.DataType) -> Any:
-    """Decimals exact, floats as what they read back as, times without zeros at the end of their fraction."""
-    if value is None:
-        return None
-    if pa.types.is_struct(type_):
-        return {field.name: _without_notation(value[field.name], field.type) for field in type_}
-    if pa.types.is_map(type_):
-        return {key: _without_notation(item, type_.item_type) for key, item in value.items()}
-    if pa.types.is_list(type_):
-        return [_without_notation(item, type_.value_type) for item in value]
-    if pa.types.is_floating(type_):  # a whole number, too, is one that was rounded: 16777218 may stand for 16777218.0
-        return pa.scalar(float(value), type_).as_py()
-    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
-        return _without_zeros(value.replace("Z", "+00:00"))
-    return value
-
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.data(), leaf=st.sampled_from(_leaves))
+@given(data=st.data(), leaf=st.sampled_from(LEAVES))
 def test_random_columns_of_every_type(data: st.DataObject, leaf: tuple[pa.DataType, st.SearchStrategy[Any]]) -> None:
     type_, values = leaf
     items = data.draw(st.lists(st.none() | values, max_size=8))
@@ -348,15 +255,8 @@ def test_a_whole_float_is_the_same_without_its_fraction(type_: pa.DataType, valu
     assert comparable(found, type_) == comparable(plainly(value, type_), type_) == value
 
 
-def _without_zeros(text: str) -> str:
-    """A time whose fraction has no zeros at its end."""
-    whole, point, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{whole}{point}{digits.rstrip('0')}{rest[len(digits) :]}"
-
-
 @settings(max_examples=200, deadline=None)
-@given(data=st.data(), column=_columns.filter(lambda column: pa.types.is_nested(column[0])))
+@given(data=st.data(), column=COLUMNS.filter(lambda column: pa.types.is_nested(column[0])))
 def test_random_nested_columns(data: st.DataObject, column: tuple[pa.DataType, st.SearchStrategy[Any]]) -> None:
     type_, values = column
     items = data.draw(st.lists(st.none() | values, max_size=6))
@@ -368,7 +268,7 @@ def test_random_nested_columns(data: st.DataObject, column: tuple[pa.DataType, s
 
 @settings(max_examples=100, deadline=None)
 @given(
-    rows=st.lists(st.tuples(*[st.none() | _texts] * 3, st.none() | st.integers(0, 9)), max_size=12),
+    rows=st.lists(st.tuples(*[st.none() | TEXTS] * 3, st.none() | st.integers(0, 9)), max_size=12),
     nulls=st.sampled_from(["omit", "send"]),
 )
 def test_every_pattern_of_nulls(tmp_path_factory: pytest.TempPathFactory, rows: list[Any], nulls: str) -> None:
@@ -383,3 +283,38 @@ def test_every_pattern_of_nulls(tmp_path_factory: pytest.TempPathFactory, rows: 
     assert dict(zip(map(int, found.ids), found.data, strict=True)) == {i: data for i, data in expected.items() if data}
     assert [list(data) for data in found.data] == [list(data) for data in expected.values() if data]
     assert found.reasons == [(i + 1, "data has no fields") for i, data in expected.items() if not data]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    columns=st.lists(COLUMNS, min_size=1, max_size=3),
+    options=st.fixed_dictionaries(
+        {
+            "compression": st.sampled_from(["none", "snappy", "gzip", "zstd", "lz4", "brotli"]),
+            "data_page_version": st.sampled_from(["1.0", "2.0"]),
+            "data_page_size": st.sampled_from([64, 1 << 20]),
+            "row_group_size": st.integers(1, 15),
+            "store_schema": st.booleans(),
+            "use_deprecated_int96_timestamps": st.booleans(),
+            "use_dictionary": st.booleans(),
+            "write_batch_size": st.sampled_from([1, 1024]),
+        }
+    ),
+)
+def test_values_are_the_same_however_they_were_written(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, columns: list[Any], options: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.mktemp("written") / "source.parquet"
+    rows = data.draw(st.integers(1, 12))
+    values = [(type_, data.draw(st.lists(st.none() | each, min_size=rows, max_size=rows))) for type_, each in columns]
+    names = [f"c{number}" for number in range(len(columns))]
+    arrays = [pa.array(each, type_) for type_, each in values]
+    pq.write_table(pa.table([pa.array(range(rows)), *arrays], ["id", *names]), path, **options)
+    found = read_file(path, nulls="send")
+    assert found.ids == [str(number) for number in range(rows)]
+    written = pq.read_table(path)  # without the schema of Arrow, zones and units are others
+    for name in names:
+        type_ = written.schema.field(name).type
+        expected = [comparable(plainly(value, type_), type_) for value in written.column(name).to_pylist()]
+        assert [without_notation(record[name], type_) for record in found.data] == expected
