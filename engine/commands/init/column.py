@@ -66,6 +66,8 @@ class ColumnSurvey:
     filled: int = 0
     repeats: bool = False
     refused: str = ""
+    no_ids: int = 0
+    """How many of its values are neither text nor integers."""
     has_no_json: bool = False
     is_bytes: bool = False
     padded: bool = False

@@ -87,11 +87,16 @@ def _doubts_of_id(best: ColumnSurvey, others: Sequence[ColumnSurvey]) -> list[st
     if not best.is_unique:
         problem = "its values repeat (the last record of an id wins)" if best.repeats else "some rows have none"
         nothing = "" if unique else "no column is unique; "
-        doubts.append(f"{nothing}{name} was taken for its name, but {problem}")
+        reason = "for its name" if best.is_named_like_an_id else "for want of a better one"
+        doubts.append(f"{nothing}{name} was taken {reason}, but {problem}")
     elif best.counts_rows:
         doubts.append(f"{name} was taken because it is unique, but it seems to count rows: is there no id of the loan?")
     elif not best.is_named_like_an_id:
         doubts.append(f"no column is named like an id; {name} was taken because it is unique: is it the loan's id?")
+    if best.no_ids:
+        are = "is" if best.no_ids == 1 else "are"
+        odd = counted(best.no_ids, "value")
+        doubts.append(f"{odd} of {name} {are} neither text nor integers: the record will be invalid")
     if rivals:
         doubts.append(f"{name} was taken; unique as well: {', '.join(repr(column.name) for column in rivals[:5])}")
     meaning, guess = best.meaning, best.meaning.best()

@@ -226,6 +226,9 @@ def _ndjson(found: Survey, file: InputFile) -> Survey:
                 break
         found.is_complete = next(lines, None) is None
     found.columns = list(columns.values())
+    for column in found.columns:
+        if 2 * column.no_ids > column.filled:
+            column.refused = "holds more than text and integers"
     found.is_canonical = canonical * 2 > found.rows
     if found.is_canonical and canonical < found.rows - broken:
         found.doubts.append(f'{found.rows - broken - canonical} lines do not look like {{"id", "data"}}, as most do')
@@ -250,7 +253,7 @@ def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], row
             continue
         column = columns.setdefault(name, ColumnSurvey(name))
         if value is not None and (not isinstance(value, (str, int)) or isinstance(value, bool)):
-            column.refused = "holds more than text and integers"
+            column.no_ids += 1
         column.add("" if value is None else str(value))
     for column in columns.values():  # a key that is missing in some records is no id
         column.rows = rows

@@ -107,6 +107,20 @@ def test_flat_lines(tmp_path: Path) -> None:
     assert "1 lines are no JSON objects: they will be invalid" in doubts
 
 
+def test_one_odd_id_among_many_changes_no_choice(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"loan_id": "LN1", "emi": 5}\n{"loan_id": 2, "emi": 6}\n{"loan_id": 2.5, "emi": 7}\n')
+    source, doubts = proposed(path)
+    assert source["id"] == "loan_id"
+    said = "source.id: 1 value of 'loan_id' is neither text nor integers: the record will be invalid"
+    assert said in doubts
+
+
+def test_a_column_taken_for_want_of_a_better_one_is_called_so(tmp_path: Path) -> None:
+    _, doubts = proposed(write_csv(tmp_path / "a.csv", ["name", "emi"], ["x", "1"], ["x", "1"]))
+    assert any("was taken for want of a better one, but its values repeat" in doubt for doubt in doubts)
+
+
 def test_one_json_array_is_explained(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_text('[{"id": 1}, {"id": 2}]', encoding="utf-8")
