@@ -66,15 +66,22 @@ def as_character_or_none(value: Any) -> Any:
     return value if value == "" else as_character(value)
 
 
+_NO_ENCODINGS_OF_FILES = {"idna", "punycode", "raw-unicode-escape", "unicode-escape"}
+"""What Python calls an encoding, but is one of host names or of its own source."""
+
+
 def as_encoding(value: Any) -> Any:
     """Accept the name of a text encoding that Python knows."""
     if not isinstance(value, str):
         return value
     try:
         "".encode(value)
+        name = codecs.lookup(value).name
     except (LookupError, ValueError, UnicodeError):
-        raise ValueError('must be the name of a text encoding such as "windows-1252" or "utf-16"') from None
-    return codecs.lookup(value).name
+        name = None
+    if name is None or name in _NO_ENCODINGS_OF_FILES:
+        raise ValueError('must be the name of a text encoding such as "windows-1252" or "utf-16"')
+    return name
 
 
 def as_scalar(value: Any) -> Any:

@@ -405,6 +405,8 @@ def test_a_column_is_shaped_in_one_place() -> None:
         ({"columns": {"a": {"default": float("nan")}}}, "source.columns.a.default", "finite"),
         ({"where": {"state": []}}, "source.where", "no row"),
         ({"delimiter": ";;"}, "source.delimiter", "one character"),
+        ({"encoding": "idna"}, "source.encoding", "name of a text encoding"),
+        ({"encoding": "unicode_escape"}, "source.encoding", "name of a text encoding"),
         ({"delimiter": ";", "quote": ";"}, "source.quote", "already"),
         ({"encoding": "utf-88"}, "source.encoding", "encoding"),
         ({"path": "x.parquet", "escape": "\\"}, "source.escape", "CSV"),

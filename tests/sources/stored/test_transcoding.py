@@ -7,6 +7,7 @@ import io
 import pytest
 from hypothesis import given, strategies as st
 
+from engine.sources.stored.compression import UnreadableData
 from engine.sources.stored.transcoding import NEVER_IN_UTF8, Transcoded
 
 TEXT = "id,name\nLN1,Zoë “Ärger” €\nLN2,x\r\n"
@@ -63,3 +64,11 @@ def test_half_a_character_at_the_end_stays_visible() -> None:
 
 def test_nothing_is_nothing() -> None:
     assert transcoded(b"", "utf-16") == transcoded(b"", "cp1252") == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("utf-16", "utf-16-le"), ("utf-16", "utf-8"), ("utf-32", "utf-32-be")]
+)
+def test_text_without_the_mark_that_its_encoding_needs_is_told_what_to_set(encoding: str, written: str) -> None:
+    with pytest.raises(UnreadableData, match=f'byte order mark.*"{encoding}-le" or "{encoding}-be"'):
+        transcoded(TEXT.encode(written), encoding)
