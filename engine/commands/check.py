@@ -1,7 +1,8 @@
 """`check`: prove everything that can be proven before the night, without sending a record.
 
 Each check is one line with a tick, a warning or a cross; later checks run even if earlier ones fail, so that one look
-shows all there is to mend. The exit code is that of the first cross.
+shows all there is to mend. The exit code is that of the first cross that would stop a sync, or 3 if there are only
+invalid records.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ def run(args: argparse.Namespace) -> int:
 
     settings = load(args.config)
     color = wants_color(sys.stdout, environ)
-    worst = 0
+    codes: list[int] = []
     print(f"Checking {args.config}; no record is sent.")
     for finding in _findings(settings, str(args.config)):
         print(finding.line(color), flush=True)
-        worst = worst or finding.exit_code
+        codes += [finding.exit_code] if finding.exit_code else []
     ready = "Ready: python -m engine sync -c " + str(args.config)
-    print("\n" + ("Not ready: mend what is crossed out." if worst else ready))
-    return worst
+    print("\n" + ("Not ready: mend what is crossed out." if codes else ready))
+    return next((code for code in codes if code != ExitCode.SOME_NOT_ACCEPTED), codes[0] if codes else 0)
 
 
 def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
@@ -69,6 +70,8 @@ def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield from _guarded("source", lambda: _source(settings))
     if settings.guard.max_age is not None:
         yield from _guarded("age", lambda: _age(settings))
+    if settings.guard.min_records or settings.guard.max_shrink:
+        yield from _guarded("size", lambda: _size(settings))
     yield from _text(settings)
     yield from _guarded("state", lambda: _state(settings))
     yield from _guarded("token", lambda: _token(settings))
@@ -114,6 +117,14 @@ def _age(settings: Any) -> list[Finding]:
 
     check_age(reading_of(settings, None).open(), settings)
     return [Finding("age", "the source is as new as guard.max_age demands")]
+
+
+def _size(settings: Any) -> list[Finding]:
+    """Count the source as `sync` would before it sends anything."""
+    from engine.run import check_size, reading_of
+
+    check_size(reading_of(settings, None).open(), settings, "sync", None)
+    return [Finding("size", "the source holds as many records as guard.min_records and guard.max_shrink demand")]
 
 
 def _text(settings: Any) -> list[Finding]:

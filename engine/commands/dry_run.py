@@ -11,7 +11,7 @@ import orjson
 
 from engine.api import Endpoint
 from engine.commands.id_forms import IdForms
-from engine.run import GuardWords, InvalidGuard, endpoint_of, reading_of
+from engine.run import GuardWords, InvalidGuard, check_age, check_size, endpoint_of, reading_of
 from engine.settings import Settings
 from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing, SourceUntrusted
 
@@ -59,7 +59,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
         found.filtered += chunk.filtered
         found.doubts.update(dict.fromkeys(chunk.notes))
         forms.add(chunk.ids, chunk.spans)
-        guard.add(chunk)
+        found.too_many_invalid = found.too_many_invalid or guard.add(chunk)
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
         found.request_bytes_max = max(found.request_bytes_max, len(chunk.lines) + envelope_bytes)
@@ -69,7 +69,7 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
                 found.places[refusal.reason].append(f"{refusal.place.path} row {refusal.place.row}")
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
-    found.too_many_invalid = guard.exceeded()
+    found.too_many_invalid = found.too_many_invalid or guard.exceeded()
     if doubt := forms.doubt():
         found.doubts[doubt] = None
     if not found.read:
@@ -81,8 +81,11 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     """Print what a sync would send, and return 0, or 3 if records are invalid, or 65 if too many are.
 
     Raises:
-        EngineError: the source can't be read or is empty.
+        EngineError: the source can't be read, is empty, or is not what `[guard]` accepts.
     """
+    source = reading_of(settings, limit).open()
+    check_age(source, settings)
+    check_size(source, settings, "sync", limit)
     endpoint, found = endpoint_of(settings), survey(settings, limit)
     if as_json:
         print(orjson.dumps(_as_json(found, endpoint)).decode())

@@ -6,7 +6,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.run.announce import announce_no_run
-    from engine.run.guards import GuardWords, InvalidGuard, check_age
+    from engine.run.guards import GuardWords, InvalidGuard, check_age, check_size
     from engine.run.job import endpoint_of, reading_of
     from engine.run.jobs.push import push
     from engine.run.jobs.replay import replay

@@ -81,16 +81,16 @@ class InvalidGuard:
             SourceUntrusted: so much is invalid that neither this chunk nor a later one should be sent.
         """
         for chunk in chunks:
-            self.add(chunk)
-            error = self.exceeded() if self._read >= INVALID_JUDGED_FROM else None
+            error = self.add(chunk)
             if error is not None:
                 raise error
             yield chunk
 
-    def add(self, chunk: Chunk) -> None:
-        """Take note of a chunk."""
+    def add(self, chunk: Chunk) -> SourceUntrusted | None:
+        """Take note of a chunk; return the reason to stop with it if enough was read to judge."""
         self._read += chunk.read
         self._reasons.update(refusal.reason for refusal in chunk.refusals)
+        return self.exceeded() if self._read >= INVALID_JUDGED_FROM else None
 
     def exceeded(self) -> SourceUntrusted | None:
         """Return the reason to stop if more of the records read so far are invalid than `guard.max_invalid` allows."""

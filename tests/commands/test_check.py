@@ -68,3 +68,21 @@ def test_the_age_of_the_source_is_judged(
     monkeypatch.setenv("ENGINE_GUARD__MAX_AGE", "0.000001s")
     assert check.run(args) == ExitCode.SOURCE_UNTRUSTED
     assert "✗ age       " in capsys.readouterr().out
+
+
+def test_the_size_of_the_source_is_judged(
+    arguments: Arguments, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = arguments("check", ids=["loan_1", "loan_2"])
+    monkeypatch.setenv("ENGINE_GUARD__MIN_RECORDS", "2")
+    assert check.run(args) == ExitCode.OK
+    assert "✓ size      the source holds as many records as guard.min_records" in capsys.readouterr().out
+    monkeypatch.setenv("ENGINE_GUARD__MIN_RECORDS", "3")
+    assert check.run(args) == ExitCode.SOURCE_UNTRUSTED
+    assert "✗ size      " in capsys.readouterr().out
+
+
+def test_what_would_stop_a_sync_goes_before_invalid_records(arguments: Arguments, server: StandInProcess) -> None:
+    assert check.run(arguments("check", ids=["loan_1", ""], guard={"min_records": 3})) == ExitCode.SOURCE_UNTRUSTED
+    other = {"url": server.url, "campaign_id": "camp_other"}
+    assert check.run(arguments("check", ids=["loan_1", ""], api=other)) == ExitCode.ACCESS_REFUSED

@@ -11,7 +11,7 @@ from engine.commands.check import run as check_run
 from engine.commands.dry_run import PAYLOAD_RECORDS_SHOWN, dry_run
 from engine.settings.loading import load
 from engine.simulator.process import StandInProcess
-from engine.values.errors import ExitCode, SourceMissing
+from engine.values.errors import ExitCode, SourceMissing, SourceUntrusted
 from tests.commands.conftest import Arguments
 
 IDS = ["loan_1", "loan_2", "", "loan_1", "loan_3", "loan_4"]
@@ -58,3 +58,15 @@ def test_a_source_that_a_sync_would_not_go_on_with_is_65(
     assert "more than guard.max_invalid (5%) allows" in capsys.readouterr().out
     assert check_run(arguments("check", ids=[*IDS, *bad])) == ExitCode.SOURCE_UNTRUSTED
     assert "more than guard.max_invalid (5%) allows" in capsys.readouterr().out
+
+
+def test_what_is_invalid_at_the_beginning_is_judged_there_as_a_sync_does(arguments: Arguments) -> None:
+    ids = [""] * 1_000 + [f"loan_{number}" for number in range(25_000)]
+    assert dry_run(load(arguments("sync", ids=ids).config), limit=None, as_json=True) == ExitCode.SOURCE_UNTRUSTED
+    assert check_run(arguments("check", ids=ids)) == ExitCode.SOURCE_UNTRUSTED
+
+
+def test_a_source_too_small_or_too_old_is_refused_as_a_sync_does(arguments: Arguments) -> None:
+    for guard in ({"min_records": 2}, {"max_age": "0.000001s"}):
+        with pytest.raises(SourceUntrusted, match="nothing was sent"):
+            dry_run(load(arguments("sync", guard=guard).config), limit=None, as_json=True)
