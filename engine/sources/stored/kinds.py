@@ -63,7 +63,13 @@ KINDS = (
         "a web page, not data",
         "look at it: it may be the login page of the place that it was fetched from",
     ),
-    _kind(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b", "an XML document", _AS_TEXT),
+    _kind(
+        rb"(?:\xef\xbb\xbf)?\s*<(?i:meta|style|table)\b[^>]*>",
+        "a table of a web page, as programs write that save it as a spreadsheet",
+        "open it in one, and save the sheet as CSV (UTF-8)",
+    ),
+    _kind(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml\b|[\w:]+\s+xmlns[:=])", "an XML document", _AS_TEXT),
+    _kind(rb"\x00{16}", "nothing but zeros where it begins", "it was not written completely; fetch it again"),
 )
 """Kinds of files that are often given for data, a special case before the general one."""
 

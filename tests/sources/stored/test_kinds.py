@@ -100,6 +100,10 @@ def test_each_is_named_with_what_to_do(what: str) -> None:
         (b"\xef\xbb\xbf<html>", "a web page, not data"),
         (b"<HTML><HEAD>", "a web page, not data"),
         (b"<!-- made by a gateway -->\n<html>", "a web page, not data"),
+        (b'<table border="1">\n<tr><td>id', "a table of a web page, as programs write that save it as a spreadsheet"),
+        (b'<meta charset="utf-8"><table>', "a table of a web page, as programs write that save it as a spreadsheet"),
+        (b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">', "an XML document"),
+        (bytes(4096), "nothing but zeros where it begins"),
         (zipped("mimetype")[:30] + b"mimetypeapplication/vnd.oasis.opendocument", "a spreadsheet, not text"),
     ],
 )
@@ -114,7 +118,7 @@ def test_other_forms_of_these(head: bytes, what: str) -> None:
     [
         b"", b"PARENT_ID,x\n1,2\n", b"PAR1,PAR2\n1,2\n", b"ORC_ID,x\n", b"BZh9,x\n", b"PKey,x\n", b"Object,x\n",
         b"Rar!,x\n", b"7z,x\n", b"id,<html>\n", b"<id>,x\n", b"%PDF,x\n", b"SQLite,x\n", b'{"id":"ustar"}\n' * 40,
-        b"FEA1_x,y\n", "नाम,x\n".encode(), "id,x\n".encode("utf-16"),
+        b"<table,x\n", b"FEA1_x,y\n", "नाम,x\n".encode(), "id,x\n".encode("utf-16"),
     ],
 )  # fmt: skip
 def test_text_is_not_taken_for_something_else(header: bytes) -> None:
