@@ -12,10 +12,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
 from engine.values import AccessRefused, EngineError, ExitCode, Interrupted
+
+if TYPE_CHECKING:
+    from engine.sources import FileFingerprint
 
 CLOCK_SKEW_S_MAX = 300.0
 
@@ -139,6 +142,7 @@ def _text(settings: Any) -> list[Finding]:
 
 def _state(settings: Any) -> list[Finding]:
     """Open the state directory as `sync` would, lock included."""
+    from engine.run import check_resumable, identity_of, source_identity_of
     from engine.state import SqliteJournal
 
     journal = SqliteJournal(settings.state.dir)
@@ -148,8 +152,21 @@ def _state(settings: Any) -> list[Finding]:
         journal.close()
     if unfinished is None:
         return [Finding("state", f"{settings.state.dir}: writable, no run is waiting to be resumed")]
+    check_resumable(unfinished, {**identity_of(settings), **source_identity_of(settings)}, _found(settings))
     text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync resumes it"
     return [Finding("state", text, warning=True)]
+
+
+def _found(settings: Any) -> dict[str, FileFingerprint]:
+    """Return what the files hold; nothing of a source that can't be read, which is said by the check of the source."""
+    from engine.run import reading_of
+    from engine.sources import fingerprint
+
+    try:
+        source = reading_of(settings, None).open()
+        return fingerprint(source.sizes(), source.digests())
+    except EngineError:
+        return {}
 
 
 def _token(settings: Any) -> list[Finding]:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
@@ -89,21 +90,26 @@ async def _resume(job: Job, found: Mapping[str, FileFingerprint], thread: OwnThr
     run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
     if run is None:
         return None
-    changed = changed_settings(run.identity, job.identity)
-    if changed:
-        raise SourceUntrusted(
-            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
-            "or start over with --fresh"
-        )
-    if run.done:  # else it was killed before anything counted, and reads from the beginning
-        _refuse_other_source(run, found)
+    check_resumable(run, job.identity, found)
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run
 
 
-def _refuse_other_source(run: Run, now: Mapping[str, FileFingerprint]) -> None:
-    changed = differences(run.fingerprint or {}, now)
+def check_resumable(run: Run, identity: Mapping[str, Any], found: Mapping[str, FileFingerprint]) -> None:
+    """Make sure that an unfinished run is about what the settings (`identity`) and the files found say now.
+
+    Raises:
+        SourceUntrusted: it is about something else; the message says what has changed.
+    """
+    changed = changed_settings(run.identity, identity)
+    if changed:
+        raise SourceUntrusted(
+            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
+            "or start over with --fresh"
+        )
+    # A run that was killed before anything counted reads from the beginning.
+    changed = differences(run.fingerprint or {}, found) if run.done else []
     if changed:
         raise SourceUntrusted(
             f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "

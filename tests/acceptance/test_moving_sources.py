@@ -167,4 +167,7 @@ def test_an_edit_of_what_was_not_read_yet_is_noticed_after_a_kill(make_engine: M
     refused = engine.sync()
     assert refused.exit_code == 65
     assert "loans.ndjson has the same size, but different content" in refused.err + refused.out
+    checked = engine.run("check")
+    assert checked.exit_code == 65
+    assert "loans.ndjson has the same size, but different content" in checked.out
     assert engine.server.stats()["requests"] == requests
