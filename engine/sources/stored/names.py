@@ -45,14 +45,21 @@ def evident_formats(paths: Iterable[str], given: Format | None) -> set[Format]:
 def keys_of(path: str) -> dict[str, str | None]:
     """Return what the directories in a path say of all rows of its file, as in `state=KA/day=2026-11-28/part-0.csv`.
 
-    Names and values are percent-decoded; the name that Hive has for a null is None.
+    Names and values are percent-decoded, where that gives UTF-8; the name that Hive has for a null is None.
     """
     keys: dict[str, str | None] = {}
     for directory in path.split("/")[:-1]:
         name, equals, value = directory.partition("=")
         if name and equals:
-            keys[unquote(name)] = None if value == HIVE_NULL else unquote(value)
+            keys[_decoded(name)] = None if value == HIVE_NULL else _decoded(value)
     return keys
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
 
 
 def is_hidden(name: str) -> bool:

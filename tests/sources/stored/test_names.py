@@ -70,6 +70,7 @@ def test_the_nearest_directory_that_is_named_for_a_format_tells_it(path: str, fo
         ("city=New%20Delhi%2FNCR/na%C3%AFve=x/p.csv", {"city": "New Delhi/NCR", "naïve": "x"}),
         ("state=__HIVE_DEFAULT_PARTITION__/p.csv", {"state": None}),
         ("expression=a=b/p.csv", {"expression": "a=b"}),
+        ("state=%FF/share=5%/p.csv", {"state": "%FF", "share": "5%"}),
         ("empty=/p.csv", {"empty": ""}),
         ("=x/p=1.csv", {}),
         ("p.csv", {}),
