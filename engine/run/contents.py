@@ -34,7 +34,7 @@ class Contents:
             for path, digest in chunk.digests.items():
                 if self._digests.setdefault(path, digest) != digest:
                     raise SourceUntrusted(
-                        f"the source has changed since this run was interrupted: {other_content(path)}; restore it and "
+                        f"the source has changed since this run began: {other_content(path)}; restore it and "
                         "run the same command again, or start over with --fresh"
                     )
             yield chunk

@@ -43,7 +43,10 @@ def test_what_an_earlier_process_has_found_stays_known() -> None:
 def test_no_chunk_passes_that_shows_another_content() -> None:
     contents = Contents({"a": 5}, {"a": [5, "da"]})
     passed: list[int] = []
-    with pytest.raises(SourceUntrusted, match=r"a has the same size, but different content; restore it .* --fresh"):
+    with pytest.raises(
+        SourceUntrusted,
+        match=r"since this run began: a has the same size, but different content; restore it .* --fresh",
+    ):
         passed.extend(chunk.seq for chunk in contents.reading([with_digest(0), with_digest(1, a="other")]))
     assert passed == [0]
 
