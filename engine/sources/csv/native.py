@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from engine.sources.csv.header import Header
+from engine.sources.csv.not_records import spellings
 from engine.sources.csv.text import Dialect
 from engine.sources.json_text import BOM
 from engine.sources.stored.line_slices import count_byte
@@ -30,7 +31,7 @@ class NativeReader:
         self._wanted = wanted
         self._telling = wanted.index(id_index) if id_index in wanted else 0
         self._to_be_empty = header.to_be_empty
-        self._names = pa.array(header.names, pa.string())
+        self._names = pa.array(sorted(spellings(tuple(header.names))), pa.string())
         self._columns = [str(index) for index in range(len(header.names))]
         marks = header.dialect.delimiter + header.dialect.quote + header.dialect.escape
         self._parse = _parse_options(header.dialect) if marks.isascii() else None
