@@ -47,6 +47,9 @@ _ROW_NUMBERS = re.compile(
 """Names of columns that count rows: unique, and another number for the same loan tomorrow."""
 
 
+_MARKED_AS_TEXT = re.compile("""(=")[^"]*"|(')[+\\d][^']*""")
+
+
 def plain_name(name: str) -> str:
     """Return `Loan ID`, `loanId` and `LOAN-ID` as `loan_id`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
@@ -72,9 +75,15 @@ class ColumnSurvey:
     is_bytes: bool = False
     padded: bool = False
     """Whether a value begins or ends with white space."""
+    has_padded_nulls: bool = False
+    """Whether one does that means nothing, or is nothing else."""
+    quoted: int = 0
+    """How many of its values stand in quotes that were taken for text."""
     null_words: set[str] = field(default_factory=set)
     """Words found that stand for nothing."""
     meaning: Meaning = field(default_factory=Meaning)
+    text_marks: set[str] = field(default_factory=set)
+    """The characters around its values by which a spreadsheet knows that digits are text, if every value has some."""
     _marks: set[str] = field(default_factory=set)
     _hashes: set[int] = field(default_factory=set)
 
@@ -83,9 +92,18 @@ class ColumnSurvey:
         self.rows += 1
         if not value:
             return
-        self.filled += 1
         word = value.strip()
         self.padded |= word != value
+        self.has_padded_nulls |= word != value and (not word or word in NULL_WORDS or word in NULL_MARKS)
+        if not word:
+            return
+        self.filled += 1
+        self.quoted += len(word) > 1 and word[0] == word[-1] == '"'
+        marked = _MARKED_AS_TEXT.fullmatch(word)
+        if marked and (self.text_marks or self.filled == 1):
+            self.text_marks.update(marked[1] or marked[2])
+        else:
+            self.text_marks.clear()
         if word in NULL_WORDS:
             self.null_words.add(word)
         elif word in NULL_MARKS:
@@ -136,7 +154,7 @@ class ColumnSurvey:
     def guess(self) -> Guess | None:
         """What its values most likely mean; None if they are text."""
         best = self.meaning.best()
-        if best is None or (best.shape.type in ("integer", "number") and self.names_something):
+        if best is None or (best.is_of_digits and self.names_something):
             return None
         return best
 
