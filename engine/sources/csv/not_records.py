@@ -1,7 +1,7 @@
 """Rows of a CSV file that are no records: the header again, a line of units below it, a footer.
 
 **The header again**, as where files were put together: all cells are the names of the columns, perhaps in other case or
-with a space around them. A row that has the name of a column in place of the id, and in some cells that of the id
+with spaces around them. A row that has the name of a column in place of the id, and in some cells that of the id
 and more than half of all, is another header: behind it values would land in wrong fields.
 
 **A line of units or types** directly below a header: each cell that is not empty is one, or a dash line.
@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from engine.sources.csv.text import LINE_END, Dialect, RecordReader
+
+AROUND_NAMES = " \t"
 
 HEADER_AGAIN = "the header again, not a record"
 UNITS = "a line of units below the header, not a record"
@@ -71,23 +73,26 @@ def is_header_again(cells: Sequence[str], header: Sequence[str]) -> bool:
     """Return whether the cells of a row are the names of the columns."""
     if len(cells) != len(header):
         return False
-    return all(LINE_END.sub("\n", cell) in spellings((name,)) for cell, name in zip(cells, header, strict=True))
+    return all(folded(LINE_END.sub("\n", cell)) == folded(name) for cell, name in zip(cells, header, strict=True))
 
 
 def is_other_header(cells: Sequence[str], header: Sequence[str], id_index: int) -> bool:
     """Return whether a row is the header of a table with other columns."""
-    if id_index >= len(cells) or cells[id_index] not in spellings(tuple(header)) or is_header_again(cells, header):
+    names = _folded_names(tuple(header))
+    if id_index >= len(cells) or folded(cells[id_index]) not in names or is_header_again(cells, header):
         return False
-    names, found = ({name.strip().casefold() for name in some} for some in (header, names_of(cells)))
-    return header[id_index].strip().casefold() in found and 2 * len(names & found) > len(names)
+    found = set(map(folded, names_of(cells)))
+    return folded(header[id_index]) in found and 2 * len(names & found) > len(names)
 
 
-@lru_cache(maxsize=4096)
-def spellings(header: tuple[str, ...]) -> frozenset[str]:
-    """Return the names in all the spellings in which they may come again."""
-    bare = {bare for name in header for bare in (name, name.strip())}
-    spelt = {each for name in bare for each in (name, name.upper(), name.lower(), name.title(), name.capitalize())}
-    return frozenset(f"{before}{name}{behind}" for name in spelt for before in ("", " ") for behind in ("", " "))
+@lru_cache(maxsize=64)
+def _folded_names(header: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(folded, header))
+
+
+def folded(name: str) -> str:
+    """Return a name as it is compared: it may come again in other case, and with spaces around it."""
+    return name.strip(AROUND_NAMES).lower()
 
 
 def names_of(cells: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ def in_pieces(content: str, piece_bytes: int, **mapping: Any) -> TableReading:
         '"loan_id","name","emi"\n',
         '\ufeff"loan_id",name,emi\r\n',
         "LOAN_ID,NAME,EMI\n",
-        "Loan_Id,Name,EMI\n",
+        "Loan_ID,Name,EMI\n",
         "loan_id, name, emi\n",
     ],
 )
