@@ -35,7 +35,7 @@ API_IDS = ("loan_id", "lead_id")
 """What the API itself calls the ids of records."""
 
 _TEXT_NAMES = re.compile(
-    r"(^|_)(id|no|number|phone|mobile|tel|zip|pin|pincode|postcode|code|account|aadhaar|pan|card)($|_)"
+    r"(^|_)(id|no|number|phone|mobile|tel|zip|pin|pincode|postcode|code|account|acct|aadhaar|pan|card)($|_)"
 )
 """Columns of digits that are names of something, not amounts: as numbers they would lose zeros in front."""
 
@@ -46,6 +46,9 @@ _ROW_NUMBERS = re.compile(
 )
 """Names of columns that count rows: unique, and another number for the same loan tomorrow."""
 
+
+_SPACES_OF_VALUES = " \t\r\n"
+"""The white space that is ignored around values of a type."""
 
 _MARKED_AS_TEXT = re.compile("""(=")[^"]*"|(')[+\\d][^']*""")
 
@@ -75,8 +78,8 @@ class ColumnSurvey:
     is_bytes: bool = False
     padded: bool = False
     """Whether a value begins or ends with white space."""
-    has_padded_nulls: bool = False
-    """Whether one does that means nothing, or is nothing else."""
+    must_be_trimmed: bool = False
+    """Whether the white space matters in a column of numbers or dates, too."""
     quoted: int = 0
     """How many of its values stand in quotes that were taken for text."""
     null_words: set[str] = field(default_factory=set)
@@ -94,7 +97,8 @@ class ColumnSurvey:
             return
         word = value.strip()
         self.padded |= word != value
-        self.has_padded_nulls |= word != value and (not word or word in NULL_WORDS or word in NULL_MARKS)
+        self.must_be_trimmed |= word != value.strip(_SPACES_OF_VALUES)
+        self.must_be_trimmed |= word != value and (not word or word in NULL_WORDS or word in NULL_MARKS)
         if not word:
             return
         self.filled += 1

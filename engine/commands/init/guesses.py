@@ -20,8 +20,8 @@ ODD_MIN = 3
 
 ROWS_SHOWN = 3
 
-DIGITS_MAX = 18
-"""More digits than that are a reference, not an amount."""
+DIGITS_MAX = 15
+"""More digits than that are a reference, not an amount; and as a number they would be rounded by many readers."""
 
 _NULL_WORDS = r"NULL null Null (null) <NA> NA NaN nan NAN NaT None NONE N/A n/a #N/A nil NIL \N #NULL! #REF! #DIV/0!"
 

@@ -159,7 +159,7 @@ def _choose_nulls(proposal: Proposal) -> None:
 def _choose_shape(proposal: Proposal, column: ColumnSurvey) -> None:
     """Propose what the values of a column become, if its text cannot just be sent."""
     shape: dict[str, Any] = {}
-    if column.padded and (column is proposal.id or column.guess is None or column.has_padded_nulls):
+    if column.padded and (column is proposal.id or column.guess is None or column.must_be_trimmed):
         shape["trim"] = True
         proposal.doubts.append(f"{column.name!r} has white space around some values; it will be trimmed")
     if column.text_marks:

@@ -36,6 +36,7 @@ def shape(*values: str) -> dict[str, Any] | None:
         (["28112026", "01122026"], {"type": "date", "date_format": "%d%m%Y"}),
         (["20261128", "20261399"], {"type": "integer"}),
         (["15001128", "202611"], {"type": "integer"}),
+        (["5010012345678012"], None),
         (["2 November 2026", "30 May 2026"], {"type": "date", "date_format": "%d %B %Y"}),
         (["November 2, 2026"], {"type": "date", "date_format": "%B %d, %Y"}),
         (["1,25,000.00", "99"], {"type": "number", "thousands": ","}),

@@ -68,6 +68,11 @@ def test_a_padded_null_word_in_a_column_of_numbers_is_null(tmp_path: Path) -> No
     assert (block.lines.split(b"\n")[1], block.refusals) == (b'{"id":"L2","data":{"x":"a"}}', [])
 
 
+def test_numbers_among_spaces_that_do_not_break_are_trimmed(tmp_path: Path) -> None:
+    source, _ = proposed(write_csv(tmp_path / "a.csv", ["loan_id", "emi"], ["L1", "5\u00a0"], ["L2", "\u00a07"]))
+    assert source["columns"]["emi"] == {"trim": True, "type": "integer"}
+
+
 def test_amounts_with_a_minus_behind_them_are_a_doubt(tmp_path: Path) -> None:
     _, doubts = proposed(
         write_csv(tmp_path / "a.csv", ["loan_id", "due", "x"], ["L1", "1001,00-", "-$5"], ["L2", "5,00 -", "-$7.50"])
