@@ -35,7 +35,7 @@ API_IDS = ("loan_id", "lead_id")
 """What the API itself calls the ids of records."""
 
 _TEXT_NAMES = re.compile(
-    r"(^|_)(id|no|number|phone|mobile|tel|zip|pin|pincode|postcode|code|account|aadhaar|pan|card)($|_)"
+    r"(^|_)(id|no|number|phone|mobile|tel|zip|pin|pincode|postcode|code|account|acct|aadhaar|pan|card)($|_)"
 )
 """Columns of digits that are names of something, not amounts: as numbers they would lose zeros in front."""
 
@@ -45,6 +45,12 @@ _ROW_NUMBERS = re.compile(
     r"((s|sr|sl|ser|serial|row|line|index|unnamed)_?)?(no|nr|num|number|index|id|\d+)?|sno|srno|slno|row|idx|#"
 )
 """Names of columns that count rows: unique, and another number for the same loan tomorrow."""
+
+
+_SPACES_OF_VALUES = " \t\r\n"
+"""The white space that is ignored around values of a type."""
+
+_MARKED_AS_TEXT = re.compile("""(=")[^"]*"|(')[+\\d][^']*""")
 
 
 def plain_name(name: str) -> str:
@@ -72,9 +78,15 @@ class ColumnSurvey:
     is_bytes: bool = False
     padded: bool = False
     """Whether a value begins or ends with white space."""
+    must_be_trimmed: bool = False
+    """Whether the white space matters in a column of numbers or dates, too."""
+    quoted: int = 0
+    """How many of its values stand in quotes that were taken for text."""
     null_words: set[str] = field(default_factory=set)
     """Words found that stand for nothing."""
     meaning: Meaning = field(default_factory=Meaning)
+    text_marks: set[str] = field(default_factory=set)
+    """The characters around its values by which a spreadsheet knows that digits are text, if every value has some."""
     _marks: set[str] = field(default_factory=set)
     _hashes: set[int] = field(default_factory=set)
 
@@ -83,9 +95,19 @@ class ColumnSurvey:
         self.rows += 1
         if not value:
             return
-        self.filled += 1
         word = value.strip()
         self.padded |= word != value
+        self.must_be_trimmed |= word != value.strip(_SPACES_OF_VALUES)
+        self.must_be_trimmed |= word != value and (not word or word in NULL_WORDS or word in NULL_MARKS)
+        if not word:
+            return
+        self.filled += 1
+        self.quoted += len(word) > 1 and word[0] == word[-1] == '"'
+        marked = _MARKED_AS_TEXT.fullmatch(word)
+        if marked and (self.text_marks or self.filled == 1):
+            self.text_marks.update(marked[1] or marked[2])
+        else:
+            self.text_marks.clear()
         if word in NULL_WORDS:
             self.null_words.add(word)
         elif word in NULL_MARKS:
@@ -136,7 +158,7 @@ class ColumnSurvey:
     def guess(self) -> Guess | None:
         """What its values most likely mean; None if they are text."""
         best = self.meaning.best()
-        if best is None or (best.shape.type in ("integer", "number") and self.names_something):
+        if best is None or (best.is_of_digits and self.names_something):
             return None
         return best
 

@@ -20,8 +20,8 @@ ODD_MIN = 3
 
 ROWS_SHOWN = 3
 
-DIGITS_MAX = 18
-"""More digits than that are a reference, not an amount."""
+DIGITS_MAX = 15
+"""More digits than that are a reference, not an amount; and as a number they would be rounded by many readers."""
 
 _NULL_WORDS = r"NULL null Null (null) <NA> NA NaN nan NAN NaT None NONE N/A n/a #N/A nil NIL \N #NULL! #REF! #DIV/0!"
 
@@ -39,15 +39,23 @@ _DATE_FORMATS = (
     *(f"%m{mark}%d{mark}%Y" for mark in "/-"),
     *(f"%Y{mark}%m{mark}%d" for mark in "/."),
     *(f"%d{mark}%b{mark}%Y" for mark in "- "),
+    *(f"%d{mark}%B{mark}%Y" for mark in "- "),
     "%b %d, %Y",
-    "%Y%m%d",
+    "%B %d, %Y",
     *(f"{day} {time}" for day, time in product((*_DAY_MONTH_YEAR, "%m/%d/%Y"), ("%H:%M", "%H:%M:%S"))),
     *(f"%d{mark}%m{mark}%y" for mark in "/-."),
     *(f"%m{mark}%d{mark}%y" for mark in "/-"),
     *(f"%d{mark}%b{mark}%y" for mark in "- "),
 )
 
+_DATES_OF_DIGITS = {
+    "%Y%m%d": re.compile(r"(19|20)\d{6}").fullmatch,
+    "%d%m%Y": re.compile(r"\d{4}(19|20)\d{2}").fullmatch,
+}
+"""Dates that could be whole numbers, and which of those they could be."""
+
 FORMS: tuple[ColumnShape, ...] = (
+    *(ColumnShape(type="date", date_format=date_format) for date_format in _DATES_OF_DIGITS),
     ColumnShape(type="integer"),
     ColumnShape(type="number"),
     ColumnShape(type="number", thousands=","),
@@ -64,9 +72,10 @@ FORMS: tuple[ColumnShape, ...] = (
 """The forms that are tried; where several fit as well, the first one is meant."""
 
 _DATE_LIKE = re.compile(
-    r"\d{1,4}[/.-](\d{1,2}|[a-z]{3,9})[/.-]\d{2,4}([ T].*)?|[a-z]{3,9} \d{1,2},? \d{4}", re.IGNORECASE
+    r"\d{1,4}[/.-](\d{1,2}|[a-z]{3,9})[/.-]\d{2,4}([ T].*)?|[a-z]{3,9} \d{1,2},? \d{4}|\d{1,2} [a-z]{3,9},? \d{4}",
+    re.IGNORECASE,
 )
-_AMOUNT_LIKE = re.compile(r"[(+-]?\d[\d., ']*\)?( ?%| ?/-| ?[cd]r\.?)?", re.IGNORECASE)
+_AMOUNT_LIKE = re.compile(r"[(+-]?[₹$€£]? ?\d[\d., ']*\)?( ?%| ?/?-| ?[cd]r\.?)?", re.IGNORECASE)
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _ROUNDED = re.compile(r"[1-9](\.\d+)?E\+?\d{2}", re.IGNORECASE)
 
@@ -85,13 +94,19 @@ class Guess:
         """Try a value; return whether the form may still be the one."""
         if _is_a_name(text, self.shape):
             return False
-        if self.reading.read(text) is not None:
+        of_digits = _DATES_OF_DIGITS.get(self.shape.date_format or "")
+        if (of_digits is None or of_digits(text)) and self.reading.read(text) is not None:
             self.fits += 1
             return True
         self.odd += 1
         if len(self.odd_rows) < ROWS_SHOWN:
             self.odd_rows.append(row)
         return self.odd <= max(ODD_MIN, 2 * ODD_SHARE_MAX * (self.fits + self.odd))
+
+    @property
+    def is_of_digits(self) -> bool:
+        """Whether its values are all digits, and could be parts of a name."""
+        return self.shape.type in ("integer", "number") or self.shape.date_format in _DATES_OF_DIGITS
 
     @property
     def is_likely(self) -> bool:

@@ -53,10 +53,13 @@ def propose(found: Survey) -> Proposal:
     _leave_out_unnamed(proposal)
     _choose_id(proposal)
     _leave_out(proposal)
+    _doubt_quotes(proposal)
     _choose_nulls(proposal)
     for column in found.columns:
         if column.name not in proposal.exclude:
             _choose_shape(proposal, column)
+    if len(found.columns) == 1:
+        proposal.doubts.append("source.constants: there is no column but the id; name the fields that its records get")
     _choose_names(proposal)
     _doubt_gaps(proposal)
     if (proposal.types or proposal.columns) and not found.is_complete:
@@ -131,6 +134,17 @@ def _leave_out(proposal: Proposal) -> None:
             proposal.doubts.append(f"source.exclude: {column.name!r} {column.refused}, which has no JSON form")
 
 
+def _doubt_quotes(proposal: Proposal) -> None:
+    """Ask about values in quotes where those are taken for text."""
+    found = [column for column in proposal.survey.columns if column.quoted]
+    if found and proposal.survey.format == "tsv" and proposal.survey.quote is None:
+        names = ", ".join(repr(column.name) for column in found[:3]) + " and more" * (len(found) > 3)
+        proposal.doubts.append(
+            f"source.quote: values in quotes in {names} will be sent with them, as TSV has none; if they are no part "
+            "of the text, set quote = '\"'"
+        )
+
+
 def _choose_nulls(proposal: Proposal) -> None:
     """Propose the words that stand for nothing, wherever they were found."""
     found = [column for column in proposal.survey.columns if column.null_words]
@@ -145,9 +159,13 @@ def _choose_nulls(proposal: Proposal) -> None:
 def _choose_shape(proposal: Proposal, column: ColumnSurvey) -> None:
     """Propose what the values of a column become, if its text cannot just be sent."""
     shape: dict[str, Any] = {}
-    if column.padded and (column is proposal.id or column.guess is None):
+    if column.padded and (column is proposal.id or column.guess is None or column.must_be_trimmed):
         shape["trim"] = True
         proposal.doubts.append(f"{column.name!r} has white space around some values; it will be trimmed")
+    if column.text_marks:
+        shape["strip"] = "".join(sorted(column.text_marks))
+        marks = 'the marks by which a spreadsheet knows text (="…", \'…)'
+        proposal.doubts.append(f"{column.name!r} has {marks}; they will be left out")
     if column.is_bytes:
         shape["type"] = "string"
         proposal.doubts.append(f"{column.name!r} holds bytes without a type; they will be read as UTF-8 text")
@@ -160,7 +178,7 @@ def _choose_shape(proposal: Proposal, column: ColumnSurvey) -> None:
 
 
 def _shape_of_text(proposal: Proposal, column: ColumnSurvey) -> dict[str, Any]:
-    guess, name = column.guess, repr(column.name)
+    guess, name = _guess_beside_others(proposal, column), repr(column.name)
     if not column.filled:
         proposal.doubts.append(f"{name} is empty in all rows that were looked at")
     if guess is None:
@@ -176,6 +194,19 @@ def _shape_of_text(proposal: Proposal, column: ColumnSurvey) -> dict[str, Any]:
         shape["null_values"] = marks
     proposal.doubts += _doubts_of_guess(column, guess)
     return shape
+
+
+def _guess_beside_others(proposal: Proposal, column: ColumnSurvey) -> Guess | None:
+    """Return what the column means; where others have decimal commas beyond doubt, its dots only group digits."""
+    guess = column.guess
+    if guess is None or guess.shape.type != "number":
+        return guess
+    commas = [other for other in column.meaning.as_good_as(guess) if other.shape.decimal == ","]
+    has_commas = commas and any(
+        (sure := other.guess) and sure.shape.decimal == "," and not other.meaning.as_good_as(sure)
+        for other in proposal.survey.columns
+    )
+    return commas[0] if has_commas else guess
 
 
 SHAPE_KEYS = ("type", "decimal", "thousands", "date_format", "true", "false")
@@ -194,7 +225,7 @@ def _doubts_of_guess(column: ColumnSurvey, guess: Guess) -> list[str]:
     if others and guess.shape.type == "date":
         doubts.append(f"{name} may have day or month first; {guess.shape.date_format} was taken: compare a few dates")
     elif others:
-        mark = "a decimal comma" if guess.shape.decimal == "." else "groups of digits"
+        mark = "a decimal comma" if guess.shape.decimal == "." else "a decimal dot"
         doubts.append(f"{name} may have {mark} as well; compare a few values with `check`")
     elif guess.shape.date_format or guess.shape.thousands or guess.shape.decimal != ".":
         doubts.append(f"{name} is read as {words} in the form of source.columns; compare a few values with `check`")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
+from engine.commands.init.encoding import encoding_of
 from engine.report import counted
 from engine.sources import DELIMITED, DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
 from engine.values import SourceMissing, SourceUntrusted
@@ -42,6 +44,10 @@ class Survey:
     format: Format
     format_is_evident: bool
     """Whether the names of the files tell the format."""
+    encoding: str | None = None
+    """How its text is encoded, None for UTF-8."""
+    quote: str | None = None
+    """Its quote, if it is none that would be found."""
     columns: list[ColumnSurvey] = field(default_factory=list)
     is_canonical: bool = False
     rows: int = 0
@@ -64,16 +70,15 @@ def survey(paths: Sequence[str]) -> Survey:
     """
     files = find_files(SourceSpec(tuple(paths), format=_format_of(paths)))
     first = files[0]
-    head = _head(first)
-    evident = find_format(paths) is not None
+    found = Survey(tuple(paths), first.format, find_format(paths) is not None)
     if first.format == "parquet":
-        found = _parquet(Survey(tuple(paths), "parquet", evident), first)
+        found = _parquet(found, first)
     else:
-        _refuse_other_encodings(head, first.path)
-        if first.format == "ndjson":
-            found = _ndjson(Survey(tuple(paths), "ndjson", evident), first)
-        else:
-            found = _csv(Survey(tuple(paths), first.format, evident), first)
+        found.encoding = encoding_of(_head(first), first.path)
+        first = replace(first, encoding=found.encoding)
+        if found.encoding:
+            found.doubts.append(f"source.encoding: {found.encoding} was taken; compare letters with accents")
+        found = (_ndjson if first.format == "ndjson" else _csv)(found, first)
     if not found.rows:
         raise SourceMissing(f"{first.path} holds no record")
     if len(files) > 1:
@@ -96,7 +101,7 @@ def _format_of(paths: Sequence[str]) -> Format | None:
         first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
     except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
         return "parquet" if "Parquet" in str(error) else None
-    head = _head(first)
+    head = _head(replace(first, encoding=encoding_of(_head(first), first.path)))
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         return "ndjson"
     from engine.sources import detect_dialect  # Arrow comes with it
@@ -114,24 +119,11 @@ def _open_text(file: InputFile) -> io.TextIOWrapper:
     return io.TextIOWrapper(cast("BinaryIO", file.open()), encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _refuse_other_encodings(head: bytes, path: str) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head[:200].count(b"\0") > 20:
-        raise SourceUntrusted(f"{path} is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8 {path} > converted")
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # else a character was cut in two
-            raise SourceUntrusted(
-                f"{path} is not UTF-8 (byte {error.start}); convert it first, for example from "
-                f"Windows-1252: iconv -f WINDOWS-1252 -t UTF-8 {path} > converted"
-            ) from None
-
-
 def _csv(found: Survey, file: InputFile) -> Survey:
     from engine.sources import open_table  # Arrow comes with it
 
     # No column is left out for a missing name here: what it holds is to be seen.
-    with open_table(file, SourceSpec((file.path,), fields=()), position_of_id) as (header, pieces):
+    with open_table(file, SourceSpec((file.path,), fields=(), quote=found.quote), position_of_id) as (header, pieces):
         delimiter = header.dialect.delimiter
         # Tabs make a TSV of it, unless cells stand in quotes: CSV finds the tabs by itself, and TSV knows no quotes.
         actual = found.format if found.format == "csv" and b'"' in _head(file) else format_with(delimiter)
@@ -141,6 +133,10 @@ def _csv(found: Survey, file: InputFile) -> Survey:
             )
             found.format, found.format_is_evident = actual, False
             return _csv(found, replace(file, format=actual))
+        if actual == "tsv" and all(re.fullmatch('"[^"]*"', name) for name in header.names):
+            found.quote = '"'
+            found.doubts.append("source.quote: the names of the columns stand in quotes; all cells are read so")
+            return _csv(found, file)
         found.doubts += header.notes
         _check_header(header.names, file.path)
         found.columns = [ColumnSurvey(name) for name in header.names]

@@ -81,7 +81,7 @@ def map_columns(
     mistakes = _mistakes(names, sent, spec, path)
     if mistakes:
         raise ConfigError(f"{'; '.join(mistakes)}; its columns are {listed}")
-    if not sent:
+    if not sent and not spec.constants:
         raise ConfigError(f"source.fields: no column of {path} is left to send")
     id_shape = replace(spec.shape_of(spec.id), type=None, default=None)
     return ColumnMapping(

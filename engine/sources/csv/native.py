@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from engine.sources.csv.header import Header
+from engine.sources.csv.not_records import AROUND_NAMES
 from engine.sources.csv.text import Dialect
 from engine.sources.json_text import BOM
 from engine.sources.stored.line_slices import count_byte
@@ -30,7 +31,7 @@ class NativeReader:
         self._wanted = wanted
         self._telling = wanted.index(id_index) if id_index in wanted else 0
         self._to_be_empty = header.to_be_empty
-        self._names = pa.array(header.names, pa.string())
+        self._names = _folded(pa.array(header.names, pa.string()))
         self._columns = [str(index) for index in range(len(header.names))]
         marks = header.dialect.delimiter + header.dialect.quote + header.dialect.escape
         self._parse = _parse_options(header.dialect) if marks.isascii() else None
@@ -60,8 +61,13 @@ class NativeReader:
         if any(table.column(self._columns[index]).null_count < table.num_rows for index in self._to_be_empty):
             return None
         columns = [pa.concat_arrays(table.column(self._columns[index]).chunks) for index in self._wanted]
-        has_header = pc.is_in(columns[self._telling], value_set=self._names).true_count
+        has_header = pc.is_in(_folded(columns[self._telling]), value_set=self._names).true_count
         return None if has_header else columns
+
+
+def _folded(names: pa.StringArray) -> pa.StringArray:
+    """Return names as `not_records.folded` does."""
+    return pc.utf8_lower(pc.ascii_trim(names, AROUND_NAMES))
 
 
 def _has_bom(data: bytes) -> bool:

@@ -1,12 +1,13 @@
 """Rows of a CSV file that are no records: the header again, a line of units below it, a footer.
 
-**The header again**, as where files were put together: all cells are the names of the columns. A row that has the name
-of a column in place of the id, and in some cells that of the id and more than half of all, is another header: behind
-it values would land in wrong fields.
+**The header again**, as where files were put together: all cells are the names of the columns, perhaps in other case or
+with spaces around them. A row that has the name of a column in place of the id, and in some cells that of the id
+and more than half of all, is another header: behind it values would land in wrong fields.
 
 **A line of units or types** directly below a header: each cell that is not empty is one, or a dash line.
 
-**A footer**: its id is words of a sum as in "Total", "Grand total: 45" or "(123 rows affected)"; or its id is empty,
+**A footer**: its id is words of a sum as in "Total", "Grand total: 45" or "(123 rows affected)", but neither built as
+an id ("END0001") nor that of a row which has all cells and a name in one of them ("Count,Vlad,5"); or its id is empty,
 and its other cells are numbers or such words; or all are dash lines. It is one among the last twenty lines of a file,
 or above a header again, if nothing but such lines follows.
 """
@@ -15,8 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from engine.sources.csv.text import LINE_END, Dialect, RecordReader
+
+AROUND_NAMES = " \t"
 
 HEADER_AGAIN = "the header again, not a record"
 UNITS = "a line of units below the header, not a record"
@@ -58,6 +62,8 @@ _UNITS = _words(
 
 _is_date_form = re.compile(r"[ymdhs]{1,4}(?:[-/.:t ][ymdhs]{1,4}){1,5}").fullmatch
 _is_dash_line = re.compile(r"[-=_*]{2,}").fullmatch
+_is_built_as_id = re.compile(r"[^\W\d_]+[-_/#]?\d+").fullmatch
+_has_digit = re.compile(r"\d").search
 _is_number = re.compile(r"[-+(]?\s*(?:rs\.?|inr|[₹$€£])?\s*-?\d[\d.,' ]*\s*[-)%]?", re.IGNORECASE).fullmatch
 _words_and_numbers = re.compile(r"[^\W\d_]+|\d[\d.,']*")
 _behind_type = re.compile(r"\s*\(\d+(?:\s*,\s*\d+)?\)$")
@@ -65,15 +71,28 @@ _behind_type = re.compile(r"\s*\(\d+(?:\s*,\s*\d+)?\)$")
 
 def is_header_again(cells: Sequence[str], header: Sequence[str]) -> bool:
     """Return whether the cells of a row are the names of the columns."""
-    return len(cells) == len(header) and names_of(cells) == list(header)
+    if len(cells) != len(header):
+        return False
+    return all(folded(LINE_END.sub("\n", cell)) == folded(name) for cell, name in zip(cells, header, strict=True))
 
 
 def is_other_header(cells: Sequence[str], header: Sequence[str], id_index: int) -> bool:
     """Return whether a row is the header of a table with other columns."""
-    if id_index >= len(cells) or cells[id_index] not in header or is_header_again(cells, header):
+    names = _folded_names(tuple(header))
+    if id_index >= len(cells) or folded(cells[id_index]) not in names or is_header_again(cells, header):
         return False
-    names, found = set(header), set(names_of(cells))
-    return header[id_index] in found and 2 * len(names & found) > len(names)
+    found = set(map(folded, names_of(cells)))
+    return folded(header[id_index]) in found and 2 * len(names & found) > len(names)
+
+
+@lru_cache(maxsize=64)
+def _folded_names(header: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(folded, header))
+
+
+def folded(name: str) -> str:
+    """Return a name as it is compared: it may come again in other case, and with spaces around it."""
+    return name.strip(AROUND_NAMES).lower()
 
 
 def names_of(cells: Sequence[str]) -> list[str]:
@@ -93,7 +112,9 @@ def is_footer(cells: Sequence[str], id_index: int) -> bool:
     id_ = cells[id_index].strip() if id_index < len(cells) else ""
     if not filled or all(map(_is_dash_line, filled)):
         return bool(filled)
-    return _is_sum(id_) if id_ else all(_is_number(cell) or _is_sum(cell) for cell in filled)
+    if not id_:
+        return all(_is_number(cell) or _is_sum(cell) for cell in filled)
+    return _is_sum(id_) and (len(filled) < len(cells) or not any(map(_is_name, filled)))
 
 
 def footer_start(data: bytes, end: int, dialect: Dialect, width: int, id_index: int) -> int:
@@ -126,6 +147,13 @@ def _is_unit(cell: str) -> bool:
     return word in _UNITS or bool(_is_date_form(word) or _is_dash_line(cell))
 
 
+def _is_name(cell: str) -> bool:
+    """Return whether a cell beside a sum is neither one, nor has it a number or a unit."""
+    return not (_has_digit(cell) or _is_sum(cell) or _is_unit(cell.lower()))
+
+
 def _is_sum(cell: str) -> bool:
+    if _is_built_as_id(cell):
+        return False
     words = {word.lower() for word in _words_and_numbers.findall(cell) if not word[0].isdigit()}
     return not _SUMS.isdisjoint(words) and words <= _SUMS | _BESIDE_SUMS

@@ -3,7 +3,7 @@
 Of a record with a line break in a quoted cell, each line behind the first is looked at by itself. It *looks like a
 row* if it has as many cells as the header, two at least, none of them closed badly or left open, and nothing shows that
 it is prose: no cell but the first begins with a space and a letter (unless names in the header do), and the first one
-has a digit if that of the record has. Then
+has a digit if that of the record has, and then no space unless that one has, too. Then
 
 - a whole line inside the record speaks against the cell if it looks like a row, and for it otherwise; empty lines
   say nothing;
@@ -150,6 +150,7 @@ class LineJudge:
         """Whether the first line has all cells if the open quote is an ordinary character."""
         self._has_spaces = has_spaces
         self._begins_with_digits = bool(before and _digit.search(before[0]))
+        self._begins_with_word = self._begins_with_digits and " " not in before[0].strip()
 
     def lead(self, lines: Iterable[str]) -> int:
         """Return how many more of the lines look like rows than others, `LEAD_ENOUGH` at most."""
@@ -179,7 +180,8 @@ class LineJudge:
             return False
         if record.cells == self._header:
             return True
-        if self._begins_with_digits and not _digit.search(record.cells[0]):
+        begin = record.cells[0]
+        if (self._begins_with_digits and not _digit.search(begin)) or (self._begins_with_word and " " in begin.strip()):
             return False
         return self._has_spaces or not any(map(_begins_as_in_prose, record.cells[1:]))
 

@@ -158,6 +158,10 @@ def _read_iso_date(text: str) -> str | None:
         return None
 
 
+_unmarked = re.compile(r"%[dmyYHMSj]%[dmyYHMSj]").search
+"""Finds numbers in a date format between which no mark stands."""
+
+
 def _date_reader(date_format: str) -> ScalarReader:
     @lru_cache(_DATES_KEPT)
     def read(text: str) -> str | None:
@@ -165,6 +169,8 @@ def _date_reader(date_format: str) -> ScalarReader:
             moment = datetime.strptime(text.strip(SPACES), date_format)
         except ValueError:
             return None
+        if _unmarked(date_format) and moment.strftime(date_format) != text.strip(SPACES):
+            return None  # 1112026 as %d%m%Y: only all digits tell where the day ends
         # A time of day would be lost, and 23:30 may be meant in a zone where the next day has begun.
         return f'"{moment.date().isoformat()}"' if moment.time() == time() else None
 

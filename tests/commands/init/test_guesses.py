@@ -32,6 +32,13 @@ def shape(*values: str) -> dict[str, Any] | None:
     [
         (["1", "-5", "1000"], {"type": "integer"}),
         (["1", "5.50"], {"type": "number"}),
+        (["20261128", "20251231"], {"type": "date", "date_format": "%Y%m%d"}),
+        (["28112026", "01122026"], {"type": "date", "date_format": "%d%m%Y"}),
+        (["20261128", "20261399"], {"type": "integer"}),
+        (["15001128", "202611"], {"type": "integer"}),
+        (["5010012345678012"], None),
+        (["2 November 2026", "30 May 2026"], {"type": "date", "date_format": "%d %B %Y"}),
+        (["November 2, 2026"], {"type": "date", "date_format": "%B %d, %Y"}),
         (["1,25,000.00", "99"], {"type": "number", "thousands": ","}),
         (["1,250,000", "7"], {"type": "number", "thousands": ","}),
         (["1.234,56", "7"], {"type": "number", "thousands": ".", "decimal": ","}),

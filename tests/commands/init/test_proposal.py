@@ -48,6 +48,60 @@ def due(day: str, paid: bool, branch: str) -> dict[str, object]:
     return {"Due": day, "Paid": paid, "Branch": branch}
 
 
+def test_cells_of_spaces_are_empty_and_numbers_beside_them_stay_numbers(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", ["loan_id", "emi", "due"], ["L1", "5.50", " "], ["L2", " ", "2026-11-28"])
+    text = render(propose(survey([str(path)])), "c-1")
+    [block] = open_source(from_tables(tomllib.loads(text)).source.spec()).blocks()
+    assert not block.refusals
+    assert block.lines.split(b"\n") == [
+        b'{"id":"L1","data":{"emi":5.50}}',
+        b'{"id":"L2","data":{"due":"2026-11-28"}}',
+    ]
+    _, doubts = proposed(path)
+    assert any("'emi', 'due' have empty cells" in doubt for doubt in doubts)
+
+
+def test_a_padded_null_word_in_a_column_of_numbers_is_null(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", ["loan_id", "emi", "x"], ["L1", "5.50", "a"], ["L2", " NULL ", "a"])
+    text = render(propose(survey([str(path)])), "c-1")
+    [block] = open_source(from_tables(tomllib.loads(text)).source.spec()).blocks()
+    assert (block.lines.split(b"\n")[1], block.refusals) == (b'{"id":"L2","data":{"x":"a"}}', [])
+
+
+def test_numbers_among_spaces_that_do_not_break_are_trimmed(tmp_path: Path) -> None:
+    source, _ = proposed(write_csv(tmp_path / "a.csv", ["loan_id", "emi"], ["L1", "5\u00a0"], ["L2", "\u00a07"]))
+    assert source["columns"]["emi"] == {"trim": True, "type": "integer"}
+
+
+def test_amounts_with_a_minus_behind_them_are_a_doubt(tmp_path: Path) -> None:
+    _, doubts = proposed(
+        write_csv(tmp_path / "a.csv", ["loan_id", "due", "x"], ["L1", "1001,00-", "-$5"], ["L2", "5,00 -", "-$7.50"])
+    )
+    assert any("'due' looks like numbers" in doubt for doubt in doubts)
+    assert any("'x' looks like numbers" in doubt for doubt in doubts)
+
+
+def test_marks_of_text_in_a_spreadsheet_are_no_part_of_it(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "a.csv", ["loan_id", "zip", "name"], ['="001"', "'0560", "'n"], ['="002"', "'0561", "'s"]
+    )
+    text = render(propose(survey([str(path)])), "c-1")
+    [block] = open_source(from_tables(tomllib.loads(text)).source.spec()).blocks()
+    assert block.lines.split(b"\n")[0] == b'{"id":"001","data":{"zip":"0560","name":"\'n"}}'
+    _, doubts = proposed(path)
+    assert sum("a spreadsheet knows text" in doubt for doubt in doubts) == 2
+
+
+def test_one_value_without_such_marks_keeps_those_of_others(tmp_path: Path) -> None:
+    source, _ = proposed(write_csv(tmp_path / "a.csv", ["loan_id", "x"], ["L1", "'05"], ["L2", "7"], ["L3", "'05"]))
+    assert "columns" not in source
+
+
+def test_a_source_of_ids_alone_needs_constants(tmp_path: Path) -> None:
+    _, doubts = proposed(write_csv(tmp_path / "a.csv", ["loan_id"], ["L1"], ["L2"]))
+    assert any("source.constants" in doubt for doubt in doubts)
+
+
 def test_every_doubt_is_said_and_no_value_with_it(tmp_path: Path) -> None:
     _, doubts = proposed(write(tmp_path / "export.csv", UGLY))
     said = "\n".join(doubts)
@@ -130,3 +184,12 @@ def test_text_that_is_not_utf8_is_no_traceback(tmp_path: Path) -> None:
     pq.write_table(pa.table({"loan_id": ["1", "2"], "name": column}), tmp_path / "a.parquet")
     source, _ = proposed(tmp_path / "a.parquet")
     assert source["id"] == "loan_id"
+
+
+def test_dots_group_digits_where_other_columns_have_decimal_commas(tmp_path: Path) -> None:
+    rows = [["L1", "1.500", "12,50"], ["L2", "2.250", "7,00"]]
+    source, doubts = proposed(write_csv(tmp_path / "a.csv", ["loan_id", "due", "rate"], *rows, delimiter=";"))
+    assert source["columns"]["due"] == {"type": "number", "decimal": ",", "thousands": "."}
+    assert any("'due' may have a decimal dot as well" in doubt for doubt in doubts)
+    source, _ = proposed(write_csv(tmp_path / "b.csv", ["loan_id", "due"], *[row[:2] for row in rows], delimiter=";"))
+    assert source["types"] == {"due": "number"}

@@ -33,7 +33,6 @@ def test_what_separates_the_columns(tmp_path: Path, delimiter: str, name: str) -
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("id,имя\n1,x\n".encode("utf-16"), "UTF-16"),
         ("id,имя\n1,x\n".encode("cp1251"), "not UTF-8"),
         (b"id,name,id\n1,x,2\n", "same name"),
         (b"LN1,9876500001,1500\nLN2,9876500002,1600\n", "is the header missing"),
@@ -45,6 +44,22 @@ def test_files_that_must_be_mended_first(tmp_path: Path, content: bytes, words: 
     path.write_bytes(content)
     with pytest.raises(SourceUntrusted, match=words):
         survey([str(path)])
+
+
+def test_a_tsv_whose_header_stands_in_quotes_is_read_with_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('"loan_id"\t"emi"\n"LN1"\t"5.10"\n')
+    source, doubts = proposed(path)
+    assert (source["id"], source["quote"], source["types"]) == ("loan_id", '"', {"emi": "number"})
+    assert any("source.quote" in doubt for doubt in doubts)
+
+
+def test_values_in_quotes_in_a_tsv_are_a_doubt(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('loan_id\tname\nLN1\t"Rao, Asha"\nLN2\t"Bunty\n')
+    source, doubts = proposed(path)
+    assert "quote" not in source
+    assert any("source.quote: values in quotes in 'name'" in doubt for doubt in doubts)
 
 
 def test_tabs_between_quoted_cells_stay_csv(tmp_path: Path) -> None:

@@ -22,7 +22,16 @@ def in_pieces(content: str, piece_bytes: int, **mapping: Any) -> TableReading:
 
 @PIECES
 @pytest.mark.parametrize(
-    "again", [HEADER, "\ufeff" + HEADER, '"loan_id","name","emi"\n', '\ufeff"loan_id",name,emi\r\n']
+    "again",
+    [
+        HEADER,
+        "\ufeff" + HEADER,
+        '"loan_id","name","emi"\n',
+        '\ufeff"loan_id",name,emi\r\n',
+        "LOAN_ID,NAME,EMI\n",
+        "Loan_ID,Name,EMI\n",
+        "loan_id, name, emi\n",
+    ],
 )
 def test_the_header_again_is_no_record(again: str, piece_bytes: int) -> None:
     found = in_pieces(f"\ufeff{HEADER}L1,Asha,1\n{again}L2,Ravi,2\n{again}", piece_bytes)
@@ -38,7 +47,9 @@ def test_a_header_with_line_breaks_is_recognised_again(piece_bytes: int) -> None
 
 
 @PIECES
-@pytest.mark.parametrize("other", ["name,loan_id,emi\n", "loan_id,emi,name\n", "loan_id,name,emi,city\n"])
+@pytest.mark.parametrize(
+    "other", ["name,loan_id,emi\n", "loan_id,emi,name\n", "loan_id,name,emi,city\n", "NAME,LOAN_ID,EMI\n"]
+)
 def test_nothing_behind_a_header_of_other_columns_is_sent(other: str, piece_bytes: int) -> None:
     found = in_pieces(f"{HEADER}L1,Asha,1\n{other}Ravi,L2,2\nL3,Mia,3\n", piece_bytes)
     assert found.ids == ["L1"]
@@ -141,3 +152,18 @@ def test_reasons_hold_no_text_of_cells(tmp_path: Path) -> None:
         tmp_path, f"{HEADER},INR,\nL1,Asha,1\n{HEADER}Total canary,,4711\nTotal,canary,4711\n", id="loan_id"
     )
     assert all("anary" not in reason and "4711" not in reason for _, reason in found.reasons)
+
+
+@PIECES
+@pytest.mark.parametrize("form", ["END{:04}", "SUM-{:04}", "ROWS/{}", "Count {}"])
+def test_ids_that_are_built_of_a_word_of_a_sum_are_no_footer(form: str, piece_bytes: int) -> None:
+    ids = [form.format(number) for number in range(1, 31)]
+    found = in_pieces(HEADER + "".join(f"{id_},Asha,1\n" for id_ in ids), piece_bytes)
+    assert (found.ids, found.reasons) == (ids, [])
+
+
+@PIECES
+@pytest.mark.parametrize("footer", ["Total,,31\n", "Total,30,31\n", "Total,INR,31\n", "Total-count,2026-11-30,31\n"])
+def test_what_stands_beside_the_word_of_a_sum_decides(footer: str, piece_bytes: int) -> None:
+    assert in_pieces(f"{HEADER}L1,Asha,1\n{footer}", piece_bytes).reasons == [(2, FOOTER)]
+    assert in_pieces(f"{HEADER}L1,Asha,1\nCount,Vlad,31\n", piece_bytes).ids == ["L1", "Count"]

@@ -290,3 +290,10 @@ def test_numbers_keep_every_digit_in_a_large_column(tmp_path: Path) -> None:
     found = read_text(tmp_path, text, types={"n": "number"})
     assert [str(data["n"]) for data in found.data] == values
     assert isinstance(found.data[0]["n"], Decimal)
+
+
+def test_constants_may_be_all_that_a_record_gets(tmp_path: Path) -> None:
+    found = read_text(tmp_path, "id\nL1\nL2\n", constants={"payment_status": "closed"})
+    assert found.lines[1] == b'{"id":"L2","data":{"payment_status":"closed"}}'
+    with pytest.raises(ConfigError, match="is left to send"):
+        read_text(tmp_path, "id\nL1\nL2\n")

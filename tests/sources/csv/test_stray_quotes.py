@@ -93,6 +93,7 @@ def test_a_file_that_is_cut_inside_a_quoted_cell_cannot_be_trusted(tmp_path: Pat
         "Flat 5, Hill Road,\nBandra, Mumbai,\nIndia",
         "Flat 5,Hill Road\nBandra\nMumbai",
         "Flat 5,Hill Road,\nBandra,Mumbai,India,\nPune,x,y,",
+        "Flat 5,Hill Road\nTower 7,Near Park,Pune,411001\nIndia",
         "\n\n\n",
         'he said "yes",\nthen "no"\n, and left',
         'a\r\n"b"\r\n',
