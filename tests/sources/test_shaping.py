@@ -104,6 +104,19 @@ def test_nulls_are_sent_where_that_is_asked_for(tmp_path: Path, format: str) -> 
 
 
 @formats
+@pytest.mark.parametrize(
+    ("nulls", "default", "paid"), [("omit", None, {}), ("send", None, {"paid": None}), ("omit", "no", {"paid": "no"})]
+)
+def test_a_null_that_json_holds_is_a_null(
+    tmp_path: Path, format: str, nulls: str, default: str | None, paid: dict[str, Any]
+) -> None:
+    rows: list[Row] = [{"loan": "LN1", "amount": "[null]", "paid": " null "}]
+    columns = {"amount": ColumnShape(type="json"), "paid": ColumnShape(type="json", default=default)}
+    found = read(tmp_path, format, rows, columns=columns, nulls=nulls)
+    assert found.records == {"LN1": {"amount": [None], **paid}}
+
+
+@formats
 def test_null_words_hold_for_every_column(tmp_path: Path, format: str) -> None:
     found = read(tmp_path, format, null_values=("NULL", "N", "LN3"), fields=("amount", "paid"))
     assert found.records["LN2"] == {"paid": "Y"}
@@ -212,6 +225,11 @@ class TestKeysOfNdjson:
         source = open_source(spec, batch_size=1)
         with pytest.raises(ConfigError, match="'b'"):
             list(source.blocks())
+
+    def test_lines_without_any_key_are_no_mistake_of_the_settings(self, tmp_path: Path) -> None:
+        (tmp_path / "x.ndjson").write_bytes(b"LN1,5\n" * 3)
+        found = Found(SourceSpec((str(tmp_path / "x.ndjson"),), id="loan", exclude=frozenset({"b"})))
+        assert found.invalid.keys() == {1, 2, 3}
 
     def test_a_key_that_may_be_absent_need_not_be_met(self, tmp_path: Path) -> None:
         assert next(iter(read(tmp_path, "ndjson", where={"closed": ("",)}).records)) == " LN1 "

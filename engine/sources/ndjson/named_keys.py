@@ -27,7 +27,7 @@ def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: Set[str],
     for block in blocks:
         if wanted:
             wanted = {name: key for name, key in wanted.items() if name not in seen}
-        if not wanted:
+        if not wanted or not seen:  # of what came so far no line could be read, so that nothing is sent
             yield from held
             held = []
             yield block
