@@ -247,7 +247,7 @@ class TestTypes:
             "objects": pa.StructArray.from_arrays([x], ["key"]),
             "lists": lists,
             "large": lists.cast(pa.large_list(pa.string_view())),
-            "maps": pa.MapArray.from_arrays(pa.array(range(5), pa.int32()), pa.array(list("abcd"), pa.string_view()), x),
+            "maps": pa.MapArray.from_arrays(lists.offsets, pa.array(list("abcd"), pa.string_view()), x),
         }
         path = write(tmp_path, {"id": pa.array(list("1234"), pa.string_view()), "x": x, **folded})
         found = read(path, where={"x": ("a", "long enough to be a view", "")})
