@@ -14,8 +14,10 @@ import pytest
 from pyarrow import parquet as pq
 
 from engine.sources.files import open_source
+from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.spec import ColumnShape, SourceSpec
 from engine.values.errors import ConfigError
+from engine.values.records import Block
 
 Row = dict[str, str | None]
 
@@ -225,6 +227,18 @@ class TestKeysOfNdjson:
         source = open_source(spec, batch_size=1)
         with pytest.raises(ConfigError, match="'b'"):
             list(source.blocks())
+
+    def test_of_many_keys_only_the_first_are_named(self, tmp_path: Path) -> None:
+        rows: list[Row] = [{"loan": str(n), f"key{n:04}": "x"} for n in range(1_000)]
+        with pytest.raises(ConfigError, match=r"its keys are key0000, key0001, .*, key0029 and 971 others$"):
+            read(tmp_path, "ndjson", rows=rows, exclude=frozenset({"b"}))
+
+    def test_keys_are_kept_only_while_one_is_waited_for(self) -> None:
+        seen = {"loan", "b"}
+        block = Block(["1"], b"{}", [])
+        spec = SourceSpec(("x",), id="loan", exclude=frozenset({"b"}))
+        assert list(once_keys_are_met([block, block], spec, seen, "x")) == [block, block]
+        assert not seen
 
     def test_lines_without_any_key_are_no_mistake_of_the_settings(self, tmp_path: Path) -> None:
         (tmp_path / "x.ndjson").write_bytes(b"LN1,5\n" * 3)
