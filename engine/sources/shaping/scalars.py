@@ -158,13 +158,22 @@ def _read_iso_date(text: str) -> str | None:
         return None
 
 
+_ADJACENT_DIGITS = re.compile("%[dmyYHMSj]%[dmyYHMSjf]")
+"""Numbers in a format of dates without anything between them."""
+
+
 def _date_reader(date_format: str) -> ScalarReader:
+    needs_all_digits = _ADJACENT_DIGITS.search(date_format.replace("%%", "")) is not None
+
     @lru_cache(_DATES_KEPT)
     def read(text: str) -> str | None:
+        day = text.strip(SPACES)
         try:
-            moment = datetime.strptime(text.strip(SPACES), date_format)
+            moment = datetime.strptime(day, date_format)
         except ValueError:
             return None
+        if needs_all_digits and moment.strftime(date_format).lower() != day.lower():
+            return None  # 1112026 is the 1st of November that a spreadsheet took for a number, or the 11th of January
         # A time of day would be lost, and 23:30 may be meant in a zone where the next day has begun.
         return f'"{moment.date().isoformat()}"' if moment.time() == time() else None
 

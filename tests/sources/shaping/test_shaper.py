@@ -94,6 +94,23 @@ def test_a_date_is_read_by_its_format_or_not_at_all(text: str, date_format: str,
     assert read(text, type="date", date_format=date_format) == becomes
 
 
+@pytest.mark.parametrize(
+    ("text", "date_format", "becomes"),
+    [
+        ("01112026", "%d%m%Y", '"2026-11-01"'),
+        ("20261101", "%Y%m%d", '"2026-11-01"'),
+        ("01NOV2026", "%d%b%Y", '"2026-11-01"'),
+        ("1NOV2026", "%d%b%Y", '"2026-11-01"'),
+        ("20261101 000000", "%Y%m%d %H%M%S", '"2026-11-01"'),
+        ("1112026", "%d%m%Y", "misfit"),
+        ("2026111", "%Y%m%d", "misfit"),
+        ("11126", "%d%m%y", "misfit"),
+    ],
+)
+def test_digits_that_nothing_parts_must_all_be_there(text: str, date_format: str, becomes: str) -> None:
+    assert read(text, type="date", date_format=date_format) == becomes
+
+
 def test_words_for_true_and_false_are_the_ones_that_are_given() -> None:
     assert read("Y", type="boolean", true=("Y",), false=("N",)) == "true"
     assert read("N", type="boolean", true=("Y",), false=("N",)) == "false"
