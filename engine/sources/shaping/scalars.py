@@ -67,7 +67,8 @@ class NumberForm:
     """How numbers are written: their decimal mark, what groups their digits, and whether they are whole.
 
     Digits are grouped by threes (`1,250,000`), or, as in India, by twos before the last three (`12,50,000`); another
-    grouping is no number, because a mark in the wrong place may be the decimal mark of another country.
+    grouping is no number, because a mark in the wrong place may be the decimal mark of another country; so may be one
+    behind a single zero (`0,500`).
     """
 
     def __init__(self, decimal: str, thousands: str | None, *, whole: bool = False) -> None:
@@ -86,7 +87,8 @@ class NumberForm:
         if not self.thousands:
             return "[0-9]+"
         mark = f"[{_in_class(self.thousands)}]"
-        return f"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+|[0-9]{{1,2}}(?:{mark}[0-9]{{2}})*{mark}[0-9]{{3}}|[0-9]+"
+        by_threes = f"(?:[1-9]|[0-9]{{2,3}})(?:{mark}[0-9]{{3}})+"
+        return f"{by_threes}|(?:[1-9]|[0-9]{{2}})(?:{mark}[0-9]{{2}})*{mark}[0-9]{{3}}|[0-9]+"
 
     def read(self, text: str) -> str | None:
         """Return a number as JSON writes it, digit for digit; see `ScalarReader`."""

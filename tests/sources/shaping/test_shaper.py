@@ -54,6 +54,8 @@ def test_a_grouped_number_is_read_digit_for_digit(text: str, shape: dict[str, An
     [
         ("1,25", {"thousands": ","}),  # 1.25 of another country
         ("12,34", {"thousands": ","}),
+        ("0,500", {"thousands": ","}),
+        ("-0.500", {"thousands": ".", "decimal": ","}),
         ("1234,567", {"thousands": ","}),
         ("1,2345", {"thousands": ","}),
         ("1,,000", {"thousands": ","}),
