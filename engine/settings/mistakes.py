@@ -124,6 +124,7 @@ def _unknown_key(key: str, known: Mapping[str, Sequence[str]]) -> str:
 
 def _expected(kind: str) -> str:
     wording = {
+        "bool_type": "must be true or false",
         "int_type": "must be a whole number",
         "int_from_float": "must be a whole number",
         "float_type": "must be a number",

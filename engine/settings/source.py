@@ -14,6 +14,7 @@ from engine.settings.values import (
     as_date_format,
     as_encoding,
     as_list,
+    as_mark,
     as_scalar,
     as_word,
     as_words,
@@ -35,6 +36,7 @@ ColumnName = Annotated[str, BeforeValidator(as_column_name)]
 ColumnNames = Annotated[tuple[ColumnName, ...], BeforeValidator(as_list)]
 Character = Annotated[str, BeforeValidator(as_character)]
 CharacterOrNone = Annotated[str, BeforeValidator(as_character_or_none)]
+Mark = Annotated[str, BeforeValidator(as_mark)]
 Word = Annotated[str, BeforeValidator(as_word)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(as_words)]
 Constant = Annotated[Scalar, BeforeValidator(as_scalar)]
@@ -47,8 +49,8 @@ class ColumnTable(Table):
     null_values: Words = ()
     trim: bool = False
     strip: str = ""
-    decimal: Character = "."
-    thousands: Character | None = None
+    decimal: Mark = "."
+    thousands: Mark | None = None
     date_format: Annotated[str, BeforeValidator(as_date_format)] | None = None
     true: Words = ()
     false: Words = ()

@@ -61,6 +61,14 @@ def as_character(value: Any) -> Any:
     return value
 
 
+def as_mark(value: Any) -> Any:
+    """Accept one character that can stand between the digits of a number without being read as one of its own."""
+    value = as_character(value)
+    if isinstance(value, str) and (value.isalnum() or value in "+-"):
+        raise ValueError("must not be a letter, a digit or a sign: a number could mean two things")
+    return value
+
+
 def as_character_or_none(value: Any) -> Any:
     """Accept one character, or "" for none."""
     return value if value == "" else as_character(value)

@@ -14,8 +14,10 @@ import pytest
 from pyarrow import parquet as pq
 
 from engine.sources.files import open_source
+from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.spec import ColumnShape, SourceSpec
 from engine.values.errors import ConfigError
+from engine.values.records import Block
 
 Row = dict[str, str | None]
 
@@ -101,6 +103,19 @@ def test_each_value_is_right_or_its_record_is_invalid(tmp_path: Path, format: st
 def test_nulls_are_sent_where_that_is_asked_for(tmp_path: Path, format: str) -> None:
     found = read(tmp_path, format, rows=ROWS[1:2], nulls="send", **SHAPED)
     assert found.records == {"LN2": {"emi": None, "due": "2027-01-02", "paid": True}}
+
+
+@formats
+@pytest.mark.parametrize(
+    ("nulls", "default", "paid"), [("omit", None, {}), ("send", None, {"paid": None}), ("omit", "no", {"paid": "no"})]
+)
+def test_a_null_that_json_holds_is_a_null(
+    tmp_path: Path, format: str, nulls: str, default: str | None, paid: dict[str, Any]
+) -> None:
+    rows: list[Row] = [{"loan": "LN1", "amount": "[null]", "paid": " null "}]
+    columns = {"amount": ColumnShape(type="json"), "paid": ColumnShape(type="json", default=default)}
+    found = read(tmp_path, format, rows, columns=columns, nulls=nulls)
+    assert found.records == {"LN1": {"amount": [None], **paid}}
 
 
 @formats
@@ -212,6 +227,23 @@ class TestKeysOfNdjson:
         source = open_source(spec, batch_size=1)
         with pytest.raises(ConfigError, match="'b'"):
             list(source.blocks())
+
+    def test_of_many_keys_only_the_first_are_named(self, tmp_path: Path) -> None:
+        rows: list[Row] = [{"loan": str(n), f"key{n:04}": "x"} for n in range(1_000)]
+        with pytest.raises(ConfigError, match=r"its keys are key0000, key0001, .*, key0029 and 971 others$"):
+            read(tmp_path, "ndjson", rows=rows, exclude=frozenset({"b"}))
+
+    def test_keys_are_kept_only_while_one_is_waited_for(self) -> None:
+        seen = {"loan", "b"}
+        block = Block(["1"], b"{}", [])
+        spec = SourceSpec(("x",), id="loan", exclude=frozenset({"b"}))
+        assert list(once_keys_are_met([block, block], spec, seen, "x")) == [block, block]
+        assert not seen
+
+    def test_lines_without_any_key_are_no_mistake_of_the_settings(self, tmp_path: Path) -> None:
+        (tmp_path / "x.ndjson").write_bytes(b"LN1,5\n" * 3)
+        found = Found(SourceSpec((str(tmp_path / "x.ndjson"),), id="loan", exclude=frozenset({"b"})))
+        assert found.invalid.keys() == {1, 2, 3}
 
     def test_a_key_that_may_be_absent_need_not_be_met(self, tmp_path: Path) -> None:
         assert next(iter(read(tmp_path, "ndjson", where={"closed": ("",)}).records)) == " LN1 "

@@ -1,4 +1,4 @@
-"""Columns of values without the ways in which Arrow may store them: dictionaries, runs, named extensions."""
+"""Columns of values without the ways in which Arrow may store them: dictionaries, runs, views, named extensions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ import pyarrow.compute as pc
 from engine.sources.columns.column_text import join
 from engine.sources.columns.moments import SplitMoments
 
+_LISTS = {
+    pa.types.is_list: pa.list_,
+    pa.types.is_large_list: pa.large_list,
+    pa.types.is_list_view: pa.list_view,
+    pa.types.is_large_list_view: pa.large_list_view,
+}
 _UUID_GROUPS = (0, 8, 12, 16, 20, 32)
 """Where the groups of hexadecimal digits of a UUID begin and end."""
 
@@ -24,13 +30,14 @@ def plain_type(type_: pa.DataType) -> pa.DataType:
         return pa.bool_()
     if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
         return plain_type(type_.storage_type)
-    return type_
+    return _without_views(type_)
 
 
 def plain(array: pa.Array) -> pa.Array:
     """Return a column as the values that are meant, each for itself; UUIDs are text, and booleans of 8 bits booleans.
 
-    Only the column itself is made plain, not what its values hold.
+    Only the column itself is made plain, not what its values hold, but for text and bytes as views: Arrow cannot pick
+    rows of these at any depth.
     """
     type_ = array.type
     if pa.types.is_dictionary(type_):
@@ -43,7 +50,31 @@ def plain(array: pa.Array) -> pa.Array:
         return array.storage.cast(pa.bool_())
     if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
         return plain(array.storage)
-    return array
+    without = _without_views(type_)
+    return array if without == type_ else array.cast(without)
+
+
+def _without_views(type_: pa.DataType) -> pa.DataType:
+    """Return `type_` with text and bytes that are not views, also inside lists, objects and maps."""
+    if pa.types.is_string_view(type_):
+        return pa.string()
+    if pa.types.is_binary_view(type_):
+        return pa.binary()
+    if pa.types.is_struct(type_):
+        return pa.struct([_field_without_views(field) for field in type_])
+    if pa.types.is_map(type_):
+        key, item = _field_without_views(type_.key_field), _field_without_views(type_.item_field)
+        return pa.map_(key, item, type_.keys_sorted)
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(_field_without_views(type_.value_field), type_.list_size)
+    for is_it, list_of in _LISTS.items():
+        if is_it(type_):
+            return list_of(_field_without_views(type_.value_field))
+    return type_
+
+
+def _field_without_views(field: pa.Field) -> pa.Field:
+    return field.with_type(_without_views(field.type))
 
 
 def _uuids(array: pa.FixedSizeBinaryArray) -> pa.StringArray:

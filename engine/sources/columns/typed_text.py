@@ -12,7 +12,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import JsonText, escape, where_not
+from engine.sources.columns.column_text import NULL, JsonText, escape, where_not
 from engine.sources.shaping.scalars import NumberForm, TextType
 from engine.sources.spec import ColumnShape
 
@@ -28,7 +28,8 @@ def typed_json(text: pa.StringArray, shape: ColumnShape, type_: TextType) -> Jso
         return _numbers(text, form, type_)
     if shape.type == "date" and shape.date_format is None and _are_dates(text):
         return JsonText(text, quoted=True)
-    return by_value(text, type_.read, type_.complaint)
+    value = by_value(text, type_.read, type_.complaint)
+    return _with_json_nulls(value) if shape.type == "json" else value
 
 
 def by_value(text: pa.StringArray, read: Callable[[str], str | None], complaint: str) -> JsonText:
@@ -38,6 +39,12 @@ def by_value(text: pa.StringArray, read: Callable[[str], str | None], complaint:
     taken = found.take(values.indices)
     misfits = pc.and_(text.is_valid(), taken.is_null()) if found.null_count else None
     return JsonText(taken, False, misfits, complaint)
+
+
+def _with_json_nulls(value: JsonText) -> JsonText:
+    """Return a column in which what is a null as JSON is a null."""
+    text = value.text
+    return value._replace(text=pc.if_else(pc.equal(text, NULL), pa.scalar(None, pa.string()), text))
 
 
 def _numbers(text: pa.StringArray, form: NumberForm, type_: TextType) -> JsonText:

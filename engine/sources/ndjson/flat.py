@@ -76,7 +76,7 @@ class FlatLines:
             values = {key: value for key, value in values.items() if value != _NULL}
         shape = self._shape_of(tuple(values))
         if shape.conflict:
-            raise Invalid("two keys would be sent as the same field; see source.rename")
+            raise Invalid("two values would be sent as the same field; see source.rename and source.constants")
         if not shape.sent_keys and not self._spec.constants:
             raise Invalid("data has no fields", text_id, b"{}")
         return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])

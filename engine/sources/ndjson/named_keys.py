@@ -14,9 +14,14 @@ JUDGED_RECORDS = 10_000
 HELD_BYTES_MAX = 64 << 20
 """It is judged earlier if what is held back until then becomes larger than this."""
 
+KEYS_SHOWN_MAX = 30
+"""So many of the keys that were met are named; records may have other keys each."""
 
-def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: Set[str], label: str) -> Iterator[Block]:
-    """Yield `blocks`, but none before each key that `spec` names was met; `seen` are the keys met so far.
+
+def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: set[str], label: str) -> Iterator[Block]:
+    """Yield `blocks`, but none before each key that `spec` names was met.
+
+    `seen` are the keys met so far, as long as one of them is waited for.
 
     Raises:
         ConfigError: there are keys that no record has.
@@ -27,10 +32,12 @@ def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: Set[str],
     for block in blocks:
         if wanted:
             wanted = {name: key for name, key in wanted.items() if name not in seen}
-        if not wanted:
+        if not wanted or not seen:  # of what came so far no line could be read, so that nothing is sent
             yield from held
             held = []
             yield block
+            if not wanted:
+                seen.clear()
             continue
         held.append(block)
         records += len(block.ids) + len(block.refusals) + block.filtered
@@ -50,5 +57,7 @@ def _named_keys(spec: SourceSpec) -> dict[str, str]:
 
 def _refuse(wanted: dict[str, str], seen: Set[str], where: str) -> Never:
     missing = "; ".join(f"no record has the key {name!r} (source.{key})" for name, key in sorted(wanted.items()))
-    met = f"; its keys are {', '.join(sorted(seen))}" if seen else ""
+    shown = ", ".join(sorted(seen)[:KEYS_SHOWN_MAX])
+    others = f" and {len(seen) - KEYS_SHOWN_MAX:,} others" if len(seen) > KEYS_SHOWN_MAX else ""
+    met = f"; its keys are {shown}{others}" if seen else ""
     raise ConfigError(f"{where}: {missing}{met}")

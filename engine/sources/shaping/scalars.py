@@ -67,7 +67,8 @@ class NumberForm:
     """How numbers are written: their decimal mark, what groups their digits, and whether they are whole.
 
     Digits are grouped by threes (`1,250,000`), or, as in India, by twos before the last three (`12,50,000`); another
-    grouping is no number, because a mark in the wrong place may be the decimal mark of another country.
+    grouping is no number, because a mark in the wrong place may be the decimal mark of another country; so may be one
+    behind a single zero (`0,500`).
     """
 
     def __init__(self, decimal: str, thousands: str | None, *, whole: bool = False) -> None:
@@ -86,7 +87,8 @@ class NumberForm:
         if not self.thousands:
             return "[0-9]+"
         mark = f"[{_in_class(self.thousands)}]"
-        return f"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+|[0-9]{{1,2}}(?:{mark}[0-9]{{2}})*{mark}[0-9]{{3}}|[0-9]+"
+        by_threes = f"(?:[1-9]|[0-9]{{2,3}})(?:{mark}[0-9]{{3}})+"
+        return f"{by_threes}|(?:[1-9]|[0-9]{{2}})(?:{mark}[0-9]{{2}})*{mark}[0-9]{{3}}|[0-9]+"
 
     def read(self, text: str) -> str | None:
         """Return a number as JSON writes it, digit for digit; see `ScalarReader`."""
@@ -158,19 +160,22 @@ def _read_iso_date(text: str) -> str | None:
         return None
 
 
-_unmarked = re.compile(r"%[dmyYHMSj]%[dmyYHMSj]").search
-"""Finds numbers in a date format between which no mark stands."""
+_ADJACENT_DIGITS = re.compile("%[dmyYHMSj]%[dmyYHMSjf]")
+"""Numbers in a format of dates without anything between them."""
 
 
 def _date_reader(date_format: str) -> ScalarReader:
+    needs_all_digits = _ADJACENT_DIGITS.search(date_format.replace("%%", "")) is not None
+
     @lru_cache(_DATES_KEPT)
     def read(text: str) -> str | None:
+        day = text.strip(SPACES)
         try:
-            moment = datetime.strptime(text.strip(SPACES), date_format)
+            moment = datetime.strptime(day, date_format)
         except ValueError:
             return None
-        if _unmarked(date_format) and moment.strftime(date_format) != text.strip(SPACES):
-            return None  # 1112026 as %d%m%Y: only all digits tell where the day ends
+        if needs_all_digits and moment.strftime(date_format).lower() != day.lower():
+            return None  # 1112026 is the 1st of November that a spreadsheet took for a number, or the 11th of January
         # A time of day would be lost, and 23:30 may be meant in a zone where the next day has begun.
         return f'"{moment.date().isoformat()}"' if moment.time() == time() else None
 

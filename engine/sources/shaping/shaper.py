@@ -88,7 +88,7 @@ class Shaper:
         found = self.type.read(text)
         if found is None:
             raise Misfit(self.type.complaint)
-        return found
+        return self.default if found == "null" else found
 
 
 def shaper_of(spec: SourceSpec, column: str, *, is_text: bool) -> Shaper:

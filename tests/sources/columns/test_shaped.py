@@ -48,6 +48,7 @@ PIECES += [
     "T00:00:00",
     '{"a": 1}',
     "[1]",
+    "null",
 ]
 PIECES += ["\u00a0", "\u202f", "\t", "\n", "é", "हिन्दी", '"', "\\", "\x01", "e5", "1e400", "१२"]
 texts = st.lists(st.sampled_from(PIECES), max_size=3).map("".join) | st.text(st.characters(codec="utf-8"), max_size=4)

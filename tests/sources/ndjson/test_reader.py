@@ -338,7 +338,9 @@ class TestFlat:
     def test_two_keys_for_one_field_are_refused(self, tmp_path: Path) -> None:
         content = b'{"k":"1","a":1,"b":2}\n{"k":"2","a":1}\n{"k":"3","a":null,"b":2}'
         found = read(tmp_path, content, id="k", rename={"a": "b"})
-        assert found.reasons == [(1, "two keys would be sent as the same field; see source.rename")]
+        assert found.reasons == [
+            (1, "two values would be sent as the same field; see source.rename and source.constants")
+        ]
         assert found.data == [{"b": 1}, {"b": 2}]
 
     def test_lines_may_all_have_other_keys(self, tmp_path: Path) -> None:

@@ -240,6 +240,22 @@ class TestTypes:
         assert found.ids == ["00010203-0405-0607-0809-0a0b0c0d0e0f"]
         assert [refusal.id for refusal in found.refusals] == ["ffffffff-ffff-ffff-ffff-ffffffffffff", None]
 
+    def test_text_as_views_is_text_also_where_rows_are_left_out(self, tmp_path: Path) -> None:
+        x = pa.array([b"a", b"long enough to be a view", b"\xff", None]).view(pa.string()).cast(pa.string_view())
+        lists = pa.ListArray.from_arrays(pa.array(range(5), pa.int32()), x)
+        folded = {
+            "objects": pa.StructArray.from_arrays([x], ["key"]),
+            "lists": lists,
+            "large": lists.cast(pa.large_list(pa.string_view())),
+            "maps": pa.MapArray.from_arrays(lists.offsets, pa.array(list("abcd"), pa.string_view()), x),
+        }
+        path = write(tmp_path, {"id": pa.array(list("1234"), pa.string_view()), "x": x, **folded})
+        found = read(path, where={"x": ("a", "long enough to be a view", "")})
+        assert found.ids == ["1", "2", "4"]
+        assert found.data[1]["large"] == ["long enough to be a view"]
+        assert found.data[2] == {"objects": {"key": None}, "lists": [None], "large": [None], "maps": {"d": None}}
+        assert found.reasons == [(3, "column 'x' is not valid UTF-8")]
+
     def test_booleans_of_8_bits_are_booleans(self, tmp_path: Path) -> None:
         truths = pa.array([1, 0], pa.int8()).cast(pa.bool8())
         assert read(write(tmp_path, {"id": ["1", "2"], "x": truths})).data == [{"x": True}, {"x": False}]

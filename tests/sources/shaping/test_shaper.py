@@ -54,6 +54,8 @@ def test_a_grouped_number_is_read_digit_for_digit(text: str, shape: dict[str, An
     [
         ("1,25", {"thousands": ","}),  # 1.25 of another country
         ("12,34", {"thousands": ","}),
+        ("0,500", {"thousands": ","}),
+        ("-0.500", {"thousands": ".", "decimal": ","}),
         ("1234,567", {"thousands": ","}),
         ("1,2345", {"thousands": ","}),
         ("1,,000", {"thousands": ","}),
@@ -94,6 +96,23 @@ def test_a_mark_in_the_wrong_place_is_never_guessed(text: str, shape: dict[str, 
     ],
 )
 def test_a_date_is_read_by_its_format_or_not_at_all(text: str, date_format: str, becomes: str) -> None:
+    assert read(text, type="date", date_format=date_format) == becomes
+
+
+@pytest.mark.parametrize(
+    ("text", "date_format", "becomes"),
+    [
+        ("01112026", "%d%m%Y", '"2026-11-01"'),
+        ("20261101", "%Y%m%d", '"2026-11-01"'),
+        ("01NOV2026", "%d%b%Y", '"2026-11-01"'),
+        ("1NOV2026", "%d%b%Y", '"2026-11-01"'),
+        ("20261101 000000", "%Y%m%d %H%M%S", '"2026-11-01"'),
+        ("1112026", "%d%m%Y", "misfit"),
+        ("2026111", "%Y%m%d", "misfit"),
+        ("11126", "%d%m%y", "misfit"),
+    ],
+)
+def test_digits_that_nothing_parts_must_all_be_there(text: str, date_format: str, becomes: str) -> None:
     assert read(text, type="date", date_format=date_format) == becomes
 
 
