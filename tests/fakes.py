@@ -21,6 +21,7 @@ from engine.pacing.retry import RetryPolicy
 from engine.pipeline.channel import Channel
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
+from engine.pipeline.witnesses import Witness
 from engine.values.records import Chunk, ChunkResult, Span
 from engine.values.stopping import Stop
 
@@ -126,7 +127,14 @@ def traffic_of(
     return Traffic(limiter=limiter, policy=policy, stop=stop, time_left_s=time_left_s)
 
 
-async def upload_all(chunks: Sequence[Chunk], api: BulkApi, traffic: Traffic, *, workers: int = 1) -> list[ChunkResult]:
+async def upload_all(
+    chunks: Sequence[Chunk],
+    api: BulkApi,
+    traffic: Traffic,
+    *,
+    workers: int = 1,
+    borrow: Callable[[int], Witness | None] = lambda _: None,
+) -> list[ChunkResult]:
     """Run uploader workers over `chunks` and return the results that they hand on."""
     ready: Channel[Chunk] = Channel(len(chunks) + 1)
     results: Channel[ChunkResult] = Channel(len(chunks) + 1)
@@ -136,6 +144,6 @@ async def upload_all(chunks: Sequence[Chunk], api: BulkApi, traffic: Traffic, *,
     settle = traffic.over(api).settle
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):
-            group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation))
+            group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation, borrow=borrow))
     await results.close()
     return await results.receive_all()

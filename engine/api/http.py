@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
+from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
@@ -57,7 +58,9 @@ class HttpBulkApi:
         """Send canonical JSON lines joined by newlines as one request; return what came back, whatever it was."""
         body = _Body(self._prefix, lines.replace(b"\n", b","), self._suffix)
         self.bytes_sent += body.size or 0
-        return await self._exchange("PUT", "/customer-data/bulk", data=body)
+        reply = await self._exchange("PUT", "/customer-data/bulk", data=body)
+        # The server can do nothing with a request whose last byte never left.
+        return replace(reply, may_land=body.is_written) if isinstance(reply, NoReply) else reply
 
     async def campaigns(self, page: int, limit: int) -> Reply | NoReply:
         """Ask for one page of the list of campaigns: harmless, so it proves a token before the night."""
@@ -129,6 +132,8 @@ class _Body(Payload):
         super().__init__(None, content_type="application/json")
         self._parts = (prefix, records, suffix)
         self._size = sum(map(len, self._parts))
+        self.is_written = False
+        """Whether its last byte has left."""
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return b"".join(self._parts).decode(encoding, errors)
@@ -142,6 +147,7 @@ class _Body(Payload):
             view = memoryview(part)
             for start in range(0, len(view), _WRITE_BYTES):
                 await writer.write(view[start : start + _WRITE_BYTES])
+        self.is_written = True
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
@@ -192,13 +198,14 @@ def _no_reply(error: BaseException) -> NoReply:
         return NoReply(f"the proxy answered HTTP {error.status}")
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
-            return NoReply(reason)
+            return NoReply(reason, timed_out=reason == _NOT_IN_TIME)
     return NoReply(f"the connection failed ({type(error).__name__})")
 
 
+_NOT_IN_TIME = "no reply in time (api.timeout_s)"
 _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (aiohttp.ConnectionTimeoutError, "the connection timed out"),
-    ((asyncio.TimeoutError, TimeoutError), "no reply in time (api.timeout_s)"),
+    ((asyncio.TimeoutError, TimeoutError), _NOT_IN_TIME),
     (aiohttp.ClientConnectorDNSError, "the name of the API's host can't be resolved"),
     (aiohttp.ClientConnectorError, "the connection was refused"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),

@@ -75,6 +75,8 @@ class TryAgain:
     reason: str
     trouble: Trouble
     http_status: int | None = None
+    said: str = ""
+    """The API's own words, if it said why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def interpret(reply: Reply | NoReply, ids: Sequence[str]) -> Verdict:
         return TryAgain(reason, Trouble.OUTAGE if document is None else Trouble.CONTRADICTION, status)
     if status in _TRANSIENT or status >= 500 or status < 200:
         throttled = status == HTTPStatus.TOO_MANY_REQUESTS
-        return TryAgain(f"HTTP {status}", Trouble.THROTTLED if throttled else Trouble.OUTAGE, status)
+        trouble = Trouble.THROTTLED if throttled else Trouble.OUTAGE
+        return TryAgain(f"HTTP {status}", trouble, status, _message(document) or "")
     too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return RefusedWhole(_message(document) or f"HTTP {status}", status, too_large)
 

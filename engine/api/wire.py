@@ -43,11 +43,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """An attempt without a reply: refused, reset, timed out. The server may or may not have applied the records."""
+    """An attempt without a reply: refused, reset, timed out."""
 
     reason: str
     fatal: EngineError | None = None
     """Set if no attempt can succeed and no byte may go there, such as a certificate that does not prove the host."""
+    may_land: bool = True
+    """Whether the server may have the whole request: it may have applied the records, or may yet."""
+    timed_out: bool = False
+    """Whether the reply did not come in the time given."""
 
 
 class BulkApi(Protocol):

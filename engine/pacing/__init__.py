@@ -7,7 +7,19 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.pacing.learned.pacer import Pacer
     from engine.pacing.limiter import Found, Limit, Limiter, Move, Signal, Why
-    from engine.pacing.retry import Breaker, Decision, GiveUp, Isolate, RetryBudget, RetryPolicy, Setback, Trials, Wait
+    from engine.pacing.refusals import QuickRefusals
+    from engine.pacing.retry import (
+        Breaker,
+        Decision,
+        GiveUp,
+        Isolate,
+        Probe,
+        RetryBudget,
+        RetryPolicy,
+        Setback,
+        Trials,
+        Wait,
+    )
     from engine.pacing.turnstile import TurnRefused, Turnstile
 else:
     __getattr__ = lazy_face(__name__)

@@ -1,4 +1,4 @@
-"""After an attempt that settled nothing: wait, isolate or give up; what retries a run can afford, and when it pauses.
+"""After an attempt that settled nothing: wait, probe, isolate or give up; what retries a run can afford, and pauses.
 
 Pure; clocks and dice come in.
 
@@ -29,13 +29,27 @@ class Isolate:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """It is not known whether the API is down or this request spoils its answer: find out with a part of it.
+
+    The part goes after `delay_s`, instead of the same bytes again.
+    """
+
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """The outage outlasts what may be waited: stop, resumable."""
 
     reason: str
 
 
-Decision = Wait | Isolate | GiveUp
+Decision = Wait | Isolate | Probe | GiveUp
+
+_ALIKE = 0.15
+"""Two attempts took the same time if they differ by no more than this share."""
 
 
 @dataclass(slots=True)
@@ -47,12 +61,25 @@ class Trials:
     contradictions: int = 0
     successes_before: int = 0
     """How many requests of the run had succeeded when this one was first sent."""
+    quiet: int = 0
+    """The latest outages of it, between which no other request succeeded either."""
+    gave_up_s: float | None = None
+    """After how long somebody gave up waiting for the reply to the latest attempt, if that was its end."""
+    gave_up_alike: int = 0
+    """The latest attempts that all ended so, after the same time."""
+    _successes_seen: int = -1
 
-    def add(self, trouble: Trouble) -> None:
-        """Count one more attempt that settled nothing."""
+    def add(self, trouble: Trouble, *, successes: int = 0, gave_up_s: float | None = None) -> None:
+        """Count one more attempt that settled nothing; by then, `successes` requests of the run had succeeded."""
         self.outages += trouble is Trouble.OUTAGE
         self.throttles += trouble is Trouble.THROTTLED
         self.contradictions += trouble is Trouble.CONTRADICTION
+        if trouble is Trouble.OUTAGE:
+            self.quiet = self.quiet + 1 if successes == self._successes_seen else 1
+            self._successes_seen = successes
+        same = gave_up_s is not None and abs(gave_up_s - (self.gave_up_s or 0.0)) <= _ALIKE * gave_up_s
+        self.gave_up_alike = self.gave_up_alike + 1 if same else int(gave_up_s is not None)
+        self.gave_up_s = gave_up_s
 
     @property
     def tried(self) -> int:
@@ -65,11 +92,13 @@ class Setback:
     """An attempt that settled nothing, and how the run stands."""
 
     reason: str  # what the attempt came to
+    trouble: Trouble
     trials: Trials  # all attempts of the request, this one included
-    others_succeeded: int  # requests of others that succeeded since this one was first sent
+    others_succeeded: int  # requests of others that succeeded since this one (a part: since its whole) was first sent
     outage_s: float  # for how long no request of the run has succeeded although some were tried
     time_left_s: float  # until the deadline of the run; infinite without one
     retry_after_s: float | None  # what the server asked for, already validated
+    is_part: bool = False  # a part of a chunk that has failed as a whole, sent to find out why
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +115,17 @@ class RetryPolicy:
     """After so many failures of one request, while others succeed, the request itself is suspected."""
     others_min: int = 3
     """So many others must have succeeded since it was first sent."""
+    quiet_max: int = 4
+    """After so many failures of one request, with no success of others between them, a part of it is tried instead."""
+    gave_up_alike_max: int = 2
+    """After so many replies that somebody gave up waiting for, all after the same time, a smaller request is tried."""
     dice: Random = field(default_factory=Random)
     """The source of jitter."""
 
     def decide(self, after: Setback) -> Decision:
         """Decide what becomes of the request."""
         trials = after.trials
-        if trials.contradictions >= self.contradictions_max:
-            return Isolate(after.reason)
-        if trials.outages >= self.attempts_max and after.others_succeeded >= self.others_min:
+        if trials.contradictions >= self.contradictions_max or self._others_fare_better(after):
             return Isolate(after.reason)
         delay_s = after.retry_after_s
         if delay_s is None:
@@ -104,7 +135,19 @@ class RetryPolicy:
             return GiveUp(f"{after.reason}; {since} (upload.retry_window_s)")
         if delay_s > after.time_left_s:
             return GiveUp(f"{after.reason}; waiting {delay_s:.0f} s would pass the deadline")
-        return Wait(delay_s)
+        return Probe(delay_s, after.reason) if self._is_suspect(after) else Wait(delay_s)
+
+    def _others_fare_better(self, after: Setback) -> bool:
+        """Whether the API is there, and not for this request."""
+        if after.is_part:  # to halve it costs no more than to send it again, and finds out more
+            return after.trouble is Trouble.OUTAGE and after.others_succeeded > 0
+        return after.trials.outages >= self.attempts_max and after.others_succeeded >= self.others_min
+
+    def _is_suspect(self, after: Setback) -> bool:
+        """Whether the request may be to blame, although nobody can tell whether the API is there."""
+        trials = after.trials
+        found = after.is_part or trials.quiet >= self.quiet_max or trials.gave_up_alike >= self.gave_up_alike_max
+        return found and after.trouble is Trouble.OUTAGE
 
 
 class RetryBudget:

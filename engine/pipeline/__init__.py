@@ -6,6 +6,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.pipeline.accounts import Accounts
+    from engine.pipeline.late_copies import LateCopies
     from engine.pipeline.pipeline import run_pipeline
     from engine.pipeline.sending import Attempt
     from engine.pipeline.traffic import Traffic

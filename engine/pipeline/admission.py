@@ -3,43 +3,122 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
+from math import inf
 
+from engine.pipeline.late_copies import HeldBack, LateCopies
 from engine.values import Chunk
+
+IN_FLIGHT_BEFORE = 16
+"""So many chunks at least a process that was killed may have had in flight, whatever `upload.concurrency` was then."""
+LATE_MAX = 64
+"""The ids of so many finished chunks are kept because a copy may still land; before there are more, all wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """Ids of which an older version may land until then."""
+
+    ids: frozenset[str]
+    until: float
 
 
 class OrderGate:
     """Holds all chunks that were let through and have no durable result yet, `concurrency` at the most.
 
-    Only these chunks can have been sent without a trace, so no more than these are sent again after a crash.
+    Only these chunks can have been sent without a trace, so no more than these are sent again after a crash. Ids of
+    finished chunks are held as well, as long as a late copy of them may land. Belongs to one event loop.
     """
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, late_copies: LateCopies | None = None) -> None:
         self._concurrency = concurrency
+        self._late_copies = late_copies or LateCopies(0.0)
+        self._admitted = 0
         self._unfinished: dict[int, Callable[[], set[str]]] = {}  # by seq: makes a set of the ids, once it is needed
+        self._borrowed: dict[int, set[str]] = {}  # by seq: ids of other chunks that a chunk has sent again
+        self._late: list[_Late] = []
+        self._late_before: deque[_Late] = deque()  # of chunks that were skipped, not yet among the others
         self._released = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<OrderGate {len(self._unfinished)}/{self._concurrency} chunks>"
+        return f"<OrderGate {len(self._unfinished)}/{self._concurrency} chunks, {len(self._late)} late>"
 
     async def admit(self, chunk: Chunk) -> None:
-        """Wait until no unfinished chunk shares an id with this one, then hold it.
+        """Wait until no unfinished chunk and no late copy shares an id with this one, then hold it.
 
         Must be called by one task, in source order: that is what keeps the versions of an id in order.
         """
-        while len(self._unfinished) >= self._concurrency or self._must_wait(chunk):
+        while True:
             self._released.clear()
-            await self._released.wait()
+            late_until = self.late_until(chunk)
+            if late_until == -inf and len(self._unfinished) < self._concurrency and not self._must_wait(chunk):
+                break
+            self._late_copies.held_back = self._held_back(chunk, late_until)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(None if late_until == -inf else late_until):
+                    await self._released.wait()
+        self._late_copies.held_back = None
+        if self._admitted < max(self._concurrency, IN_FLIGHT_BEFORE):
+            self._late_copies.sent_again(chunk.seq)
+        self._admitted += 1
         self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
 
     def release(self, chunk: Chunk) -> None:
-        """Let later chunks with its ids pass: the result of this one is durable."""
+        """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable."""
         del self._unfinished[chunk.seq]
+        borrowed = self._borrowed.pop(chunk.seq, set())
+        until = self._late_copies.until(chunk.seq)
+        if until > self._now():
+            self._late.append(_Late(frozenset(chunk.ids) | borrowed, until))
         self._released.set()
 
+    def skip(self, chunk: Chunk) -> None:
+        """Note a chunk that an earlier process has finished. The producer's thread may call this."""
+        until = self._late_copies.until(chunk.seq)
+        if until > -inf:
+            self._late_before.append(_Late(frozenset(chunk.ids), until))
+
+    def borrow(self, record_id: str, of_seq: int, for_seq: int) -> bool:
+        """Let an unfinished chunk send a record of a finished one again; it holds the id from then on.
+
+        Return False, and hold nothing, if a newer version of the id may be on its way.
+        """
+        newer = any(record_id in ids_of() for seq, ids_of in self._unfinished.items() if seq > of_seq)
+        if newer or any(record_id in ids for ids in self._borrowed.values()):
+            return False
+        self._borrowed.setdefault(for_seq, set()).add(record_id)
+        return True
+
+    def late_until(self, chunk: Chunk) -> float:
+        """Return until when an older version of one of its ids may land; minus infinity if none can."""
+        while self._late_before:
+            self._late.append(self._late_before.popleft())
+        if not self._late:
+            return -inf
+        now = self._now()
+        self._late = [late for late in self._late if late.until > now]
+        if len(self._late) >= LATE_MAX:
+            return min(late.until for late in self._late)
+        return max((late.until for late in self._late if not late.ids.isdisjoint(chunk.ids)), default=-inf)
+
+    def _held_back(self, chunk: Chunk, until: float) -> HeldBack | None:
+        if until == -inf:
+            return None
+        ids = set(chunk.ids)
+        return HeldBack(len(set().union(*(ids & late.ids for late in self._late))), until)
+
     def _must_wait(self, chunk: Chunk) -> bool:
+        if self._borrowed and not set().union(*self._borrowed.values()).isdisjoint(chunk.ids):
+            return True
         # The chunker has compared it with the chunks just before it already; what is older is compared here.
         return any(
             seq < chunk.apart_from and not ids_of().isdisjoint(chunk.ids) for seq, ids_of in self._unfinished.items()
         )
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

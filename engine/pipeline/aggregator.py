@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from engine.pipeline.admission import OrderGate
 from engine.pipeline.channel import Channel
 from engine.values import ChunkResult
 
@@ -16,13 +15,13 @@ async def aggregate(
     record: Callable[[Sequence[ChunkResult]], Awaitable[None]],
     count: Callable[[Sequence[ChunkResult]], None],
     judge: Callable[[], None],
-    gate: OrderGate,
+    release: Callable[[ChunkResult], None],
 ) -> None:
     """Handle results until the channel ends. Those that arrive together become durable together.
 
     `record` returns when results are durable, `count` takes them into the sums, at which `judge` looks; it may ask the
-    run to stop. What is being made durable when this is cancelled is counted all the same: the journal can't be called
-    back.
+    run to stop. `release` lets later chunks pass. What is being made durable when this is cancelled is counted all the
+    same: the journal can't be called back.
     """
 
     async def settle(arrived: Sequence[ChunkResult]) -> None:
@@ -30,7 +29,7 @@ async def aggregate(
         count(arrived)
         judge()
         for result in arrived:
-            gate.release(result.chunk)
+            release(result)
 
     while arrived := await results.receive_all():
         await asyncio.shield(settle(arrived))

@@ -26,7 +26,7 @@ class Availability:
         """Take note of a finished attempt."""
         trouble = attempt.answer.trouble
         if trouble in (Trouble.THROTTLED, Trouble.OUTAGE):
-            self.breaker.failed(attempt.finished_at, throttled=trouble is Trouble.THROTTLED)
+            self.breaker.failed(attempt.finished_at, throttled=attempt.throttled)
             return
         if self.breaker.is_open:
             self._recovery.set()

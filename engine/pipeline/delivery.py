@@ -1,14 +1,22 @@
-"""Bringing one chunk to a proven end: settle it, halve what is refused whole or left open, or give that up."""
+"""Bringing one chunk to a proven end: settle it, halve what is refused whole or left open, or give that up.
+
+What spoils its request so that nothing comes back (409, 500, a dropped connection) can't be told from an API that is
+down. So halves of it are probes: if one passes, the API is there, and the others are halved on. A record that is alone
+at last is judged beside a witness, a record that the API has acknowledged before: only if that one passes before and
+after, it is the record.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
-from math import inf
+from dataclasses import dataclass
 
 from engine.api import RefusedWhole, Settled, Unproven
-from engine.pipeline.retried import Proof
+from engine.pipeline.request_size import RequestSize
+from engine.pipeline.retried import Proof, Unanswered
 from engine.pipeline.sending import Request
+from engine.pipeline.witnesses import Witness
 from engine.values import Chunk, Failure, Outcome
 
 FRUITLESS_MAX = 1_000
@@ -16,16 +24,28 @@ FRUITLESS_MAX = 1_000
 FRUITLESS_PER_CHUNK_MAX = 250
 """So many of them a single chunk may spend, so that one bad chunk does not eat the budget of the others."""
 
+ALONE_MIN = 2
+"""So often a record that is alone must have stayed unanswered before it is judged ..."""
+ALONE_MAX = 8
+"""... and so often before it is given up, if there is no witness, but others succeed."""
+
 Part = Sequence[int]
 """Records of a chunk by their indexes, ascending."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A part of something that stayed unanswered; what it is a part of was sent after so many successes of the run."""
+
+    part: Part
+    successes_before: int
 
 
 class Isolation:
     """What all chunks of a run share: what may still be spent on isolating records, and how large a request may be."""
 
     def __init__(self) -> None:
-        self.lines_bytes_max: float = inf
-        """Learned from a 413: larger requests are split before they are sent."""
+        self.size = RequestSize()
         self._fruitless = 0
 
     def spend(self) -> None:
@@ -37,18 +57,27 @@ class Isolation:
         """Whether nothing more may be isolated in this run."""
         return self._fruitless >= FRUITLESS_MAX
 
-    def learn_size(self, too_large_bytes: int) -> None:
-        """From now on, try half of what was too large, or a little more, for halves are never even."""
-        self.lines_bytes_max = min(self.lines_bytes_max, too_large_bytes * 5 // 8)
-
 
 class Delivery:
-    """Brings one chunk to a proven outcome. `settle` sends a request until something is proven about it."""
+    """Brings one chunk to a proven outcome.
 
-    def __init__(self, chunk: Chunk, settle: Callable[[Request], Awaitable[Proof]], isolation: Isolation) -> None:
+    `settle` sends a request until something is proven about it, `borrow` returns a witness for the chunk of this seq.
+    """
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        settle: Callable[[Request], Awaitable[Proof]],
+        isolation: Isolation,
+        borrow: Callable[[int], Witness | None] = lambda _: None,
+    ) -> None:
         self._chunk = chunk
         self._settle = settle
         self._isolation = isolation
+        self._borrow = borrow
+        self._suspects: deque[Suspect] = deque()  # level by level, so that the first that passes speaks for the others
+        self._alone: Counter[int] = Counter()  # by index: how often a record stayed unanswered alone
+        self._witness: Witness | None = None
         self._failures: list[Failure] = []
         self._lines: list[bytes] = []  # single lines, cut only when a part has to be sent
         self._fruitless = 0
@@ -60,21 +89,35 @@ class Delivery:
             TurnRefused: the run stops before all are settled.
         """
         parts: deque[Part] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
-        while parts:
-            part = parts.popleft()
-            if self._is_too_large(part):
-                smaller = halves(part)
+        while parts or self._suspects:
+            if not parts:
+                smaller = await self._question(self._suspects.popleft())
+            elif self._is_too_large(parts[0]):
+                smaller = halves(parts.popleft())
             else:
-                request = Request(self._lines_of(part), self._ids_of(part), is_split=len(part) < len(self._chunk.ids))
-                smaller = self._take(part, await self._settle(request))
+                part = parts.popleft()
+                smaller = self._take(part, await self._settle(self._request(part)))
             parts.extendleft(reversed(smaller))
         return self._failures
+
+    def _request(self, part: Part, successes_before: int | None = None) -> Request:
+        return Request(
+            self._lines_of(part),
+            self._ids_of(part),
+            is_split=len(part) < len(self._chunk.ids),
+            successes_before=successes_before,
+            seq=self._chunk.seq,
+        )
 
     def _take(self, part: Part, proof: Proof) -> list[Part]:
         """Note what is proven about `part`; return the smaller parts that have to be sent again."""
         match proof:
+            case Unanswered():
+                self._suspect(part, proof)
+                return []
             case Settled(failures):
                 self._note(part, failures)
+                self._keep_witness(part, failures)
                 return []
             case Unproven(failures, open_indexes, reason, status):
                 self._note(part, failures)
@@ -82,8 +125,59 @@ class Delivery:
                 return self._isolate(left, len(part), Failure(0, Outcome.UNKNOWN, reason, status))
             case RefusedWhole(reason, status, too_large):
                 if too_large and len(part) > 1:
-                    self._isolation.learn_size(len(self._lines_of(part)))
+                    self._isolation.size.too_large(len(self._lines_of(part)))
                 return self._isolate(part, len(part), Failure(0, Outcome.REJECTED, reason, status))
+
+    def _suspect(self, part: Part, proof: Unanswered) -> None:
+        """`part` stayed unanswered: question its halves, or, if it is a single record, that once more."""
+        if proof.gave_up_s is not None and len(part) > 1:
+            self._isolation.size.gave_up(len(self._lines_of(part)), proof.gave_up_s)
+        if proof.api_answers:
+            self._fruitless += 1
+            self._isolation.spend()
+        self._alone.update(part if len(part) == 1 else ())
+        is_hopeless = len(part) == 1 and self._alone[part[0]] >= ALONE_MAX
+        if proof.api_answers and (is_hopeless or self._is_spent or self._isolation.is_spent):
+            self._give_up(part, Failure(0, Outcome.UNKNOWN, proof.reason, proof.http_status))
+            return
+        self._suspects += [
+            Suspect(smaller, proof.successes_before) for smaller in (halves(part) if len(part) > 1 else [part])
+        ]
+
+    async def _question(self, suspect: Suspect) -> list[Part]:
+        """Send a part of something that stayed unanswered; return the smaller parts that have to be sent again."""
+        part, before = suspect.part, suspect.successes_before
+        is_alone = len(part) == 1 and self._alone[part[0]] >= ALONE_MIN
+        witness = self._find_witness() if is_alone else None
+        has_passed = witness is not None and await self._passes(witness, before)
+        proof = await self._settle(self._request(part, before))
+        if not isinstance(proof, Unanswered) or witness is None or not has_passed:
+            return self._take(part, proof)
+        if not await self._passes(witness, before):
+            return self._take(part, proof)
+        outcome = Outcome.REJECTED if proof.said else Outcome.UNKNOWN
+        reason = proof.said or f"{proof.reason} for this record alone, while others pass"
+        self._failures.append(Failure(part[0], outcome, reason, proof.http_status))
+        return []
+
+    async def _passes(self, witness: Witness, successes_before: int) -> bool:
+        """Whether the API answers a request with a record that it has acknowledged before."""
+        request = Request(
+            witness.line, [witness.id], is_split=True, successes_before=successes_before, seq=self._chunk.seq
+        )
+        return not isinstance(await self._settle(request), Unanswered)
+
+    def _keep_witness(self, part: Part, failures: Sequence[Failure]) -> None:
+        """Remember an acknowledged record of a part: the chunk's own records need not be borrowed."""
+        last = len(part) - 1
+        if len(part) < len(self._chunk.ids) and all(failure.index != last for failure in failures):
+            own = part[last:]
+            self._witness = Witness(self._chunk.ids[own[0]], self._lines_of(own))
+
+    def _find_witness(self) -> Witness | None:
+        if self._witness is None:
+            self._witness = self._borrow(self._chunk.seq)
+        return self._witness
 
     def _isolate(self, left: Part, sent: int, alone: Failure) -> list[Part]:
         """Return the parts in which to send again what is `left` of the `sent` records of a request.
@@ -116,7 +210,7 @@ class Delivery:
 
     def _is_too_large(self, part: Part) -> bool:
         """Whether to split `part` unsent; not any more in a chunk where nothing is small enough."""
-        return len(part) > 1 and len(self._lines_of(part)) > self._isolation.lines_bytes_max and not self._is_spent
+        return len(part) > 1 and len(self._lines_of(part)) > self._isolation.size.bytes_max and not self._is_spent
 
     def _ids_of(self, part: Part) -> Sequence[str]:
         whole = self._chunk.ids

@@ -13,7 +13,7 @@ one being cut. Each is at most `upload.max_body_bytes` plus its ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.api import BulkApi
@@ -24,6 +24,7 @@ from engine.pipeline.channel import Channel
 from engine.pipeline.producer import produce, skip_done
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
+from engine.pipeline.witnesses import Witnesses
 from engine.values import Chunk, ChunkResult, EngineError, Interrupted, Stop
 
 CHUNKS_QUEUED = 2
@@ -35,6 +36,7 @@ async def run_pipeline(
     chunks: Iterable[Chunk],
     *,
     done: Mapping[int, bytes],
+    without_failures: Container[int] = (),
     accounts: Accounts,
     api: BulkApi,
     traffic: Traffic,
@@ -49,10 +51,10 @@ async def run_pipeline(
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
     `chunks` are all of the source, in order; those with a digest in `done`, by seq, have a durable result of an earlier
-    process and are not sent. `concurrency` of them are brought to their end at the same time. `record` makes results
-    durable; `judge` looks at the accounts whenever they have changed, and may ask the run to stop. `inspect` passes on
-    what was read, in the producer's thread, or raises. After a stop no new chunk starts and those in flight may finish
-    within `drain_timeout_s`.
+    process and are not sent; in those of `without_failures`, every record was updated. `concurrency` of them are
+    brought to their end at the same time. `record` makes results durable; `judge` looks at the accounts whenever they
+    have changed, and may ask the run to stop. `inspect` passes on what was read, in the producer's thread, or raises.
+    After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
 
     Raises:
         EngineError: the reason of the stop, or what the source or the journal raised.
@@ -60,19 +62,32 @@ async def run_pipeline(
     cut: Channel[Chunk] = Channel(CHUNKS_QUEUED)
     ready: Channel[Chunk] = Channel(concurrency)
     results: Channel[ChunkResult] = Channel(concurrency)
-    gate = OrderGate(concurrency)
-    to_do = skip_done(inspect(accounts.reading(chunks)), done, accounts.skip)
+    gate = OrderGate(concurrency, traffic.late_copies)
+    witnesses = Witnesses(gate)
     settle = traffic.over(api).settle
+
+    def skip(chunk: Chunk) -> None:
+        accounts.skip(chunk)
+        gate.skip(chunk)
+        witnesses.note_finished(chunk, acknowledged=chunk.seq in without_failures)
+
+    def release(result: ChunkResult) -> None:
+        witnesses.note(result)
+        gate.release(result.chunk)
+
+    to_do = skip_done(inspect(accounts.reading(chunks)), done, skip)
     try:
         async with asyncio.TaskGroup() as group:
             production = group.create_task(_produce(produce, to_do, cut, stop))
             admission = group.create_task(_admit(cut, ready, gate))
             uploads = [
-                group.create_task(upload(ready, results, settle=settle, isolation=traffic.isolation))
+                group.create_task(
+                    upload(ready, results, settle=settle, isolation=traffic.isolation, borrow=witnesses.borrow)
+                )
                 for _ in range(concurrency)
             ]
             aggregation = group.create_task(
-                aggregate(results, record=record, count=accounts.settle, judge=judge, gate=gate)
+                aggregate(results, record=record, count=accounts.settle, judge=judge, release=release)
             )
             drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
             await asyncio.wait([admission, *uploads])
@@ -86,7 +101,7 @@ async def run_pipeline(
 
 
 async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) -> None:
-    """Pass chunks on in order, each when no earlier unfinished one shares an id with it."""
+    """Pass chunks on in order, each when no earlier unfinished one, or a late copy, shares an id with it."""
     try:
         async for chunk in cut:
             await gate.admit(chunk)

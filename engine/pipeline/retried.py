@@ -7,13 +7,30 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
 
-from engine.api import Fatal, RefusedWhole, Reply, Settled, TryAgain, Unproven, retry_after_s
-from engine.pacing import Decision, GiveUp, Isolate, RetryPolicy, Setback, Trials, TurnRefused, Wait
+from engine.api import Fatal, RefusedWhole, Reply, Settled, Trouble, TryAgain, Unproven, gave_up_waiting, retry_after_s
+from engine.pacing import Decision, GiveUp, Isolate, Probe, RetryPolicy, Setback, Trials, TurnRefused, Wait
 from engine.pipeline.availability import Availability
 from engine.pipeline.sending import Answer, Request, Sender
 from engine.values import EngineError, Interrupted, Stop
 
-Proof = Settled | Unproven | RefusedWhole
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nothing is proven, and the request itself may be the reason: a part of it may fare better."""
+
+    reason: str
+    http_status: int | None
+    said: str
+    """Why the API did not answer it, in its own words, if it has said so."""
+    api_answers: bool
+    """Whether other requests succeeded meanwhile, so that the API is there."""
+    successes_before: int
+    """How many requests of the run had succeeded when this one was first sent."""
+    gave_up_s: float | None = None
+    """After how long somebody gave up waiting for the reply, if that was the end."""
+
+
+Proof = Settled | Unproven | RefusedWhole | Unanswered
 """What can be proven about the records of a request; every other verdict is an episode."""
 
 
@@ -29,12 +46,13 @@ class Retried:
     stop: Stop
 
     async def settle(self, request: Request) -> Proof:
-        """Send `request` until something is proven.
+        """Send `request` until something is proven, or it turns out that it may be to blame itself.
 
         Raises:
             TurnRefused: the run stops first, perhaps because of this very request.
         """
-        trials = Trials(successes_before=self.availability.breaker.successes)
+        successes_before = self.availability.breaker.successes
+        trials = Trials(successes_before=successes_before)
         while True:
             answer = await self.inner.send(request)
             match answer.verdict:
@@ -43,27 +61,45 @@ class Retried:
                 case Fatal(error):
                     self._stop_the_run(error)
                 case TryAgain(trouble=trouble) as verdict:
-                    trials.add(trouble)
-                    decision = self._decide(answer, verdict, trials)
-                    if isinstance(decision, Isolate):
+                    trials.add(
+                        trouble,
+                        successes=self.availability.breaker.successes,
+                        gave_up_s=answer.took_s if gave_up_waiting(answer.reply) else None,
+                    )
+                    decision = self._decide(request, answer, verdict, trials)
+                    if isinstance(decision, Isolate) and trouble is Trouble.CONTRADICTION:
                         return Unproven((), range(len(request.ids)), decision.reason, verdict.http_status)
-                    await self._wait(decision)
+                    if isinstance(decision, Wait | Probe | GiveUp):
+                        await self._wait(decision)
+                    if isinstance(decision, Isolate | Probe):
+                        return Unanswered(
+                            decision.reason,
+                            verdict.http_status,
+                            verdict.said,
+                            api_answers=isinstance(decision, Isolate),
+                            successes_before=successes_before,
+                            gave_up_s=trials.gave_up_s,
+                        )
                 case proof:
                     return proof
 
-    def _decide(self, answer: Answer, verdict: TryAgain, trials: Trials) -> Decision:
+    def _decide(self, request: Request, answer: Answer, verdict: TryAgain, trials: Trials) -> Decision:
         availability = self.availability
+        is_part = request.successes_before is not None
+        before = request.successes_before if request.successes_before is not None else trials.successes_before
         setback = Setback(
             reason=verdict.reason,
+            trouble=verdict.trouble,
             trials=trials,
-            others_succeeded=availability.breaker.successes - trials.successes_before,
+            others_succeeded=availability.breaker.successes - before,
             outage_s=availability.outage_s,
             time_left_s=self.time_left_s(),
             retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
+            is_part=is_part,
         )
         return self.policy.decide(setback)
 
-    async def _wait(self, decision: Wait | GiveUp) -> None:
+    async def _wait(self, decision: Wait | Probe | GiveUp) -> None:
         if isinstance(decision, GiveUp):
             self._stop_the_run(Interrupted(f"not finished: {decision.reason}"))
         else:

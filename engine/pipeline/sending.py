@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
 
 from engine.api import (
@@ -22,10 +23,12 @@ from engine.api import (
     Verdict,
     date_of,
     interpret,
+    may_still_land,
     quota_of,
     retry_after_s,
 )
-from engine.pacing import Signal, Turnstile
+from engine.pacing import QuickRefusals, Signal, Turnstile
+from engine.pipeline.late_copies import LateCopies
 from engine.values import RequestCounts
 
 
@@ -37,6 +40,10 @@ class Request:
     ids: Sequence[str]
     is_split: bool = False
     """Whether these are a part of a chunk, sent to isolate records."""
+    successes_before: int | None = None
+    """Set for a part of something that stayed unanswered: so many requests had succeeded when that was first sent."""
+    seq: int = 0
+    """Of the chunk for whose sake it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Answer:
 
     reply: Reply | NoReply
     verdict: Verdict
+    took_s: float = 0.0
+    """From the start of the attempt to the end of its reply."""
 
     @property
     def trouble(self) -> Trouble | None:
@@ -72,8 +81,10 @@ class Proven:
 
     async def send(self, request: Request) -> Answer:
         """Send `request`, now."""
+        clock = asyncio.get_running_loop().time
+        started_at = clock()
         reply = await self.api.update(request.lines)
-        return Answer(reply, interpret(reply, request.ids))
+        return Answer(reply, interpret(reply, request.ids), clock() - started_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,13 @@ class Attempt:
     started_at: float
     finished_at: float
     in_flight: int
+    too_fast: bool = False
+    """Whether it was refused because of the rate, although its status speaks of an outage."""
+
+    @property
+    def throttled(self) -> bool:
+        """Whether it was refused because of the rate."""
+        return self.too_fast or self.answer.trouble is Trouble.THROTTLED
 
     def signal(self) -> Signal:
         """Return what it tells about the server's limits."""
@@ -95,8 +113,8 @@ class Attempt:
             finished_at=self.finished_at,
             records=len(self.request.ids),
             in_flight=self.in_flight,
-            throttled=trouble is Trouble.THROTTLED,
-            failed=trouble is Trouble.OUTAGE,
+            throttled=self.throttled,
+            failed=trouble is Trouble.OUTAGE and not self.throttled,
             conflicts=verdict.retried if isinstance(verdict, Settled) else 0,
             retry_after_s=retry_after_s(headers) if trouble else None,
             quota=quota_of(headers, date_of(headers)),
@@ -114,6 +132,8 @@ class Observed:
     counts: RequestCounts
     in_flight: Callable[[], int]
     observers: Sequence[Observer]
+    late_copies: LateCopies
+    refusals: QuickRefusals = field(default_factory=QuickRefusals)
 
     async def send(self, request: Request) -> Answer:
         """Send `request`; a cancelled one counts as failed: what it did is unknown, that it went is not."""
@@ -125,17 +145,35 @@ class Observed:
             answer = await self.inner.send(request)
         except BaseException:
             self.counts.failed += 1
+            self._leave_in_doubt(request, started_at)
             raise
-        self._count(answer)
-        attempt = Attempt(request, answer, started_at, clock(), in_flight)
+        if may_still_land(answer.reply):
+            self._leave_in_doubt(request, started_at)
+        finished_at = clock()
+        attempt = Attempt(
+            request, answer, started_at, finished_at, in_flight, self._is_too_fast(answer, in_flight, finished_at)
+        )
+        self._count(attempt)
         for observe in self.observers:
             observe(attempt)
         return answer
 
-    def _count(self, answer: Answer) -> None:
-        if answer.trouble is Trouble.THROTTLED:
+    def _leave_in_doubt(self, request: Request, started_at: float) -> None:
+        self.counts.in_doubt += 1
+        self.late_copies.note(request.seq, started_at)
+
+    def _is_too_fast(self, answer: Answer, in_flight: int, finished_at: float) -> bool:
+        """Whether a gateway means that requests come too fast, though it says 503."""
+        started_at = finished_at - answer.took_s
+        if isinstance(answer.verdict, (Settled, Unproven)):
+            self.refusals.succeeded(started_at, finished_at)
+        is_503 = isinstance(answer.reply, Reply) and answer.reply.status == HTTPStatus.SERVICE_UNAVAILABLE
+        return is_503 and answer.trouble is Trouble.OUTAGE and self.refusals.refused(started_at, finished_at, in_flight)
+
+    def _count(self, attempt: Attempt) -> None:
+        if attempt.throttled:
             self.counts.throttled += 1
-        elif isinstance(answer.verdict, (Settled, Unproven)):
+        elif isinstance(attempt.answer.verdict, (Settled, Unproven)):
             self.counts.succeeded += 1
         else:
             self.counts.failed += 1

@@ -10,8 +10,9 @@ from engine.api import BulkApi
 from engine.pacing import Limiter, RetryPolicy, Turnstile
 from engine.pipeline.availability import Availability
 from engine.pipeline.delivery import Isolation
+from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.retried import Retried
-from engine.pipeline.sending import Observed, Observer, Paced, Proven
+from engine.pipeline.sending import Attempt, Observed, Observer, Paced, Proven
 from engine.values import RequestCounts, Stop
 
 
@@ -19,7 +20,7 @@ class Traffic:
     """What all requests of a run share: limits, retries, counts. Belongs to one event loop.
 
     `stop` ends all waiting, `time_left_s` is until the deadline of the run, and `requests` is what earlier processes of
-    the run have counted.
+    the run have counted; `late_copies` what they have left, and after how long a request can land no more.
     """
 
     def __init__(
@@ -30,22 +31,34 @@ class Traffic:
         stop: Stop,
         time_left_s: Callable[[], float] = lambda: inf,
         requests: RequestCounts | None = None,
+        late_copies: LateCopies | None = None,
     ) -> None:
         self.limiter = limiter
+        self.late_copies = late_copies or LateCopies(0.0)
         self.requests = replace(requests) if requests else RequestCounts()
         self.availability = Availability()
         self.turnstile = Turnstile(limiter, self.availability.breaker, stop)
         self.isolation = Isolation()
-        self.observers: list[Observer] = [self.availability.observe, lambda attempt: limiter.learn(attempt.signal())]
+        self.observers: list[Observer] = [
+            self.availability.observe,
+            lambda attempt: limiter.learn(attempt.signal()),
+            self._measure,
+        ]
         """Who hears of every finished attempt, from whichever way it went."""
         self._policy = policy
         self._stop = stop
         self._time_left_s = time_left_s
 
+    def _measure(self, attempt: Attempt) -> None:
+        """Learn which sizes are answered in time."""
+        if attempt.answer.trouble is None:
+            self.isolation.size.passed(len(attempt.request.lines), attempt.answer.took_s)
+
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
         turnstile = self.turnstile
-        observed = Observed(Proven(api), self.requests, lambda: turnstile.in_flight, self.observers)
+        in_flight = lambda: turnstile.in_flight  # noqa: E731 - a name for what it is
+        observed = Observed(Proven(api), self.requests, in_flight, self.observers, self.late_copies)
         return Retried(
             Paced(observed, turnstile),
             availability=self.availability,

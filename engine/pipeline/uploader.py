@@ -9,6 +9,7 @@ from engine.pipeline.channel import Channel
 from engine.pipeline.delivery import Delivery, Isolation
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
+from engine.pipeline.witnesses import Witness
 from engine.values import Chunk, ChunkResult
 
 
@@ -18,11 +19,12 @@ async def upload(
     *,
     settle: Callable[[Request], Awaitable[Proof]],
     isolation: Isolation,
+    borrow: Callable[[int], Witness | None] = lambda _: None,
 ) -> None:
     """Run one worker until the channel ends or the run stops. A chunk that was not brought to an end is left."""
     async for chunk in chunks:
         try:
-            failures = await Delivery(chunk, settle, isolation).run()
+            failures = await Delivery(chunk, settle, isolation, borrow).run()
         except TurnRefused:
             return
         await results.send(ChunkResult(chunk, failures))

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from engine.report.report import (
         LIMIT_MOVES_MAX,
         REPORT_JSON,
+        Ambiguous,
         LimitMove,
         Pacing,
         Report,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import reduce
 from math import ceil
+from operator import add
 
 from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
 from engine.report.report import Pacing, Report, RunStatus
@@ -43,6 +44,7 @@ def merged(reports: Sequence[Report]) -> Report:
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
         latencies=latencies,

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
+from typing import Self
 
 import orjson
 
@@ -65,6 +66,21 @@ class Pacing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """Requests of a run whose end is unknown, and what was done so that no older value of theirs lands late."""
+
+    attempts: int = 0
+    """No reply, cut, timed out, a gateway's 502 or 504, or open when a process was killed."""
+    ids_sent_again: int = 0
+    """Ids whose newer values were sent once more after an older copy could have landed: the engine holds them back."""
+    ids_unresolved: int = 0
+    """Ids whose newer values were still held back when the run ended: they are pending."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a run did, over all its processes. `report.json` is this value; its keys are promised in `docs/files.md`.
 
@@ -82,6 +98,7 @@ class Report:
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
     requests: RequestCounts = field(default_factory=RequestCounts)
+    ambiguous: Ambiguous = field(default_factory=Ambiguous)
     reasons: list[Reason] = field(default_factory=list)
     kind: str = "sync"
     """`sync` or `replay`."""
@@ -144,6 +161,7 @@ def to_json(report: Report) -> bytes:
     values["reasons"] = [
         Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
     ]
+    values["requests"] = {name: count for name, count in asdict(report.requests).items() if name != "in_doubt"}
     values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
     values["timeline"] = _one_a_line(report.timeline)
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)

@@ -121,10 +121,11 @@ def _took(report: Report) -> str:
 
 def _requests(report: Report) -> str:
     requests = report.requests
-    counts = {"succeeded": requests.succeeded, "throttled (429)": requests.throttled, "failed": requests.failed}
+    counts = {"succeeded": requests.succeeded, "throttled": requests.throttled, "failed": requests.failed}
     outcomes = [f"{count:,} {name}" for name, count in counts.items() if count]
     isolating = f"; {requests.split:,} of them to isolate records" if requests.split else ""
-    return f"{requests.sent:,}: {', '.join(outcomes)}{isolating}"
+    doubtful = f"; the end of {report.ambiguous.attempts:,} is unknown" if report.ambiguous.attempts else ""
+    return f"{requests.sent:,}: {', '.join(outcomes)}{isolating}{doubtful}"
 
 
 def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:

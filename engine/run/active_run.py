@@ -14,6 +14,7 @@ from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
 from engine.run.job import Job
+from engine.run.late_copies import DurableLateCopies, late_copy_s
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
 from engine.settings import RunSettings
@@ -49,6 +50,7 @@ class ActiveRun:
         self.words = GuardWords(job.kind)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
         upload = settings.upload
+        self.late_copies = DurableLateCopies(run, late_copy_s(settings), self.clock.now)
         self.deadline = Deadline(upload.deadline, self.clock.now)
         rate, concurrency = upload.requests_per_second, upload.concurrency
         self.traffic = Traffic(
@@ -57,6 +59,7 @@ class ActiveRun:
             stop=stop,
             time_left_s=self.deadline.left_s,
             requests=run.requests,
+            late_copies=self.late_copies.of_pipeline,
         )
         self.telemetry = Telemetry(
             run.telemetry, traffic=self.traffic, clock=self.clock, bytes_sent=lambda: api.bytes_sent
@@ -97,6 +100,7 @@ class ActiveRun:
         await run_pipeline(
             self.contents.reading(self.job.chunks()),
             done=self.run.done,
+            without_failures=self.run.without_failures,
             accounts=self.accounts,
             api=self.api,
             traffic=self.traffic,
@@ -109,9 +113,10 @@ class ActiveRun:
         )
 
     async def _record(self, results: Sequence[ChunkResult]) -> None:
-        """Make results durable, but none before it is durable what is known of the source they came from."""
+        """Make results durable, but none before it is durable what is known of their source and of late copies."""
         journal, call = self.thread.value, self.thread.call
         await self.note_contents()
+        await self.note_late_copies()
         await call(journal.record, self.run, results, self.clock.worked_s, replace(self.traffic.requests))
 
     async def note_contents(self) -> None:
@@ -119,6 +124,12 @@ class ActiveRun:
         known = self.contents.fingerprint()
         if self.run.fingerprint != known:
             await self.thread.call(self.thread.value.set_fingerprint, self.run, known)
+
+    async def note_late_copies(self) -> None:
+        """Make durable what may still land."""
+        unknown = self.late_copies.not_durable()
+        if unknown:
+            await self.thread.call(self.thread.value.note_late_copies, self.run, unknown)
 
     def _judge(self) -> None:
         """Stop the run if a guard trips."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.outlets import get_logger
-from engine.report import Report, RunStatus, iso, latest_report, status_of, write_report
+from engine.report import Ambiguous, Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.state import RUNS, Run
@@ -24,12 +24,14 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     """
     journal, call, run = active.thread.value, active.thread.call, active.run
     await active.note_contents()
+    await active.note_late_copies()
     report = await _report(active, error)
     # Who says that it was interrupted can be resumed, even if nothing is left to do.
     came_to_its_end = active.accounts.finished and report.status is not RunStatus.INTERRUPTED
     await call(
         journal.save,
         run,
+        ended=True,
         finished=came_to_its_end or report.left_nothing_to_resume,
         worked_s=report.duration_s,
         requests=report.requests,
@@ -75,6 +77,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         resumes=run.resumes,
         records=counts,
         requests=replace(active.traffic.requests),
+        ambiguous=_ambiguous(active),
         reasons=await active.thread.call(active.thread.value.reasons, run),
         kind=run.kind,
         limit=job.limit,
@@ -90,6 +93,11 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _ambiguous(active: ActiveRun) -> Ambiguous:
+    held_back = active.traffic.late_copies.held_back
+    return Ambiguous(attempts=active.traffic.requests.in_doubt, ids_unresolved=held_back.ids if held_back else 0)
 
 
 async def _run_of_same_source(active: ActiveRun) -> Mapping[str, str] | None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -24,10 +24,11 @@ from engine.run.counting import counting
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
 from engine.run.job import Job, changed_settings, endpoint_of
+from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.settings import RunSettings
 from engine.sources import FileFingerprint, Source, differences, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
-from engine.values import EngineError, SourceUntrusted, Stop
+from engine.values import EngineError, Interrupted, SourceUntrusted, Stop
 
 UPKEEP_S = 10.0
 """How often metrics and telemetry of a run under way are written down."""
@@ -125,6 +126,7 @@ async def _begin(
     if not job.of_rejects and (settings.guard.min_records or settings.guard.max_shrink):
         async with counting(job.source, stop, display) as source:
             await abandonable(lambda: check_size(source, settings, job.kind, job.limit), stop)
+    await _let_others_land(settings, thread, stop, display)
     now = datetime.now(UTC)
     run_id = new_run_id(now, Random())  # noqa: S311 - an id is no secret
     run = Run(run_id, job.kind, settings.api.campaign_id, iso(now), job.identity)
@@ -133,17 +135,47 @@ async def _begin(
     return run
 
 
+async def _let_others_land(
+    settings: RunSettings, thread: OwnThread[Journal], stop: Stop, display: ProgressDisplay
+) -> None:
+    """Wait until nothing of other runs can land any more: it might be an older value than what this run sends.
+
+    Raises:
+        EngineError: the reason to stop meanwhile.
+    """
+    left = await thread.call(thread.value.left_by_others, settings.api.campaign_id)
+    wait_s = wait_for_others_s(left, late_copy_s(settings))
+    if wait_s <= 0:
+        return
+    until = datetime.now().astimezone() + timedelta(seconds=wait_s)
+    text = f"requests of an earlier run may still be applied until {until:%H:%M:%S} (upload.late_copy_s); waiting"
+    display.message(text)
+    get_logger().info("waiting_for_late_copies", message=text, wait_s=round(wait_s, 1))
+    await stop.pause(wait_s)
+    if stop.requested:
+        raise stop.error or Interrupted("stopped")
+
+
 @asynccontextmanager
 async def _observed(active: ActiveRun) -> AsyncIterator[None]:
     """Let the world see the run while it is under way; nothing of that is left in the writing when it ends."""
     over = asyncio.Event()
     upkeep = asyncio.create_task(_keep_up(active, over))
+    alive = asyncio.create_task(_stay_alive(active))
     try:
         async with serving(active.settings.notify.prometheus_port, lambda: metric_values(active)):
             yield
     finally:
         over.set()
         await upkeep
+        alive.cancel()
+        await asyncio.gather(alive, return_exceptions=True)
+
+
+async def _stay_alive(active: ActiveRun) -> None:
+    while True:
+        active.thread.value.still_alive()
+        await asyncio.sleep(ALIVE_EVERY_S)
 
 
 async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
@@ -159,7 +191,6 @@ async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
                 worked_s=active.clock.worked_s,
                 requests=replace(active.traffic.requests),
                 telemetry=active.telemetry.to_json(),
-                finished=False,
             )
     except EngineError as error:  # a journal that fails must not fail in silence
         active.stop.request(error)

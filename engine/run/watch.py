@@ -85,4 +85,7 @@ class Watch:
             return f"the API asked for silence, {quiet_s:.0f} s left"
         if traffic.availability.breaker.is_open:
             return f"the API has been failing for {traffic.availability.outage_s:.0f} s, probing"
+        if (held_back := traffic.late_copies.held_back) and not self.stop.requested:
+            left_s = max(0.0, held_back.until - self.clock.now())
+            return f"an older copy of the next values may still be applied, {left_s:.0f} s left"
         return "finishing what is in flight" if self.stop.requested else None

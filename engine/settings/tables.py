@@ -65,6 +65,7 @@ class UploadTable(Table):
     retry_window_s: SecondsOrNone = 900.0
     drain_timeout_s: SecondsOrNone = 60.0
     deadline: Annotated[time, BeforeValidator(as_deadline)] | None = None
+    late_copy_s: SecondsOrNone | None = None
 
 
 class GuardTable(Table):

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
+from engine.state.late_copies import Left
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
 
 
@@ -32,6 +33,12 @@ class Run:
     requests: RequestCounts = field(default_factory=RequestCounts)
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     done: dict[int, bytes] = field(default_factory=dict)
+    without_failures: set[int] = field(default_factory=set)
+    """The chunks of `done`, by seq, in which every record was updated."""
+    late_copies: dict[int, float] = field(default_factory=dict)
+    """Until when copies of chunks may still land, by seq, in seconds since 1970."""
+    alive_at: float | None = None
+    """When its process last wrote, in seconds since 1970; None once that has ended by itself, not by being killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class Journal(Protocol):
     def resume(self, run: Run) -> None:
         """Write down that `run` goes on, and open its reject file at the length that counts.
 
-        What was in flight when a process was killed is lost with it: it was sent and nothing came, so it has failed.
+        What was in flight when a process was killed is lost with it: it was sent and nothing came, so it has failed,
+        and its end is in doubt.
         """
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
@@ -86,12 +94,29 @@ class Journal(Protocol):
     def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
         """Make results durable: their reject lines first, then everything else in one transaction."""
 
+    def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
+        """Make durable until when copies of these chunks, by seq, may land. Must be, before their results are."""
+
+    def left_by_others(self, campaign_id: str) -> Left:
+        """Return what the runs of a campaign have left that may still land."""
+        ...
+
+    def still_alive(self) -> None:
+        """Note that this process lives, where a crash leaves it. Quick, and may be called by any thread."""
+
     def save(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
+        self,
+        run: Run,
+        *,
+        worked_s: float,
+        requests: RequestCounts,
+        telemetry: Mapping[str, Any],
+        ended: bool = False,
+        finished: bool = False,
     ) -> None:
         """Write down how the run looks from outside, so that a killed process loses little of it.
 
-        It is `finished` if it needs no other process.
+        It has `ended` if this process does no more for it, and is `finished` if it needs no other process.
         """
 
     def counts(self, run: Run) -> ChunkCounts:

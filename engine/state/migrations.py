@@ -51,6 +51,16 @@ ALTER TABLE chunk ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
     3: """
 ALTER TABLE chunk ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;
 """,
+    # Late copies: requests whose end is unknown, and processes that were killed.
+    4: """
+CREATE TABLE late_copy (              -- chunks of which a copy may still be applied by the server
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL,
+    until REAL NOT NULL,              -- seconds since 1970
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+-- alive_at: when its process last wrote, in seconds since 1970; NULL once that has ended
+ALTER TABLE run ADD COLUMN alive_at REAL;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

@@ -29,6 +29,7 @@ ORDER BY rowid
 _DELETE_ROWS = (
     "DELETE FROM chunk WHERE run_id = ?",
     "DELETE FROM reason WHERE run_id = ?",
+    "DELETE FROM late_copy WHERE run_id = ?",
     "DELETE FROM run WHERE id = ?",
 )
 

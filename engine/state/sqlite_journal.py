@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from engine.state.database import Database
 from engine.state.journal import Journal, Run, Undelivered
+from engine.state.late_copies import LateCopyRows, Left
 from engine.state.masking import without_record_data
 from engine.state.old_runs import forget_old_runs
 from engine.state.private_files import make_private_dir
@@ -35,7 +38,7 @@ class SqliteJournal(Journal):
         StateFailed: the directory or what is in it can't be used.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, clock: Callable[[], float] = time.time) -> None:
         make_private_dir(state_dir)
         make_private_dir(state_dir / RUNS)
         self.dir = state_dir
@@ -45,6 +48,9 @@ class SqliteJournal(Journal):
         except BaseException:
             self._lock.close()
             raise
+        self._alive_before = os.fstat(self._lock.fileno()).st_mtime
+        self._late_copies = LateCopyRows(self._db)
+        self._clock = clock
         self._rejects: RejectWriter | None = None
         self._undelivered: UndeliveredIds | None = None
 
@@ -64,27 +70,37 @@ class SqliteJournal(Journal):
             return None
         values = dict(row)
         del values["finished"]
+        values["alive_at"] = self._last_alive(values["alive_at"])
         for name in ("identity", "fingerprint", "requests", "telemetry"):
             values[name] = json.loads(values[name] or "null")
         values["requests"] = RequestCounts(**values["requests"])
-        done = dict(self._db.rows("SELECT seq, digest FROM chunk WHERE run_id = ?", (row["id"],)))
-        return Run(**values, done=done)
+        chunks = self._db.rows(
+            "SELECT seq, digest, rejected + unknown AS failures FROM chunk WHERE run_id = ?", (row["id"],)
+        )
+        return Run(
+            **values,
+            done={chunk["seq"]: chunk["digest"] for chunk in chunks},
+            without_failures={chunk["seq"] for chunk in chunks if not chunk["failures"]},
+            late_copies=self._late_copies.of_run(row["id"]),
+        )
 
     def begin(self, run: Run) -> None:
         with self._db.transaction():
             self._db.change("UPDATE run SET finished = 1 WHERE finished = 0 AND kind = ?", [(run.kind,)])
             self._db.change(
-                "INSERT INTO run (id, kind, campaign_id, started_at, identity) VALUES (?, ?, ?, ?, ?)",
-                [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity))],
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity, alive_at) VALUES (?, ?, ?, ?, ?, ?)",
+                [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity), self._clock())],
             )
         self._open(run)
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
         requests = run.requests
-        requests.failed = requests.sent - requests.succeeded - requests.throttled
+        failed = requests.sent - requests.succeeded - requests.throttled
+        requests.in_doubt += failed - requests.failed
+        requests.failed = failed
         with self._db.transaction():
-            self._write(run, resumes=run.resumes)
+            self._write(run, resumes=run.resumes, alive_at=self._clock())
         self._open(run)
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
@@ -101,14 +117,35 @@ class SqliteJournal(Journal):
             self._add_results(run, results)
             self._add_reasons(run, [reason for each in results for reason in reasons(each)])
             self._undelivered.note(results, from_byte=run.rejected_bytes)
-            self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests)
+            self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests, alive_at=self._clock())
         run.rejected_bytes = length
 
+    def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
+        if until:
+            with self._db.transaction():
+                self._late_copies.note(run.id, until)
+
+    def left_by_others(self, campaign_id: str) -> Left:
+        left = self._late_copies.left(campaign_id)
+        return Left(left.until, self._last_alive(left.killed_at))
+
+    def still_alive(self) -> None:
+        with suppress(OSError):
+            os.utime(self._lock.fileno())
+
     def save(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
+        self,
+        run: Run,
+        *,
+        worked_s: float,
+        requests: RequestCounts,
+        telemetry: Mapping[str, Any],
+        ended: bool = False,
+        finished: bool = False,
     ) -> None:
+        columns = {"worked_s": worked_s, "requests": requests, "telemetry": telemetry, "finished": finished}
         with self._db.transaction():
-            self._write(run, finished=finished, worked_s=worked_s, requests=requests, telemetry=telemetry)
+            self._write(run, alive_at=None if ended else self._clock(), **columns)
 
     def counts(self, run: Run) -> ChunkCounts:
         return ChunkCounts(**dict(self._db.row(_SUMS, (run.id,))))
@@ -141,6 +178,10 @@ class SqliteJournal(Journal):
         with self._db.transaction():
             values = [(name, json.dumps(value))]
             self._db.change("INSERT OR REPLACE INTO learned (name, value) VALUES (?, ?)", values)
+
+    def _last_alive(self, written_at: float | None) -> float | None:
+        """When a process that was killed last lived: the lock tells it to the second, but not after a power cut."""
+        return None if written_at is None else max(written_at, self._alive_before)
 
     def _open(self, run: Run) -> None:
         """Open what results of `run` are written to."""

@@ -96,13 +96,17 @@ NOT_ACCEPTED = tuple(f.name for f in fields(ChunkCounts) if not f.metadata.get("
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Wire attempts of a run. `sent = succeeded + throttled + failed`; `split` of them served to isolate records."""
+    """Wire attempts of a run. `sent = succeeded + throttled + failed`.
+
+    `split` of them served to isolate records; `in_doubt` are those whose end is unknown, so that they may land late.
+    """
 
     sent: int = 0
     succeeded: int = 0
     throttled: int = 0
     failed: int = 0
     split: int = 0
+    in_doubt: int = 0
 
     def __add__(self, other: RequestCounts) -> RequestCounts:
         return RequestCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -49,7 +49,8 @@ class Engine:
     def configure(self, **tables: dict[str, Any]) -> None:
         """Write `config.toml`; tables are merged over what was configured before."""
         self.tables.setdefault("api", {"url": self.server.url, "campaign_id": self.server.campaign_id})
-        self.tables.setdefault("upload", {"requests_per_second": 500.0})
+        # What the stand-in did not answer it does not apply later, unless a test wants that.
+        self.tables.setdefault("upload", {"requests_per_second": 500.0, "late_copy_s": 0.2})
         for name, values in tables.items():
             self.tables.setdefault(name, {}).update(values)
         (self.home / "config.toml").write_text(tomli_w.dumps(self.tables), encoding="utf-8")

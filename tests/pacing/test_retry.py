@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.api.headers import date_of, retry_after_s
-from engine.pacing.retry import Breaker, Decision, GiveUp, Isolate, RetryBudget, RetryPolicy, Setback, Trials, Wait
+from engine.api.verdict import Trouble
+from engine.pacing.retry import (
+    Breaker,
+    Decision,
+    GiveUp,
+    Isolate,
+    Probe,
+    RetryBudget,
+    RetryPolicy,
+    Setback,
+    Trials,
+    Wait,
+)
 
 POLICY = RetryPolicy()
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -38,14 +50,20 @@ def decision(
     left_s: float = inf,
     asked_s: float | None = None,
     dice: float = 1.0,
+    quiet: int = 0,
+    gave_up_alike: int = 0,
+    is_part: bool = False,
 ) -> Decision:
+    trouble = Trouble.CONTRADICTION if contradictions else Trouble.THROTTLED if throttles else Trouble.OUTAGE
     setback = Setback(
         "HTTP 503",
-        Trials(outages, throttles, contradictions),
+        trouble,
+        Trials(outages, throttles, contradictions, quiet=quiet, gave_up_alike=gave_up_alike),
         others_succeeded=others,
         outage_s=outage_s,
         time_left_s=left_s,
         retry_after_s=asked_s,
+        is_part=is_part,
     )
     return RetryPolicy(dice=Fixed(dice)).decide(setback)
 
@@ -69,6 +87,19 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
         ({"outages": POLICY.attempts_max, "others": POLICY.others_min}, Isolate),
         # Being throttled says nothing about the request.
         ({"outages": 0, "throttles": 500, "others": 500}, Wait),
+        # Where nobody else succeeds either, a part of it is tried, to find out whether it is the request.
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max - 1}, Wait),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max}, Probe),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "throttles": 1}, Wait),
+        ({"outages": 9, "quiet": 9, "outage_s": POLICY.retry_window_s}, GiveUp),
+        # What is not waited for, after the same time again, may be too large.
+        ({"outages": 9, "gave_up_alike": POLICY.gave_up_alike_max - 1}, Wait),
+        ({"outages": 9, "gave_up_alike": POLICY.gave_up_alike_max}, Probe),
+        # A part is not tried again: its own parts tell more.
+        ({"is_part": True}, Probe),
+        ({"is_part": True, "others": 1}, Isolate),
+        ({"is_part": True, "others": 1, "throttles": 1}, Wait),
+        ({"is_part": True, "outage_s": POLICY.retry_window_s}, GiveUp),
         # A reply that contradicts itself is asked for again, but not for long.
         ({"contradictions": POLICY.contradictions_max - 1}, Wait),
         ({"contradictions": POLICY.contradictions_max}, Isolate),
@@ -89,6 +120,30 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
 )
 def test_decisions(kind: dict[str, float], expected: type[Decision]) -> None:
     assert type(decision(**kind)) is expected  # type: ignore[arg-type]  # a table of mixed arguments
+
+
+def trials(*attempts: tuple[int, float | None], trouble: Trouble = Trouble.OUTAGE) -> Trials:
+    """Attempts that failed: how many requests had succeeded by then, and after how long somebody gave up waiting."""
+    made = Trials()
+    for successes, gave_up_s in attempts:
+        made.add(trouble, successes=successes, gave_up_s=gave_up_s)
+    return made
+
+
+def test_it_is_quiet_as_long_as_nobody_succeeds() -> None:
+    assert trials((5, None)).quiet == 1
+    assert trials((5, None), (5, None), (5, None)).quiet == 3
+    assert trials((5, None), (5, None), (6, None)).quiet == 1
+    assert trials((5, None), (6, None), (6, None)).quiet == 2
+    assert trials((0, None), (0, None), trouble=Trouble.THROTTLED).quiet == 0
+
+
+def test_attempts_that_end_after_the_same_time_are_alike() -> None:
+    assert trials((0, 60.0)).gave_up_alike == 1
+    assert trials((0, 60.0), (0, 61.0), (0, 59.5)).gave_up_alike == 3
+    assert trials((0, 60.0), (0, 30.0)).gave_up_alike == 1
+    assert trials((0, 60.0), (0, None), (0, 60.0)).gave_up_alike == 1
+    assert trials((0, 60.0), (0, None)).gave_up_alike == 0
 
 
 def test_what_the_server_asks_for_is_waited_exactly() -> None:

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from engine.pipeline.admission import OrderGate
+from engine.pipeline.admission import IN_FLIGHT_BEFORE, LATE_MAX, OrderGate
+from engine.pipeline.late_copies import HeldBack, LateCopies
 from engine.reading.recent_ids import RecentIds
 from engine.values.records import NOT_KNOWN, Chunk
 from tests.fakes import chunk_of
@@ -69,7 +70,7 @@ async def test_who_was_cancelled_holds_nothing() -> None:
     await gate.admit(first)
     assert not await is_admitted(gate, chunk(1, "b"))
     gate.release(first)
-    assert repr(gate) == "<OrderGate 0/1 chunks>"
+    assert repr(gate) == "<OrderGate 0/1 chunks, 0 late>"
     assert await is_admitted(gate, chunk(1, "b"))
 
 
@@ -106,3 +107,133 @@ def test_versions_stay_in_order_and_apart(seed: int) -> None:
 
     run(work(), VirtualLoop())
     assert 1 < peak <= 4
+
+
+# Late copies: a chunk is finished, and an older copy of it may still land.
+
+
+def test_newer_values_wait_until_no_copy_of_the_older_ones_can_land() -> None:
+    async def work() -> None:
+        late_copies = LateCopies(60.0)
+        gate = OrderGate(10, late_copies)
+        first, other, newer = chunk(0, "a", "b"), chunk(1, "c"), chunk(2, "b", "d")
+        await gate.admit(first)
+        late_copies.note(0, sent_at=0.0)
+        await asyncio.sleep(10)
+        gate.release(first)
+        assert await is_admitted(gate, other)
+        waiting = asyncio.ensure_future(gate.admit(newer))
+        await asyncio.sleep(1)
+        assert late_copies.held_back == HeldBack(ids=1, until=60.0)
+        await waiting
+        assert asyncio.get_running_loop().time() == pytest.approx(60, abs=0.01)
+        assert late_copies.held_back is None
+
+    run(work(), VirtualLoop())
+
+
+def test_who_shares_no_id_with_a_late_copy_waits_for_none() -> None:
+    async def work() -> None:
+        late_copies = LateCopies(60.0)
+        gate = OrderGate(10, late_copies)
+        first = chunk(0, "a")
+        await gate.admit(first)
+        late_copies.note(0, sent_at=0.0)
+        gate.release(first)
+        await gate.admit(chunk(1, "b"))
+        assert asyncio.get_running_loop().time() < 1
+
+    run(work(), VirtualLoop())
+
+
+def test_what_an_earlier_process_has_left_is_waited_for_as_well() -> None:
+    async def work() -> None:
+        gate = OrderGate(10, LateCopies(60.0, before={0: 20.0, 1: 5.0}))
+        gate.skip(chunk(0, "a"))
+        again = chunk(1, "b")
+        await gate.admit(again)
+        gate.release(again)
+        await gate.admit(chunk(2, "b"))
+        assert asyncio.get_running_loop().time() == pytest.approx(5, abs=0.01)
+        await gate.admit(chunk(3, "a"))
+        assert asyncio.get_running_loop().time() == pytest.approx(20, abs=0.01)
+
+    run(work(), VirtualLoop())
+
+
+def test_the_first_chunks_may_have_been_in_flight_when_a_process_was_killed() -> None:
+    async def work() -> None:
+        gate = OrderGate(2, LateCopies(60.0, all_before=30.0))
+        gate.skip(chunk(0, "a"))
+        await gate.admit(chunk(1, "a"))  # what was durable had no copies
+        assert asyncio.get_running_loop().time() < 1
+        gate.release(chunk(1, "a"))
+        await gate.admit(chunk(2, "a"))
+        assert asyncio.get_running_loop().time() == pytest.approx(30, abs=0.01)
+
+    run(work(), VirtualLoop())
+
+
+def test_later_chunks_were_not() -> None:
+    async def work() -> None:
+        gate = OrderGate(2, LateCopies(600.0, all_before=500.0))
+        for seq in range(IN_FLIGHT_BEFORE + 1):
+            await gate.admit(chunk(seq, f"loan_{seq}"))
+            gate.release(chunk(seq, f"loan_{seq}"))
+        await gate.admit(chunk(98, f"loan_{IN_FLIGHT_BEFORE}"))
+        assert asyncio.get_running_loop().time() < 1
+        await gate.admit(chunk(99, f"loan_{IN_FLIGHT_BEFORE - 1}"))
+        assert asyncio.get_running_loop().time() == pytest.approx(500, abs=0.01)
+
+    run(work(), VirtualLoop())
+
+
+def test_the_ids_of_too_many_late_chunks_are_not_kept_but_waited_for() -> None:
+    async def work() -> None:
+        late_copies = LateCopies(60.0)
+        gate = OrderGate(1, late_copies)
+        for seq in range(LATE_MAX):
+            late_copies.note(seq, sent_at=float(seq))
+            await gate.admit(chunk(seq, f"loan_{seq}"))
+            gate.release(chunk(seq, f"loan_{seq}"))
+        await gate.admit(chunk(LATE_MAX, "another"))
+        assert asyncio.get_running_loop().time() == pytest.approx(60, abs=0.01)
+
+    run(work(), VirtualLoop())
+
+
+# Borrowed records: a chunk sends one of another chunk again.
+
+
+async def test_a_borrowed_id_is_held_like_the_chunks_own() -> None:
+    gate = OrderGate(10)
+    borrower = chunk(5, "a")
+    await gate.admit(borrower)
+    assert gate.borrow("witness", of_seq=3, for_seq=5)
+    assert not await is_admitted(gate, chunk(6, "witness"))
+    assert not gate.borrow("witness", of_seq=3, for_seq=4)  # one at a time
+    gate.release(borrower)
+    assert await is_admitted(gate, chunk(6, "witness"))
+
+
+async def test_an_id_of_which_a_newer_version_is_under_way_is_not_borrowed() -> None:
+    gate = OrderGate(10)
+    await gate.admit(chunk(5, "a"))
+    await gate.admit(chunk(6, "witness"))
+    assert not gate.borrow("witness", of_seq=3, for_seq=5)
+    assert await is_admitted(gate, chunk(7, "b"))
+
+
+def test_a_late_copy_of_a_borrowed_record_is_waited_for() -> None:
+    async def work() -> None:
+        late_copies = LateCopies(60.0)
+        gate = OrderGate(10, late_copies)
+        borrower = chunk(5, "a")
+        await gate.admit(borrower)
+        assert gate.borrow("witness", of_seq=3, for_seq=5)
+        late_copies.note(5, sent_at=0.0)
+        gate.release(borrower)
+        await gate.admit(chunk(6, "witness"))
+        assert asyncio.get_running_loop().time() == pytest.approx(60, abs=0.01)
+
+    run(work(), VirtualLoop())

@@ -41,10 +41,13 @@ class Recorder:
     def judge(self) -> None:
         self.events.append(f"judge beside {self.gate!r}")
 
+    def release(self, result: ChunkResult) -> None:
+        self.gate.release(result.chunk)
+
     async def start(self, results: Channel[ChunkResult]) -> asyncio.Task[None]:
         for result in RESULTS:
             await self.gate.admit(result.chunk)
-        work = aggregate(results, record=self.record, count=self.count, judge=self.judge, gate=self.gate)
+        work = aggregate(results, record=self.record, count=self.count, judge=self.judge, release=self.release)
         return asyncio.ensure_future(work)
 
 
@@ -62,14 +65,14 @@ def test_results_that_arrive_together_become_durable_together_and_then_count() -
         await asyncio.sleep(0.5)
         for result in RESULTS[1:]:
             await channel.send(result)
-        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks, 0 late>"
         await channel.close()
         await task
-        assert repr(recorder.gate) == "<OrderGate 0/10 chunks>"
+        assert repr(recorder.gate) == "<OrderGate 0/10 chunks, 0 late>"
 
     run(work(), VirtualLoop())
-    first = ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks>"]
-    others = ["write 1,2,3", "durable 1,2,3", "count 1,2,3", "judge beside <OrderGate 3/10 chunks>"]
+    first = ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks, 0 late>"]
+    others = ["write 1,2,3", "durable 1,2,3", "count 1,2,3", "judge beside <OrderGate 3/10 chunks, 0 late>"]
     assert recorder.events == first + others
 
 
@@ -82,7 +85,7 @@ def test_what_could_not_be_made_durable_neither_counts_nor_lets_anybody_pass() -
         await channel.send(RESULTS[0])
         with pytest.raises(StateFailed):
             await task
-        assert repr(recorder.gate) == "<OrderGate 4/10 chunks>"
+        assert repr(recorder.gate) == "<OrderGate 4/10 chunks, 0 late>"
 
     run(work(), VirtualLoop())
     assert recorder.events == ["write 0"]
@@ -102,7 +105,7 @@ def test_what_is_being_written_when_it_is_cancelled_counts_all_the_same() -> Non
         await asyncio.sleep(1)
 
     run(work(), VirtualLoop())
-    assert recorder.events == ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks>"]
+    assert recorder.events == ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks, 0 late>"]
 
 
 def test_whoever_waits_for_more_results_keeps_none() -> None:
@@ -118,7 +121,13 @@ def test_whoever_waits_for_more_results_keeps_none() -> None:
         async def record(results: Sequence[ChunkResult]) -> None: ...
 
         task = asyncio.ensure_future(
-            aggregate(channel, record=record, count=lambda _: None, judge=lambda: None, gate=gate)
+            aggregate(
+                channel,
+                record=record,
+                count=lambda _: None,
+                judge=lambda: None,
+                release=lambda result: gate.release(result.chunk),
+            )
         )
         chunk = await one_result()
         await asyncio.sleep(1)

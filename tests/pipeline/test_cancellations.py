@@ -95,12 +95,12 @@ def test_the_order_gate_holds_only_what_was_let_through() -> None:
         loop.call_soon(loop.call_soon, loop.call_soon, gate.release, first)
         cancelled = await cancelled_after(turns, gate.admit(same_id))
         await asyncio.sleep(1)
-        assert repr(gate) == f"<OrderGate {int(not cancelled)}/2 chunks>"
+        assert repr(gate) == f"<OrderGate {int(not cancelled)}/2 chunks, 0 late>"
         await asyncio.wait_for(gate.admit(other), 1)
         if not cancelled:
             gate.release(same_id)
         gate.release(other)
-        assert repr(gate) == "<OrderGate 0/2 chunks>"
+        assert repr(gate) == "<OrderGate 0/2 chunks, 0 late>"
         return cancelled
 
     assert cancelled_everywhere(play) > 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from math import inf, log2
 from typing import Any
@@ -11,10 +12,13 @@ from hypothesis import given, settings, strategies as st
 
 from engine.api.verdict import RefusedWhole, Settled, Unproven
 from engine.api.wire import NoReply, Reply
+from engine.pacing.retry import RetryPolicy
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.delivery import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Delivery, Isolation, halves
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
+from engine.pipeline.witnesses import Witness
+from engine.values.errors import Interrupted
 from engine.values.records import Failure, Outcome
 from tests.fakes import Behaviour, FakeBulkApi, chunk_of, refusing, results, updated
 from tests.pipeline.uploads import IDS, Upload, rejected, unknown
@@ -135,6 +139,110 @@ def test_a_record_at_which_the_server_falls_over_is_unknown_while_others_go_on()
     done = Upload(FakeBulkApi(behaviour=falls_over, latency_s=1.0), *chunks, workers=2)
     assert done.outcomes() == unknown("loan_3")
     assert done.error is None
+
+
+def failing(*bad: str, answer: Reply | NoReply) -> Behaviour:
+    """Answer so whenever one of the `bad` records is in the request."""
+    return lambda ids: updated(ids) if set(bad).isdisjoint(ids) else answer
+
+
+CONFLICT = Reply(409, {}, b'{"success": false, "message": "the record is locked"}')
+
+SPOILT: list[Reply | NoReply] = [Reply(500), Reply(502), NoReply("the server closed the connection"), CONFLICT]
+
+
+@pytest.mark.parametrize("answer", SPOILT, ids=str)
+@pytest.mark.parametrize("bad", [["loan_7"], ["loan_0"], ["loan_39"], ["loan_3", "loan_4", "loan_30"]], ids=len)
+def test_a_record_that_spoils_its_request_is_found_although_nobody_else_succeeds(
+    answer: Reply | NoReply, bad: list[str]
+) -> None:
+    done = Upload(FakeBulkApi(behaviour=failing(*bad, answer=answer)), chunk_of(*(f"loan_{n}" for n in range(40))))
+    assert done.outcomes() == (rejected(*bad) if answer is CONFLICT else unknown(*bad))
+    assert done.error is None
+    assert len(done.api.sent) <= 10 + len(bad) * (2 * log2(40) + 6)
+    assert done.took_s < 60
+
+
+def test_the_words_of_the_api_are_the_reason_where_it_has_said_one() -> None:
+    done = Upload(FakeBulkApi(behaviour=failing("loan_3", answer=CONFLICT)), chunk_of(*IDS))
+    assert done.failures() == {"loan_3": Failure(3, Outcome.REJECTED, "the record is locked", 409)}
+    done = Upload(FakeBulkApi(behaviour=failing("loan_3", answer=Reply(500))), chunk_of(*IDS))
+    reason = "HTTP 500 for this record alone, while others pass"
+    assert done.failures() == {"loan_3": Failure(3, Outcome.UNKNOWN, reason, 500)}
+
+
+def test_many_thousand_records_and_one_that_spoils_its_request() -> None:
+    ids = [f"loan_{number}" for number in range(10_000)]
+    done = Upload(FakeBulkApi(behaviour=failing("loan_7777", answer=Reply(500))), chunk_of(*ids))
+    assert done.outcomes() == unknown("loan_7777")
+    assert len(done.api.sent) <= 10 + 2 * log2(10_000) + 6
+
+
+def test_an_outage_blames_nobody_however_long_it_takes() -> None:
+    calls = 0
+
+    def down_for_a_while(ids: Sequence[str]) -> Reply:
+        nonlocal calls
+        calls += 1
+        return Reply(503) if 2 <= calls < 60 else updated(ids)
+
+    chunks = [chunk_of(f"first_{seq}", *IDS, seq=seq) for seq in range(3)]
+    done = Upload(FakeBulkApi(behaviour=down_for_a_while), *chunks, workers=3)
+    assert done.outcomes() == {}
+    assert done.error is None
+
+
+def test_a_record_that_is_the_whole_chunk_is_judged_beside_a_witness_of_another_chunk() -> None:
+    chunk = chunk_of("loan_1")
+    api = FakeBulkApi(behaviour=failing("loan_1", answer=Reply(500)))
+    lent = Witness("loan_0", chunk_of("loan_0").lines)
+    done = Upload(api, chunk, borrow=lambda seq: lent)
+    assert done.outcomes() == unknown("loan_1")
+    assert len(api.sent) <= 12
+    asked = [ids[0] for ids in api.sent]
+    assert asked[-3:] == ["loan_0", "loan_1", "loan_0"]
+
+
+def test_a_witness_that_fails_as_well_proves_nothing() -> None:
+    lent = Witness("loan_0", chunk_of("loan_0").lines)
+    api = FakeBulkApi(behaviour=lambda _: Reply(500))
+    done = Upload(api, chunk_of("loan_1"), borrow=lambda seq: lent, policy=RetryPolicy(retry_window_s=60))
+    assert done.results == []
+    assert isinstance(done.error, Interrupted)
+
+
+def test_a_record_without_a_witness_waits_for_one() -> None:
+    done = Upload(
+        FakeBulkApi(behaviour=lambda _: Reply(500)), chunk_of("loan_1"), policy=RetryPolicy(retry_window_s=60)
+    )
+    assert done.results == []
+    assert isinstance(done.error, Interrupted)
+    assert len(done.api.sent) < 40
+
+
+class SlowGateway(FakeBulkApi):
+    """A server that takes a second for each record, behind a gateway that waits for so many."""
+
+    def __init__(self, waits_s: float) -> None:
+        super().__init__()
+        self._waits_s = waits_s
+
+    async def update(self, lines: bytes) -> Reply | NoReply:
+        count = len(lines.split(b"\n"))
+        await asyncio.sleep(min(count, self._waits_s))
+        answer = await super().update(lines)
+        return Reply(504) if count > self._waits_s else answer
+
+
+def test_a_chunk_that_is_too_slow_is_sent_in_parts_and_later_ones_as_large_as_passes() -> None:
+    chunks = [chunk_of(*(f"loan_{seq:02}{number:02}" for number in range(40)), seq=seq) for seq in range(10)]
+    done = Upload(SlowGateway(waits_s=15.0), *chunks)
+    assert done.outcomes() == {}
+    assert done.error is None
+    too_slow = [len(ids) for ids in done.api.sent if len(ids) > 15]
+    assert too_slow == [40, 40, 20, 20]
+    assert min(len(ids) for ids in done.api.sent) >= 5
+    assert len(done.api.sent) <= 4 + 10 * 4 + 2
 
 
 def test_isolation_stops_at_its_budget_and_says_so() -> None:
@@ -279,7 +387,7 @@ async def test_a_chunk_spends_its_budget_to_the_last_request() -> None:
 @pytest.mark.parametrize(("spare_bytes", "requests"), [(0, 1), (-1, 2)])
 async def test_what_is_as_large_as_the_learned_size_is_sent_whole(spare_bytes: int, requests: int) -> None:
     chunk, api, isolation = chunk_of("a", "b"), Refusing(), Isolation()
-    isolation.lines_bytes_max = len(chunk.lines) + spare_bytes
+    isolation.size.bytes_max = len(chunk.lines) + spare_bytes
     await Delivery(chunk, api.settle, isolation).run()
     assert len(api.requests) == requests
 
@@ -290,10 +398,10 @@ async def test_a_single_record_is_sent_however_large_and_teaches_no_size(learned
         return RefusedWhole("too large", 413, too_large=True)
 
     isolation = Isolation()
-    isolation.lines_bytes_max = learned
+    isolation.size.bytes_max = learned
     failures = await Delivery(chunk_of("larger than that"), too_large, isolation).run()
     assert failures == [Failure(0, Outcome.REJECTED, "too large", 413)]
-    assert isolation.lines_bytes_max == learned
+    assert isolation.size.bytes_max == learned
 
 
 @given(st.integers(2, 300))
@@ -313,23 +421,3 @@ def test_it_is_spent_after_so_many_fruitless_requests() -> None:
 
 def test_one_bad_chunk_leaves_something_to_the_others() -> None:
     assert FRUITLESS_PER_CHUNK_MAX <= FRUITLESS_MAX / 4
-
-
-def test_a_run_knows_no_largest_size_until_one_was_refused() -> None:
-    assert Isolation().lines_bytes_max == inf
-
-
-def test_the_size_learned_lets_halves_through_that_are_not_even() -> None:
-    isolation = Isolation()
-    isolation.learn_size(1_000)
-    assert 500 < isolation.lines_bytes_max < 1_000
-
-
-def test_the_size_learned_only_falls() -> None:
-    isolation = Isolation()
-    isolation.learn_size(1_000)
-    learned = isolation.lines_bytes_max
-    isolation.learn_size(8_000)
-    assert isolation.lines_bytes_max == learned
-    isolation.learn_size(500)
-    assert isolation.lines_bytes_max < learned

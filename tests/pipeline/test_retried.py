@@ -15,7 +15,7 @@ from engine.api.wire import NoReply, Reply
 from engine.pacing.retry import RetryPolicy
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.availability import Availability
-from engine.pipeline.retried import Proof, Retried
+from engine.pipeline.retried import Proof, Retried, Unanswered
 from engine.pipeline.sending import Answer, Request
 from engine.values.errors import AccessRefused, EndpointUntrusted, Interrupted
 from engine.values.stopping import Stop
@@ -102,6 +102,7 @@ class Trial:
         others_succeed: bool = False,
         succeeded_before: int = 0,
         stop_at: float | None = None,
+        request: Request = REQUEST,
     ) -> None:
         self.sender = FakeSender(*answers)
         self.stop = Stop()
@@ -126,11 +127,11 @@ class Trial:
             if stop_at is not None:
                 loop.call_later(stop_at, self.stop.request, Interrupted("SIGTERM"))
             with suppress(TurnRefused):
-                self.proof = await retried.settle(REQUEST)
+                self.proof = await retried.settle(request)
 
         run(work(), loop)
         self.took_s = loop.time()
-        assert self.sender.sent == [REQUEST] * len(self.sender.sent)
+        assert self.sender.sent == [request] * len(self.sender.sent)
 
     async def send(self, request: Request) -> Answer:
         """Send, and tell who watches the API, as the senders between have it."""
@@ -187,16 +188,15 @@ def test_a_host_that_is_not_the_right_one_has_no_reply_to_renew_a_token_after() 
     assert isinstance(trial.stop.error, EndpointUntrusted)
 
 
-@pytest.mark.parametrize("episode", [OUTAGE, THROTTLED])
-def test_it_gives_up_within_the_window(episode: Answer) -> None:
-    trial = Trial(episode, policy=RetryPolicy(retry_window_s=120))
+def test_it_gives_up_within_the_window() -> None:
+    trial = Trial(THROTTLED, policy=RetryPolicy(retry_window_s=120))
     assert isinstance(trial.stop.error, Interrupted)
     assert "upload.retry_window_s" in str(trial.stop.error)
     assert 100 < trial.took_s <= 120.1
 
 
 def test_it_gives_up_before_the_deadline() -> None:
-    trial = Trial(OUTAGE, left_s=60)
+    trial = Trial(THROTTLED, left_s=60)
     assert isinstance(trial.stop.error, Interrupted)
     assert "deadline" in str(trial.stop.error)
     assert 45 < trial.took_s < 60
@@ -217,14 +217,48 @@ def test_what_contradicts_itself_again_and_again_is_isolated() -> None:
 
 def test_what_fails_while_others_succeed_is_isolated() -> None:
     trial = Trial(OUTAGE, others_succeed=True)
-    assert trial.proof == Unproven((), range(2), "reset", None)
+    assert trial.proof == Unanswered("reset", None, "", api_answers=True, successes_before=0)
     assert len(trial.sender.sent) == RetryPolicy().attempts_max
+
+
+def test_what_fails_while_nobody_succeeds_may_be_to_blame_or_not() -> None:
+    trial = Trial(OUTAGE)
+    assert trial.proof == Unanswered("reset", None, "", api_answers=False, successes_before=0)
+    assert len(trial.sender.sent) == RetryPolicy().quiet_max
+    assert trial.availability.retries == RetryPolicy().quiet_max  # the last wait is for a part of it
 
 
 def test_what_others_achieved_before_says_nothing_about_it() -> None:
     trial = Trial(OUTAGE, succeeded_before=10)
-    assert trial.proof is None
-    assert isinstance(trial.stop.error, Interrupted)
+    assert trial.proof == Unanswered("reset", None, "", api_answers=False, successes_before=10)
+
+
+def test_the_words_of_the_api_are_kept() -> None:
+    conflict = answer(TryAgain("HTTP 409", Trouble.OUTAGE, 409, "version conflict"), 409)
+    trial = Trial(conflict, others_succeed=True)
+    assert isinstance(trial.proof, Unanswered)
+    assert (trial.proof.http_status, trial.proof.said) == (409, "version conflict")
+
+
+def test_a_part_of_something_unanswered_is_sent_once() -> None:
+    part = replace(REQUEST, is_split=True, successes_before=3)
+    trial = Trial(OUTAGE, succeeded_before=3, request=part)
+    assert trial.proof == Unanswered("reset", None, "", api_answers=False, successes_before=3)
+    assert (len(trial.sender.sent), trial.availability.retries) == (1, 1)
+
+
+def test_a_part_fails_alone_if_another_part_has_passed_meanwhile() -> None:
+    part = replace(REQUEST, is_split=True, successes_before=3)
+    trial = Trial(OUTAGE, succeeded_before=4, request=part)
+    assert trial.proof == Unanswered("reset", None, "", api_answers=True, successes_before=4)
+    assert (len(trial.sender.sent), trial.availability.retries) == (1, 0)
+
+
+def test_what_nobody_waits_for_twice_after_the_same_time_may_be_too_large() -> None:
+    gateway_timeout = Answer(Reply(504), TryAgain("HTTP 504", Trouble.OUTAGE, 504), took_s=60.0)
+    trial = Trial(gateway_timeout)
+    assert trial.proof == Unanswered("HTTP 504", 504, "", api_answers=False, successes_before=0, gave_up_s=60.0)
+    assert len(trial.sender.sent) == RetryPolicy().gave_up_alike_max
 
 
 def test_a_stop_ends_the_wait_and_nothing_more_is_sent() -> None:

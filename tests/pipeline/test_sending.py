@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import astuple, replace
+from math import inf
 
 import pytest
 
 from engine.api.verdict import Settled, Trouble, TryAgain
 from engine.api.wire import NoReply, Reply
 from engine.pacing.turnstile import TurnRefused
+from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.sending import Answer, Attempt, Observed, Paced, Proven
 from engine.values.counts import RequestCounts
 from engine.values.errors import Interrupted
@@ -61,8 +63,9 @@ class Watched:
         self.counts = RequestCounts()
         self.told: list[Attempt] = []
         self.in_flight = 1
+        self.late_copies = LateCopies(100.0)
         inner = FakeSender(*answers, latency_s=latency_s)
-        self.sender = Observed(inner, self.counts, lambda: self.in_flight, [self.told.append])
+        self.sender = Observed(inner, self.counts, lambda: self.in_flight, [self.told.append], self.late_copies)
 
     async def send(self) -> Answer:
         return await self.sender.send(REQUEST)
@@ -75,7 +78,6 @@ class Watched:
         (UNPROVEN, "succeeded"),
         (REFUSED_WHOLE, "failed"),
         (THROTTLED, "throttled"),
-        (OUTAGE, "failed"),
         (CONTRADICTION, "failed"),
         (FATAL, "failed"),
     ],
@@ -132,15 +134,40 @@ def test_a_cancelled_request_counts_as_failed_and_nobody_hears_of_it() -> None:
         assert sending.cancelled()
 
     run(work(), VirtualLoop())
-    assert watched.counts == RequestCounts(sent=1, failed=1)
+    assert watched.counts == RequestCounts(sent=1, failed=1, in_doubt=1)
     assert watched.told == []
+    assert watched.late_copies.until(0) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize(
+    ("reply", "may_land"),
+    [
+        (NoReply("reset"), True),
+        (NoReply("the connection was refused", may_land=False), False),
+        (Reply(502), True),
+        (Reply(504), True),
+        (Reply(503), False),
+        (Reply(500), False),
+    ],
+    ids=str,
+)
+def test_what_may_still_land_is_remembered(reply: Reply | NoReply, may_land: bool) -> None:
+    watched = Watched(Answer(reply, TryAgain("lost", Trouble.OUTAGE)), latency_s=2.0)
+
+    async def work() -> None:
+        await asyncio.sleep(10)
+        await watched.sender.send(replace(REQUEST, seq=7))
+
+    run(work(), VirtualLoop())
+    assert watched.counts == RequestCounts(sent=1, failed=1, in_doubt=int(may_land))
+    assert watched.late_copies.until(7) == (pytest.approx(110, abs=0.01) if may_land else -inf)
 
 
 async def test_a_bug_counts_as_failed_and_comes_out() -> None:
     watched = Watched(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         await watched.send()
-    assert watched.counts == RequestCounts(sent=1, failed=1)
+    assert watched.counts == RequestCounts(sent=1, failed=1, in_doubt=1)
     assert watched.told == []
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 
 from engine.pacing.retry import RetryPolicy
 from engine.pipeline.traffic import Traffic
+from engine.pipeline.witnesses import Witness
 from engine.values.errors import EngineError
 from engine.values.records import Chunk, Failure, Outcome
 from engine.values.stopping import Stop
@@ -25,6 +27,7 @@ class Upload:
         workers: int = 1,
         policy: RetryPolicy | None = None,
         left_s: float | None = None,
+        borrow: Callable[[int], Witness | None] = lambda _: None,
     ) -> None:
         self.api = api
         self.stop = Stop()
@@ -33,7 +36,7 @@ class Upload:
         async def work() -> None:
             time_left_s = (lambda: inf) if left_s is None else lambda: left_s - self.loop.time()
             self.traffic: Traffic = traffic_of(self.stop, workers=workers, policy=policy, time_left_s=time_left_s)
-            self.results = await upload_all(chunks, api, self.traffic, workers=workers)
+            self.results = await upload_all(chunks, api, self.traffic, workers=workers, borrow=borrow)
 
         run(work(), self.loop)
         self.took_s = self.loop.time()

@@ -25,7 +25,7 @@ Finished, but 19 of 4,210,000 records were not accepted.
   unknown             3  sent, but the API's answer does not prove them
 
   took        7 min 30 s, 9,363 records/s, 641 MB sent, resumed 1 time
-  requests    4,290: 4,221 succeeded, 41 throttled (429), 28 failed; 29 of them to isolate records
+  requests    4,290: 4,221 succeeded, 41 throttled, 28 failed; 29 of them to isolate records
   latency     median 312 ms, 95% within 540 ms, 99% within 812 ms, slowest 2.2 s
   held back   12 s, because the API asked for it
   limits      found 9.6 requests/s and 8 in flight (moved 1 time)

@@ -37,7 +37,7 @@ class Night:
             "api": {"url": server.url if server else NOWHERE, "campaign_id": server.campaign_id if server else "camp"},
             "source": {"path": str(self.path)},
             "state": {"dir": str(self.state_dir)},
-            "upload": {"batch_size": 10, "requests_per_second": 500.0},
+            "upload": {"batch_size": 10, "requests_per_second": 500.0, "late_copy_s": 0.1},
         }
         self.settings = self.settings_with(**tables)
 

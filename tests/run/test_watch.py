@@ -11,6 +11,7 @@ import pytest
 
 from engine.api.wire import NoReply, Reply
 from engine.pipeline.accounts import Accounts
+from engine.pipeline.retried import Retried
 from engine.run.clock import Deadline, WorkClock
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.run.watch import TICK_S, Watch
@@ -179,7 +180,7 @@ def waiting(api: FakeBulkApi, after_s: float, *, stopped: bool = False) -> str |
     """Why nothing is sent, `after_s` seconds after a request to `api`."""
 
     async def body(night: Night) -> None:
-        sending = asyncio.ensure_future(night.traffic.over(api).settle(REQUEST))
+        sending = asyncio.ensure_future(keep_sending(night.traffic.over(api)))
         if stopped:
             night.stop.request(Interrupted("SIGTERM"))
         await asyncio.sleep(after_s)
@@ -190,6 +191,11 @@ def waiting(api: FakeBulkApi, after_s: float, *, stopped: bool = False) -> str |
     reasons: list[str | None] = []
     watched(body)
     return reasons[0]
+
+
+async def keep_sending(way: Retried) -> None:
+    while True:
+        await way.settle(REQUEST)
 
 
 def test_it_says_why_nothing_is_sent() -> None:

@@ -124,7 +124,7 @@ def _wrong_rejects(world: World, results: list[ChunkResult]) -> Iterator[str]:
 def _needless_doubt(world: World, counts: ChunkCounts) -> Iterator[str]:
     """An API that tells the truth, and is there most of the time, leaves nothing unknown and no good record refused."""
     character = world.server.character
-    if character.fault_share > 0.2 or character.outage or not LIES.isdisjoint(character.faults):
+    if character.fault_share > 0.2 or not LIES.isdisjoint(character.faults):
         return
     if counts.unknown:
         yield f"{counts.unknown} records unknown for no reason"
@@ -149,15 +149,21 @@ def _records(chunk: Chunk) -> list[tuple[str, Data]]:
 
 
 def _chunks_sent(world: World, process: int) -> set[int]:
-    """Return the chunks of which anything was sent by a process."""
-    chunk_of = {}
+    """Return the chunks of which anything was sent by a process, but for what may have been a witness.
+
+    That is the last record of a chunk, alone.
+    """
+    chunk_of: dict[int, int] = {}
+    last: set[int] = set()
     chunker = Chunker(batch_size=world.batch_size, lines_bytes_max=world.lines_bytes_max)
     for chunk in chunker.cut(world.portfolio.read()):
         for _, data in _records(chunk):
             chunk_of[cast(int, data[VERSION])] = chunk.seq
+        last.update(cast(int, data[VERSION]) for _, data in _records(chunk)[-1:])
     return {
         chunk_of[cast(int, data[VERSION])]
         for request in world.server.requests
         if request.process == process
         for _, data in request.records
+        if len(request.records) > 1 or data[VERSION] not in last
     }

@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from random import Random
 
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.retry import RetryPolicy
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel, ChannelClosed
+from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.pipeline import run_pipeline
 from engine.pipeline.traffic import Traffic
 from engine.reading.chunker import Chunker
+from engine.run.late_copies import SILENT_S, DurableLateCopies
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted
 from engine.values.records import Chunk
 from engine.values.stopping import Stop
 from tests.simulation import checks
 from tests.simulation.portfolio import Portfolio
-from tests.simulation.server import Character, FakeApi, FakeServer
+from tests.simulation.server import LATE_S, Character, FakeApi, FakeServer
 from tests.simulation.storage import Disk, FakeJournal
 from tests.simulation.virtual_time import NothingLeftToDo, VirtualLoop, run
 
@@ -106,6 +109,7 @@ def simulate(seed: int) -> History:
     if not done and not world.violations:
         world.violations.append("never done")
     if done:
+        world.server.land(inf)
         world.violations += checks.at_the_end(world)
     history.requests = len(world.server.requests)
     history.counts = world.disk.latest.counts
@@ -125,7 +129,7 @@ def run_process(world: World, number: int) -> bool:
 
     def on_turn(turns: int) -> None:
         if turns == kill_at:
-            process.die()
+            process.die(loop.time())
             loop.on_turn(lambda _: None)
             if kill_at == TURNS_MAX:
                 raise RuntimeError("the process is caught in a loop")
@@ -136,6 +140,8 @@ def run_process(world: World, number: int) -> bool:
         return run(process.run(), loop)
     except NothingLeftToDo:
         raise RuntimeError("every task waits for another") from None
+    finally:
+        world.server.epoch += loop.time() + world.rng.choice((0.0, 1.0, 30.0))
 
 
 class Process:
@@ -149,18 +155,23 @@ class Process:
         self._journal: FakeJournal | None = None
         self.troubled = number < TROUBLED_PROCESSES
 
-    def die(self) -> None:
+    def die(self, now: float) -> None:
         """From now on nothing that this process does has any effect."""
         self._api.dead = True
+        self._world.server.client_dies(self._world.server.epoch + now)
         if self._journal is not None:
             self._journal.dead = True
+            self._journal.was_alive_at(self._world.server.epoch + now - self._world.rng.uniform(0, SILENT_S))
 
     async def run(self) -> bool:
         """Run or resume; return whether all is done."""
         world, rng, stop = self._world, self._world.rng, Stop()
         loop = asyncio.get_running_loop()
-        journal = self._journal = FakeJournal(world.disk, rng, fails=self.troubled and rng.random() < 0.05)
-        traffic = self._traffic(stop, journal.run.requests)
+        journal = self._journal = FakeJournal(
+            world.disk, rng, fails=self.troubled and rng.random() < 0.05, clock=lambda: world.server.now
+        )
+        late_copies = DurableLateCopies(journal.run, LATE_S, loop.time, lambda: world.server.now)
+        traffic = self._traffic(stop, journal.run.requests, late_copies.of_pipeline)
         sent_before = traffic.requests.sent
         if self.troubled and rng.random() < 0.2:
             loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
@@ -168,11 +179,12 @@ class Process:
             await run_pipeline(
                 world.chunks(),
                 done=journal.run.done,
+                without_failures=journal.run.without_failures,
                 accounts=self._accounts,
                 api=self._api,
                 traffic=traffic,
                 concurrency=world.workers,
-                record=lambda results: journal.record(results, traffic.requests),
+                record=lambda results: journal.record(results, traffic.requests, late_copies.not_durable()),
                 judge=lambda: None,
                 stop=stop,
                 drain_timeout_s=rng.choice((0.0, 0.02, 1.0, 60.0)),
@@ -183,14 +195,15 @@ class Process:
         finally:
             if not self._api.dead:
                 await asyncio.sleep(1)  # what the journal had begun is brought to its end
+                journal.end(traffic.requests, late_copies.not_durable())
                 self._check_accounts(traffic.requests, sent_before)
         return True
 
-    def _traffic(self, stop: Stop, requests: RequestCounts) -> Traffic:
+    def _traffic(self, stop: Stop, requests: RequestCounts, late_copies: LateCopies) -> Traffic:
         rng = self._world.rng
         limiter = Pacer(requests_per_second=rng.choice((5.0, 100.0)), concurrency=self._world.workers)
         policy = RetryPolicy(retry_window_s=rng.choice((20.0, 900.0)), dice=rng)
-        return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests)
+        return Traffic(limiter=limiter, policy=policy, stop=stop, requests=requests, late_copies=late_copies)
 
     def _check_accounts(self, requests: RequestCounts, sent_before: int) -> None:
         """What this process has counted is what is durable and what arrived."""

@@ -20,6 +20,8 @@ from tests.simulation.portfolio import POISON, VERSION, Data
 
 TIMEOUT_S = 5.0
 """How long the client waits for a reply."""
+LATE_S = 20.0
+"""How long after it was sent a request may still be applied."""
 
 Records = Sequence[tuple[str, Data]]
 Answer = Reply | NoReply
@@ -80,12 +82,34 @@ class FakeServer:
     token: int = 0
     quiet_until: float = 0.0
     """The process that was asked for silence may send nothing before."""
+    epoch: float = 1_800_000_000.0
+    """The time on all clocks when the loop of the present process began, in seconds since 1970."""
+    _late: list[tuple[float, Records]] = field(default_factory=list)
     _in_flight: set[str] = field(default_factory=set)
+    _in_flight_requests: list[tuple[float, Request]] = field(default_factory=list)
     _newest: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def now(self) -> float:
+        """The time on all clocks."""
+        return self.epoch + asyncio.get_running_loop().time()
+
+    def land_later(self, records: Records, sent_at: float, now: float) -> None:
+        """What is good of the records is applied once nobody waits for it any more."""
+        at = self.rng.uniform(now, max(now, sent_at + LATE_S))
+        self._late.append((at, [record for record in records if POISON not in record[1]]))
+
+    def land(self, until: float) -> None:
+        """Apply all that is due until then."""
+        due = sorted((late for late in self._late if late[0] <= until), key=lambda late: late[0])
+        self._late = [late for late in self._late if late[0] > until]
+        for _, records in due:
+            self._update(records)
 
     def arrive(self, request: Request) -> None:
         """Look at a request that comes in; whatever comes of it, it must be in order."""
         self.requests.append(request)
+        self._in_flight_requests.append((self.now, request))
         if asyncio.get_running_loop().time() < self.quiet_until:
             self.violations.append("a request while the server had asked for silence")
         ids = [record_id for record_id, _ in request.records]
@@ -103,6 +127,15 @@ class FakeServer:
     def leave(self, request: Request) -> None:
         """The client has its reply, or waits for it no more."""
         self._in_flight.difference_update(record_id for record_id, _ in request.records)
+        self._in_flight_requests = [each for each in self._in_flight_requests if each[1] is not request]
+
+    def client_dies(self, now: float) -> None:
+        """What the client had in flight may still be applied, or may not."""
+        for sent_at, request in self._in_flight_requests:
+            if self.rng.random() < 0.5:
+                self.land_later(request.records, sent_at, now)
+        self._in_flight_requests.clear()
+        self._in_flight.clear()
 
     async def answer(self, request: Request, body_bytes: int) -> Answer:
         """Do with a request whatever the dice say."""
@@ -111,7 +144,7 @@ class FakeServer:
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(rng.uniform(0, character.latency_s))
         if character.outage and character.outage[0] <= now < character.outage[1] and not calm:
-            return Reply(503) if rng.random() < 0.5 else NoReply("the connection was refused")
+            return Reply(503) if rng.random() < 0.5 else NoReply("the connection was refused", may_land=False)
         if character.body_bytes_max is not None and body_bytes > character.body_bytes_max:
             return Reply(413)
         if not calm and rng.random() < character.fault_share:
@@ -136,7 +169,11 @@ class FakeServer:
         return _results(len(records), len(records) - len(refused), len(refused), named)
 
     def apply(self, records: Records) -> None:
-        """Update the records: fields that are not given stay as they are."""
+        """Update the records, after what has come late: fields that are not given stay as they are."""
+        self.land(self.now)
+        self._update(records)
+
+    def _update(self, records: Records) -> None:
         for record_id, data in records:
             self.state.setdefault(record_id, {}).update(data)
 
@@ -190,6 +227,12 @@ async def _gateway(server: FakeServer, _: Records) -> Answer:
 async def _error_after_applying(server: FakeServer, records: Records) -> Answer:
     server.apply_good(records)
     return _json(500, {"success": False, "error": "internal"})
+
+
+async def _late_copy(server: FakeServer, records: Records) -> Answer:
+    """The gateway gives up, the server works on."""
+    server.land_later(records, server.now, server.now)
+    return Reply(504, {}, b"<html>Gateway Timeout</html>")
 
 
 async def _reset(server: FakeServer, records: Records) -> Answer:
@@ -281,6 +324,7 @@ FAULTS: dict[str, Callable[[FakeServer, Records], Awaitable[Answer]]] = {
     "throttle": _throttle,
     "gateway": _gateway,
     "error after applying": _error_after_applying,
+    "late copy": _late_copy,
     "reset": _reset,
     "reset after applying": _reset_after_applying,
     "hang": _hang,
@@ -319,6 +363,7 @@ class FakeApi:
         request = Request(self._process, [(document["id"], document["data"]) for document in documents])
         server, token_number = self._server, self._token_number
         server.arrive(request)
+        sent_at = server.now
         try:
             if self._token != server.token:
                 return Reply(401, token_number=token_number)
@@ -328,7 +373,7 @@ class FakeApi:
                 self._note_silence(answer)
         except asyncio.CancelledError:
             if server.rng.random() < 0.5:
-                server.apply_good(request.records)
+                server.land_later(request.records, sent_at, server.now)
             raise
         finally:
             server.leave(request)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.late_copies import Left
 from engine.state.masking import without_record_data
 from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import add_reason, reasons, reject_lines
@@ -63,8 +65,9 @@ class Disk:
 class MemoryJournal(Journal):
     """The journal of one process on a made-up disk. `fails` names what cannot be written: `rejects`, `commit` or ""."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, clock: Callable[[], float] = time.time) -> None:
         self._disk = disk
+        self._clock = clock
         self.fails = ""
 
     def close(self) -> None:
@@ -78,19 +81,23 @@ class MemoryJournal(Journal):
         if latest is None or latest.finished:
             return None
         done = {seq: result.chunk.digest() for seq, result in latest.results.items()}
-        return replace(latest.run, done=done, requests=replace(latest.run.requests))
+        without_failures = {seq for seq, result in latest.results.items() if not result.failures}
+        requests = replace(latest.run.requests)
+        return replace(latest.run, done=done, without_failures=without_failures, requests=requests)
 
     def begin(self, run: Run) -> None:
         self._write("commit")
         for stored in self._disk.runs.values():
             stored.finished = stored.finished or stored.run.kind == run.kind
-        self._disk.runs[run.id] = StoredRun(replace(run))
+        self._disk.runs[run.id] = StoredRun(replace(run, alive_at=self._clock()))
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
         requests = run.requests
-        requests.failed = requests.sent - requests.succeeded - requests.throttled
-        self._save(run, resumes=run.resumes)
+        failed = requests.sent - requests.succeeded - requests.throttled
+        requests.in_doubt += failed - requests.failed
+        requests.failed = failed
+        self._save(run, resumes=run.resumes, alive_at=self._clock())
         stored = self._disk.runs[run.id]
         if len(stored.rejects) < run.rejected_bytes:
             raise StateFailed("rejected.ndjson is shorter than the journal says")
@@ -116,16 +123,38 @@ class MemoryJournal(Journal):
         if stored.results.keys() & {each.chunk.seq for each in results}:
             self._disk.violations.append("a chunk with a durable result got another one")
             raise StateFailed("a chunk with a durable result got another one")
-        self._save(run, rejected_bytes=length, worked_s=worked_s, requests=replace(requests))
+        self._save(run, rejected_bytes=length, worked_s=worked_s, requests=replace(requests), alive_at=self._clock())
         stored.results |= {each.chunk.seq: each for each in results}
         for each in results:
             self._note_undelivered(run, each)
         run.rejected_bytes = length
 
+    def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
+        if until:
+            stored = self._disk.runs[run.id].run
+            self._save(run, late_copies={**stored.late_copies, **until})
+
+    def left_by_others(self, campaign_id: str) -> Left:
+        runs = [each.run for each in self._disk.runs.values() if each.run.campaign_id == campaign_id]
+        until = [moment for run in runs for moment in run.late_copies.values()]
+        killed = [run.alive_at for run in runs if run.alive_at is not None]
+        return Left(max(until, default=None), max(killed, default=None))
+
+    def still_alive(self) -> None:
+        pass
+
     def save(
-        self, run: Run, *, worked_s: float, requests: RequestCounts, telemetry: Mapping[str, Any], finished: bool
+        self,
+        run: Run,
+        *,
+        worked_s: float,
+        requests: RequestCounts,
+        telemetry: Mapping[str, Any],
+        ended: bool = False,
+        finished: bool = False,
     ) -> None:
-        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry)
+        alive_at = None if ended else self._clock()
+        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry, alive_at=alive_at)
         self._disk.runs[run.id].finished = finished
 
     def counts(self, run: Run) -> ChunkCounts:
@@ -196,8 +225,9 @@ class MemoryJournal(Journal):
 class FakeJournal:
     """The journal seam of one process: its run is begun or resumed, and results become durable, all in due time."""
 
-    def __init__(self, disk: Disk, rng: Random, *, fails: bool) -> None:
-        self._journal = MemoryJournal(disk)
+    def __init__(self, disk: Disk, rng: Random, *, fails: bool, clock: Callable[[], float]) -> None:
+        self._journal = MemoryJournal(disk, clock)
+        self._disk = disk
         self._rng = rng
         self._fails = fails
         self._at_work = asyncio.Lock()  # one write after another, as in a thread of its own
@@ -210,12 +240,28 @@ class FakeJournal:
             self._journal.resume(run)
         self.run = run
 
-    async def record(self, results: Sequence[ChunkResult], requests: RequestCounts) -> None:
-        """Make results durable. As with a thread, a caller that is cancelled does not cancel what was begun."""
-        await asyncio.shield(asyncio.ensure_future(self._write(results, replace(requests))))
+    def was_alive_at(self, moment: float) -> None:
+        """The process is dead, and this is when it has last noted that it lives."""
+        stored = self._disk.runs[self.run.id]
+        stored.run = replace(stored.run, alive_at=moment)
 
-    async def _write(self, results: Sequence[ChunkResult], requests: RequestCounts) -> None:
+    def end(self, requests: RequestCounts, late_copies: Mapping[int, float]) -> None:
+        """Write down that the process has ended by itself, and what may still land of what it has sent."""
+        self._journal.note_late_copies(self.run, late_copies)
+        self._journal.save(self.run, worked_s=0.0, requests=replace(requests), telemetry={}, ended=True)
+
+    async def record(
+        self, results: Sequence[ChunkResult], requests: RequestCounts, late_copies: Mapping[int, float]
+    ) -> None:
+        """Make results durable. As with a thread, a caller that is cancelled does not cancel what was begun."""
+        await asyncio.shield(asyncio.ensure_future(self._write(results, replace(requests), late_copies)))
+
+    async def _write(
+        self, results: Sequence[ChunkResult], requests: RequestCounts, late_copies: Mapping[int, float]
+    ) -> None:
         async with self._at_work:
+            if not self.dead:
+                self._journal.note_late_copies(self.run, late_copies)
             for _ in self._journal.recording(self.run, results, 0.0, requests):
                 await self._step()
             await self._step(may_fail=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import pytest
@@ -17,11 +18,11 @@ from engine.api.attribution import Attribution
 from engine.api.verdict import RefusedWhole, Settled, Unproven, Verdict
 from engine.api.wire import NoReply, Reply
 from engine.pacing.limiter import Authority
-from engine.pacing.retry import Isolate, RetryPolicy
 from engine.pacing.turnstile import TurnRefused
-from engine.pipeline import admission, aggregator, availability, delivery, pipeline, sending
+from engine.pipeline import admission, aggregator, availability, delivery, late_copies, pipeline, sending
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
+from engine.pipeline.witnesses import Witness
 from engine.reading import chunker, recent_ids
 from engine.state import rejects
 from engine.state.journal import Run
@@ -90,10 +91,10 @@ def bug(violation: str) -> Callable[[Callable[[Patch], None]], Callable[[Patch],
 
 @bug("chunks sent again, though at most")
 def _gate_opens_before_the_result_is_durable(patch: Patch) -> None:
-    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, gate: Any) -> None:
+    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, release: Any) -> None:
         while arrived := await results.receive_all():
             for result in arrived:
-                gate.release(result.chunk)
+                release(result)
             await record(arrived)
             count(arrived)
 
@@ -102,12 +103,12 @@ def _gate_opens_before_the_result_is_durable(patch: Patch) -> None:
 
 @bug("what was counted is not what is durable")
 def _counted_before_it_is_durable(patch: Patch) -> None:
-    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, gate: Any) -> None:
+    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, release: Any) -> None:
         while arrived := await results.receive_all():
             count(arrived)
             await record(arrived)
             for result in arrived:
-                gate.release(result.chunk)
+                release(result)
 
     patch.setattr(pipeline, "aggregate", aggregate)
 
@@ -122,12 +123,12 @@ def _a_cancelled_write_does_not_count(patch: Patch) -> None:
 
 @bug("a chunk is missing")
 def _only_the_first_of_many_results_is_recorded(patch: Patch) -> None:
-    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, gate: Any) -> None:
+    async def aggregate(results: Any, *, record: Any, count: Any, judge: Any, release: Any) -> None:
         while arrived := await results.receive_all():
             await record(arrived[:1])
             count(arrived[:1])
             for result in arrived:
-                gate.release(result.chunk)
+                release(result)
 
     patch.setattr(pipeline, "aggregate", aggregate)
 
@@ -178,6 +179,21 @@ def _ids_compared_with_too_few(patch: Patch) -> None:
 
     original = recent_ids.RecentIds.take
     patch.setattr(recent_ids.RecentIds, "take", take)
+
+
+@bug("the server does not hold the latest")
+def _late_copies_are_not_waited_for(patch: Patch) -> None:
+    patch.setattr(admission.OrderGate, "late_until", lambda self, chunk: -inf)
+
+
+@bug("the server does not hold the latest")
+def _the_next_process_knows_of_no_late_copies(patch: Patch) -> None:
+    patch.setattr(storage.MemoryJournal, "note_late_copies", lambda self, run, until: None)
+
+
+@bug("the server does not hold the latest")
+def _what_was_in_flight_when_a_process_was_killed_is_forgotten(patch: Patch) -> None:
+    patch.setattr(late_copies.LateCopies, "sent_again", lambda self, seq: None)
 
 
 # … in reading replies
@@ -299,9 +315,9 @@ def _a_record_alone_is_never_rejected(patch: Patch) -> None:
 
 @bug("the server does not hold the latest")
 def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
-    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any) -> None:
+    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any) -> None:
         async for chunk in chunks:
-            work = delivery.Delivery(chunk, settle, isolation)
+            work = delivery.Delivery(chunk, settle, isolation, borrow)
             with suppress(TurnRefused):
                 await work.run()
             await results.send(ChunkResult(chunk, work._failures))
@@ -310,8 +326,12 @@ def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
 
 
 @bug("records unknown for no reason")
-def _an_outage_is_isolated_at_once(patch: Patch) -> None:
-    patch.setattr(RetryPolicy, "decide", lambda self, after: Isolate("it failed once"))
+def _a_record_is_judged_without_a_witness(patch: Patch) -> None:
+    async def passes(self: delivery.Delivery, witness: Witness, successes_before: int) -> bool:
+        return True
+
+    patch.setattr(delivery.Delivery, "_passes", passes)
+    patch.setattr(delivery.Delivery, "_find_witness", lambda self: Witness("", b""))
 
 
 @bug("requests counted,")
@@ -339,9 +359,9 @@ def _a_retry_is_not_counted(patch: Patch) -> None:
 def _attempts_that_fail_are_not_counted(patch: Patch) -> None:
     original = sending.Observed._count
 
-    def count(self: sending.Observed, found: sending.Answer) -> None:
+    def count(self: sending.Observed, found: sending.Attempt) -> None:
         original(self, found)
-        if isinstance(found.verdict, RefusedWhole):
+        if isinstance(found.answer.verdict, RefusedWhole):
             self.counts.failed -= 1
 
     patch.setattr(sending.Observed, "_count", count)

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from engine.state.journal import Journal, Run, id_digest
+from engine.state.late_copies import Left
 from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import REJECTED
 from engine.state.sqlite_journal import SqliteJournal
@@ -21,6 +22,9 @@ from engine.values.errors import StateFailed
 from engine.values.records import ChunkResult
 from tests.simulation.storage import Disk, MemoryJournal
 from tests.state.results import new_run, record, requests, result
+
+MOMENT = 4e9
+"""The time on all clocks, in seconds since 1970: later than any file can have been written."""
 
 
 class Place(Protocol):
@@ -49,7 +53,7 @@ class OnDisk:
 
     def open(self) -> Journal:
         self.close()
-        self._journal = SqliteJournal(self._state)
+        self._journal = SqliteJournal(self._state, clock=lambda: MOMENT)
         return self._journal
 
     def close(self) -> None:
@@ -78,10 +82,10 @@ def _cannot_sync(_: int) -> None:
 class InMemory:
     def __init__(self) -> None:
         self._disk = Disk()
-        self._journal = MemoryJournal(self._disk)
+        self._journal = MemoryJournal(self._disk, clock=lambda: MOMENT)
 
     def open(self) -> Journal:
-        self._journal = MemoryJournal(self._disk)
+        self._journal = MemoryJournal(self._disk, clock=lambda: MOMENT)
         return self._journal
 
     def close(self) -> None:
@@ -170,7 +174,40 @@ def test_a_resumed_run_counts_its_processes_and_what_was_in_flight_as_failed(pla
         found = unfinished(journal)
         journal.resume(found)
         assert found.resumes == resumes
-        assert found.requests == RequestCounts(sent=9, succeeded=4, throttled=2, failed=3, split=1)
+        assert found.requests == RequestCounts(sent=9, succeeded=4, throttled=2, failed=3, split=1, in_doubt=2)
+
+
+def test_what_may_still_land_is_kept_by_chunk_until_it_is_later(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    journal.note_late_copies(run, {0: MOMENT + 5, 3: MOMENT + 60})
+    journal.note_late_copies(run, {3: MOMENT + 90})
+    journal.note_late_copies(run, {})
+    found = unfinished(place.open())
+    assert found.late_copies == {0: MOMENT + 5, 3: MOMENT + 90}
+    left = place.open().left_by_others("camp")
+    assert (left.until, left.killed_at) == (MOMENT + 90, MOMENT)
+    assert place.open().left_by_others("another") == Left(None, None)
+
+
+def test_a_process_that_was_killed_is_told_from_one_that_has_ended(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    assert unfinished(place.open()).alive_at == MOMENT
+    journal = place.open()
+    journal.save(run, worked_s=1.0, requests=requests(1), telemetry={}, ended=True)
+    assert unfinished(place.open()).alive_at is None
+    assert place.open().left_by_others("camp") == Left(None, None)
+    journal = place.open()
+    journal.resume(unfinished(journal))
+    assert unfinished(place.open()).alive_at == MOMENT
+
+
+def test_the_chunks_in_which_all_was_updated_are_known(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    record(journal, run, result(0, "a", "b"), result(1, "c", "d", failed=["c"]), result(2, "e", refused=1))
+    assert unfinished(place.open()).without_failures == {0, 2}
 
 
 def test_runs_have_directories_of_their_own(place: Place) -> None:

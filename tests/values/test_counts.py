@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.state.migrations import FORMAT
 from engine.values.counts import NOT_ACCEPTED, STATE_MEANINGS, ChunkCounts, RecordCounts
 from engine.values.errors import AccountsDoNotBalance
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
@@ -91,7 +92,7 @@ def _names_in(node: ast.AST) -> list[str]:
 
 
 A_NEW_STATE = '    held: int = _state("kept for tomorrow", told=3, accepted=False)\n'
-ITS_COLUMN = '    4: "ALTER TABLE chunk ADD COLUMN held INTEGER NOT NULL DEFAULT 0;",\n'
+ITS_COLUMN = f'    {FORMAT + 1}: "ALTER TABLE chunk ADD COLUMN held INTEGER NOT NULL DEFAULT 0;",\n'
 
 TELL_OF_IT = """
 import json, sys

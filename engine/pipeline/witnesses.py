@@ -1,0 +1,57 @@
+"""Witnesses: records that the API has acknowledged, sent again to prove that it is there while another record fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from engine.pipeline.admission import OrderGate
+from engine.values import Chunk, ChunkResult
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A record that the API has acknowledged, as its line, in its newest version."""
+
+    id: str
+    line: bytes
+
+
+class Witnesses:
+    """Keeps the last record of the latest chunk that has a durable result, in source order, if it was acknowledged.
+
+    Of its id nothing newer can have been sent, except in chunks that are not finished yet.
+    """
+
+    def __init__(self, gate: OrderGate) -> None:
+        self._gate = gate
+        self._seq = -1
+        self._line: bytes | None = None
+
+    def note(self, result: ChunkResult) -> None:
+        """A chunk has a durable result."""
+        last = len(result.chunk.ids) - 1
+        self.note_finished(result.chunk, acknowledged=all(failure.index != last for failure in result.failures))
+
+    def note_finished(self, chunk: Chunk, *, acknowledged: bool) -> None:
+        """A chunk has a durable result, perhaps of an earlier process; its last record may have been acknowledged."""
+        if chunk.seq > self._seq and len(chunk.ids):
+            lines = chunk.lines
+            self._seq, self._line = chunk.seq, lines[lines.rfind(b"\n") + 1 :] if acknowledged else None
+
+    def borrow(self, for_seq: int) -> Witness | None:
+        """Return a record for the chunk of this seq to send again, which holds its id from then on, or None."""
+        if self._line is None:
+            return None
+        record_id = _id_of(self._line).id
+        if not self._gate.borrow(record_id, of_seq=self._seq, for_seq=for_seq):
+            return None
+        return Witness(record_id, self._line)
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_id_of = msgspec.json.Decoder(_Id).decode

@@ -1,0 +1,49 @@
+"""What is kept of requests whose end is unknown: until when the records that they held may still be applied.
+
+Moments are of the wall clock, in seconds since 1970: they have to mean something to a later process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.state.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What all runs of a campaign have left that may still land."""
+
+    until: float | None
+    """Until when a request of known time may; None without any."""
+    killed_at: float | None
+    """When the latest process that was killed is known to have been alive: it may have had requests open."""
+
+
+class LateCopyRows:
+    """The rows of all runs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def note(self, run_id: str, until: Mapping[int, float]) -> None:
+        """Write down until when copies of these chunks, by seq, may land. Must be called in a transaction."""
+        self._db.change(
+            "INSERT OR REPLACE INTO late_copy (run_id, seq, until) VALUES (?, ?, ?)",
+            [(run_id, seq, moment) for seq, moment in until.items()],
+        )
+
+    def of_run(self, run_id: str) -> dict[int, float]:
+        """Return until when copies of chunks of this run may land, by seq."""
+        return dict(self._db.rows("SELECT seq, until FROM late_copy WHERE run_id = ?", (run_id,)))
+
+    def left(self, campaign_id: str) -> Left:
+        """Return what the runs of a campaign have left."""
+        of_campaign = "(SELECT id FROM run WHERE campaign_id = ?)"
+        until = self._db.row(
+            f"SELECT max(until) AS until FROM late_copy WHERE run_id IN {of_campaign}",  # noqa: S608 - no input in it
+            (campaign_id,),
+        )
+        killed = self._db.row("SELECT max(alive_at) AS at FROM run WHERE campaign_id = ?", (campaign_id,))
+        return Left(until["until"] if until else None, killed["at"] if killed else None)
