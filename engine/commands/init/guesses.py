@@ -136,8 +136,6 @@ class Meaning:
     """Values such as 1.23457E+12, as spreadsheets write long numbers when they forget their last digits."""
     signs: set[str] = field(default_factory=set)
     """The characters of the currency signs at the ends of values."""
-    bare_dot: bool = False
-    """Whether an amount begins or ends with a dot, which must not be taken for one of a currency sign."""
 
     def add(self, text: str, row: int) -> None:
         """Look at a value that is not null."""
@@ -147,7 +145,6 @@ class Meaning:
         self.date_like += bool(_DATE_LIKE.fullmatch(text))
         self.amount_like += bool(_AMOUNT_LIKE.fullmatch(amount))
         self.rounded += bool(_ROUNDED.fullmatch(text))
-        self.bare_dot |= amount[:1] == "." or amount[-1:] == "."
         self.guesses = [
             guess for guess in self.guesses if guess.add(amount if guess.shape.type == "number" else text, row)
         ]
@@ -171,8 +168,7 @@ class Meaning:
     @property
     def strip(self) -> str:
         """The characters to remove at both ends, so that currency signs are gone."""
-        signs = self.signs - ({"."} if self.bare_dot else set())
-        return "".join(sorted(signs | {" "})) if signs else ""
+        return "".join(sorted(self.signs | {" "})) if self.signs else ""
 
 
 def _at_end(text: str) -> Iterator[re.Match[str]]:

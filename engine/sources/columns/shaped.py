@@ -50,7 +50,12 @@ def shaped_ids(ids: JsonText, shaper: Shaper) -> JsonText:
 def trimmed(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:
     """Return text without what is to be removed at its ends."""
     text = pc.utf8_trim_whitespace(text) if shaper.trim else text
-    return pc.utf8_trim(text, shaper.strip) if shaper.strip else text
+    if not shaper.strip:
+        return text
+    without = pc.utf8_trim(text, shaper.strip)
+    if shaper.stripped is None or pc.all(pc.equal(text, without), min_count=0).as_py():
+        return without
+    return by_value(text, shaper.stripped, "").text
 
 
 def without_words(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:

@@ -76,6 +76,7 @@ STEPS: list[dict[str, Any]] = [
     {"trim": True},
     {"strip": "₹ Rs."},
     {"trim": True, "strip": "-"},
+    {"strip": "₹Rs. /-+()"},
     {"null_values": ("NULL", "-", "1")},
     {"default": 0},
     {"default": 'a "word"', "null_values": ("n/a",)},
