@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
-from engine.commands.init.encoding import encoding_of
+from engine.commands.init.encoding import HEAD_BYTES, encoding_of
 from engine.report import counted
 from engine.sources import DELIMITED, DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
 from engine.values import SourceMissing, SourceUntrusted
@@ -30,7 +30,6 @@ ROWS_MAX = 100_000
 CELLS_MAX = 1_000_000
 COLUMNS_MAX = 2_000
 LINE_CHARS_MAX = 8_000_000
-HEAD_BYTES = 65_536
 
 ROWS_OF_DATA = 100
 """So many rows tell whether the line above them is a header."""
@@ -74,7 +73,7 @@ def survey(paths: Sequence[str]) -> Survey:
     if first.format == "parquet":
         found = _parquet(found, first)
     else:
-        found.encoding = encoding_of(_head(first), first.path)
+        found.encoding = encoding_of(first)
         first = replace(first, encoding=found.encoding)
         if found.encoding:
             found.doubts.append(f"source.encoding: {found.encoding} was taken; compare letters with accents")
@@ -101,7 +100,7 @@ def _format_of(paths: Sequence[str]) -> Format | None:
         first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
     except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
         return "parquet" if "Parquet" in str(error) else None
-    head = _head(replace(first, encoding=encoding_of(_head(first), first.path)))
+    head = _head(replace(first, encoding=encoding_of(first)))
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         return "ndjson"
     from engine.sources import detect_dialect  # Arrow comes with it
