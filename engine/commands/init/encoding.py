@@ -12,6 +12,12 @@ HEAD_BYTES = 65_536
 """So much of a text is looked at."""
 
 
+def head_of(file: InputFile) -> bytes:
+    """Return the beginning of a text, in UTF-8 as far as its encoding is known."""
+    with closing(file.open()) as stream:
+        return stream.read(HEAD_BYTES)
+
+
 def encoding_of(file: InputFile) -> str | None:
     """Return the encoding to set for a text; none for UTF-8, or where a byte order mark proves another one.
 
