@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import JsonText, any_of, complete, escape
+from engine.sources.columns.column_text import JsonText, any_of, complete, escape, where_not
 from engine.sources.columns.text_form import is_bytes, text_form
 from engine.sources.columns.to_json import is_text, to_json
 from engine.sources.columns.typed_text import by_value, typed_json
@@ -53,9 +53,13 @@ def trimmed(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:
     if not shaper.strip:
         return text
     without = pc.utf8_trim(text, shaper.strip)
-    if shaper.stripped is None or pc.all(pc.equal(text, without), min_count=0).as_py():
+    if shaper.stripped is None:
         return without
-    return by_value(text, shaper.stripped, "").text
+    others = where_not(pc.match_substring_regex(text, shaper.stripped.regular))
+    if others is None:
+        return without
+    values = [shaper.stripped(value) for value in text.filter(others).to_pylist()]
+    return pc.replace_with_mask(without, others, pa.array(values, pa.string()))
 
 
 def without_words(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:

@@ -8,7 +8,7 @@ left whole, so that it is no number: `500-` and `(500)`, as accountants write le
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 from engine.sources.spec import ColumnShape
 
@@ -20,12 +20,34 @@ _BEFORE_NO_FRACTION = "/.,"
 """What stands before a dash that means that there is no fraction."""
 
 
-def stripper(shape: ColumnShape) -> Callable[[str], str] | None:
-    """Return what removes the characters of `shape.strip`, where it takes care of parts of numbers; else None."""
+class NumberStripper:
+    """Removes some characters around numbers, with care."""
+
+    def __init__(self, characters: str, decimal: str) -> None:
+        self._characters = characters
+        self._decimal = decimal
+        harmless = "".join(character for character in characters if character not in f"{_SIGNS}(){decimal}")
+        other, front = f"[^{re.escape(characters)}]", _one_of(harmless)
+        behind = _one_of(harmless + decimal)
+        abbreviation = r"\pL\.|" if decimal == "." else ""
+        self.regular = rf"(?s)^(?:{abbreviation}{front})*{other}(?:.*{other})?{behind}*$"
+        """Matches values around which there is nothing to take care of, as an expression that Arrow understands."""
+
+    def __call__(self, text: str) -> str:
+        """Return the text of a number without what is to be removed, or all of it; see `strip_number`."""
+        return strip_number(text, self._characters, self._decimal)
+
+
+def _one_of(characters: str) -> str:
+    return f"[{re.escape(characters)}]" if characters else r"[^\s\S]"
+
+
+def stripper(shape: ColumnShape) -> NumberStripper | None:
+    """Return what removes the characters of `shape.strip`, where it must take care of parts of numbers; else None."""
     is_number = shape.type in ("integer", "number")
     if not is_number or not set(shape.strip) & {*_SIGNS, *"()", shape.decimal}:
         return None
-    return lambda text: strip_number(text, shape.strip, shape.decimal)
+    return NumberStripper(shape.strip, shape.decimal)
 
 
 def strip_number(text: str, characters: str, decimal: str) -> str:
