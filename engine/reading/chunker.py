@@ -49,7 +49,7 @@ class Chunker:
         """Take the next block of the source; yield the chunks that it completes."""
         self._open.refusals += block.refusals
         self._open.source_bytes += block.source_bytes
-        self._open.filtered += block.filtered
+        self._open.filtered += sum(span.count for span in block.filtered)
         self._open.notes += block.notes
         self._open.digests |= block.digests
         whole = self._whole(block)

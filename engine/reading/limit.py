@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from engine.values import Block, Refusal, cut_spans, place_of
+from engine.values import Block, Refusal, Span, cut_spans, place_of
 
 
 def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
@@ -17,16 +17,29 @@ def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]
         if len(block.ids) >= limit:
             spans, _ = cut_spans(block.spans, limit)
             lines = b"\n".join(block.lines.split(b"\n")[:limit])
-            refusals = _up_to(block, limit)
-            yield replace(block, ids=block.ids[:limit], lines=lines, spans=spans, refusals=refusals, digests={})
+            yield replace(
+                block,
+                ids=block.ids[:limit],
+                lines=lines,
+                spans=spans,
+                refusals=_refusals_up_to(block, limit),
+                filtered=_filtered_up_to(block, limit),
+                digests={},
+            )
             return
         limit -= len(block.ids)
         yield block
 
 
-def _up_to(block: Block, limit: int) -> list[Refusal]:
+def _refusals_up_to(block: Block, limit: int) -> list[Refusal]:
     """The refusals that stand before the record after the last one taken."""
     if limit == len(block.ids):
         return block.refusals
     end = place_of(block.spans, limit)
     return [refusal for refusal in block.refusals if refusal.place.path != end.path or refusal.place.row < end.row]
+
+
+def _filtered_up_to(block: Block, limit: int) -> list[Span]:
+    """The rows left out before the last record taken."""
+    last = place_of(block.spans, limit - 1)
+    return [span for span in block.filtered if span.path != last.path or span.first_row < last.row]

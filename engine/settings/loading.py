@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -25,6 +26,12 @@ FIRST_TABLES = ("api", "source")
 
 ARGUMENTS = {"url": "api.url", "campaign_id": "api.campaign_id", "org_id": "api.org_id", "state_dir": "state.dir"}
 """What the keys are called that every call of the library is given."""
+
+TEXTS_TOO = {"source.path", "notify.command"}
+"""Keys of lists whose text may begin with a bracket: `[ab]*.csv` is a pattern."""
+
+_LISTS_OR_TABLES = re.compile(r"[\[{]")
+_LISTS_AT_ALL_EVENTS = re.compile(r"\[\s*[\"']")
 
 Model = TypeVar("Model", bound=RunSettings)
 
@@ -110,11 +117,27 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
     for name, text in sorted(variables.items()):
         if name in known:
             table, key = known[name]
-            _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
-            labels[f"{table}.{key}"] = f"{name} ({table}.{key})"
+            label = labels[f"{table}.{key}"] = f"{name} ({table}.{key})"
+            if _is_broken(text, table, key):
+                mistakes.append(f'{label}: is no TOML; lists are written ["a", "b"], and tables {{ "a" = "b" }}')
+                _table_of(tables, table).pop(key, None)
+            else:
+                _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
         elif name.startswith(prefixes) and name != token_env:
             mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
     return labels, mistakes
+
+
+def _is_broken(text: str, table: str, key: str) -> bool:
+    """Whether text is meant for a list or a table, and is none: taken as it is, it would be a word or a name."""
+    if not _holds_many(_model(table).model_fields[key].annotation):
+        return False
+    begins = _LISTS_AT_ALL_EVENTS if f"{table}.{key}" in TEXTS_TOO else _LISTS_OR_TABLES
+    return begins.match(text) is not None and _from_variable(text, numeric=False) == text
+
+
+def _holds_many(annotation: object) -> bool:
+    return get_origin(annotation) in (tuple, dict) or any(map(_holds_many, get_args(annotation)))
 
 
 def _from_variable(text: str, *, numeric: bool) -> object:
@@ -160,7 +183,9 @@ def _validate(
     except ValidationError as error:
         known = {name: _keys(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)}
         known[COLUMN] = list(ColumnTable.model_fields)
-        mistakes = mistakes_in(error, known, labels) + mistakes
+        told = {mistake.partition(":")[0] for mistake in mistakes}  # what is no TOML is not called missing, too
+        found = mistakes_in(error, known, labels)
+        mistakes = [mistake for mistake in found if mistake.partition(":")[0] not in told] + mistakes
     if mistakes:
         raise ConfigError(report(origin, mistakes))
     return settings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from engine.settings.table import FilePath, Table, Text, Texts
 from engine.settings.values import (
@@ -40,6 +41,15 @@ Mark = Annotated[str, BeforeValidator(as_mark)]
 Word = Annotated[str, BeforeValidator(as_word)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(as_words)]
 Constant = Annotated[Scalar, BeforeValidator(as_scalar)]
+
+_NOT_OF_IDS = PydanticCustomError(
+    "value_error",
+    "{error}",
+    {
+        "error": "is not for the id, which is sent as text and is never missing; leave it out, or name the column in "
+        "source.fields to send it as a field beside the id, too"
+    },
+)
 
 
 class ColumnTable(Table):
@@ -90,7 +100,14 @@ class ColumnTable(Table):
         for key in given:
             if implied not in speak[key]:
                 raise ValueError(f"does not go with {key}, which is for {' and '.join(speak[key])}")
+        if implied in ("number", "integer") and any(map(str.isdigit, info.data.get("strip", ""))):
+            raise ValueError("does not go with digits in strip: numbers would lose some of their own")
         return implied
+
+    def not_of_ids(self) -> list[str]:
+        """Return the keys that are set and mean nothing for the id, which is text: a field is no id, nor is a date."""
+        taken = {"null_values", "trim", "strip", "map", *(["type"] if self.type == "string" else [])}
+        return sorted(self.model_fields_set - taken)
 
     def shape(self) -> ColumnShape:
         """Return the table as the plain value that the sources take."""
@@ -211,6 +228,17 @@ class SourceTable(Table):
         sent = [renamed.get(column, column) for column in (fields if fields is not None else renamed)]
         if len(set(sent)) < len(sent):
             raise ValueError("gives two columns the same name")
+        return columns
+
+    @field_validator("columns")
+    @classmethod
+    def _can_be_taken_by_the_id(cls, columns: dict[str, ColumnTable], info: ValidationInfo) -> dict[str, ColumnTable]:
+        id_ = info.data.get("id")
+        if id_ is None or id_ not in columns or id_ in (info.data.get("fields") or ()):
+            return columns
+        mistakes = [InitErrorDetails(type=_NOT_OF_IDS, loc=(id_, key), input=None) for key in columns[id_].not_of_ids()]
+        if mistakes:
+            raise ValidationError.from_exception_data("id", mistakes)
         return columns
 
     @field_validator("where")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.sources.protocol import Source
     from engine.sources.shaping.scalars import TextType, text_type
     from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec
-    from engine.sources.stored.find import find_files
+    from engine.sources.stored.find import find_files, formats_by_name
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint, other_content
     from engine.sources.stored.inputs import InputFile
     from engine.sources.stored.names import evident_formats, kind_by_name

@@ -32,8 +32,8 @@ class Rows(Protocol):
         """The rows that are no records."""
 
     @property
-    def filtered(self) -> int:
-        """How many rows were left out on purpose."""
+    def filtered(self) -> Sequence[Span]:
+        """Where the rows stand that were left out on purpose."""
 
     @property
     def notes(self) -> list[str]:
@@ -51,7 +51,7 @@ class NoRows:
     ids: list[str] = field(default_factory=list)
     spans: Sequence[Span] = ()
     refusals: list[Refusal] = field(default_factory=list)
-    filtered: int = 0
+    filtered: Sequence[Span] = ()
 
     def text(self, start: int, stop: int) -> bytes:
         """Return nothing."""
@@ -112,11 +112,13 @@ class _BlockCutter:
             yield self._close()
 
     def _close(self, before: Span | None = None) -> Block:
-        """Close the open block; refusals behind the start of `before` wait for the next one."""
+        """Close the open block; what is no record behind the start of `before` waits for the next one."""
         closed, self._open = self._open, _OpenBlock()
         if before:
             self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before.first_row]
             closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before.first_row]
+            self._open.filtered = [span for span in closed.filtered if span.first_row > before.first_row]
+            closed.filtered = [span for span in closed.filtered if span.first_row < before.first_row]
         return closed.block()
 
 
@@ -128,7 +130,7 @@ class _OpenBlock:
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
-    filtered: int = 0
+    filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     text_bytes: int = 0
     _texts: list[bytes | memoryview] = field(default_factory=list)
@@ -146,7 +148,7 @@ class _OpenBlock:
             spans=join_spans(self.spans),
             refusals=self.refusals,
             source_bytes=self.source_bytes,
-            filtered=self.filtered,
+            filtered=join_spans(self.filtered),
             notes=self.notes,
         )
 

@@ -182,7 +182,9 @@ class FilesSource:
 
 
 def text_facts(spec: SourceSpec) -> list[str]:
-    """Return how the CSV and TSV files that `spec` names are written: one sentence if all are alike, else more.
+    """Return how the text of the files that `spec` names is written: one sentence if all are alike, else more.
+
+    For NDJSON there is something to say only if a byte order mark tells its encoding.
 
     Only their heads are read. Standard input is left alone: what was read of it would be missing later.
 
@@ -191,11 +193,22 @@ def text_facts(spec: SourceSpec) -> list[str]:
     """
     facts: dict[str, str] = {}
     for file in find_files(spec):
-        if file.format in DELIMITED and not file.is_stdin:
-            from engine.sources.csv.reader import dialect_of  # Arrow comes with it
-
-            facts.setdefault(dialect_of(file, spec).words(), file.name)
+        if FORMATS[file.format].is_text and not file.is_stdin and (fact := _text_fact(file, spec)):
+            facts.setdefault(fact, file.name)
     return list(facts) if len(facts) == 1 else [f"{name}: {fact}" for fact, name in facts.items()]
+
+
+def _text_fact(file: InputFile, spec: SourceSpec) -> str:
+    words = []
+    if file.format in DELIMITED:
+        from engine.sources.csv.reader import dialect_of  # Arrow comes with it
+
+        words.append(dialect_of(file, spec).words())
+    with file.open() as stream:
+        stream.read(_LOOK_BYTES)
+        if stream.marked_encoding:
+            words.append(f"in {stream.marked_encoding.upper()}, as its byte order mark says")
+    return ", ".join(words)
 
 
 class FormatReader(Protocol):

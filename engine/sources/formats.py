@@ -8,8 +8,19 @@ from typing import Literal
 
 Format = Literal["csv", "tsv", "ndjson", "parquet"]
 
-DELIMITERS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+DELIMITERS: Mapping[str, str] = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    "~": "tildes",
+    "^": "carets",
+    "\x01": r"control characters (\x01)",
+}
 """What may separate the cells of a row of text, the likeliest first, and how messages call it."""
+
+ODD_DELIMITERS = frozenset("~^\x01")
+"""Those that few programs write; they separate cells only where they stand in the first line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ class Block:
 
     `lines` is `b"\n".join` of one canonical line a record: no trailing newline, no newline inside a line, valid UTF-8.
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
-    source (as stored, so compressed bytes of a compressed file) were consumed for this block. `filtered` rows were left
-    out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
+    source (as stored, so compressed bytes of a compressed file) were consumed for this block. The rows `filtered` were
+    left out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
     `digests` are of files that have been read to their last byte by now, by their paths.
     """
 
@@ -81,7 +81,7 @@ class Block:
     spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
-    filtered: int = 0
+    filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
 

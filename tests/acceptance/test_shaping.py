@@ -71,3 +71,29 @@ def test_a_misspelt_exclude_sends_nothing(make_engine: MakeEngine) -> None:
         )
     assert engine.server.state() == {}
     assert engine.server.stats()["requests"] == 0
+
+
+def test_a_stripped_amount_is_exact_or_invalid(make_engine: MakeEngine) -> None:
+    amounts = ["Rs. .50", "Rs.500", "-₹500", "₹ 1,500/-", "500-", "(500)"]
+    engine: Engine = make_engine()
+    rows = "".join(f'LN{n},"{amount}"\n' for n, amount in enumerate(amounts, 1))
+    (engine.home / "export.csv").write_text(f"loan_id,emi\n{rows}", encoding="utf-8")
+    shaped = {"emi": {"type": "number", "strip": "₹Rs. /-()", "thousands": ","}}
+    engine.configure(source={"path": "export.csv", "id": "loan_id", "columns": shaped})
+    assert engine.sync().exit_code == 3
+    assert engine.server.state() == {
+        "LN1": {"emi": 0.5},
+        "LN2": {"emi": 500},
+        "LN3": {"emi": -500},
+        "LN4": {"emi": 1500},
+    }
+    assert [(line["source"]["row"], line["reason"]) for line in engine.rejects()] == [
+        (5, "column 'emi' is not a number"),
+        (6, "column 'emi' is not a number"),
+    ]
+
+
+def test_a_limit_counts_only_the_rows_up_to_its_last_record(ugly: Engine) -> None:
+    ugly.configure(source={"path": "export.csv", "id": "Loan ID", "where": {"State": ["KA"]}})
+    assert ugly.sync("--limit", "1", "--fresh").records == {"read": 1, "updated": 1}
+    assert ugly.sync("--limit", "2", "--fresh").records == {"read": 2, "updated": 2, "filtered": 1}

@@ -76,3 +76,12 @@ def test_a_file_without_a_header_is_not_quoted_anywhere(make_engine: MakeEngine)
         assert "is the header missing?" in done.out + done.err
         assert "Canary" not in done.out + done.err
     assert not [path for path in engine.home.rglob("*.json") if "Canary" in path.read_text(encoding="utf-8")]
+
+
+def test_a_byte_order_mark_proves_utf_16(make_engine: MakeEngine) -> None:
+    engine = with_export(make_engine, "")
+    (engine.home / "export.csv").write_bytes("loan_id\tname\nLN1\tआशा\n".encode("utf-16"))
+    checked = engine.run("check")
+    assert 'columns separated by tabs, quoted by ", in UTF-16, as its byte order mark says' in checked.out
+    assert engine.sync().exit_code == 0
+    assert engine.server.state() == {"LN1": {"name": "आशा"}}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, strategies as st
 
 from engine.reading.limit import first_records
+from engine.sources import SourceSpec, open_source
 from engine.values.records import Block, Place, Refusal, Span, places
 
 
@@ -32,6 +37,31 @@ def test_a_limit_takes_the_first_valid_records_and_the_refusals_before_them() ->
     assert [place.row for each in taken for place in places(each.spans)] == [1, 3, 4, 6, 8]
     assert [refusal.place.row for each in taken for refusal in each.refusals] == [2, 5, 7, 9]
     assert [line.split(b"\n") for line in [taken[1].lines]] == [block("de", 1).lines.split(b"\n")]
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "parquet"])
+@given(kept=st.lists(st.sampled_from("yn-"), min_size=1, max_size=30), batch_size=st.integers(1, 9), data=st.data())
+def test_a_limit_counts_the_rows_left_out_before_the_last_record(
+    tmp_path_factory: pytest.TempPathFactory, format: str, kept: list[str], batch_size: int, data: st.DataObject
+) -> None:
+    """y is kept, n is left out, and - is no record, because it has no id."""
+    limit = data.draw(st.integers(1, max(kept.count("y"), 1)))
+    path = tmp_path_factory.mktemp("limit") / f"source.{format}"
+    write(path, [(None if kind == "-" else f"{row}", "n" if kind == "n" else "y") for row, kind in enumerate(kept)])
+    spec = SourceSpec((str(path),), id="id", where={"kept": ("y",)})
+    taken = list(first_records(open_source(spec, batch_size=batch_size).blocks(), limit))
+    last = max((place.row for block in taken for place in places(block.spans)), default=len(kept))
+    assert sum(span.count for block in taken for span in block.filtered) == kept[:last].count("n")
+
+
+def write(path: Path, rows: list[tuple[str | None, str]]) -> None:
+    if path.suffix == ".parquet":
+        ids = pa.array([id_ for id_, _ in rows], pa.string())
+        pq.write_table(pa.table({"id": ids, "kept": [kept for _, kept in rows]}), path)
+    elif path.suffix == ".csv":
+        path.write_text("id,kept\n" + "".join(f"{id_ or ''},{kept}\n" for id_, kept in rows))
+    else:
+        path.write_text("".join(f'{{"id":"{id_ or ""}","kept":"{kept}"}}\n' for id_, kept in rows))
 
 
 def test_without_a_limit_all_blocks_pass() -> None:

@@ -261,6 +261,38 @@ def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("NULL_VALUES", '["canary"'),
+        ("NULL_VALUES", "[canary"),
+        ("FIELDS", '["canary" "b"]'),
+        ("PATH", '["canary.csv"'),
+        ("TYPES", '{ canary = "integer"'),
+        ("WHERE", "{canary: 1}"),
+    ],
+)
+def test_a_variable_that_begins_like_a_list_or_a_table_must_be_one(tmp_path: Path, key: str, text: str) -> None:
+    path = toml(tmp_path, '[api]\ncampaign_id = "c"\n[source]\npath = "a.csv"\nid = "i"')
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={f"ENGINE_SOURCE__{key}": text})
+    assert f"ENGINE_SOURCE__{key} (source.{key.lower()}): is no TOML" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_the_variable_of_a_broken_list_is_one_mistake(tmp_path: Path) -> None:
+    path = toml(tmp_path, '[api]\ncampaign_id = "c"\n[source]\nid = "i"')
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={"ENGINE_SOURCE__PATH": '["a.csv"'})
+    assert "has 1 mistake;" in str(caught.value)
+
+
+def test_text_in_a_variable_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    path = toml(tmp_path, '[api]\ncampaign_id = "c"\n[source]\npath = "a.csv"\nid = "i"')
+    settings = load(path, environ={"ENGINE_SOURCE__PATH": "[ab]*.csv", "ENGINE_SOURCE__ID": "[id"})
+    assert (settings.source.path, settings.source.id) == (("[ab]*.csv",), "[id")
+
+
 def test_the_variable_of_the_token_may_have_any_name(tmp_path: Path) -> None:
     path = toml(tmp_path, '[api]\ncampaign_id = "c"\ntoken_env = "ENGINE_API_TOKEN"\n[source]\npath = "a.ndjson"')
     settings = load(path, environ={"ENGINE_API_TOKEN": "t"})
@@ -403,6 +435,11 @@ def test_a_column_is_shaped_in_one_place() -> None:
         ({"columns": {"a": {"decimal": "5"}}}, "source.columns.a.decimal", "a digit or a sign"),
         ({"columns": {"a": {"thousands": "-"}}}, "source.columns.a.thousands", "a digit or a sign"),
         ({"columns": {"a": {"decimal": "e"}}}, "source.columns.a.decimal", "a letter"),
+        ({"columns": {"a": {"type": "number", "strip": "Rs0"}}}, "source.columns.a.type", "digits in strip"),
+        ({"columns": {"a": {"thousands": ",", "strip": "0"}}}, "source.columns.a.type", "digits in strip"),
+        ({"columns": {"loan_id": {"field": "x"}}}, "source.columns.loan_id.field", "not for the id"),
+        ({"columns": {"loan_id": {"type": "integer"}}}, "source.columns.loan_id.type", "not for the id"),
+        ({"columns": {"loan_id": {"thousands": ","}}}, "source.columns.loan_id.thousands", "not for the id"),
         ({"columns": {"a": {"trim": "yes"}}}, "source.columns.a.trim", "must be true or false, not text"),
         ({"columns": {"a": {"defualt": 1}}}, "source.columns.a.defualt", "default"),
         ({"columns": {"a": {"default": float("nan")}}}, "source.columns.a.default", "finite"),
@@ -422,6 +459,19 @@ def test_a_mistake_in_shaping_is_named_where_it_stands(keys: dict[str, object], 
         from_tables({"api": {"campaign_id": "c"}, "source": keys})
     assert f"{key}: " in str(caught.value)
     assert words in str(caught.value).split(f"{key}: ")[1]
+
+
+def test_each_key_that_the_id_cannot_take_is_a_mistake() -> None:
+    told = complaint(with_key("source.columns", {"loan_id": {"field": "x", "default": 1, "trim": True}}))
+    assert "source.columns.loan_id.default: is not for the id" in told
+    assert "source.columns.loan_id.field: is not for the id" in told
+    assert "2 mistakes" in told
+
+
+def test_the_id_takes_the_steps_of_text_and_as_a_field_beside_the_id_all_others() -> None:
+    source_with(columns={"loan_id": {"trim": True, "strip": "'", "null_values": "-", "map": {"a": "b"}}})
+    source_with(columns={"loan_id": {"type": "string"}})
+    source_with(fields=["loan_id"], columns={"loan_id": {"field": "number", "type": "integer", "default": 0}})
 
 
 def test_words_are_the_text_that_stands_in_a_source() -> None:

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from pyarrow import parquet as pq
 
-from engine.sources.files import FilesSource, open_source
+from engine.sources.files import FilesSource, open_source, text_facts
 from engine.sources.formats import Format
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.find import find_files
@@ -349,6 +349,35 @@ class TestEncodings:
         path.write_bytes("id,name\n1,Zoë\n".encode("utf-16"))
         blocks = list(open_source(SourceSpec((str(path),), id="id", encoding="utf-16")).blocks())
         assert [block.lines.decode() for block in blocks] == ['{"id":"1","data":{"name":"Zoë"}}']
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+    @pytest.mark.parametrize(("format", "text"), [("csv", "id,name\n1,Zoë\n"), ("ndjson", '{"id":"1","name":"Zoë"}\n')])
+    def test_a_byte_order_mark_proves_an_encoding_that_is_not_set(
+        self, tmp_path: Path, format: str, text: str, pack: Callable[[bytes], bytes], encoding: str
+    ) -> None:
+        path = tmp_path / (f"p.{format}" + ".gz" * (pack is not bytes))
+        path.write_bytes(pack(text.encode(encoding)))
+        spec = SourceSpec((str(path),), id="id")
+        source = open_source(spec)
+        [block] = source.blocks()
+        assert block.lines.decode() == '{"id":"1","data":{"name":"Zoë"}}'
+        assert block.digests == source.digests()
+        assert block.source_bytes == path.stat().st_size
+        assert text_facts(spec)[0].endswith(f"in {encoding.upper()}, as its byte order mark says")
+
+    def test_a_mark_in_standard_input_is_a_proof_too(self) -> None:
+        stdin = io.BytesIO(line("ü").decode().encode("utf-16"))
+        [block] = open_source(SourceSpec(("-",), format="ndjson"), stdin=stdin).blocks()
+        assert block.ids == ["ü"]
+
+    def test_each_file_has_its_own_mark(self, tmp_path: Path) -> None:
+        for name, encoding in (("1.csv", "utf-16"), ("2.csv", "utf-8"), ("3.csv", "utf-8-sig")):
+            (tmp_path / name).write_bytes(f"id,name\n{name},Zoë\n".encode(encoding))
+        blocks = list(open_source(SourceSpec((f"{tmp_path}/*.csv",), id="id")).blocks())
+        assert [block.lines.decode() for block in blocks] == [
+            f'{{"id":"{n}.csv","data":{{"name":"Zoë"}}}}' for n in (1, 2, 3)
+        ]
 
     def test_a_character_that_is_none_makes_its_row_invalid(self, tmp_path: Path) -> None:
         path = tmp_path / "p.csv"

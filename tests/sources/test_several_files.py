@@ -42,8 +42,8 @@ class TestSeveralFiles:
             ("2.csv", b"LN2,Ravi,1600\n", ConfigError, "2.csv has no column 'id'"),
             ("2.csv", b"id,name\n1,x\n", ConfigError, "2.csv has no column 'x'"),
             ("2.csv", b'id,"x\n1,2\n', SourceUntrusted, "2.csv has no header"),
-            ("2.csv", "id,x\n1,2\n".encode("utf-16"), SourceUntrusted, "2.csv is UTF-16"),
-            ("2.ndjson", "{}\n".encode("utf-16"), SourceUntrusted, "2.ndjson is UTF-16"),
+            ("2.csv", "id,x\n1,2\n".encode("utf-16-le"), SourceUntrusted, "2.csv is UTF-16"),
+            ("2.ndjson", "{}\n".encode("utf-16-le"), SourceUntrusted, "2.ndjson is UTF-16"),
             ("2.csv.gz", gzip.compress(b"id,x\n1,2\n", mtime=0)[:12], SourceUntrusted, "2.csv.gz is damaged"),
             (
                 "2.csv.gz",

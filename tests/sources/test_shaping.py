@@ -61,7 +61,7 @@ class Found:
         lines = [line for block in blocks if block.ids for line in block.lines.split(b"\n")]
         self.records = {record["id"]: record["data"] for record in map(json.loads, lines)}
         self.invalid = {refusal.place.row: refusal.reason for block in blocks for refusal in block.refusals}
-        self.filtered = sum(block.filtered for block in blocks)
+        self.filtered = sum(span.count for block in blocks for span in block.filtered)
         assert [id_ for block in blocks for id_ in block.ids] == list(self.records)
 
 

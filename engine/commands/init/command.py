@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the configuration, and to stderr what was unsure.
 
     Raises:
-        ConfigError: the output is there already, or cannot be written.
+        ConfigError: the output is there already, or cannot be written; or the files are of different formats.
         SourceMissing: there is no such file, or it holds no record.
         SourceUntrusted: it cannot be read in the form it is in.
     """

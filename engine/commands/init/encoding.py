@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 
+from engine.sources import InputFile
 from engine.values import SourceUntrusted
 
+HEAD_BYTES = 65_536
+"""So much of a text is looked at."""
 
-def encoding_of(head: bytes, path: str) -> str | None:
-    """Return how a text is encoded that begins with `head`; None for UTF-8.
+
+def head_of(file: InputFile) -> bytes:
+    """Return the beginning of a text, in UTF-8 as far as its encoding is known."""
+    with closing(file.open()) as stream:
+        return stream.read(HEAD_BYTES)
+
+
+def encoding_of(file: InputFile) -> str | None:
+    """Return the encoding to set for a text; none for UTF-8, or where a byte order mark proves another one.
 
     Windows-1252 is proposed for letters with accents between others, as in the names of Western Europe; where they
     follow one another, it is another encoding, of which nothing is known. UTF-8 may have some rows that are none.
 
     Raises:
-        SourceUntrusted: it cannot be told.
+        SourceMissing: the file has gone.
+        SourceUntrusted: its encoding cannot be told, or it cannot be read.
     """
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+    with closing(file.open()) as stream:
+        head = stream.read(HEAD_BYTES)
+    return None if stream.marked_encoding else _encoding_without_mark(head, file.path)
+
+
+def _encoding_without_mark(head: bytes, path: str) -> str | None:
     if head[:200].count(b"\0") > 20:
         return "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
     try:

@@ -131,23 +131,25 @@ class Meaning:
     guesses: list[Guess] = field(default_factory=lambda: [Guess(shape, text_type(shape)) for shape in FORMS])
     filled: int = 0
     date_like: int = 0
+    date_forms: set[str] = field(default_factory=set)
+    """How those are written, `9` for digits and `a` for letters; two forms are enough."""
     amount_like: int = 0
     rounded: int = 0
     """Values such as 1.23457E+12, as spreadsheets write long numbers when they forget their last digits."""
     signs: set[str] = field(default_factory=set)
     """The characters of the currency signs at the ends of values."""
-    bare_dot: bool = False
-    """Whether an amount begins or ends with a dot, which must not be taken for one of a currency sign."""
 
     def add(self, text: str, row: int) -> None:
         """Look at a value that is not null."""
         self.filled += 1
         text = text.strip()
         amount = self._without_currency(text)
-        self.date_like += bool(_DATE_LIKE.fullmatch(text))
+        if _DATE_LIKE.fullmatch(text):
+            self.date_like += 1
+            if len(self.date_forms) < 2:
+                self.date_forms.add(_form_of(text))
         self.amount_like += bool(_AMOUNT_LIKE.fullmatch(amount))
         self.rounded += bool(_ROUNDED.fullmatch(text))
-        self.bare_dot |= amount[:1] == "." or amount[-1:] == "."
         self.guesses = [
             guess for guess in self.guesses if guess.add(amount if guess.shape.type == "number" else text, row)
         ]
@@ -169,10 +171,19 @@ class Meaning:
         return [each for each in self.guesses if each is not best and each.odd == best.odd and _differ(each, best)]
 
     @property
+    def are_moments(self) -> bool:
+        """Whether its values are dates with a time of day, all written in one form."""
+        return self.date_like == self.filled and len(self.date_forms) == 1 and ":" in "".join(self.date_forms)
+
+    @property
     def strip(self) -> str:
         """The characters to remove at both ends, so that currency signs are gone."""
-        signs = self.signs - ({"."} if self.bare_dot else set())
-        return "".join(sorted(signs | {" "})) if signs else ""
+        return "".join(sorted(self.signs | {" "})) if self.signs else ""
+
+
+def _form_of(text: str) -> str:
+    text = re.sub(r"(:\d\d)\.\d+", r"\1", text)  # many programs leave a fraction out where it is zero
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", text))
 
 
 def _at_end(text: str) -> Iterator[re.Match[str]]:

@@ -240,6 +240,8 @@ def _doubts_of_text(column: ColumnSurvey) -> list[str]:
         return [f"{name} has values like 1.23457E+12: a spreadsheet has rounded them; export them as text"]
     if column.meaning.best() is not None:
         return [f"source.types: {name} is all digits, but stays text, as its name suggests"]
+    if meaning.are_moments:
+        return [f"{name} holds dates with a time of day; text is sent as it is, the API wants YYYY-MM-DD"]
     if meaning.date_like >= LIKE_SHARE * meaning.filled:
         return [f"{name} looks like dates, but not all in one form; text is sent as it is, the API wants YYYY-MM-DD"]
     if meaning.amount_like >= LIKE_SHARE * meaning.filled and not column.names_something:

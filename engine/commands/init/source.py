@@ -10,15 +10,15 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
-from engine.commands.init.encoding import encoding_of
+from engine.commands.init.encoding import encoding_of, head_of
+from engine.commands.init.format import find_format, format_of, format_with, refuse_mixed
 from engine.report import counted
-from engine.sources import DELIMITED, DELIMITERS, FORMATS, Format, InputFile, SourceSpec, find_files, kind_by_name
+from engine.sources import DELIMITED, DELIMITERS, Format, InputFile, SourceSpec, find_files
 from engine.values import SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ ROWS_MAX = 100_000
 CELLS_MAX = 1_000_000
 COLUMNS_MAX = 2_000
 LINE_CHARS_MAX = 8_000_000
-HEAD_BYTES = 65_536
 
 ROWS_OF_DATA = 100
 """So many rows tell whether the line above them is a header."""
@@ -65,16 +64,18 @@ def survey(paths: Sequence[str]) -> Survey:
     """Look at the source at `paths` (paths or globs).
 
     Raises:
+        ConfigError: the names of the files tell different formats.
         SourceMissing: there is no such file, or it holds no record.
         SourceUntrusted: it cannot be read, or not in the form it is in; the message says how to convert it.
     """
-    files = find_files(SourceSpec(tuple(paths), format=_format_of(paths)))
+    refuse_mixed(paths)
+    files = find_files(SourceSpec(tuple(paths), format=format_of(paths)))
     first = files[0]
     found = Survey(tuple(paths), first.format, find_format(paths) is not None)
     if first.format == "parquet":
         found = _parquet(found, first)
     else:
-        found.encoding = encoding_of(_head(first), first.path)
+        found.encoding = encoding_of(first)
         first = replace(first, encoding=found.encoding)
         if found.encoding:
             found.doubts.append(f"source.encoding: {found.encoding} was taken; compare letters with accents")
@@ -85,33 +86,6 @@ def survey(paths: Sequence[str]) -> Survey:
         found.is_complete = False
         found.doubts.append(f"only {first.path} was looked at; the other {len(files) - 1} files should be alike")
     return found
-
-
-def find_format(paths: Sequence[str]) -> Format | None:
-    """Return the format that the names of all `paths` tell, or None."""
-    told = {kind_by_name(path).format for path in paths}
-    return told.pop() if len(told) == 1 else None
-
-
-def _format_of(paths: Sequence[str]) -> Format | None:
-    """Return the format of files whose names tell none, from the first bytes of the first; else None."""
-    if find_format(paths) is not None:
-        return None
-    try:
-        first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
-    except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
-        return "parquet" if "Parquet" in str(error) else None
-    head = _head(replace(first, encoding=encoding_of(_head(first), first.path)))
-    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
-        return "ndjson"
-    from engine.sources import detect_dialect  # Arrow comes with it
-
-    return format_with(detect_dialect(head, "csv", SourceSpec(())).delimiter)
-
-
-def _head(file: InputFile) -> bytes:
-    with closing(file.open()) as stream:
-        return stream.read(HEAD_BYTES)
 
 
 def _open_text(file: InputFile) -> io.TextIOWrapper:
@@ -126,10 +100,10 @@ def _csv(found: Survey, file: InputFile) -> Survey:
     with open_table(file, SourceSpec((file.path,), fields=(), quote=found.quote), position_of_id) as (header, pieces):
         delimiter = header.dialect.delimiter
         # Tabs make a TSV of it, unless cells stand in quotes: CSV finds the tabs by itself, and TSV knows no quotes.
-        actual = found.format if found.format == "csv" and b'"' in _head(file) else format_with(delimiter)
+        actual = found.format if found.format == "csv" and b'"' in head_of(file) else format_with(delimiter)
         if actual != found.format:
             found.doubts.append(
-                f"the name says {found.format}, but the columns are separated by {DELIMITERS[delimiter]}"
+                f"the name says {found.format}, but the columns are separated by {DELIMITERS.get(delimiter, delimiter)}"
             )
             found.format, found.format_is_evident = actual, False
             return _csv(found, replace(file, format=actual))
@@ -139,20 +113,23 @@ def _csv(found: Survey, file: InputFile) -> Survey:
             return _csv(found, file)
         found.doubts += header.notes
         _check_header(header.names, file.path)
+        found.doubts += _doubts_of_delimiter(header.names)
         found.columns = [ColumnSurvey(name) for name in header.names]
         _survey_rows(found, file, pieces)
     return found
+
+
+def _doubts_of_delimiter(names: Sequence[str]) -> list[str]:
+    """Ask about a mark in the name of the only column."""
+    mark = re.search(r"\w ?([^\w\s.()-]) ?\w", names[0]) if len(names) == 1 else None
+    doubt = "source.delimiter: there is only one column, with {!r} in its name; if that separates columns, set it"
+    return [doubt.format(mark[1])] if mark else []
 
 
 def position_of_id(names: Sequence[str]) -> int:
     """Return which of the columns most likely holds the id, by their names."""
     known = [name for wanted in ID_NAMES for name in names if plain_name(name) == wanted]
     return names.index(known[0]) if known else 0
-
-
-def format_with(delimiter: str) -> Format:
-    """Return the format that this delimiter is of; CSV recognises the others by itself."""
-    return next((format_ for format_, facts in FORMATS.items() if facts.delimiter == delimiter), "csv")
 
 
 def _check_header(header: Sequence[str], path: str) -> None:

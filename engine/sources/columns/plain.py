@@ -10,12 +10,8 @@ import pyarrow.compute as pc
 from engine.sources.columns.column_text import join
 from engine.sources.columns.moments import SplitMoments
 
-_LISTS = {
-    pa.types.is_list: pa.list_,
-    pa.types.is_large_list: pa.large_list,
-    pa.types.is_list_view: pa.list_view,
-    pa.types.is_large_list_view: pa.large_list_view,
-}
+_LISTS = {pa.types.is_list: pa.list_, pa.types.is_large_list: pa.large_list}
+"""Lists as views are left alone: to pick rows of these, Arrow need not touch what they hold."""
 _UUID_GROUPS = (0, 8, 12, 16, 20, 32)
 """Where the groups of hexadecimal digits of a UUID begin and end."""
 
@@ -81,6 +77,13 @@ def _uuids(array: pa.FixedSizeBinaryArray) -> pa.StringArray:
     digits = pa.array([None if value is None else value.hex() for value in array.to_pylist()], pa.string())
     groups = [pc.utf8_slice_codeunits(digits, start, stop) for start, stop in pairwise(_UUID_GROUPS)]
     return join(groups[0], "-", groups[1], "-", groups[2], "-", groups[3], "-", groups[4])
+
+
+def items_of(array: pa.Array) -> pa.Array:
+    """Return what all lists of a column hold, one item behind the other; null lists hold nothing."""
+    if not pc.sum(pc.list_value_length(array)).as_py():
+        return array.values[:0]  # Arrow cannot flatten these where it has no way to build their type
+    return array.flatten()
 
 
 def as_list(array: pa.MapArray) -> pa.ListArray:

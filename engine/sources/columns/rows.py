@@ -35,7 +35,7 @@ class EncodedRows:
     lines: pa.StringArray
     spans: list[Span]
     refusals: list[Refusal]
-    filtered: int = 0
+    filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> memoryview:
@@ -89,9 +89,11 @@ class RowEncoder:
         if taken is None:
             return self._encode(columns, rows)
         columns = {index: column.filter(taken) for index, column in columns.items()}
-        wanted = [rows[index] for index in pc.indices_nonzero(taken).to_pylist()]
+        wanted, others = (
+            [rows[index] for index in pc.indices_nonzero(mask).to_pylist()] for mask in (taken, pc.invert(taken))
+        )
         encoded = self._encode(columns, wanted)
-        encoded.filtered = len(rows) - len(wanted)
+        encoded.filtered = spans_of(self._path, others)
         return encoded
 
     def _taken(self, columns: Mapping[int, pa.Array]) -> pa.BooleanArray | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import JsonText, any_of, complete, escape
+from engine.sources.columns.column_text import JsonText, any_of, complete, escape, where_not
 from engine.sources.columns.text_form import is_bytes, text_form
 from engine.sources.columns.to_json import is_text, to_json
 from engine.sources.columns.typed_text import by_value, typed_json
@@ -50,7 +50,16 @@ def shaped_ids(ids: JsonText, shaper: Shaper) -> JsonText:
 def trimmed(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:
     """Return text without what is to be removed at its ends."""
     text = pc.utf8_trim_whitespace(text) if shaper.trim else text
-    return pc.utf8_trim(text, shaper.strip) if shaper.strip else text
+    if not shaper.strip:
+        return text
+    without = pc.utf8_trim(text, shaper.strip)
+    if shaper.stripped is None:
+        return without
+    others = where_not(pc.match_substring_regex(text, shaper.stripped.regular))
+    if others is None:
+        return without
+    values = [shaper.stripped(value) for value in text.filter(others).to_pylist()]
+    return pc.replace_with_mask(without, others, pa.array(values, pa.string()))
 
 
 def without_words(text: pa.StringArray, shaper: Shaper) -> pa.StringArray:

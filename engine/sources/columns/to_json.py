@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from engine.sources.columns.column_text import NULL, JsonText, any_of, complete, escape, join, valid_text, where_not
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
-from engine.sources.columns.plain import as_list, plain, plain_type
+from engine.sources.columns.plain import as_list, items_of, plain, plain_type
 
 _SCALE_MAX = 6
 """With more decimals, Arrow writes small numbers with an exponent."""
@@ -29,6 +29,8 @@ _REPEATS = "holds a key twice"
 
 def unsupported(type_: pa.DataType) -> str | None:
     """Return what in `type_` has no JSON form, or None if all of it has one."""
+    if isinstance(type_, pa.FixedShapeTensorType) and len(type_.shape) > 1:
+        return str(type_)  # all its numbers are in one list
     type_ = plain_type(type_)
     if _is_list(type_):
         return unsupported(type_.value_type)
@@ -116,7 +118,7 @@ def _struct(array: pa.StructArray) -> JsonText:
 
 
 def _list(array: pa.Array) -> JsonText:
-    items = to_json(array.flatten())
+    items = to_json(items_of(array))
     lists = _as_lists(complete(items).fill_null(NULL), pc.list_value_length(array))
     text = join("[", pc.binary_join(lists, _COMMA), "]")
     return _nested(array, text, [_of_rows(items, lists)])
@@ -125,7 +127,7 @@ def _list(array: pa.Array) -> JsonText:
 def _map(array: pa.MapArray) -> JsonText:
     """An object; integer keys become their decimal text. A key that comes twice would hide one of its values."""
     entries = as_list(array)
-    keys, items = (to_json(child) for child in entries.flatten().flatten())
+    keys, items = (to_json(child) for child in items_of(entries).flatten())
     members = join('"', keys.text, '":', complete(items).fill_null(NULL))
     lists = _as_lists(members.fill_null(NULL), pc.list_value_length(entries))
     text = join("{", pc.binary_join(lists, _COMMA), "}")

@@ -4,7 +4,8 @@
 the same number of cells as at least half of those that follow. Of those that fit, the one whose first divided record
 comes first is taken, so that a title above the header does no harm, nor do commas in numbers and names below it; of
 these the one that divides into most cells. Where none fits, it is the one that divides the first
-record, rather the format's own. A first line `sep=;`, which Excel writes and reads, names it; such a line is no data.
+record, rather the format's own. Odd ones (`~`, `^`, Ctrl-A) are tried only where the first line has them. A first line
+`sep=;`, which Excel writes and reads, names it; such a line is no data.
 
 **Quote.** TSV has none unless one is set. CSV has `"`, or `'` where each cell of its first record is in those.
 
@@ -20,8 +21,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from engine.sources.csv.stray_quotes import RowReader
-from engine.sources.csv.text import BETWEEN_RECORDS, Dialect, RecordReader
-from engine.sources.formats import DELIMITERS, FORMATS, Format
+from engine.sources.csv.text import BETWEEN_RECORDS, LINE_END, Dialect, RecordReader
+from engine.sources.formats import DELIMITERS, FORMATS, ODD_DELIMITERS, Format
 from engine.sources.spec import SourceSpec
 
 HEAD_BYTES = 1 << 18
@@ -51,7 +52,8 @@ def detect_dialect(head: bytes, format_: Format, spec: SourceSpec) -> Dialect:
     escape = spec.escape if spec.escape and spec.escape != quote else ""
     mark = spec.delimiter or named
     marks = [mark] if mark else dict.fromkeys([FORMATS[format_].delimiter or ",", *DELIMITERS])
-    tried = [Dialect(mark, quote, escape) for mark in marks]
+    not_here = ODD_DELIMITERS.difference(LINE_END.split(text, maxsplit=1)[0], [mark])
+    tried = [Dialect(mark, quote, escape) for mark in marks if mark not in not_here]
     if spec.quote is None and quote:
         tried = [replace(dialect, quote="'") for dialect in tried if _quotes_all(text, dialect)] or tried
     scores = [_score(dialect, text, ended) for dialect in tried]

@@ -7,6 +7,7 @@ as line feeds. A column without a name is not sent; where others are not listed 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -135,6 +136,11 @@ def _refuse_without_id(
         raise ConfigError(
             f"{file.name}: its cells stand in quotes, and {FORMATS[file.format].name} is read without quotes unless "
             "source.quote is set: quote = '\"'"
+        )
+    if len(names) == 1 and re.search(rf"\b{re.escape(str(spec.id))}\b", names[0]):
+        raise ConfigError(
+            f"{file.name} has no column {spec.id!r} (source.id), but its first line holds that name among others: what "
+            "separates the columns could not be found; set source.delimiter"
         )
     if not are_names(names, rows, spec):
         raise ConfigError(

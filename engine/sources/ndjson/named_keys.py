@@ -40,7 +40,7 @@ def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: set[str],
                 seen.clear()
             continue
         held.append(block)
-        records += len(block.ids) + len(block.refusals) + block.filtered
+        records += len(block.ids) + len(block.refusals) + sum(span.count for span in block.filtered)
         held_bytes += len(block.lines)
         if records >= JUDGED_RECORDS or held_bytes > HELD_BYTES_MAX:
             _refuse(wanted, seen, f"the first {records:,} records of {label}")

@@ -66,7 +66,7 @@ class LineRows:
     lines: bytes
     spans: list[Span]
     refusals: list[Refusal]
-    filtered: int = 0
+    filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def text(self, start: int, stop: int) -> bytes:
@@ -97,7 +97,7 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
     records: list[bytes] = []
     rows: list[int] = []
     refusals: list[Refusal] = []
-    filtered = 0
+    filtered: list[int] = []
     for row, line in enumerate(lines.split(b"\n"), start.row):
         stripped = line.strip(WHITESPACE)
         if not stripped:
@@ -111,12 +111,13 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
             refusals.append(invalid.refusal(line, Place(start.path, row)))
             continue
         if read is None:
-            filtered += 1
+            filtered.append(row)
             continue
         ids.append(read[0])
         records.append(read[1])
         rows.append(row)
-    return LineRows(ids, b"\n".join(records), spans_of(start.path, rows), refusals, filtered)
+    spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
+    return LineRows(ids, b"\n".join(records), spans, refusals, left_out)
 
 
 def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from engine.sources.shaping.scalars import TextType, json_string, text_type
+from engine.sources.shaping.stripping import stripper
 from engine.sources.spec import ColumnShape, Scalar, SourceSpec
 
 _decode_string = msgspec.json.Decoder(str).decode
@@ -29,6 +30,8 @@ class Shaper:
     def __init__(self, shape: ColumnShape, null_values: Iterable[str], *, is_text: bool) -> None:
         self.trim = shape.trim
         self.strip = shape.strip
+        self.stripped = stripper(shape)
+        """Strips numbers with care, where `strip` has what may be a part of them; else None."""
         self.type: TextType | None = text_type(shape) if is_text or shape.type else None
         """How text is read; None means that a value keeps the type it has."""
         self.shape = shape
@@ -73,6 +76,8 @@ class Shaper:
 
     def _trimmed(self, text: str) -> str:
         text = text.strip() if self.trim else text
+        if self.stripped is not None:
+            return self.stripped(text)
         return text.strip(self.strip) if self.strip else text
 
     def _shaped(self, text: str, as_it_is: str | None) -> str | None:

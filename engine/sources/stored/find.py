@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS
+from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
 from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.compression import COMPRESSIONS, Compression, compression_of
 from engine.sources.stored.inputs import InputFile
@@ -43,6 +43,17 @@ def find_files(spec: SourceSpec, stdin: StoredStream | None = None) -> list[Inpu
         for stored in store.list(path):
             found.setdefault(stored.identity, (store, stored))
     return [_input_file(store, stored, spec) for store, stored in found.values()]
+
+
+def formats_by_name(paths: Sequence[str]) -> set[Format]:
+    """Return the formats that the names of the files at `paths` tell; standard input has no name.
+
+    Raises:
+        SourceMissing: a path or a glob leads to no file.
+        SourceUntrusted: a directory can't be read.
+    """
+    found = (stored.path for path in paths if path != STDIN for stored in store_of(path).list(path))
+    return {format_ for path in found if (format_ := kind_by_name(path).format or format_by_directories(path))}
 
 
 def store_of(path: str) -> Store:

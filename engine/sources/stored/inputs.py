@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from engine.sources.formats import Format
+from engine.sources.formats import FORMATS, Format
 from engine.sources.spec import STDIN
 from engine.sources.stored.compression import (
     COMPRESSIONS,
@@ -20,7 +20,7 @@ from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.kinds import HEAD_BYTES, refuse_other_kinds
 from engine.sources.stored.store import StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
-from engine.sources.stored.transcoding import Transcoded
+from engine.sources.stored.transcoding import Marked, Transcoded
 from engine.values import SourceUntrusted
 
 
@@ -29,7 +29,8 @@ class InputFile:
     """One file of a source, or standard input (`path` is `-`).
 
     `size` is in bytes as stored, None for standard input, whose compression shows only when it is read. `encoding` is
-    that of its text, None for UTF-8. `modified_at` is in seconds since the epoch. `seen_by` sees what is read of it.
+    that of its text if it is set; else it is UTF-8, or what a byte order mark proves. `modified_at` is in seconds since
+    the epoch. `seen_by` sees what is read of it.
     """
 
     path: str
@@ -86,9 +87,10 @@ class InputFile:
             refuse_other_kinds(self.name, head)
             compression = compression_of(head)
         reader: ByteReader = _Unpacked(self.name, stored, compression) if compression else stored
+        marked = Marked(reader) if self.encoding is None and FORMATS[self.format].is_text else None
         if self.encoding not in (None, "utf-8"):
             reader = Transcoded(reader, self.encoding)
-        return InputStream(stored, reader, self.seen_by)
+        return InputStream(stored, marked or reader, self.seen_by, marked)
 
 
 class _Unpacked:
@@ -122,8 +124,11 @@ class InputStream(io.BufferedIOBase):
     next one raises. So, as everywhere, nothing but an empty result means the end.
     """
 
-    def __init__(self, stored: StoredBytes, reader: ByteReader, seen_by: FilePass | None = None) -> None:
+    def __init__(
+        self, stored: StoredBytes, reader: ByteReader, seen_by: FilePass | None = None, marked: Marked | None = None
+    ) -> None:
         self._stored = stored
+        self._marked = marked
         self._reader = reader
         self._seen_by = seen_by
         self._damage: SourceUntrusted | None = None
@@ -132,6 +137,11 @@ class InputStream(io.BufferedIOBase):
     def stored_bytes(self) -> int:
         """How many bytes, as stored, have been taken from the file so far."""
         return self._stored.position
+
+    @property
+    def marked_encoding(self) -> str | None:
+        """The encoding that its byte order mark proves, once something was read; None if it is UTF-8 or set."""
+        return self._marked.encoding if self._marked else None
 
     def readable(self) -> bool:
         """Return True."""

@@ -16,7 +16,7 @@ from tests.commands.init.proposals import proposed
         ("utf-8", None),
         ("utf-8-sig", None),
         ("cp1252", "windows-1252"),
-        ("utf-16", "utf-16"),
+        ("utf-16", None),  # its mark proves it to a sync, too
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "utf-16-be"),
     ],

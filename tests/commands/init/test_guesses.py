@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, strategies as st
 
 from engine.commands.init.guesses import FORMS, Meaning
 from engine.sources import ColumnShape
+from engine.sources.shaping.shaper import Shaper
 
 
 def meaning(*values: str) -> Meaning:
@@ -91,9 +93,12 @@ def test_what_may_mean_two_things_is_told() -> None:
     assert {guess.shape.decimal for guess in found.as_good_as(best)} == {","}
 
 
-def test_a_dot_of_a_currency_sign_is_not_stripped_where_a_number_may_begin_with_one() -> None:
-    assert set(meaning("Rs. 500", "Rs. 1").strip) == set("Rs. ")
-    assert "." not in meaning("Rs. 500", ".50").strip
+def test_the_dot_of_a_currency_sign_is_stripped_and_a_decimal_one_is_not() -> None:
+    found = meaning("Rs.500", "Rs..50", ".50")
+    best = found.best()
+    assert best is not None
+    shaper = Shaper(replace(best.shape, strip=found.strip), (), is_text=True)
+    assert [shaper.text_to_json(value) for value in ("Rs.500", "Rs..50", ".50")] == ["500", "0.50", "0.50"]
 
 
 @given(

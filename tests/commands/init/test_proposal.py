@@ -144,6 +144,12 @@ def test_an_odd_value_among_numbers_is_named_by_its_row(tmp_path: Path) -> None:
     ("values", "words"),
     [
         (["01/12/2026", "2026-12-13", "45992"], "looks like dates, but not all in one form"),
+        (["2026-11-28 10:15:00", "2026-11-29 09:05:00"], "holds dates with a time of day; text is sent as it is"),
+        (["2026-11-28T10:15:00+05:30", "2026-11-29T09:05:00+05:30"], "holds dates with a time of day"),
+        (["2026-11-28 10:15:00.250", "2026-11-29 09:05:00"], "holds dates with a time of day"),
+        (["28/11/2026 9:15 AM", "1/12/2026 10:05 PM"], "holds dates with a time of day"),
+        (["2026-11-28 10:15:00", "29/11/2026 09:05"], "looks like dates, but not all in one form"),
+        (["2026-11-28 10:15:00", "2026-11-29T09:05:00Z", "x"], "looks like dates, but not all in one form"),
         (["₹1500", "Rs. 1600", "(500.00)", "12%"], "looks like numbers, but not all in one form"),
         (["01/02/2026", "03/04/2026"], "may have day or month first"),
         (["1,500", "2,500"], "may have a decimal comma as well"),

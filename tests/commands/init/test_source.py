@@ -71,6 +71,17 @@ def test_tabs_between_quoted_cells_stay_csv(tmp_path: Path) -> None:
     assert block.lines == b'{"id":"LN1","data":{"name, first":"Rao, Asha"}}'
 
 
+def test_a_mark_in_the_name_of_the_only_column_may_be_a_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("loan_id#emi\nLN1#5\nLN2#6\n")
+    _, doubts = proposed(path)
+    assert any(doubt.startswith("source.delimiter: there is only one column, with '#'") for doubt in doubts)
+    path.write_text("loan_id~emi\nLN1~5\nLN2~6\n")
+    source, doubts = proposed(path)
+    assert (source["id"], source["types"]) == ("loan_id", {"emi": "integer"})
+    assert not any("delimiter" in doubt for doubt in doubts)
+
+
 def test_columns_without_a_name_are_not_sent(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("loan_id,,emi,\nLN1,secret,5,\nLN2,secret,6,\n")

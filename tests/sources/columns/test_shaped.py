@@ -76,6 +76,7 @@ STEPS: list[dict[str, Any]] = [
     {"trim": True},
     {"strip": "₹ Rs."},
     {"trim": True, "strip": "-"},
+    {"strip": "₹Rs. /-+()"},
     {"null_values": ("NULL", "-", "1")},
     {"default": 0},
     {"default": 'a "word"', "null_values": ("n/a",)},
@@ -112,6 +113,21 @@ def as_lists(value: JsonText) -> tuple[list[str | None], list[bool]]:
 @given(st.lists(st.none() | texts.filter(bool), max_size=12), shapes)
 def test_a_column_of_text_becomes_what_its_values_become(values: list[str | None], shape: ColumnShape) -> None:
     shaper = Shaper(shape, ("nil",), is_text=True)
+    found = shaped_text(pa.array(values, pa.string()), shaper)
+    assert as_lists(found) == one_by_one(values, shaper, typed=False)
+
+
+MARKS = "₹Rs. /-+(),\u2212\n[]^\\'é"
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(st.none() | st.text(st.sampled_from(f"{MARKS}05X"), max_size=7), max_size=12),
+    st.text(st.sampled_from(MARKS), min_size=1, max_size=7),
+    st.sampled_from(".,"),
+)
+def test_a_column_of_numbers_is_stripped_as_its_values_are(values: list[str | None], strip: str, decimal: str) -> None:
+    shaper = Shaper(ColumnShape(type="number", strip=strip, decimal=decimal), (), is_text=True)
     found = shaped_text(pa.array(values, pa.string()), shaper)
     assert as_lists(found) == one_by_one(values, shaper, typed=False)
 

@@ -10,6 +10,7 @@ from engine.sources.csv.text import Dialect
 from engine.sources.files import text_facts
 from engine.sources.formats import Format
 from engine.sources.spec import SourceSpec
+from engine.values.errors import ConfigError
 from tests.sources.tables import read_text
 
 
@@ -58,6 +59,24 @@ def test_a_line_that_names_the_delimiter_is_believed_and_no_data(tmp_path: Path,
     assert found(text).delimiter == ";"
     assert read_text(tmp_path, text).data == [{"a,b": "x,y"}]
     assert found(text, delimiter=",").delimiter == ","
+
+
+@pytest.mark.parametrize("mark", ["~", "^", "\x01"])
+def test_an_odd_delimiter_is_seen_where_it_divides_the_first_line(tmp_path: Path, mark: str) -> None:
+    text = "id~name~emi\nL1~Rao, Asha~1,500\nL2~Das, Ravi~2,500\n".replace("~", mark)
+    read = read_text(tmp_path, text)
+    assert read.data == [{"name": "Rao, Asha", "emi": "1,500"}, {"name": "Das, Ravi", "emi": "2,500"}]
+    assert found(f"id,a{mark}b\n1,x{mark}y\n2,x{mark}y\n").delimiter == ","
+    assert found(f"id\nL{mark}1\nL{mark}2\n").delimiter == ","
+
+
+def test_a_delimiter_that_nobody_can_see_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has no column 'id' .* set source\.delimiter"):
+        read_text(tmp_path, "name#id\nAsha#1\n")
+    with pytest.raises(ConfigError) as caught:
+        read_text(tmp_path, "David Rao\nid\n")
+    assert "source.delimiter" not in str(caught.value)
+    assert read_text(tmp_path, "name#id\nAsha#1\n", delimiter="#").data == [{"name": "Asha"}]
 
 
 def test_what_is_set_is_not_looked_for() -> None:
@@ -124,8 +143,8 @@ def test_a_dialect_is_told_in_words(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     one, all_ = str(tmp_path / "*.csv"), str(tmp_path / "?.*")
     assert text_facts(SourceSpec((one,))) == ['columns separated by semicolons, quoted by "']
-    assert text_facts(SourceSpec((one,), escape="\\", delimiter="~")) == [
-        "columns separated by '~', quoted by \", escaped by \\"
+    assert text_facts(SourceSpec((one,), escape="\\", delimiter="#")) == [
+        "columns separated by '#', quoted by \", escaped by \\"
     ]
     assert text_facts(SourceSpec((all_,))) == [
         f'{tmp_path / "a.csv"}: columns separated by semicolons, quoted by "',

@@ -260,6 +260,50 @@ class TestTypes:
         truths = pa.array([1, 0], pa.int8()).cast(pa.bool8())
         assert read(write(tmp_path, {"id": ["1", "2"], "x": truths})).data == [{"x": True}, {"x": False}]
 
+    @pytest.mark.parametrize(
+        ("type_", "value", "sent"),
+        [
+            (pa.bool8(), 1, True),
+            (pa.uuid(), bytes(range(16)), "00010203-0405-0607-0809-0a0b0c0d0e0f"),
+            (pa.json_(), '{"a": 1}', '{"a": 1}'),
+            (pa.opaque(pa.string(), "type", "vendor"), "a", "a"),
+            (pa.fixed_shape_tensor(pa.int32(), [2]), [1, 2], [1, 2]),
+        ],
+        ids=lambda value: value.extension_name if isinstance(value, pa.DataType) else "",
+    )
+    def test_extensions_are_what_they_store_also_in_lists_of_nothing(
+        self, tmp_path: Path, type_: pa.DataType, value: Any, sent: Any
+    ) -> None:
+        values = pa.ExtensionArray.from_storage(type_, pa.array([value, value, None, None], type_.storage_type))
+        offsets = pa.array([0, 0, 2], pa.int32())
+        for x, first, second in (
+            (pa.ListArray.from_arrays(offsets, values), [], [sent, sent]),
+            (pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), values), [], [sent, sent]),
+            (pa.FixedSizeListArray.from_arrays(values, 2, mask=pa.array([True, False])), None, [None, None]),
+            (pa.MapArray.from_arrays(offsets, pa.array(list("abcd")), values), {}, {"a": sent, "b": sent}),
+            (pa.StructArray.from_arrays([values], ["y"], mask=pa.array([True, False, True, True])), None, {"y": sent}),
+        ):
+            folded = pa.ListArray.from_arrays(pa.array([None, 0, 2], pa.int32()), x[:2])
+            path = write(tmp_path, {"id": ["0", "1"], "x": x[:2], "folded": folded}, row_group_size=1)
+            assert read(path, nulls="send").data == [
+                {"x": first, "folded": None},
+                {"x": second, "folded": [first, second]},
+            ]
+            assert read(path, nulls="send", where={"id": ("0",)}).data == [{"x": first, "folded": None}]
+
+    def test_tensors_of_several_dimensions_have_no_json_form(self, tmp_path: Path) -> None:
+        storage = pa.array([[1, 2, 3, 4]], pa.list_(pa.int32(), 4))
+        tensors = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.int32(), [2, 2]), storage)
+        path = write(tmp_path, {"id": ["1"], "x": pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), tensors)})
+        with pytest.raises(ConfigError, match=r"column 'x' holds .*fixed_shape_tensor"):
+            read(path)
+
+    def test_lists_as_views_may_hold_text_as_views(self, tmp_path: Path) -> None:
+        texts = pa.array(["a", "b", None], pa.string_view())
+        offsets, sizes = pa.array([1, 0], pa.int32()), pa.array([2, 1], pa.int32())
+        found = read(write(tmp_path, {"id": ["1", "2"], "x": pa.ListViewArray.from_arrays(offsets, sizes, texts)}))
+        assert found.data == [{"x": ["b", None]}, {"x": ["a"]}]
+
     def test_a_time_that_no_day_has_is_shown_as_its_number(self, tmp_path: Path) -> None:
         found = read(write(tmp_path, {"id": ["1"], "x": pa.array([86_400_000], pa.int32()).cast(pa.time32("ms"))}))
         assert found.refusals[0].data == b'{"x":"86400000"}'

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from engine.sources.stored.compression import UnreadableData
-from engine.sources.stored.transcoding import NEVER_IN_UTF8, Transcoded
+from engine.sources.stored.transcoding import NEVER_IN_UTF8, Marked, Transcoded
 
 TEXT = "id,name\nLN1,Zoë “Ärger” €\nLN2,x\r\n"
 INDIAN = "id,नाम\n1,आशा\n2,🎉\n"
@@ -72,3 +72,11 @@ def test_nothing_is_nothing() -> None:
 def test_text_without_the_mark_that_its_encoding_needs_is_told_what_to_set(encoding: str, written: str) -> None:
     with pytest.raises(UnreadableData, match=f'byte order mark.*"{encoding}-le" or "{encoding}-be"'):
         transcoded(TEXT.encode(written), encoding)
+
+
+@given(st.binary(max_size=9), st.integers(1, 5), st.integers(1, 5))
+def test_bytes_without_a_mark_pass_as_they_are(content: bytes, at_once: int, size: int) -> None:
+    assume(not content.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")))
+    marked = Marked(Trickle(content, at_once))
+    assert b"".join(iter(lambda: marked.read(size), b"")) == content
+    assert marked.encoding is None
