@@ -142,18 +142,18 @@ def _text(settings: Any) -> list[Finding]:
 
 def _state(settings: Any) -> list[Finding]:
     """Open the state directory as `sync` would, lock included."""
-    from engine.run import check_resumable, identity_of, source_identity_of
+    from engine.run import next_sync_continues
     from engine.state import SqliteJournal
 
     journal = SqliteJournal(settings.state.dir)
     try:
-        unfinished = journal.unfinished_run("sync")
+        unfinished, continues = next_sync_continues(settings, journal, _found(settings))
     finally:
         journal.close()
     if unfinished is None:
         return [Finding("state", f"{settings.state.dir}: writable, no run is waiting to be resumed")]
-    check_resumable(unfinished, {**identity_of(settings), **source_identity_of(settings)}, _found(settings))
-    text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync resumes it"
+    next_sync = "resumes it" if continues else "begins a new run instead"
+    text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync {next_sync}"
     return [Finding("state", text, warning=True)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -25,7 +26,7 @@ from engine.report import (
 )
 from engine.settings import load
 from engine.state import LOCK, REJECTED, RUNS, is_locked
-from engine.values import ConfigError
+from engine.values import ConfigError, EngineError
 
 RUNS_SHOWN_MAX = 30
 """The most runs in the table; `--json` has them all."""
@@ -63,6 +64,8 @@ def status(
         ConfigError: there is no such run, or its report cannot be read.
     """
     found = nights(state_dir / RUNS)
+    if not running:
+        found = _with_derived(found, state_dir)
     if run_id is None and json:
         return as_json(found, running=running)
     if run_id is None:
@@ -85,8 +88,9 @@ def status(
 def as_json(found: Sequence[Night], *, running: bool = False) -> str:
     """Return all runs as one JSON object: `runs` (reports without their timelines), `resumable`, `rejected`, `running`.
 
-    `resumable` and `running` are a run's id or null; `rejected` lists the ids of runs that left a `rejected.ndjson`. A
-    run without a report has only `run_id`, `status`, `started_at` and, when its report is damaged, `problem`.
+    `running` is a run's id or null, `resumable` as well, or a list of ids if several wait; `rejected` lists the ids of
+    runs that left a `rejected.ndjson`. A run without a report has only `run_id`, `status`, `started_at` and, when its
+    report is damaged, `problem`.
     """
     runs = []
     for night in found:
@@ -97,24 +101,55 @@ def as_json(found: Sequence[Night], *, running: bool = False) -> str:
             run = {"run_id": night.run_id, "status": night.status, "started_at": night.begun_at}
             run |= {"problem": night.problem} if night.problem else {}
         runs.append(run)
-    open_run = _open_run(found)
+    waiting = [night.run_id for night in waiting_runs(found)]
     values = {
         "runs": runs,
-        "running": open_run.run_id if open_run and running else None,
-        "resumable": open_run.run_id if open_run and not running else None,
+        "running": waiting[-1] if waiting and running else None,
+        "resumable": None if running or not waiting else waiting[0] if len(waiting) == 1 else waiting,
         "rejected": [night.run_id for night in found if night.report and night.report.not_accepted],
     }
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
+def waiting_runs(found: Sequence[Night]) -> list[Night]:
+    """Return the runs that did not come to their end and that no later run has closed, the oldest first.
+
+    A sync closes whatever came before it, another run only those of its own kind.
+    """
+    waiting: list[Night] = []
+    for night in found:
+        kind = night.report.kind if night.report else "sync"
+        waiting = [each for each in waiting if kind != "sync" and each.report and each.report.kind != kind]
+        if not _is_over(night):
+            waiting.append(night)
+    return waiting
+
+
+def _is_over(night: Night) -> bool:
+    report = night.report
+    if report is None:
+        return bool(night.problem)
+    return report.status not in _RESUMABLE or report.left_nothing_to_resume or report.closed_by is not None
+
+
 def _open_run(found: Sequence[Night]) -> Night | None:
-    """Return the latest run if it did not come to its end; a later run closes every earlier one."""
-    latest = found[-1] if found else None
-    if latest is None or latest.problem:
-        return None
-    report = latest.report
-    is_over = report and (report.status not in _RESUMABLE or report.left_nothing_to_resume)
-    return None if is_over else latest
+    """Return the latest run that waits: while a process is at work, it works on that."""
+    waiting = waiting_runs(found)
+    return waiting[-1] if waiting else None
+
+
+def _with_derived(found: Sequence[Night], state_dir: Path) -> list[Night]:
+    """Return the nights with the reports that their processes did not live to write, as the journal tells them."""
+    missing = {night.run_id for night in found if night.report is None and not night.problem}
+    if not missing:
+        return list(found)
+    from engine.run import derived_reports
+
+    try:
+        derived = derived_reports(state_dir, missing)
+    except (EngineError, OSError):
+        derived = {}  # a journal that cannot be read is told of by whoever needs it
+    return [replace(night, report=derived.get(night.run_id, night.report)) for night in found]
 
 
 def table(found: Sequence[Night], *, running: bool = False) -> str:
@@ -154,11 +189,11 @@ def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str
 def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> list[str]:
     """Say what needs a hand: damaged reports, a run to resume, records that were not accepted."""
     notes = [f"Unreadable: {night.problem}" for night in found if night.problem]
-    open_run = _open_run(found)
-    if open_run and running:
-        notes.append(f"Under way: {open_run.run_id}.")
-    elif open_run:
-        notes.append(_resumable_note(open_run, config_path))
+    waiting_now = waiting_runs(found)
+    if waiting_now and running:
+        notes.append(f"Under way: {waiting_now[-1].run_id}.")
+    else:
+        notes += [_resumable_note(night, config_path) for night in waiting_now]
     waiting = [night.report for night in found if night.report and night.report.not_accepted]
     if waiting:
         latest = waiting[-1]

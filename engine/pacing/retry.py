@@ -44,6 +44,8 @@ class GiveUp:
     """The outage outlasts what may be waited: stop, resumable."""
 
     reason: str
+    silence_s: float | None = None
+    """For how long the server wants no request, if that is the reason."""
 
 
 Decision = Wait | Isolate | Probe | GiveUp
@@ -130,6 +132,9 @@ class RetryPolicy:
         delay_s = after.retry_after_s
         if delay_s is None:
             delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
+        asked_s = after.retry_after_s
+        if asked_s is not None and asked_s > min(self.retry_window_s - after.outage_s, after.time_left_s):
+            return GiveUp(f"{after.reason}; the server asked for {asked_s:.0f} s of silence (Retry-After)", asked_s)
         if after.outage_s + delay_s > self.retry_window_s:
             since = f"no request has succeeded for {after.outage_s:.0f} s"
             return GiveUp(f"{after.reason}; {since} (upload.retry_window_s)")

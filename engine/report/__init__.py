@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.report.history import Night, latest_report, nights, write_report
+    from engine.report.history import Night, latest_report, nights, read_report, write_report
     from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         LIMIT_MOVES_MAX,

@@ -65,13 +65,22 @@ def _run_dirs(runs_dir: Path) -> list[Path]:
         return []
 
 
+def read_report(path: Path) -> Report | None:
+    """Return the report at `path`; None if there is none.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            return from_json(file.read(REPORT_BYTES_MAX))
+    except FileNotFoundError:
+        return None
+
+
 def _night(run_dir: Path) -> Night:
     try:
-        with (run_dir / REPORT_JSON).open("rb") as file:
-            data = file.read(REPORT_BYTES_MAX)
-        return Night(run_dir.name, from_json(data))
-    except FileNotFoundError:
-        return Night(run_dir.name)
+        return Night(run_dir.name, read_report(run_dir / REPORT_JSON))
     except (OSError, ValueError) as error:
         return Night(run_dir.name, problem=f"{run_dir / REPORT_JSON} cannot be read: {error}")
 

@@ -110,6 +110,8 @@ class Report:
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    closed_by: str | None = None
+    """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""
     """The id of the last complete run, if it has read the very same bytes; else empty."""
     config_path: str = ""

@@ -47,6 +47,7 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
     pen = _Pen(color)
     sections = [
         [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
+        _closed(report, pen),
         _sums(report, pen),
         _doubts(report, pen, width),
         _effort(report, pen),
@@ -71,6 +72,12 @@ class _Pen:
 
     def aside(self, text: str) -> str:
         return self.style(text, "2")
+
+
+def _closed(report: Report, pen: _Pen) -> list[str]:
+    return [pen.aside(f"Closed by run {report.closed_by}, which began instead of going on with it.")] * bool(
+        report.closed_by
+    )
 
 
 def _sums(report: Report, pen: _Pen) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.api import HttpBulkApi
+from engine.api import BulkApi, HttpBulkApi, NoReply, Reply
 from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
@@ -21,6 +22,29 @@ from engine.settings import RunSettings
 from engine.sources import FileFingerprint
 from engine.state import Journal, OwnThread, Run
 from engine.values import ChunkCounts, ChunkResult, EngineError, Interrupted, SourceMissing, Stop
+
+
+class FirstRequest:
+    """An API that waits for `before` to be done once, before the first request."""
+
+    def __init__(self, api: BulkApi, before: Callable[[], Awaitable[None]]) -> None:
+        self._api = api
+        self._before = before
+        self._is_done = False
+        self._doing = asyncio.Lock()
+
+    async def update(self, lines: bytes) -> Reply | NoReply:
+        """Send records; see `engine.api.BulkApi`."""
+        if not self._is_done:
+            async with self._doing:
+                if not self._is_done:
+                    await self._before()
+                    self._is_done = True
+        return await self._api.update(lines)
+
+    def renew_token(self, refused: Reply) -> bool:
+        """Read the token again; see `engine.api.BulkApi`."""
+        return self._api.renew_token(refused)
 
 
 class ActiveRun:
@@ -102,7 +126,7 @@ class ActiveRun:
             done=self.run.done,
             without_failures=self.run.without_failures,
             accounts=self.accounts,
-            api=self.api,
+            api=FirstRequest(self.api, self._note_sending),
             traffic=self.traffic,
             concurrency=upload.concurrency,
             record=self._record,
@@ -111,6 +135,12 @@ class ActiveRun:
             drain_timeout_s=upload.drain_timeout_s,
             inspect=iter if self.job.of_rejects else self.invalid.inspected,
         )
+
+    async def _note_sending(self) -> None:
+        """Make durable that requests leave, and of which source, before the first one does."""
+        await self.note_contents()
+        if not self.run.sending:
+            await self.thread.call(self.thread.value.note_sending, self.run)
 
     async def _record(self, results: Sequence[ChunkResult]) -> None:
         """Make results durable, but none before it is durable what is known of their source and of late copies."""

@@ -11,8 +11,9 @@ from engine.outlets import get_logger
 from engine.report import Ambiguous, Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
+from engine.run.not_before import NotBefore, name_of
 from engine.state import RUNS, Run
-from engine.values import AccountsDoNotBalance, EngineError, ExitCode, RecordCounts
+from engine.values import AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
 
 
 async def conclude(active: ActiveRun, error: EngineError | None, limits_name: str) -> Report:
@@ -32,6 +33,8 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         journal.save,
         run,
         ended=True,
+        exit_code=report.exit_code,
+        message=report.message,
         finished=came_to_its_end or report.left_nothing_to_resume,
         worked_s=report.duration_s,
         requests=report.requests,
@@ -39,6 +42,9 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     )
     await call(journal.learn, limits_name, active.traffic.limiter.to_json())
     await _learn_source(active, report)
+    if isinstance(error, Interrupted) and error.silence_s is not None:
+        not_before = NotBefore.asked_now(error.silence_s)
+        await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)

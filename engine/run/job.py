@@ -27,6 +27,8 @@ class Job:
     of_rejects: bool = False
     """Whether these are records that were rejected before: there may be none, and any share of them may fail again."""
     config_path: str = ""
+    holds_all: bool = True
+    """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
 
 
 def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = None) -> Endpoint:
@@ -76,4 +78,5 @@ def source_identity_of(settings: Settings) -> dict[str, Any]:
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings that differ; one that a run's version did not know is as by default."""
     default = {f"source.{key}": value for key, value in SourceTable.default_identity().items()}
-    return sorted(key for key in {*before, *now} if before.get(key, default.get(key)) != now.get(key, default.get(key)))
+    names = {*before, *now} - {"source.path"}  # the same records may come by another name
+    return sorted(key for key in names if before.get(key, default.get(key)) != now.get(key, default.get(key)))

@@ -7,12 +7,12 @@ The run is begun or resumed in the journal (here), worked on (`active_run.py`), 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 
 from engine.api import HttpBulkApi
 from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger, serving
@@ -20,18 +20,24 @@ from engine.report import Report, iso, new_run_id
 from engine.run.abandonable import abandonable
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_start, metric_values, write_metrics
+from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.counting import counting
+from engine.run.derived import write_missing_reports
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
-from engine.run.job import Job, changed_settings, endpoint_of
+from engine.run.job import Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
+from engine.run.not_before import respect
 from engine.settings import RunSettings
-from engine.sources import FileFingerprint, Source, differences, fingerprint
+from engine.sources import FileFingerprint, Source, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
-from engine.values import EngineError, Interrupted, SourceUntrusted, Stop
+from engine.values import EngineError, Interrupted, Stop
 
 UPKEEP_S = 10.0
 """How often metrics and telemetry of a run under way are written down."""
+
+RUNS_MENDED = 20
+"""The reports of so many of the latest runs are looked for, and made if they are missing."""
 
 HASHED_FIRST_BYTES = 16 << 20
 """A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
@@ -58,7 +64,13 @@ async def carry_out(
         job = await call(plan, journal)
         display = display or NoProgress()
         found = await _look_at(job.source, stop)
-        run = await _resume(job, found, thread) or await _begin(job, settings, thread, stop, display)
+        await call(_mend_reports, journal)
+        claim = Claim(job.kind, job.identity, found, job.fresh, job.holds_all)
+        waiting = await call(waiting_for, journal, job.kind)
+        left = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
+        await respect(settings, thread, stop, display)
+        run = await _resume(left, thread) if left else await _begin(job, settings, thread, stop, display)
+        await call(_mend_reports, journal)
         bind_to_logs(run_id=run.id)
         active = ActiveRun(
             job,
@@ -86,36 +98,16 @@ async def _look_at(source: Source, stop: Stop) -> dict[str, FileFingerprint]:
     return fingerprint(source.sizes(), digests)
 
 
-async def _resume(job: Job, found: Mapping[str, FileFingerprint], thread: OwnThread[Journal]) -> Run | None:
-    """Take up the unfinished run of this kind, if there is one and it is still about the same records."""
-    run = None if job.fresh else await thread.call(thread.value.unfinished_run, job.kind)
-    if run is None:
-        return None
-    check_resumable(run, job.identity, found)
+async def _resume(run: Run, thread: OwnThread[Journal]) -> Run:
     await thread.call(thread.value.resume, run)
     get_logger().info("run_resumed", run_id=run.id, chunks_done=len(run.done))
     return run
 
 
-def check_resumable(run: Run, identity: Mapping[str, Any], found: Mapping[str, FileFingerprint]) -> None:
-    """Make sure that an unfinished run is about what the settings (`identity`) and the files found say now.
-
-    Raises:
-        SourceUntrusted: it is about something else; the message says what has changed.
-    """
-    changed = changed_settings(run.identity, identity)
-    if changed:
-        raise SourceUntrusted(
-            f"run {run.id} was interrupted with other settings ({', '.join(changed)}); restore them to resume it, "
-            "or start over with --fresh"
-        )
-    # A run that was killed before anything counted reads from the beginning.
-    changed = differences(run.fingerprint or {}, found) if run.done else []
-    if changed:
-        raise SourceUntrusted(
-            f"the source has changed since run {run.id} was interrupted: {'; '.join(changed)}; restore it to resume, "
-            "or start over with --fresh"
-        )
+def _mend_reports(journal: Journal) -> None:
+    """See to it that every finished run has its report: who should have written it may have been killed."""
+    finished = [run for run in journal.latest_runs(RUNS_MENDED) if run.finished]
+    write_missing_reports(journal, finished)
 
 
 async def _begin(

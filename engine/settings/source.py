@@ -125,6 +125,7 @@ class SourceTable(Table):
     escape: CharacterOrNone | None = None
     encoding: Annotated[str, BeforeValidator(as_encoding)] | None = None
     done_marker: FilePath | None = None
+    holds: Literal["portfolio", "changes"] = "portfolio"
     fields: ColumnNames | None = None
     exclude: ColumnNames = ()
     rename: dict[ColumnName, Text] = Field(default={})
@@ -250,7 +251,7 @@ class SourceTable(Table):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        return self.model_dump(mode="json", exclude={"done_marker"})
+        return self.model_dump(mode="json", exclude={"done_marker", "holds"})
 
     @classmethod
     def default_identity(cls) -> dict[str, Any]:

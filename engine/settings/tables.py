@@ -83,6 +83,7 @@ class StateTable(Table):
 
     dir: FilePath = Path("engine-state")
     keep_days: int = Field(default=90, ge=1, le=36_500)
+    resume_within: Annotated[float, BeforeValidator(as_duration), Field(ge=0)] = 21_600.0
 
 
 class NotifyTable(Table):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from engine.state.private_files import make_private_dir, write_private_file
     from engine.state.rejects import REJECTED, add_reason
     from engine.state.sqlite_journal import SqliteJournal
-    from engine.state.state_dir import LOCK, RUNS, is_locked
+    from engine.state.state_dir import DATABASE, LOCK, RUNS, is_locked
     from engine.state.thread import OwnThread
 else:
     __getattr__ = lazy_face(__name__)

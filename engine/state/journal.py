@@ -37,6 +37,18 @@ class Run:
     """The chunks of `done`, by seq, in which every record was updated."""
     late_copies: dict[int, float] = field(default_factory=dict)
     """Until when copies of chunks may still land, by seq, in seconds since 1970."""
+    sending: bool = False
+    """Whether a request may have left."""
+    progress_at: float | None = None
+    """When its last result became durable, in seconds since 1970; None before the first."""
+    finished: bool = False
+    """Whether it needs no other process."""
+    closed_by: str | None = None
+    """The id of the run that was begun instead of going on with it."""
+    exit_code: int | None = None
+    """With which its latest process ended; None if that was killed, or runs."""
+    message: str = ""
+    """Why it did not come to its end, in one sentence."""
     alive_at: float | None = None
     """When its process last wrote, in seconds since 1970; None once that has ended by itself, not by being killed."""
 
@@ -78,15 +90,25 @@ class Journal(Protocol):
         """Return the latest run of this kind if it was not finished."""
         ...
 
+    def latest_runs(self, count: int) -> list[Run]:
+        """Return so many runs at most, of every kind, finished or not, the latest last; without their chunks."""
+        ...
+
     def begin(self, run: Run) -> None:
-        """Write down a new run, and open its reject file. An unfinished one of its kind is given up for it."""
+        """Write down a new run, and open its reject file.
+
+        An unfinished one of its kind is closed by it; a sync closes those of the other kinds, too: its source is newer.
+        """
 
     def resume(self, run: Run) -> None:
-        """Write down that `run` goes on, and open its reject file at the length that counts.
+        """Write down that `run` goes on, and open its reject file at the length that counts. A sync closes others.
 
         What was in flight when a process was killed is lost with it: it was sent and nothing came, so it has failed,
         and its end is in doubt.
         """
+
+    def note_sending(self, run: Run) -> None:
+        """Write down that requests may leave from now on."""
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
         """Write down what the source's content is. Must be durable before the first result is."""
@@ -113,10 +135,13 @@ class Journal(Protocol):
         telemetry: Mapping[str, Any],
         ended: bool = False,
         finished: bool = False,
+        exit_code: int | None = None,
+        message: str = "",
     ) -> None:
         """Write down how the run looks from outside, so that a killed process loses little of it.
 
-        It has `ended` if this process does no more for it, and is `finished` if it needs no other process.
+        It has `ended` if this process does no more for it, with this exit code and message, and is `finished` if it
+        needs no other process.
         """
 
     def counts(self, run: Run) -> ChunkCounts:

@@ -51,7 +51,7 @@ ALTER TABLE chunk ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
     3: """
 ALTER TABLE chunk ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0;
 """,
-    # Late copies: requests whose end is unknown, and processes that were killed.
+    # Late copies: requests whose end is unknown, and processes that were killed. Which run a command continues.
     4: """
 CREATE TABLE late_copy (              -- chunks of which a copy may still be applied by the server
     run_id TEXT NOT NULL, seq INTEGER NOT NULL,
@@ -60,6 +60,15 @@ CREATE TABLE late_copy (              -- chunks of which a copy may still be app
 ) STRICT, WITHOUT ROWID;
 -- alive_at: when its process last wrote, in seconds since 1970; NULL once that has ended
 ALTER TABLE run ADD COLUMN alive_at REAL;
+-- sending: whether a request may have left
+ALTER TABLE run ADD COLUMN sending INTEGER NOT NULL DEFAULT 1;
+-- progress_at: when its last result became durable, in seconds since 1970; NULL before the first
+ALTER TABLE run ADD COLUMN progress_at REAL;
+-- closed_by: the run that was begun instead of going on with it
+ALTER TABLE run ADD COLUMN closed_by TEXT;
+-- exit_code, message: how its latest process ended; NULL and empty before that, and if it was killed
+ALTER TABLE run ADD COLUMN exit_code INTEGER;
+ALTER TABLE run ADD COLUMN message TEXT NOT NULL DEFAULT '';
 """,
 }
 

@@ -68,27 +68,36 @@ class SqliteJournal(Journal):
         row = self._db.row("SELECT * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,))
         if row is None or row["finished"]:
             return None
+        run = self._run_of(row)
+        for chunk in self._db.rows(
+            "SELECT seq, digest, rejected + unknown AS failures FROM chunk WHERE run_id = ?", (run.id,)
+        ):
+            run.done[chunk["seq"]] = chunk["digest"]
+            if not chunk["failures"]:
+                run.without_failures.add(chunk["seq"])
+        run.late_copies = self._late_copies.of_run(run.id)
+        return run
+
+    def latest_runs(self, count: int) -> list[Run]:
+        rows = self._db.rows("SELECT * FROM run ORDER BY rowid DESC LIMIT ?", (count,))
+        return [self._run_of(row) for row in reversed(rows)]
+
+    def _run_of(self, row: Mapping[str, Any]) -> Run:
+        """Return a run without what is known of its chunks."""
         values = dict(row)
-        del values["finished"]
+        values |= {"finished": bool(row["finished"]), "sending": bool(row["sending"])}
         values["alive_at"] = self._last_alive(values["alive_at"])
         for name in ("identity", "fingerprint", "requests", "telemetry"):
             values[name] = json.loads(values[name] or "null")
         values["requests"] = RequestCounts(**values["requests"])
-        chunks = self._db.rows(
-            "SELECT seq, digest, rejected + unknown AS failures FROM chunk WHERE run_id = ?", (row["id"],)
-        )
-        return Run(
-            **values,
-            done={chunk["seq"]: chunk["digest"] for chunk in chunks},
-            without_failures={chunk["seq"] for chunk in chunks if not chunk["failures"]},
-            late_copies=self._late_copies.of_run(row["id"]),
-        )
+        return Run(**values)
 
     def begin(self, run: Run) -> None:
         with self._db.transaction():
-            self._db.change("UPDATE run SET finished = 1 WHERE finished = 0 AND kind = ?", [(run.kind,)])
+            self._close_others(run)
             self._db.change(
-                "INSERT INTO run (id, kind, campaign_id, started_at, identity, alive_at) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity, alive_at, sending) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0)",
                 [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity), self._clock())],
             )
         self._open(run)
@@ -100,8 +109,14 @@ class SqliteJournal(Journal):
         requests.in_doubt += failed - requests.failed
         requests.failed = failed
         with self._db.transaction():
-            self._write(run, resumes=run.resumes, alive_at=self._clock())
+            self._close_others(run)
+            self._write(run, resumes=run.resumes, alive_at=self._clock(), exit_code=None, message="")
         self._open(run)
+
+    def note_sending(self, run: Run) -> None:
+        with self._db.transaction():
+            self._write(run, sending=True)
+        run.sending = True
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
         with self._db.transaction():
@@ -117,7 +132,8 @@ class SqliteJournal(Journal):
             self._add_results(run, results)
             self._add_reasons(run, [reason for each in results for reason in reasons(each)])
             self._undelivered.note(results, from_byte=run.rejected_bytes)
-            self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests, alive_at=self._clock())
+            now = self._clock()
+            self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests, alive_at=now, progress_at=now)
         run.rejected_bytes = length
 
     def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
@@ -142,10 +158,13 @@ class SqliteJournal(Journal):
         telemetry: Mapping[str, Any],
         ended: bool = False,
         finished: bool = False,
+        exit_code: int | None = None,
+        message: str = "",
     ) -> None:
         columns = {"worked_s": worked_s, "requests": requests, "telemetry": telemetry, "finished": finished}
+        columns |= {"exit_code": exit_code, "message": message, "alive_at": None if ended else self._clock()}
         with self._db.transaction():
-            self._write(run, alive_at=None if ended else self._clock(), **columns)
+            self._write(run, **columns)
 
     def counts(self, run: Run) -> ChunkCounts:
         return ChunkCounts(**dict(self._db.row(_SUMS, (run.id,))))
@@ -182,6 +201,13 @@ class SqliteJournal(Journal):
     def _last_alive(self, written_at: float | None) -> float | None:
         """When a process that was killed last lived: the lock tells it to the second, but not after a power cut."""
         return None if written_at is None else max(written_at, self._alive_before)
+
+    def _close_others(self, run: Run) -> None:
+        self._db.change(
+            "UPDATE run SET finished = 1, closed_by = :id WHERE finished = 0 AND id != :id "
+            "AND (kind = :kind OR :kind = 'sync')",
+            [{"id": run.id, "kind": run.kind}],
+        )
 
     def _open(self, run: Run) -> None:
         """Open what results of `run` are written to."""

@@ -66,6 +66,11 @@ class Interrupted(EngineError):
 
     exit_code = ExitCode.INTERRUPTED
 
+    def __init__(self, message: str, *, silence_s: float | None = None) -> None:
+        super().__init__(message)
+        self.silence_s = silence_s
+        """For how long the server wants no request, in seconds, if that is the reason."""
+
 
 class AccessRefused(EngineError):
     """The token or the campaign was refused."""

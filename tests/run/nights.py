@@ -37,7 +37,7 @@ class Night:
             "api": {"url": server.url if server else NOWHERE, "campaign_id": server.campaign_id if server else "camp"},
             "source": {"path": str(self.path)},
             "state": {"dir": str(self.state_dir)},
-            "upload": {"batch_size": 10, "requests_per_second": 500.0, "late_copy_s": 0.1},
+            "upload": {"batch_size": 10, "requests_per_second": 500.0, "late_copy_s": 0.1, "retry_window_s": 5.0},
         }
         self.settings = self.settings_with(**tables)
 
@@ -59,6 +59,7 @@ class Night:
         job, journal = self.job(), SqliteJournal(self.state_dir)
         run = Run(INTERRUPTED_ID, kind, self.settings.api.campaign_id, "2026-11-22T02:00:00.000Z", job.identity)
         journal.begin(run)
+        journal.note_sending(run)
         if done:
             digests = {path: digest for chunk in job.chunks() for path, digest in chunk.digests.items()}
             journal.set_fingerprint(run, fingerprint(job.source.sizes(), digests))

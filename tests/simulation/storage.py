@@ -85,10 +85,22 @@ class MemoryJournal(Journal):
         requests = replace(latest.run.requests)
         return replace(latest.run, done=done, without_failures=without_failures, requests=requests)
 
+    def latest_runs(self, count: int) -> list[Run]:
+        return [replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
+
+    def note_sending(self, run: Run) -> None:
+        self._save(run, sending=True)
+        run.sending = True
+
+    def _close_others(self, run: Run) -> None:
+        for stored in self._disk.runs.values():
+            other = stored.run
+            if not stored.finished and other.id != run.id and run.kind in ("sync", other.kind):
+                stored.finished, stored.run = True, replace(other, closed_by=run.id)
+
     def begin(self, run: Run) -> None:
         self._write("commit")
-        for stored in self._disk.runs.values():
-            stored.finished = stored.finished or stored.run.kind == run.kind
+        self._close_others(run)
         self._disk.runs[run.id] = StoredRun(replace(run, alive_at=self._clock()))
 
     def resume(self, run: Run) -> None:
@@ -97,7 +109,8 @@ class MemoryJournal(Journal):
         failed = requests.sent - requests.succeeded - requests.throttled
         requests.in_doubt += failed - requests.failed
         requests.failed = failed
-        self._save(run, resumes=run.resumes, alive_at=self._clock())
+        self._close_others(run)
+        self._save(run, resumes=run.resumes, alive_at=self._clock(), exit_code=None, message="")
         stored = self._disk.runs[run.id]
         if len(stored.rejects) < run.rejected_bytes:
             raise StateFailed("rejected.ndjson is shorter than the journal says")
@@ -123,7 +136,9 @@ class MemoryJournal(Journal):
         if stored.results.keys() & {each.chunk.seq for each in results}:
             self._disk.violations.append("a chunk with a durable result got another one")
             raise StateFailed("a chunk with a durable result got another one")
-        self._save(run, rejected_bytes=length, worked_s=worked_s, requests=replace(requests), alive_at=self._clock())
+        now = self._clock()
+        changes: dict[str, Any] = {"rejected_bytes": length, "worked_s": worked_s, "requests": replace(requests)}
+        self._save(run, **changes, alive_at=now, progress_at=now)
         stored.results |= {each.chunk.seq: each for each in results}
         for each in results:
             self._note_undelivered(run, each)
@@ -152,9 +167,12 @@ class MemoryJournal(Journal):
         telemetry: Mapping[str, Any],
         ended: bool = False,
         finished: bool = False,
+        exit_code: int | None = None,
+        message: str = "",
     ) -> None:
-        alive_at = None if ended else self._clock()
-        self._save(run, worked_s=worked_s, requests=replace(requests), telemetry=telemetry, alive_at=alive_at)
+        changes: dict[str, Any] = {"worked_s": worked_s, "requests": replace(requests), "telemetry": telemetry}
+        changes |= {"alive_at": None if ended else self._clock(), "exit_code": exit_code, "message": message}
+        self._save(run, **changes)
         self._disk.runs[run.id].finished = finished
 
     def counts(self, run: Run) -> ChunkCounts:

@@ -216,24 +216,77 @@ def test_runs_have_directories_of_their_own(place: Place) -> None:
     assert journal.run_dir("run-1").parent == journal.run_dir("run-2").parent
 
 
+def test_a_sync_closes_what_is_unfinished_and_says_so(place: Place) -> None:
+    journal = place.open()
+    first, replaying, second = new_run(1), new_run(2, kind="replay"), new_run(3)
+    journal.begin(first)
+    journal.begin(replaying)
+    assert [run.closed_by for run in journal.latest_runs(9)] == [None, None]  # a replay closes no sync
+    journal.begin(second)
+    found = place.open().latest_runs(9)
+    assert [(run.id, run.finished, run.closed_by) for run in found] == [
+        (first.id, True, second.id),
+        (replaying.id, True, second.id),
+        (second.id, False, None),
+    ]
+    assert [run.id for run in place.open().latest_runs(2)] == [replaying.id, second.id]
+
+
+def test_a_sync_that_goes_on_closes_what_was_begun_beside_it(place: Place) -> None:
+    journal = place.open()
+    sync, replaying = new_run(1), new_run(2, kind="replay")
+    journal.begin(sync)
+    journal.begin(replaying)
+    journal = place.open()
+    journal.resume(unfinished(journal))
+    assert place.open().unfinished_run("replay") is None
+    assert unfinished(place.open()).id == sync.id
+
+
+def test_it_is_known_whether_anything_was_sent_and_when_the_last_result_came(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    assert (unfinished(place.open()).sending, unfinished(place.open()).progress_at) == (False, None)
+    journal = place.open()
+    journal.note_sending(run)
+    assert (run.sending, unfinished(place.open()).sending) == (True, True)
+    journal = place.open()
+    run = unfinished(journal)
+    journal.resume(run)
+    record(journal, run, result(0, "a"))
+    assert unfinished(place.open()).progress_at == MOMENT
+
+
+def test_how_a_process_has_ended_is_kept_until_the_next_goes_on(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    seen: dict[str, Any] = {"worked_s": 1.0, "requests": requests(1), "telemetry": {}}
+    journal.save(run, **seen, ended=True, exit_code=75, message="the deadline has come")
+    found = unfinished(place.open())
+    assert (found.exit_code, found.message, found.finished) == (75, "the deadline has come", False)
+    journal = place.open()
+    journal.resume(unfinished(journal))
+    assert (unfinished(place.open()).exit_code, unfinished(place.open()).message) == (None, "")
+
+
 def test_old_runs_are_forgotten_but_for_the_latest_and_those_that_somebody_needs(place: Place) -> None:
     journal = place.open()
     rejecting, replaying = new_run(1), new_run(2, kind="replay")
     journal.begin(rejecting)
     record(journal, rejecting, result(0, "a", failed=["a"]))
-    journal.begin(replaying)  # and never finished
     others = [new_run(number) for number in range(3, 3 + RUNS_KEPT_MIN + 3)]
     for run in others:
         journal.begin(run)
         record(journal, run, result(0, "b", refused=1))
         journal.save(run, finished=True, worked_s=1.0, requests=requests(1), telemetry={})
+    journal.begin(replaying)  # and never finished
     assert journal.forget_old_runs(others[2].started_at) == []
     journal = place.open()
     known = [run for run in (rejecting, replaying, *others) if journal.undelivered_by(run.id) is not None]
     assert known == [rejecting, replaying, *others[2:]]  # none that began later, and
     assert journal.forget_old_runs("2027") == []
     known = [run for run in (rejecting, replaying, *others) if journal.undelivered_by(run.id) is not None]
-    assert known == [rejecting, replaying, *others[-RUNS_KEPT_MIN:]]  # none of the latest
+    assert known == [rejecting, replaying, *others[1 - RUNS_KEPT_MIN :]]  # none of the latest
     assert journal.counts(others[-1]) == ChunkCounts(read=3, invalid=1, superseded=1, updated=1)
     assert waiting(journal, rejecting, "a") == ["a"]
 

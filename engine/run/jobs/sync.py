@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from engine.outlets import ProgressDisplay
 from engine.reading import ReaderProcess, pays
 from engine.report import Report
 from engine.run.job import Job, identity_of, reading_of, source_identity_of
 from engine.settings import Settings
+from engine.sources import FileFingerprint
+from engine.state import Journal, Run
 from engine.values import Stop
 
 
@@ -33,8 +38,8 @@ async def sync(
     source = await asyncio.to_thread(reading.open)
     reader = ReaderProcess(reading) if pays(source.size()) else None
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
-    identity = {**identity_of(settings, limit), **source_identity_of(settings)}
-    job = Job("sync", source, chunks, identity, fresh, limit, config_path=config_path)
+    identity, holds_all = _identity(settings, limit), _holds_all(settings)
+    job = Job("sync", source, chunks, identity, fresh, limit, config_path=config_path, holds_all=holds_all)
     try:
         from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
 
@@ -42,3 +47,27 @@ async def sync(
     finally:
         if reader:
             reader.close()
+
+
+def next_sync_continues(
+    settings: Settings, journal: Journal, found: Mapping[str, FileFingerprint]
+) -> tuple[Run | None, bool]:
+    """Return the sync that waits to be continued, if one does, and whether the next sync goes on with it.
+
+    Raises:
+        SourceUntrusted: the next sync would refuse to, and to begin a new run, too.
+    """
+    from engine.run.continuing import Claim, run_to_continue, waiting_for
+
+    waiting = waiting_for(journal, "sync")
+    claim = Claim("sync", _identity(settings, None), found, holds_all=_holds_all(settings))
+    run = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
+    return waiting.sync, run is not None
+
+
+def _identity(settings: Settings, limit: int | None) -> dict[str, Any]:
+    return {**identity_of(settings, limit), **source_identity_of(settings)}
+
+
+def _holds_all(settings: Settings) -> bool:
+    return settings.source.holds == "portfolio"

@@ -1,0 +1,105 @@
+"""Reports that a process did not live to write, or that another run has closed: derived from the journal.
+
+The journal is the truth, and a report only tells it: what is missing is made again, from what was durable.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.report import (
+    REPORT_JSON,
+    Ambiguous,
+    LatencyHistogram,
+    Report,
+    Sample,
+    iso,
+    read_report,
+    status_of,
+    write_report,
+)
+from engine.state import DATABASE, Journal, Run, SqliteJournal
+from engine.values import ExitCode, RecordCounts
+
+RUNS_LOOKED_AT = 1_000
+"""The reports of so many of the latest runs at most are derived."""
+
+
+def derived_report(journal: Journal, run: Run) -> Report:
+    """Return the report of a run as the journal tells it; records that it had read and not sent are not known of."""
+    counts = RecordCounts.of(journal.counts(run), pending=0)
+    delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
+    unfinished = delivered if run.finished and not run.closed_by else ExitCode.INTERRUPTED
+    exit_code = ExitCode(run.exit_code) if run.exit_code is not None else unfinished
+    told = run.telemetry
+    latencies = LatencyHistogram(
+        {int(bucket): count for bucket, count in told.get("latency_counts", {}).items()},
+        told.get("latency_sum_ms", 0.0),
+        told.get("latency_max_ms", 0.0),
+    )
+    ended_at = run.alive_at or run.progress_at
+    return Report(
+        run_id=run.id,
+        status=status_of(exit_code),
+        exit_code=int(exit_code),
+        campaign_id=run.campaign_id,
+        started_at=run.started_at,
+        finished_at=iso(datetime.fromtimestamp(ended_at, UTC)) if ended_at else run.started_at,
+        duration_s=round(run.worked_s, 3),
+        resumes=run.resumes,
+        records=counts,
+        requests=replace(run.requests),
+        ambiguous=Ambiguous(attempts=run.requests.in_doubt),
+        reasons=journal.reasons(run),
+        kind=run.kind,
+        message=run.message or ("the process was killed" if exit_code == ExitCode.INTERRUPTED else ""),
+        closed_by=run.closed_by,
+        latency_ms=latencies.latency(),
+        latencies=latencies,
+        throttled_s=told.get("quiet_s", 0.0),
+        bytes_sent=told.get("bytes_sent", 0),
+        timeline=[Sample(**sample) for sample in told.get("timeline", [])],
+    )
+
+
+def derived_reports(state_dir: Path, run_ids: Collection[str]) -> dict[str, Report]:
+    """Return the reports of these runs, by their ids, as the journal tells them, without those it does not know.
+
+    It looks at a copy: nobody is disturbed, and nothing is written. Call it while no run is under way.
+    """
+    with TemporaryDirectory(prefix="bulk-sync-") as copy:
+        for path in state_dir.glob(f"{DATABASE}*"):
+            shutil.copy2(path, copy)
+        journal = SqliteJournal(Path(copy))
+        try:
+            runs = [run for run in journal.latest_runs(RUNS_LOOKED_AT) if run.id in run_ids]
+            return {run.id: derived_report(journal, run) for run in runs}
+        finally:
+            journal.close()
+
+
+def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:
+    """Write the reports of these runs that are not there, and say in those of closed ones which run has closed them.
+
+    Raises:
+        StateFailed: one cannot be written.
+    """
+    for run in runs:
+        run_dir = journal.run_dir(run.id)
+        if not (run_dir / REPORT_JSON).exists():
+            write_report(derived_report(journal, run), run_dir)
+        elif run.closed_by:
+            _say_who_closed_it(run.closed_by, run_dir)
+
+
+def _say_who_closed_it(closed_by: str, run_dir: Path) -> None:
+    with suppress(OSError, ValueError):  # a damaged one is left as it is, for `status` to tell of
+        report = read_report(run_dir / REPORT_JSON)
+        if report is not None and report.closed_by != closed_by:
+            write_report(replace(report, closed_by=closed_by), run_dir)
