@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import zlib
 from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
 from aiohttp.payload import Payload
 
+from engine.api.decompression import Decompression, Undecodable
 from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values import AccessRefused, ConfigError, EndpointUntrusted
 
@@ -152,24 +152,15 @@ class _Body(Payload):
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
     """Read a reply with a cap; None if it is larger, also once decompressed, or can't be decompressed."""
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("identity", "", "gzip"):
+    try:
+        decompression = Decompression(response.headers.get("Content-Encoding", ""), REPLY_BYTES_MAX)
+        pieces = response.content.iter_chunked(_READ_BYTES)
+        body = b"".join([decompression.feed(piece) async for piece in pieces])
+        decompression.finish()
+    except Undecodable:
+        response.close()  # the rest is not worth reading; the connection is not used again
         return None
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
-    parts: list[bytes] = []
-    left = REPLY_BYTES_MAX
-    async for data in response.content.iter_chunked(_READ_BYTES):
-        try:
-            part = inflate.decompress(data, left + 1) if inflate else data
-        except zlib.error:
-            response.close()
-            return None
-        left -= len(part)
-        if left < 0 or (inflate and inflate.unconsumed_tail):
-            response.close()  # the rest is not worth reading; the connection is not used again
-            return None
-        parts.append(part)
-    return None if inflate and not inflate.eof else b"".join(parts)
+    return body
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:

@@ -13,9 +13,8 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from engine.api.attribution import Attribution, attribute
+from engine.api.documents import object_of
 from engine.api.wire import NoReply, Reply
 from engine.values import AccessRefused, EndpointUntrusted, EngineError, Failure, Outcome
 
@@ -99,7 +98,7 @@ def interpret(reply: Reply | NoReply, ids: Sequence[str]) -> Verdict:
     status = reply.status
     if status in _REFUSES_ACCESS or 300 <= status < 400:
         return Fatal(_why_it_stops(status), status)
-    document = _document(reply.body)
+    document = object_of(reply.body)
     results = document.get("results") if document is not None else None
     if isinstance(results, dict) and status != HTTPStatus.TOO_MANY_REQUESTS:
         return _read_results(results, document or {}, status, ids)
@@ -165,15 +164,6 @@ def _failures(attribution: Attribution, status: int) -> tuple[Failure, ...]:
         Failure(index, Outcome.REJECTED, reason[:REASON_CHARACTERS_MAX], status)
         for index, reason in sorted(attribution.reasons.items())
     )
-
-
-def _document(body: bytes | None) -> dict[str, Any] | None:
-    """The reply as a JSON object, or None."""
-    try:
-        document = orjson.loads(body) if body else None
-    except orjson.JSONDecodeError:
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def _count(results: dict[str, Any], key: str) -> int | None:

@@ -197,9 +197,12 @@ async def test_a_proxy_that_was_set_is_used() -> None:
 # Replies.
 
 
-async def test_gzip_is_understood() -> None:
-    body = gzip.compress(b'{"success":true}')
-    outcome, _ = await attempt(always(response(200, body, "Content-Encoding: gzip")))
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+async def test_a_compressed_reply_is_understood(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    body = pack(b'{"success":true}')
+    outcome, _ = await attempt(always(response(200, body, f"Content-Encoding: {encoding}")))
     assert isinstance(outcome, Reply)
     assert outcome.body == b'{"success":true}'
 
@@ -211,7 +214,7 @@ async def test_gzip_is_understood() -> None:
         ("gzip", b"{}"),
         ("gzip", b""),
         ("br", b"{}"),
-        ("deflate", zlib.compress(b"{}")),
+        ("deflate", zlib.compress(b"{}")[:-1]),
         ("gzip, gzip", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0)),
     ],
 )

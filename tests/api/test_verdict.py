@@ -56,6 +56,12 @@ def test_the_example_of_the_api_page_settles_all() -> None:
     assert interpret(results(errors=None), IDS) == Settled()
 
 
+def test_a_byte_order_mark_before_the_reply_is_ignored() -> None:
+    honest = results(3, 1, ["loan_3: bad"])
+    assert honest.body is not None
+    assert refused(interpret(Reply(200, {}, b"\xef\xbb\xbf" + honest.body), IDS)) == [2]
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 207, 400, 422, 500])
 @pytest.mark.parametrize("success", [True, False, None])
 def test_named_failures_are_settled_whatever_the_status_says(status: int, success: object) -> None:
