@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 _BOM = b"\xef\xbb\xbf"
+WEB_PAGE = "a web page"
+
 _PAGE = re.compile(rb"\s*<(!doctype|html|head|body|title|\?xml|!--)", re.IGNORECASE)
 
 
@@ -32,8 +34,8 @@ def kind_of(body: bytes | None) -> str:
     if not body.strip():
         return "no body"
     if _PAGE.match(body.removeprefix(_BOM)):
-        return "a web page"
+        return WEB_PAGE
     document = json_of(body)
     if isinstance(document, dict):
-        return "a JSON object without results" if "results" not in document else "a JSON object"
+        return "results" if isinstance(document.get("results"), dict) else "a JSON object without results"
     return "JSON that is no object" if document is not None or body.strip() == b"null" else "a text that is no JSON"

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.payload import Payload
 
 from engine.api.decompression import Decompression, Undecodable
+from engine.api.proxies import is_of_proxy, is_refusal, proxy_refuses
 from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values import AccessRefused, ConfigError, EndpointUntrusted
 
@@ -35,6 +36,7 @@ class HttpBulkApi:
         self._prefix, self._suffix = endpoint.envelope()
         self._token = endpoint.read_token()
         self._token_number = 0
+        self._is_relayed = endpoint.proxy is not None and endpoint.url.startswith("http:")  # TLS goes through a tunnel
         self._session: aiohttp.ClientSession | None = None
         self.bytes_sent = 0
 
@@ -95,7 +97,8 @@ class HttpBulkApi:
             ) as response:
                 body = await _read_body(response)
                 headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
-                return Reply(response.status, headers, body, token_number)
+                by_proxy = self._is_relayed and is_of_proxy(response.status, response.headers)
+                return Reply(response.status, headers, body, token_number, by_proxy)
         except _AttemptFailed as failed:
             return _no_reply(failed.args[0])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -186,7 +189,8 @@ def _no_reply(error: BaseException) -> NoReply:
     if isinstance(error, aiohttp.InvalidURL):
         return NoReply("the URL is invalid", ConfigError("api.url is not a valid URL"))
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return NoReply(f"the proxy answered HTTP {error.status}")
+        fatal = proxy_refuses(error.status) if is_refusal(error.status) else None
+        return NoReply(f"the proxy (api.proxy) answered HTTP {error.status}", fatal)
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
             return NoReply(reason, timed_out=reason == _NOT_IN_TIME)
@@ -198,6 +202,7 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (aiohttp.ConnectionTimeoutError, "the connection timed out"),
     ((asyncio.TimeoutError, TimeoutError), _NOT_IN_TIME),
     (aiohttp.ClientConnectorDNSError, "the name of the API's host can't be resolved"),
+    (aiohttp.ClientProxyConnectionError, "the connection to the proxy (api.proxy) was refused"),
     (aiohttp.ClientConnectorError, "the connection was refused"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientPayloadError, "the reply was cut off"),

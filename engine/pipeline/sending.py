@@ -73,18 +73,23 @@ class Sender(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proven:
     """The API itself, whose replies are read: the innermost sender."""
 
     api: BulkApi
+    index_base: int | None = None
+    """From which number the API counts the records of a request, once a reply has proven it."""
 
     async def send(self, request: Request) -> Answer:
         """Send `request`, now."""
         clock = asyncio.get_running_loop().time
         started_at = clock()
         reply = await self.api.update(request.lines)
-        return Answer(reply, interpret(reply, request.ids), clock() - started_at)
+        verdict = interpret(reply, request.ids, self.index_base)
+        if self.index_base is None and isinstance(verdict, (Settled, Unproven)):
+            self.index_base = verdict.index_base
+        return Answer(reply, verdict, clock() - started_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def test_what_is_no_object_is_none(body: bytes | None) -> None:
         (b"null", "JSON that is no object"),
         (b"[]", "JSON that is no object"),
         (b'{"jobId": "7"}', "a JSON object without results"),
-        (b'{"results": 7}', "a JSON object"),
+        (b'{"results": 7}', "a JSON object without results"),
+        (b'{"results": {}}', "results"),
         (None, "a body that can't be decoded, or is too large"),
     ],
 )

@@ -100,10 +100,18 @@ def test_the_right_records_are_blamed_however_they_are_named(count: int, bad: se
     culprits = {ids[index] for index in bad if index < count}
     done = Upload(FakeBulkApi(behaviour=partial(culprits, NAMINGS.get(naming))), chunk_of(*ids))
     assert done.outcomes() == rejected(*culprits)
-    if naming in ("id", "index", "nested", "text"):
+    if naming in ("id", "nested", "text"):
         assert len(done.api.sent) == 1
     else:  # halves: for each culprit no more than for one alone
         assert len(done.api.sent) <= 1 + len(culprits) * (2 * log2(max(count, 2)) + 2)
+
+
+def test_an_index_is_believed_once_one_reply_has_proven_from_where_they_count() -> None:
+    chunks = [chunk_of(*[f"loan_{seq}_{number}" for number in range(8)], seq=seq) for seq in range(3)]
+    bad = {f"loan_{seq}_3" for seq in range(3)}
+    done = Upload(FakeBulkApi(behaviour=partial(bad, NAMINGS["index"])), *chunks)
+    assert done.outcomes() == rejected(*bad)
+    assert len(done.api.sent) == 7 + 1 + 1  # the first chunk is halved until the record is alone
 
 
 def test_where_all_fail_because_of_a_named_one_the_others_are_sent_again_at_once() -> None:
