@@ -134,7 +134,7 @@ def test_what_cannot_be_believed_is_asked_three_times_then_isolated_then_unknown
     def lies_about(ids: Sequence[str]) -> Reply:
         return results(len(ids) - 1, 0) if "loan_3" in ids else updated(ids)
 
-    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of(*IDS))
+    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of("first"), chunk_of(*IDS, seq=1))
     assert done.outcomes() == unknown("loan_3")
     assert done.api.sent.count(["loan_3"]) == 3
 
@@ -256,7 +256,8 @@ def test_a_chunk_that_is_too_slow_is_sent_in_parts_and_later_ones_as_large_as_pa
 def test_isolation_stops_at_its_budget_and_says_so() -> None:
     ids = [f"loan_{number}" for number in range(4_000)]
     done = Upload(
-        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"message": "Rani Devi is invalid"}')), chunk_of(*ids)
+        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"success": false, "message": "Rani Devi is invalid"}')),
+        chunk_of(*ids),
     )
     assert set(done.outcomes()) == set(ids)
     assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
@@ -267,7 +268,7 @@ def test_isolation_stops_at_its_budget_and_says_so() -> None:
 
 def test_the_budget_of_the_run_holds_over_all_chunks() -> None:
     chunks = [chunk_of(*(f"loan_{seq}_{number}" for number in range(300)), seq=seq) for seq in range(12)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422)), *chunks)
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"success": false}')), *chunks)
     assert len(done.outcomes()) == 12 * 300
     assert len(done.api.sent) <= 2 * FRUITLESS_MAX + len(chunks)
 
