@@ -98,7 +98,7 @@ class Proxy(AbstractContextManager["Proxy"]):
                 handler.end_headers()
                 handler.wfile.write(b"<html></html>")
 
-            do_PUT = do_CONNECT = refuse
+            do_GET = do_PUT = do_CONNECT = refuse
 
             def log_message(self, format: str, *args: object) -> None:
                 """Stay silent."""

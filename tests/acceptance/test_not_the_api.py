@@ -70,6 +70,19 @@ def test_a_proxy_that_refuses_us_is_named_and_its_password_is_not(
     assert "token" not in done.report["message"]
 
 
+@pytest.mark.parametrize(("status", "words"), [(407, "api.proxy"), (403, "api.proxy"), (200, "this is not the API")])
+def test_check_says_so_before_the_night(status: int, words: str, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    write_ndjson(engine.home / "loans.ndjson", portfolio(3))
+    with Proxy(status) as proxy:
+        engine.configure(
+            api={"url": "http://localhost:1/api/v1", "proxy": f"http://user:hidden@127.0.0.1:{proxy.port}"}
+        )
+        checked = engine.run("check")
+    assert (checked.exit_code, words in checked.out + checked.err) == (77, True), checked
+    assert "hidden" not in checked.out + checked.err
+
+
 def test_a_firewall_that_dislikes_a_single_record_costs_that_record_and_no_other(make_engine: MakeEngine) -> None:
     engine = make_engine(poison="loan_004321", poison_status=403)
     done = synced(engine)
