@@ -50,7 +50,7 @@ def not_the_api(oddity: str) -> NotTheApi:
             "stands between this machine and the API (api.proxy)"
         )
     return NotTheApi(
-        f"what answers at api.url does it in a way that the API's documentation does not know: {oddity}; check api.url"
+        f"the server at api.url answers in a way that the API's documentation does not know: {oddity}; check api.url"
     )
 
 

@@ -43,11 +43,11 @@ class Accepted:
                 self._stop_the_run(verdict.error)
             if isinstance(answer.reply, Reply) and self.renew_token(answer.reply):
                 continue
-            if not self.recognition.is_api:
-                self._stop_the_run(verdict.error)
             if self.access.may_be_a_record(verdict.http_status):
                 status = f"HTTP {verdict.http_status}"
                 return replace(answer, verdict=Doubted(status, verdict.http_status, f"{status}, and others pass"))
+            if not self.access.has_passed:
+                self._stop_the_run(verdict.error)
             await self._bear(verdict.error, grace)
 
     async def _bear(self, error: EngineError, grace: Grace) -> None:

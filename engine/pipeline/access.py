@@ -36,18 +36,26 @@ class Grace:
 
 
 class Access:
-    """What all requests of a run know of its access."""
+    """What all requests of a run know of its access.
 
-    def __init__(self) -> None:
+    `succeeded_earlier`: requests of an earlier process of the run have succeeded, so what is left over may be just what
+    a firewall dislikes.
+    """
+
+    def __init__(self, *, succeeded_earlier: bool = False) -> None:
+        self.has_passed = False
+        """Whether a request of this process has succeeded."""
+        self._succeeded_earlier = succeeded_earlier
         self._forbidden = 0
 
     def passed(self) -> None:
         """A request has succeeded."""
+        self.has_passed = True
         self._forbidden = 0
 
     def may_be_a_record(self, status: int) -> bool:
-        """Note a refusal after successes; return whether to find out by parts if a record is the reason."""
-        if status != HTTPStatus.FORBIDDEN:
+        """Note a refusal; return whether to find out by parts if a record is the reason."""
+        if status != HTTPStatus.FORBIDDEN or not (self.has_passed or self._succeeded_earlier):
             return False
         self._forbidden += 1
         return self._forbidden <= PROBES_MAX

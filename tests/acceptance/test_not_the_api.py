@@ -89,3 +89,15 @@ def test_a_firewall_that_dislikes_a_single_record_costs_that_record_and_no_other
     assert (done.exit_code, done.records) == (3, {"read": RECORDS, "updated": RECORDS - 1, "rejected": 1}), done.err
     [reject] = engine.rejects()
     assert (reject["id"], reject["http_status"]) == ("loan_004321", 403)
+
+
+def test_what_a_firewall_dislikes_is_found_in_a_continued_run_too(make_engine: MakeEngine) -> None:
+    """Everything else has been delivered, so the first request of the second process is the one that is refused."""
+    engine = make_engine(poison="loan_000055", poison_status=403, fault="402:after=5")
+    write_ndjson(engine.home / "loans.ndjson", portfolio(60))
+    engine.configure(upload={"batch_size": 10, "concurrency": 1})
+    first = engine.sync()
+    assert (first.exit_code, first.records) == (77, {"read": 60, "updated": 50, "pending": 10}), first.err
+    engine.server.change(fault=[])
+    second = engine.sync()
+    assert (second.exit_code, second.records) == (3, {"read": 60, "updated": 59, "rejected": 1}), second.err
