@@ -121,10 +121,11 @@ def _proven_bases(items: Sequence[Any], index_by_id: dict[str, int]) -> Set[int 
     are_named = True
     for item in items:
         positions = _positions(item)
-        named = _only((isinstance(item, dict) and _indexes_by_name(item, index_by_id)) or set())
+        by_name = _indexes_by_name(item, index_by_id) if isinstance(item, dict) else None
+        named = _only(by_name or set())
         if named is None:
             lone += positions[:1]
-            are_named = are_named and len(positions) == 1
+            are_named = are_named and by_name is None and len(positions) == 1
         elif positions:
             beside_ids |= {each - named if each is not None and each - named in (0, 1) else None for each in positions}
     ends = {min(each, 1) for each in lone if each in (0, count)}

@@ -65,6 +65,7 @@ def test_the_indexes_of_a_reply_may_tell_from_where_they_count(errors: list[Any]
         [{"index": 0}, {"index": 0}],
         [{"index": 0}, {"error": "and another one"}],
         [{"index": len(IDS)}, {"id": "nobody"}],
+        [{"index": 0, "id": "nobody"}, {"index": 3}],
     ],
 )
 def test_indexes_that_contradict_each_other_are_not_believed(errors: list[Any]) -> None:
