@@ -8,9 +8,14 @@ import orjson
 import pytest
 
 from engine.api.wire import Reply
-from engine.values.errors import AccessRefused, NotTheApi
+from engine.pacing.turnstile import TurnRefused
+from engine.pipeline.accepted import Accepted
+from engine.values.errors import AccessRefused, Interrupted, NotTheApi
+from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, chunk_of, updated
+from tests.pipeline.senders import REQUEST, SETTLED, TOKEN_REFUSED, FakeSender
 from tests.pipeline.uploads import IDS, Upload, rejected
+from tests.simulation.virtual_time import VirtualLoop, run
 
 PAGE = b"<html><body>400 Bad Request</body></html>"
 
@@ -126,3 +131,18 @@ def test_records_whose_turn_has_not_come_are_sent_alone_until_all_had_theirs() -
     assert (done.error, done.outcomes()) == (None, {})
     assert done.api.sent == [IDS, IDS[2:], IDS[4:], IDS[6:], IDS[8:]]
     assert done.requests.throttled == 4
+
+
+def test_a_stop_ends_the_patience_and_nothing_more_is_sent() -> None:
+    sender, stop, loop = FakeSender(SETTLED, TOKEN_REFUSED), Stop(), VirtualLoop()
+    loop.call_later(5, stop.request, Interrupted("SIGTERM"))
+
+    async def work() -> None:
+        accepted = Accepted(sender, lambda _: False, stop)
+        assert await accepted.send(REQUEST) == SETTLED
+        with pytest.raises(TurnRefused):
+            await accepted.send(REQUEST)
+
+    run(work(), loop)
+    assert (str(stop.error), len(sender.sent)) == ("SIGTERM", 4)  # at once, after 1 s, after 3 s
+    assert loop.time() == pytest.approx(5, abs=0.01)
