@@ -39,7 +39,7 @@ def _without_reply_check() -> list[Replacement]:
     from engine.api.verdict import Settled
     from engine.pipeline import sending
 
-    return [Replacement(sending, "interpret", lambda _reply, _ids: Settled(()))]
+    return [Replacement(sending, "interpret", lambda *_: Settled(()))]
 
 
 def _without_journal() -> list[Replacement]:

@@ -1,21 +1,36 @@
-"""Which records do the items of `errors` speak of? Pure.
+"""Which records do the items of `errors` speak of, and do they say that these may be sent again? Pure.
 
-The shape of an item is not documented. Accepted are: objects that name the record by one of `ID_KEYS`, by an `index`
-counted from 0, or by either one level deeper (`{"update": {"_id": …}}`); and strings that contain exactly one id of the
-chunk as a word of its own. Everything else stays unattributed: a guess would blame, or acquit, the wrong record. So do
-all indexes of a reply of which one is no index (it may count from 1), and numbers in a text that may be amounts.
+The shape of an item is not documented. Accepted are: objects that name the record by one of `ID_KEYS`, by an `index`,
+or by either one level deeper (`{"update": {"_id": …}}`); and strings that contain exactly one id of the chunk as a word
+of its own. Everything else stays unattributed: a guess would blame, or acquit, the wrong record. So do numbers in a
+text that may be amounts, and indexes as long as nothing tells whether they count from 0 or from 1.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
+
+from engine.api.reasons import REASON_KEYS, reason_of
 
 ID_KEYS = ("id", "_id", "loan_id", "lead_id", "recordId", "record_id", "loanId", "leadId")
 INDEX_KEYS = ("index", "recordIndex")
-REASON_KEYS = ("error", "message", "reason", "errmsg", "msg", "description", "code")
+STATUS_KEYS = ("status", "statusCode", "status_code", "httpStatus", "code")
+
+AGAIN = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""A record with one of these statuses was not refused: its turn has not come."""
+
+WITHOUT_REASON = "refused by the API without a reason"
 
 TEXT_CHARACTERS_MAX = 2_000
 """A longer text is a page, not the name of a record."""
@@ -28,61 +43,126 @@ _BEFORE_A_NUMBER = re.compile(r".*id|record|loan|lead|customer|item|for|updat(e|
 
 @dataclass(slots=True)
 class Attribution:
-    """`reasons` by index in the chunk; `unnamed_reason` is the first reason that names no record."""
+    """What the items say, by the records' index in the chunk."""
 
     reasons: dict[int, str] = field(default_factory=dict)
+    """Of the records that were refused."""
+    again: dict[int, int] = field(default_factory=dict)
+    """The statuses of those that may be sent again."""
     unnamed_reason: str | None = None
+    """The first reason that names no record."""
+    statuses: set[int | None] = field(default_factory=set)
+    """All that the items say of whether to send again: one of `AGAIN`, or None for a refusal."""
+    index_base: int | None = None
+    """From which number the API counts records (0 or 1), if these items prove it."""
 
 
-def attribute(errors: Iterable[Any], ids: Sequence[str]) -> Attribution:
-    """Attribute the items of `errors` to the records `ids`; the first item about a record gives the reason."""
+def attribute(errors: Iterable[Any], ids: Sequence[str], index_base: int | None = None) -> Attribution:
+    """Attribute the items of `errors` to the records `ids`; the first item about a record gives the reason.
+
+    `index_base` is what earlier replies have proven of the numbers that the API counts records by.
+    """
     items = list(errors)
     index_by_id = {record_id: index for index, record_id in enumerate(ids)}
-    trusts_positions = all(_is_position(position, len(ids)) for item in items for position in _positions(item))
-    attribution = Attribution()
+    proven = _proven_bases(items, index_by_id)
+    base = _only(proven if index_base is None else proven | {index_base})
+    if base is not None and not all(_is_position(each, base, len(ids)) for item in items for each in _positions(item)):
+        base = None
+    attribution = Attribution(index_base=base if proven else None)
     for item in items:
-        index = _index_of(item, index_by_id, trusts_positions)
-        if index is not None:
-            attribution.reasons.setdefault(index, _reason(item))
-        elif attribution.unnamed_reason is None:
-            attribution.unnamed_reason = _reason(item)
+        index = _index_of(item, index_by_id, base)
+        status = _status_again(item)
+        attribution.statuses.add(status)
+        if index is None:
+            attribution.unnamed_reason = attribution.unnamed_reason or reason_of(item) or WITHOUT_REASON
+        elif status is None:
+            attribution.reasons.setdefault(index, reason_of(item) or WITHOUT_REASON)
+        else:
+            attribution.again.setdefault(index, status)
+    for index in attribution.reasons:
+        attribution.again.pop(index, None)
     return attribution
 
 
-def _index_of(item: Any, index_by_id: dict[str, int], trusts_positions: bool) -> int | None:
+def _index_of(item: Any, index_by_id: dict[str, int], base: int | None) -> int | None:
     if isinstance(item, str):
         return _index_in_text(item, index_by_id)
     if not isinstance(item, dict):
         return None
+    by_name = _indexes_by_name(item, index_by_id)
+    if by_name is not None:
+        return _only(by_name)
+    positions = _positions(item)
+    if positions:
+        return _only({position - base for position in positions}) if base is not None else None
+    texts = (item[key] for key in REASON_KEYS if isinstance(item.get(key), str))
+    return _index_in_text(" ".join(texts), index_by_id)
+
+
+def _indexes_by_name(item: dict[str, Any], index_by_id: dict[str, int]) -> set[int] | None:
+    """Return which records an item names by their ids, or None if it names nobody at all."""
     for candidate in _with_nested(item):
         named = [candidate[key] for key in ID_KEYS if key in candidate]
         if named:
-            found = {index_by_id[text] for text in map(_as_text, named) if text in index_by_id}
-            return _only(found)
-    positions = set(_positions(item))
-    if positions:
-        return _only(positions) if trusts_positions else None
-    texts = (item[key] for key in REASON_KEYS if isinstance(item.get(key), str))
-    return _index_in_text(" ".join(texts), index_by_id)
+            return {index_by_id[text] for text in map(_as_text, named) if text in index_by_id}
+    return None
+
+
+def _proven_bases(items: Sequence[Any], index_by_id: dict[str, int]) -> Set[int | None]:
+    """Return the numbers from which the indexes of a reply count, as far as it proves one; several are a contradiction.
+
+    An index beside an id tells it for all. Without one, only from 0 on there is an index 0, and only from 1 on one that
+    is as large as the number of records; but only where every item names a record of its own, for else these may be
+    numbers that mean nothing.
+    """
+    count = len(index_by_id)
+    beside_ids: set[int | None] = set()
+    lone: list[Any] = []
+    are_named = True
+    for item in items:
+        positions = _positions(item)
+        by_name = _indexes_by_name(item, index_by_id) if isinstance(item, dict) else None
+        named = _only(by_name or set())
+        if named is None:
+            lone += positions[:1]
+            are_named = are_named and by_name is None and len(positions) == 1
+        elif positions:
+            beside_ids |= {each - named if each is not None and each - named in (0, 1) else None for each in positions}
+    ends = {min(each, 1) for each in lone if each in (0, count)}
+    return beside_ids or (ends if are_named and len(set(lone)) == len(lone) else set())
+
+
+def _status_again(item: Any) -> int | None:
+    """Return the status of an item that says that its record may be sent again."""
+    if not isinstance(item, dict):
+        return None
+    written = {_as_text(candidate.get(key)) for candidate in _said(item) for key in STATUS_KEYS}
+    return next((status.value for status in AGAIN if str(status.value) in written), None)
 
 
 def _with_nested(item: dict[str, Any]) -> list[dict[str, Any]]:
     return [item, *(value for value in item.values() if isinstance(value, dict))]
 
 
+def _said(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return an item and what is nested in it, without the record's own data where they are sent back."""
+    return _with_nested({key: value for key, value in item.items() if key != "data"})
+
+
 def _positions(item: Any) -> list[Any]:
-    """Return what an item says under `INDEX_KEYS`; things that are no position are told by `_is_position`."""
+    """Return what an item says under `INDEX_KEYS`; None for things that are no position."""
     if not isinstance(item, dict):
         return []
-    found = [candidate[key] for candidate in _with_nested(item) for key in INDEX_KEYS if key in candidate]
-    return [position if isinstance(position, int) else None for position in found]
+    found = [candidate[key] for candidate in _said(item) for key in INDEX_KEYS if key in candidate]
+    return [each if isinstance(each, int) and not isinstance(each, bool) else None for each in found]
 
 
-def _is_position(value: Any, count: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count
+def _is_position(value: Any, base: int, count: int) -> bool:
+    return value is not None and base <= value < base + count
 
 
-def _only(found: set[int]) -> int | None:
+def _only(found: Set[int | None]) -> int | None:
+    """Return the only one, if there is no other."""
     return next(iter(found)) if len(found) == 1 else None
 
 
@@ -110,15 +190,3 @@ def _is_id(number: str, before: str, count: int) -> bool:
 
 def _as_text(value: Any) -> str:
     return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-
-
-def _reason(item: Any) -> str:
-    if isinstance(item, str):
-        return item
-    if isinstance(item, dict):
-        for candidate in _with_nested(item):
-            for key in REASON_KEYS:
-                value = candidate.get(key)
-                if isinstance(value, (str, int)) and not isinstance(value, bool):
-                    return str(value)
-    return "refused by the API without a reason"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
-
+from engine.api.documents import json_of
 from engine.api.wire import NoReply, Reply
 
 CAMPAIGNS_PER_PAGE = 100
@@ -36,10 +35,7 @@ async def campaign_ids(first: Reply, ask: Callable[[int, int], Awaitable[Reply |
 
 
 def _document(reply: Reply | NoReply) -> Any:
-    try:
-        return orjson.loads(reply.body) if isinstance(reply, Reply) and reply.status == 200 and reply.body else None
-    except orjson.JSONDecodeError:
-        return None
+    return json_of(reply.body) if isinstance(reply, Reply) and reply.status == 200 else None
 
 
 def _list_in(document: Any) -> list[dict[str, Any]] | None:

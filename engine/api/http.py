@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import zlib
 from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
 from aiohttp.payload import Payload
 
+from engine.api.decompression import Decompression, Undecodable
+from engine.api.proxies import is_of_proxy, is_refusal, proxy_refuses
 from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values import AccessRefused, ConfigError, EndpointUntrusted
 
@@ -35,6 +36,7 @@ class HttpBulkApi:
         self._prefix, self._suffix = endpoint.envelope()
         self._token = endpoint.read_token()
         self._token_number = 0
+        self._is_relayed = endpoint.proxy is not None and endpoint.url.startswith("http:")  # TLS goes through a tunnel
         self._session: aiohttp.ClientSession | None = None
         self.bytes_sent = 0
 
@@ -95,7 +97,8 @@ class HttpBulkApi:
             ) as response:
                 body = await _read_body(response)
                 headers = {name: response.headers[name] for name in _HEADERS if name in response.headers}
-                return Reply(response.status, headers, body, token_number)
+                by_proxy = self._is_relayed and is_of_proxy(response.status, response.headers)
+                return Reply(response.status, headers, body, token_number, by_proxy)
         except _AttemptFailed as failed:
             return _no_reply(failed.args[0])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -152,24 +155,15 @@ class _Body(Payload):
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
     """Read a reply with a cap; None if it is larger, also once decompressed, or can't be decompressed."""
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ("identity", "", "gzip"):
+    try:
+        decompression = Decompression(response.headers.get("Content-Encoding", ""), REPLY_BYTES_MAX)
+        pieces = response.content.iter_chunked(_READ_BYTES)
+        body = b"".join([decompression.feed(piece) async for piece in pieces])
+        decompression.finish()
+    except Undecodable:
+        response.close()  # the rest is not worth reading; the connection is not used again
         return None
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
-    parts: list[bytes] = []
-    left = REPLY_BYTES_MAX
-    async for data in response.content.iter_chunked(_READ_BYTES):
-        try:
-            part = inflate.decompress(data, left + 1) if inflate else data
-        except zlib.error:
-            response.close()
-            return None
-        left -= len(part)
-        if left < 0 or (inflate and inflate.unconsumed_tail):
-            response.close()  # the rest is not worth reading; the connection is not used again
-            return None
-        parts.append(part)
-    return None if inflate and not inflate.eof else b"".join(parts)
+    return body
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
@@ -195,7 +189,8 @@ def _no_reply(error: BaseException) -> NoReply:
     if isinstance(error, aiohttp.InvalidURL):
         return NoReply("the URL is invalid", ConfigError("api.url is not a valid URL"))
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return NoReply(f"the proxy answered HTTP {error.status}")
+        fatal = proxy_refuses(error.status) if is_refusal(error.status) else None
+        return NoReply(f"the proxy (api.proxy) answered HTTP {error.status}", fatal)
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
             return NoReply(reason, timed_out=reason == _NOT_IN_TIME)
@@ -207,6 +202,7 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (aiohttp.ConnectionTimeoutError, "the connection timed out"),
     ((asyncio.TimeoutError, TimeoutError), _NOT_IN_TIME),
     (aiohttp.ClientConnectorDNSError, "the name of the API's host can't be resolved"),
+    (aiohttp.ClientProxyConnectionError, "the connection to the proxy (api.proxy) was refused"),
     (aiohttp.ClientConnectorError, "the connection was refused"),
     (aiohttp.ServerDisconnectedError, "the server closed the connection"),
     (aiohttp.ClientPayloadError, "the reply was cut off"),

@@ -13,48 +13,20 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from engine.api.attribution import Attribution, attribute
+from engine.api.documents import kind_of, object_of
+from engine.api.reasons import message_of
+from engine.api.refusals import why_it_stops
 from engine.api.wire import NoReply, Reply
-from engine.values import AccessRefused, EndpointUntrusted, EngineError, Failure, Outcome
-
-REASON_CHARACTERS_MAX = 300
-"""Reasons are cut to this length: an API may answer with a page."""
+from engine.values import EngineError, Failure, Outcome
 
 ERRORS_PER_RECORD_MAX = 50
 """A record may break several rules at once; a list longer than that is noise, and not looked through."""
 
-_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
-_REFUSES_ACCESS = frozenset({401, 402, 403, 404, 405, 407, 410, 451})
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Every record is proven: those in `failures` were refused, all others updated."""
-
-    failures: tuple[Failure, ...] = ()
-    retried: int = 0
-    """Records the server retried because of version conflicts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unproven:
-    """The named `failures` are proven, the records at `open_indexes` are not: some of them failed, unnamed."""
-
-    failures: tuple[Failure, ...]
-    open_indexes: Sequence[int]
-    reason: str
-    http_status: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedWhole:
-    """Nothing was applied, because of the request as a whole: one record may have spoilt it for all."""
-
-    reason: str
-    http_status: int
-    too_large: bool = False
+_TRANSIENT = frozenset({408, 409, 421, 423, 424, 425, 429, 499})
+"""Statuses below 500 that may be gone later."""
+_THROTTLES = frozenset({HTTPStatus.TOO_MANY_REQUESTS.value, HTTPStatus.SERVICE_UNAVAILABLE.value})
+"""Statuses of a single record that ask for fewer requests."""
 
 
 class Trouble(Enum):
@@ -69,6 +41,42 @@ class Trouble(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """Every record is proven: those in `failures` were refused, all others updated."""
+
+    failures: tuple[Failure, ...] = ()
+    retried: int = 0
+    """Records the server retried because of version conflicts."""
+    index_base: int | None = None
+    """From which number the API counts records, if the reply proves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """The named `failures` are proven, the records at `open_indexes` are not: some of them failed, unnamed."""
+
+    failures: tuple[Failure, ...]
+    open_indexes: Sequence[int]
+    reason: str
+    http_status: int | None
+    trouble: Trouble | None = None
+    """Set if the open records were not refused, but may be sent again: why their turn has not come."""
+    index_base: int | None = None
+    """From which number the API counts records, if the reply proves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWhole:
+    """Nothing was applied, because of the request as a whole: one record may have spoilt it for all."""
+
+    reason: str
+    http_status: int
+    too_large: bool = False
+    oddity: str = ""
+    """What came, if it is not what the API documents: somebody else may have answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class TryAgain:
     """The same bytes may work later."""
 
@@ -77,6 +85,8 @@ class TryAgain:
     http_status: int | None = None
     said: str = ""
     """The API's own words, if it said why."""
+    oddity: str = ""
+    """What came, if it is not what the API documents: somebody else may have answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,57 +100,88 @@ class Fatal:
 Verdict = Settled | Unproven | RefusedWhole | TryAgain | Fatal
 
 
-def interpret(reply: Reply | NoReply, ids: Sequence[str]) -> Verdict:
-    """Return what `reply` proves about the records `ids` that were sent, in that order, in one request."""
-    if isinstance(reply, NoReply) and reply.fatal is not None:
-        return Fatal(reply.fatal, 0)
+def interpret(reply: Reply | NoReply, ids: Sequence[str], index_base: int | None = None) -> Verdict:
+    """Return what `reply` proves about the records `ids` that were sent, in that order, in one request.
+
+    `index_base` is what earlier replies have proven: from which number the API counts records.
+    """
     if isinstance(reply, NoReply):
-        return TryAgain(reply.reason, Trouble.OUTAGE)
+        return Fatal(reply.fatal, 0) if reply.fatal is not None else TryAgain(reply.reason, Trouble.OUTAGE)
     status = reply.status
-    if status in _REFUSES_ACCESS or 300 <= status < 400:
-        return Fatal(_why_it_stops(status), status)
-    document = _document(reply.body)
+    error = why_it_stops(reply)
+    if error is not None:
+        return Fatal(error, status)
+    document = object_of(reply.body)
     results = document.get("results") if document is not None else None
     if isinstance(results, dict) and status != HTTPStatus.TOO_MANY_REQUESTS:
-        return _read_results(results, document or {}, status, ids)
+        return _read_results(results, document or {}, status, ids, index_base)
+    oddity = f"HTTP {status} with {kind_of(reply.body)}"
     if 200 <= status < 300:
-        reason = f"HTTP {status}, but the reply could not be read"
-        return TryAgain(reason, Trouble.OUTAGE if document is None else Trouble.CONTRADICTION, status)
+        trouble = Trouble.OUTAGE if document is None else Trouble.CONTRADICTION
+        return TryAgain(f"HTTP {status}, but the reply could not be read", trouble, status, oddity=oddity)
     if status in _TRANSIENT or status >= 500 or status < 200:
-        throttled = status == HTTPStatus.TOO_MANY_REQUESTS
-        trouble = Trouble.THROTTLED if throttled else Trouble.OUTAGE
-        return TryAgain(f"HTTP {status}", trouble, status, _message(document) or "")
+        trouble = Trouble.THROTTLED if status == HTTPStatus.TOO_MANY_REQUESTS else Trouble.OUTAGE
+        reason = f"the proxy answered HTTP {status}" if reply.by_proxy else f"HTTP {status}"
+        return TryAgain(reason, trouble, status, message_of(document) or "")
     too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return RefusedWhole(_message(document) or f"HTTP {status}", status, too_large)
+    is_documented = document is not None and document.get("success") is False
+    reason = message_of(document) or f"HTTP {status}"
+    return RefusedWhole(reason, status, too_large, oddity="" if is_documented else oddity)
 
 
 def _read_results(
-    results: dict[str, Any], document: dict[str, Any], status: int, ids: Sequence[str]
+    results: dict[str, Any], document: dict[str, Any], status: int, ids: Sequence[str], index_base: int | None
 ) -> Settled | Unproven | RefusedWhole | TryAgain:
     failed = _proven_failures(results, len(ids))
     errors = [] if results.get("errors") is None else results["errors"]
     if failed is None or not isinstance(errors, list) or len(errors) > ERRORS_PER_RECORD_MAX * len(ids):
-        return TryAgain("the counts of the reply do not add up", Trouble.CONTRADICTION, status)
+        return _contradiction("the counts of the reply do not add up", status)
     if failed == 0:
         if errors or document.get("success") is not True or not 200 <= status < 300:
-            return TryAgain("the reply contradicts itself", Trouble.CONTRADICTION, status)
+            return _contradiction("the reply contradicts itself", status)
         return Settled(retried=_count(results, "retried") or 0)
-    reason = _message(document) or f"HTTP {status}"
     if failed == len(ids) and status >= 500:
         return TryAgain(f"HTTP {status}: every record failed", Trouble.OUTAGE, status)
-    attribution = attribute(errors, ids)
-    if len(attribution.reasons) > failed:
-        return TryAgain("the reply names more records than it says failed", Trouble.CONTRADICTION, status)
+    attribution = attribute(errors, ids, index_base)
+    named = len(attribution.reasons) + len(attribution.again)
+    if named > failed:
+        return _contradiction("the reply names more records than it says failed", status)
+    if attribution.again or (errors and None not in attribution.statuses):
+        return _read_again(attribution, failed, status, len(ids))
     failures = _failures(attribution, status)
-    if len(failures) == failed:
-        return Settled(failures, retried=_count(results, "retried") or 0)
-    unnamed_reason = (attribution.unnamed_reason or reason)[:REASON_CHARACTERS_MAX]
+    if named == failed:
+        return Settled(failures, _count(results, "retried") or 0, attribution.index_base)
+    reason = message_of(document) or f"HTTP {status}"
+    unnamed_reason = attribution.unnamed_reason or reason
     if failed == len(ids) == 1:
-        return Settled((Failure(0, Outcome.REJECTED, unnamed_reason, status),))
+        return Settled((Failure(0, Outcome.REJECTED, unnamed_reason, status),), index_base=attribution.index_base)
     if failed == len(ids) and not failures:
         return RefusedWhole(unnamed_reason, status)
-    left = [index for index in range(len(ids)) if index not in attribution.reasons]
-    return Unproven(failures, left, "the reply does not name every record that failed", status)
+    return _unproven(attribution, status, len(ids))
+
+
+def _read_again(attribution: Attribution, failed: int, status: int, sent: int) -> Unproven | TryAgain:
+    """Some records were not refused, only not dealt with: these are to be sent again."""
+    statuses = sorted(each for each in attribution.statuses if each is not None)
+    trouble = Trouble.THROTTLED if _THROTTLES & set(statuses) else Trouble.OUTAGE
+    reason = f"HTTP {status}, and HTTP {', '.join(map(str, statuses))} for single records"
+    are_named = len(attribution.reasons) + len(attribution.again) == failed
+    if len(attribution.again) == sent or not (are_named or None in attribution.statuses):
+        return TryAgain(reason, trouble, status)
+    if not are_named:
+        return _unproven(attribution, status, sent)
+    failures = _failures(attribution, status)
+    return Unproven(failures, sorted(attribution.again), reason, status, trouble, attribution.index_base)
+
+
+def _unproven(attribution: Attribution, status: int, sent: int) -> Unproven:
+    left = [index for index in range(sent) if index not in attribution.reasons]
+    reason = "the reply does not name every record that failed"
+    return Unproven(_failures(attribution, status), left, reason, status, index_base=attribution.index_base)
+
+
+def _contradiction(reason: str, status: int) -> TryAgain:
+    return TryAgain(reason, Trouble.CONTRADICTION, status, oddity=f"HTTP {status}, and {reason}")
 
 
 def _proven_failures(results: dict[str, Any], sent: int) -> int | None:
@@ -162,50 +203,10 @@ def _proven_failures(results: dict[str, Any], sent: int) -> int | None:
 
 def _failures(attribution: Attribution, status: int) -> tuple[Failure, ...]:
     return tuple(
-        Failure(index, Outcome.REJECTED, reason[:REASON_CHARACTERS_MAX], status)
-        for index, reason in sorted(attribution.reasons.items())
+        Failure(index, Outcome.REJECTED, reason, status) for index, reason in sorted(attribution.reasons.items())
     )
-
-
-def _document(body: bytes | None) -> dict[str, Any] | None:
-    """The reply as a JSON object, or None."""
-    try:
-        document = orjson.loads(body) if body else None
-    except orjson.JSONDecodeError:
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def _count(results: dict[str, Any], key: str) -> int | None:
     value = results.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _message(document: dict[str, Any] | None) -> str | None:
-    for key in ("message", "error"):
-        value = (document or {}).get(key)
-        if isinstance(value, dict):
-            value = value.get("message")
-        if isinstance(value, str) and value.strip():
-            return value.strip()[:REASON_CHARACTERS_MAX]
-    return None
-
-
-def _why_it_stops(status: int) -> EngineError:
-    """The error for a refused access, in the engine's words: the server's own might hold a secret."""
-    if 300 <= status < 400:
-        return EndpointUntrusted(
-            f"the API answered with a redirect (HTTP {status}), which is never followed because the body is personal "
-            "data; check api.url"
-        )
-    if status in (401, 407):
-        return AccessRefused(
-            f"the API refused the token (HTTP {status}); put a valid one into api.token_env or token_file"
-        )
-    if status == 404:
-        return AccessRefused(
-            "the API does not know the campaign or the address (HTTP 404); check api.campaign_id and api.url"
-        )
-    return AccessRefused(
-        f"the API refused access (HTTP {status}); check that the token may write to api.campaign_id, and api.org_id"
-    )

@@ -39,6 +39,8 @@ class Reply:
     body: bytes | None = b""
     token_number: int = 0
     """Which token was sent: counts how often it was renewed."""
+    by_proxy: bool = False
+    """Whether the proxy of `Endpoint.proxy` answered by itself, not the API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,13 +177,28 @@ def _token(settings: Any) -> list[Finding]:
 
 async def _api(settings: Any) -> list[Finding]:
     """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
-    from engine.api import CAMPAIGNS_PER_PAGE, HttpBulkApi, NoReply, campaign_ids, date_of
+    from engine.api import (
+        CAMPAIGNS_PER_PAGE,
+        WEB_PAGE,
+        HttpBulkApi,
+        NoReply,
+        campaign_ids,
+        date_of,
+        is_refused_by_proxy,
+        kind_of,
+        not_the_api,
+        proxy_refuses,
+    )
     from engine.run import endpoint_of
 
     async with HttpBulkApi(endpoint_of(settings)) as api:
         reply = await api.campaigns(1, CAMPAIGNS_PER_PAGE)
         if isinstance(reply, NoReply):
             raise reply.fatal or Interrupted(f"{settings.api.url} gives no reply: {reply.reason}")
+        if is_refused_by_proxy(reply):
+            raise proxy_refuses(reply.status)
+        if 200 <= reply.status < 300 and kind_of(reply.body) == WEB_PAGE:
+            raise not_the_api(f"HTTP {reply.status} with {WEB_PAGE}")
         if reply.status in (401, 403):
             raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
         findings = [_campaign(settings.api.campaign_id, await campaign_ids(reply, api.campaigns))]

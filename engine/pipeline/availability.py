@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from engine.api import Settled, Trouble, Unproven
+from engine.api import Fatal, RefusedWhole, Settled, Trouble, TryAgain, Unproven
 from engine.pacing import Breaker, RetryBudget
 from engine.pipeline.sending import Attempt
 from engine.values import Stop
@@ -24,15 +24,17 @@ class Availability:
 
     def observe(self, attempt: Attempt) -> None:
         """Take note of a finished attempt."""
-        trouble = attempt.answer.trouble
-        if trouble in (Trouble.THROTTLED, Trouble.OUTAGE):
+        verdict = attempt.answer.verdict
+        if isinstance(verdict, TryAgain) and verdict.trouble is not Trouble.CONTRADICTION:
             self.breaker.failed(attempt.finished_at, throttled=attempt.throttled)
             return
+        if isinstance(verdict, Fatal) or (isinstance(verdict, RefusedWhole) and verdict.oddity):
+            return  # it need not be the API's, and says nothing about how the API is
         if self.breaker.is_open:
             self._recovery.set()
             self._recovery = asyncio.Event()
         self.breaker.succeeded()
-        if isinstance(attempt.answer.verdict, (Settled, Unproven)):
+        if isinstance(verdict, (Settled, Unproven)):
             self._budget.succeeded()
 
     @property

@@ -119,9 +119,11 @@ class Delivery:
                 self._note(part, failures)
                 self._keep_witness(part, failures)
                 return []
-            case Unproven(failures, open_indexes, reason, status):
+            case Unproven(failures, open_indexes, reason, status, trouble):
                 self._note(part, failures)
                 left = [part[index] for index in open_indexes]
+                if trouble is not None:  # nothing is wrong with them; and fewer are left each time
+                    return [left]
                 return self._isolate(left, len(part), Failure(0, Outcome.UNKNOWN, reason, status))
             case RefusedWhole(reason, status, too_large):
                 if too_large and len(part) > 1:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import NoReturn
 
 from engine.api import Fatal, RefusedWhole, Reply, Settled, Trouble, TryAgain, Unproven, gave_up_waiting, retry_after_s
 from engine.pacing import Decision, GiveUp, Isolate, Probe, RetryPolicy, Setback, Trials, TurnRefused, Wait
 from engine.pipeline.availability import Availability
-from engine.pipeline.sending import Answer, Request, Sender
+from engine.pipeline.sending import Answer, Doubted, Request, Sender
 from engine.values import EngineError, Interrupted, Stop
 
 
@@ -42,7 +41,6 @@ class Retried:
     availability: Availability
     policy: RetryPolicy
     time_left_s: Callable[[], float]
-    renew_token: Callable[[Reply], bool]
     stop: Stop
 
     async def settle(self, request: Request) -> Proof:
@@ -56,17 +54,27 @@ class Retried:
         while True:
             answer = await self.inner.send(request)
             match answer.verdict:
-                case Fatal(http_status=HTTPStatus.UNAUTHORIZED) if self._has_new_token(answer):
-                    continue
-                case Fatal(error):
-                    self._stop_the_run(error)
-                case TryAgain(trouble=trouble) as verdict:
+                case Doubted(reason, status, said):
+                    return Unanswered(
+                        reason,
+                        status,
+                        said,
+                        api_answers=self._others_succeeded(request, trials) > 0,
+                        successes_before=successes_before,
+                    )
+                case Unproven(reason=reason, trouble=Trouble() as trouble) as proof:
+                    trials.add(trouble)
+                    decision = self._decide(request, answer, reason, trouble, trials)
+                    if isinstance(decision, Wait | GiveUp):
+                        await self._wait(decision)
+                    return proof
+                case TryAgain(reason=reason, trouble=trouble) as verdict:
                     trials.add(
                         trouble,
                         successes=self.availability.breaker.successes,
                         gave_up_s=answer.took_s if gave_up_waiting(answer.reply) else None,
                     )
-                    decision = self._decide(request, answer, verdict, trials)
+                    decision = self._decide(request, answer, reason, trouble, trials)
                     if isinstance(decision, Isolate) and trouble is Trouble.CONTRADICTION:
                         return Unproven((), range(len(request.ids)), decision.reason, verdict.http_status)
                     if isinstance(decision, Wait | Probe | GiveUp):
@@ -80,24 +88,29 @@ class Retried:
                             successes_before=successes_before,
                             gave_up_s=trials.gave_up_s,
                         )
+                case Fatal(error):
+                    self._stop_the_run(error)
                 case proof:
                     return proof
 
-    def _decide(self, request: Request, answer: Answer, verdict: TryAgain, trials: Trials) -> Decision:
-        availability = self.availability
+    def _decide(self, request: Request, answer: Answer, reason: str, trouble: Trouble, trials: Trials) -> Decision:
         is_part = request.successes_before is not None
-        before = request.successes_before if request.successes_before is not None else trials.successes_before
         setback = Setback(
-            reason=verdict.reason,
-            trouble=verdict.trouble,
+            reason=reason,
+            trouble=trouble,
             trials=trials,
-            others_succeeded=availability.breaker.successes - before,
-            outage_s=availability.outage_s,
+            others_succeeded=self._others_succeeded(request, trials),
+            outage_s=self.availability.outage_s,
             time_left_s=self.time_left_s(),
             retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
             is_part=is_part,
         )
         return self.policy.decide(setback)
+
+    def _others_succeeded(self, request: Request, trials: Trials) -> int:
+        """Return how many requests have succeeded since this one, or what it is a part of, was first sent."""
+        before = request.successes_before if request.successes_before is not None else trials.successes_before
+        return self.availability.breaker.successes - before
 
     async def _wait(self, decision: Wait | Probe | GiveUp) -> None:
         if isinstance(decision, GiveUp):
@@ -106,9 +119,6 @@ class Retried:
             await self.availability.wait_to_retry(decision.delay_s, self.stop)
             if self.stop.requested:
                 raise TurnRefused
-
-    def _has_new_token(self, answer: Answer) -> bool:
-        return isinstance(answer.reply, Reply) and self.renew_token(answer.reply)
 
     def _stop_the_run(self, error: EngineError) -> NoReturn:
         self.stop.request(error)

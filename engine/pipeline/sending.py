@@ -1,7 +1,8 @@
 """One request as the uploaders see it: records go out, and what is proven about them comes back.
 
 What a request does besides being sent is a decorator of this one interface, and `traffic.py` stacks them:
-`Retried(Paced(Observed(Proven(api))))`. Here are those of a single request; trying again is in `retried.py`.
+`Retried(Accepted(Paced(Observed(Proven(api)))))`. Here are those of a single request; trying again is in `retried.py`
+and `accepted.py`.
 """
 
 from __future__ import annotations
@@ -47,18 +48,31 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """Refused, perhaps for the sake of a record, perhaps whatever the records are: parts of it will tell."""
+
+    reason: str
+    http_status: int
+    said: str = ""
+    """The reason to keep if it turns out to be a record; without one, no record can be blamed for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back, and what it proves about the records of the request."""
 
     reply: Reply | NoReply
-    verdict: Verdict
+    verdict: Verdict | Doubted
     took_s: float = 0.0
     """From the start of the attempt to the end of its reply."""
 
     @property
     def trouble(self) -> Trouble | None:
-        """What kept the request from being settled; None if the API answered it, whatever it thinks of the records."""
-        return self.verdict.trouble if isinstance(self.verdict, TryAgain) else None
+        """What kept the request, or some of its records, from being settled.
+
+        None if the API answered it, whatever it thinks of the records.
+        """
+        return self.verdict.trouble if isinstance(self.verdict, (TryAgain, Unproven)) else None
 
 
 class Sender(Protocol):
@@ -73,18 +87,23 @@ class Sender(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proven:
     """The API itself, whose replies are read: the innermost sender."""
 
     api: BulkApi
+    index_base: int | None = None
+    """From which number the API counts the records of a request, once a reply has proven it."""
 
     async def send(self, request: Request) -> Answer:
         """Send `request`, now."""
         clock = asyncio.get_running_loop().time
         started_at = clock()
         reply = await self.api.update(request.lines)
-        return Answer(reply, interpret(reply, request.ids), clock() - started_at)
+        verdict = interpret(reply, request.ids, self.index_base)
+        if self.index_base is None and isinstance(verdict, (Settled, Unproven)):
+            self.index_base = verdict.index_base
+        return Answer(reply, verdict, clock() - started_at)
 
 
 @dataclass(frozen=True, slots=True)

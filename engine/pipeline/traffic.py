@@ -8,6 +8,8 @@ from math import inf
 
 from engine.api import BulkApi
 from engine.pacing import Limiter, RetryPolicy, Turnstile
+from engine.pipeline.accepted import Accepted
+from engine.pipeline.access import Access
 from engine.pipeline.availability import Availability
 from engine.pipeline.delivery import Isolation
 from engine.pipeline.late_copies import LateCopies
@@ -59,11 +61,12 @@ class Traffic:
         turnstile = self.turnstile
         in_flight = lambda: turnstile.in_flight  # noqa: E731 - a name for what it is
         observed = Observed(Proven(api), self.requests, in_flight, self.observers, self.late_copies)
+        access = Access(succeeded_earlier=self.requests.succeeded > 0)
+        accepted = Accepted(Paced(observed, turnstile), api.renew_token, self._stop, access=access)
         return Retried(
-            Paced(observed, turnstile),
+            accepted,
             availability=self.availability,
             policy=self._policy,
             time_left_s=self._time_left_s,
-            renew_token=api.renew_token,
             stop=self._stop,
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         EngineError,
         ExitCode,
         Interrupted,
+        NotTheApi,
         SourceMissing,
         SourceUntrusted,
         StateFailed,

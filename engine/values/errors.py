@@ -82,5 +82,9 @@ class EndpointUntrusted(AccessRefused):
     """The server redirects, or fails TLS: not one more byte of personal data goes there."""
 
 
+class NotTheApi(AccessRefused):
+    """What answers is not the API, or answers in a way that is not documented."""
+
+
 class AccountsDoNotBalance(EngineError):
     """The engine's own sums are wrong: a bug, and it says so instead of reporting success."""

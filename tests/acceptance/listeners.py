@@ -82,6 +82,38 @@ class Supervisor(AbstractContextManager["Supervisor"]):
         self._socket.close()
 
 
+class Proxy(AbstractContextManager["Proxy"]):
+    """A proxy that lets nothing through, and says so as squid does."""
+
+    def __init__(self, status: int) -> None:
+        self.requests = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            def refuse(handler) -> None:
+                self.requests += 1
+                handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+                handler.send_response(status)
+                handler.send_header("X-Squid-Error", "ERR_ACCESS_DENIED 0")
+                handler.send_header("Content-Length", "13")
+                handler.end_headers()
+                handler.wfile.write(b"<html></html>")
+
+            do_GET = do_PUT = do_CONNECT = refuse
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.port = self._server.server_port
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 @contextmanager
 def tls_server(certificate: Path, key: Path) -> Iterator[int]:
     """Serve TLS with this certificate on a free port, and nothing behind it."""

@@ -52,8 +52,8 @@ def test_results_are_durable_and_a_signal_is_heard_long_before_all_was_read(
     assert engine.server.stats()["applied"] >= 5_000
 
 
-def test_a_refused_token_ends_the_run_long_before_all_was_read(make_engine: MakeEngine) -> None:
-    engine = make_engine(fault="401:after=5")
+def test_a_refused_access_ends_the_run_long_before_all_was_read(make_engine: MakeEngine) -> None:
+    engine = make_engine(fault="402:after=5")
     endless(engine)
     done = engine.sync()
     assert done.exit_code == 77

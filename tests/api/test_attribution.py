@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.api.attribution import ID_KEYS, INDEX_KEYS, TEXT_CHARACTERS_MAX, attribute
+from engine.api.attribution import ID_KEYS, INDEX_KEYS, STATUS_KEYS, TEXT_CHARACTERS_MAX, WITHOUT_REASON, attribute
 
 IDS = ["loan_1", "loan_2", "loan_12", "100200", "00123", "кредит-7", "two words", "7", "loan_1."]
 
@@ -24,10 +24,83 @@ def test_an_object_names_a_record_by_its_id(key: str, id_: str) -> None:
 
 
 @pytest.mark.parametrize("key", INDEX_KEYS)
+@pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.parametrize("index", range(len(IDS)))
-def test_an_object_names_a_record_by_its_index(key: str, index: int) -> None:
-    assert blamed({key: index}) == [IDS[index]]
-    assert blamed({"writeError": {key: index}}) == [IDS[index]]
+def test_an_object_names_a_record_by_its_index_once_it_is_known_from_where_they_count(
+    key: str, base: int, index: int
+) -> None:
+    for item in ({key: index + base}, {"writeError": {key: index + base}}):
+        found = attribute([item], IDS, base)
+        assert list(found.reasons) == [index]
+
+
+@pytest.mark.parametrize("index", range(1, len(IDS)))
+def test_a_lone_index_may_count_from_0_or_from_1(index: int) -> None:
+    assert attribute([{"index": index}], IDS).reasons == {}
+
+
+@pytest.mark.parametrize(
+    ("errors", "base", "found"),
+    [
+        ([{"index": 0}, {"index": 3}], 0, [0, 3]),  # only from 0 on there is a 0
+        ([{"index": len(IDS)}, {"index": 3}], 1, [2, len(IDS) - 1]),
+        ([{"id": "loan_2", "index": 1}, {"index": 3}], 0, [1, 3]),
+        ([{"id": "loan_2", "index": 2}, {"index": 3}], 1, [1, 2]),
+        ([{"update": {"_id": "loan_2", "index": 2}}, {"index": 3}], 1, [1, 2]),
+    ],
+)
+def test_the_indexes_of_a_reply_may_tell_from_where_they_count(errors: list[Any], base: int, found: list[int]) -> None:
+    proven = attribute(errors, IDS)
+    assert (proven.index_base, sorted(proven.reasons)) == (base, found)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [{"index": 0}, {"index": len(IDS)}],
+        [{"index": 0}, {"index": -1}],
+        [{"index": 0}, {"index": len(IDS) + 1}],
+        [{"index": 0}, {"index": "3"}],
+        [{"index": 0}, {"index": 7, "id": "loan_1"}],
+        [{"index": 0}, {"index": 0}],
+        [{"index": 0}, {"error": "and another one"}],
+        [{"index": len(IDS)}, {"id": "nobody"}],
+        [{"index": 0, "id": "nobody"}, {"index": 3}],
+    ],
+)
+def test_indexes_that_contradict_each_other_are_not_believed(errors: list[Any]) -> None:
+    found = attribute(errors, IDS)
+    assert found.index_base is None
+    assert all(index == 0 and "id" in errors[1] for index in found.reasons)
+
+
+def test_an_index_that_contradicts_what_was_known_is_not_believed() -> None:
+    assert attribute([{"index": 0}], IDS, 1).reasons == {}
+    assert attribute([{"index": len(IDS)}], IDS, 0).reasons == {}
+    assert attribute([{"index": 1, "id": "loan_1"}, {"index": 3}], IDS, 0).reasons == {0: WITHOUT_REASON}
+
+
+def test_numbers_in_the_records_own_data_are_no_index_and_no_status() -> None:
+    found = attribute([{"id": "loan_1", "data": {"index": 0, "status": 503}, "error": "bad"}], IDS)
+    assert (found.index_base, found.reasons, found.again) == (None, {0: "bad"}, {})
+
+
+@pytest.mark.parametrize("key", STATUS_KEYS)
+@pytest.mark.parametrize("status", [429, "429", 502, 503, 504])
+def test_a_record_that_was_only_not_dealt_with_is_not_refused(key: str, status: int | str) -> None:
+    for item in ({"id": "loan_2", key: status, "error": "later"}, {"update": {"_id": "loan_2", key: status}}):
+        found = attribute([item], IDS)
+        assert (found.reasons, found.again) == ({}, {1: int(status)})
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 500, True, None, 4290, "429x"])
+def test_every_other_status_refuses_it(status: Any) -> None:
+    assert attribute([{"id": "loan_2", "status": status}], IDS).again == {}
+
+
+def test_a_refusal_goes_before_another_item_that_says_later() -> None:
+    found = attribute([{"id": "loan_2", "status": 503}, {"id": "loan_2", "error": "bad"}], IDS)
+    assert (found.reasons, found.again) == ({1: "bad"}, {})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +139,7 @@ def test_a_text_names_a_record_by_its_id(text: str, id_: str) -> None:
         {"id": "nobody", "index": 1},  # it contradicts itself
         {"id": "loan_1", "loan_id": "loan_2"},
         {"index": -1},
-        {"index": len(IDS)},
+        {"index": len(IDS) + 1},
         {"index": True},
         {"index": "1"},
         {"index": 1.0},
@@ -123,12 +196,6 @@ def test_all_texts_of_an_object_are_looked_at_and_each_by_itself() -> None:
     assert blamed({"error": "loan_1", "message": "loan_2"}) == []
 
 
-def test_indexes_that_may_count_from_one_are_not_believed() -> None:
-    assert blamed({"index": 1}, {"index": 2}) == ["loan_2", "loan_12"]
-    assert blamed({"index": 1}, {"index": len(IDS)}) == []
-    assert blamed({"id": "loan_1"}, {"index": 1}, {"index": len(IDS)}) == ["loan_1"]
-
-
 def test_the_first_reason_about_a_record_counts_and_the_first_about_nobody_is_kept() -> None:
     found = attribute(
         [{"id": "loan_1", "error": "first"}, {"id": "loan_1", "error": "second"}, "who knows", {"message": "not me"}],
@@ -144,8 +211,9 @@ def test_the_first_reason_about_a_record_counts_and_the_first_about_nobody_is_ke
         ({"id": "7", "error": "a", "message": "b"}, "a"),
         ({"id": "7", "error": {"message": "inside"}}, "inside"),
         ({"id": "7", "code": 409}, "409"),
-        ({"id": "7", "error": None}, "refused by the API without a reason"),
-        ({"id": "7"}, "refused by the API without a reason"),
+        ({"update": {"_id": "7", "error": {"type": "x", "reason": "y"}}}, "y"),
+        ({"id": "7", "error": None}, WITHOUT_REASON),
+        ({"id": "7"}, WITHOUT_REASON),
     ],
 )
 def test_reasons_are_the_words_of_the_api(item: Any, reason: str) -> None:
@@ -154,7 +222,9 @@ def test_reasons_are_the_words_of_the_api(item: Any, reason: str) -> None:
 
 Json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from(IDS),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*ID_KEYS, *INDEX_KEYS, "error", "x"]), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from([*ID_KEYS, *INDEX_KEYS, "status", "error", "x"]), inner)
+    ),
     max_leaves=8,
 )
 

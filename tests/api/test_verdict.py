@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from engine.api.reasons import REASON_CHARACTERS_MAX
 from engine.api.verdict import (
     ERRORS_PER_RECORD_MAX,
-    REASON_CHARACTERS_MAX,
     Fatal,
     RefusedWhole,
     Settled,
@@ -22,7 +22,7 @@ from engine.api.verdict import (
     interpret,
 )
 from engine.api.wire import NoReply, Reply
-from engine.values.errors import AccessRefused, EndpointUntrusted
+from engine.values.errors import AccessRefused, EndpointUntrusted, NotTheApi
 from engine.values.records import Outcome
 
 IDS = ["loan_1", "loan_2", "loan_3", "loan_4"]
@@ -54,6 +54,12 @@ def test_the_example_of_the_api_page_settles_all() -> None:
     counts = {"valid": 4, "invalid": 0, "retried": 1, "batchesProcessed": 1}
     assert interpret(results(errors=[], **counts), IDS) == Settled((), retried=1)
     assert interpret(results(errors=None), IDS) == Settled()
+
+
+def test_a_byte_order_mark_before_the_reply_is_ignored() -> None:
+    honest = results(3, 1, ["loan_3: bad"])
+    assert honest.body is not None
+    assert refused(interpret(Reply(200, {}, b"\xef\xbb\xbf" + honest.body), IDS)) == [2]
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 207, 400, 422, 500])
@@ -135,6 +141,45 @@ def test_of_failures_named_in_part_the_others_stay_open() -> None:
     assert list(verdict.open_indexes) == [0, 1, 3]
 
 
+def test_records_whose_turn_has_not_come_are_open_and_not_refused() -> None:
+    errors = [{"id": "loan_2", "error": "bad phone"}, {"id": "loan_4", "status": 503}]
+    verdict = interpret(results(2, 2, errors, status=207, success=False), IDS)
+    assert isinstance(verdict, Unproven)
+    assert [failure.index for failure in verdict.failures] == [1]
+    assert (list(verdict.open_indexes), verdict.trouble) == ([3], Trouble.THROTTLED)
+    assert verdict.reason == "HTTP 207, and HTTP 503 for single records"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(429, Trouble.THROTTLED), (503, Trouble.THROTTLED), (502, Trouble.OUTAGE), (504, Trouble.OUTAGE)],
+)
+def test_a_request_of_which_no_record_had_its_turn_is_sent_again(status: int, expected: Trouble) -> None:
+    for errors in ([{"id": id_, "code": status} for id_ in IDS], [{"code": status}], [{"code": status}] * 4):
+        assert trouble(interpret(results(0, 4, errors, status=207), IDS)) is expected
+    assert trouble(interpret(results(3, 1, [{"code": status}], status=207), IDS)) is expected
+    assert trouble(interpret(results(0, 1, [{"code": status}], total=1), ["only"])) is expected
+
+
+def test_where_some_had_no_turn_and_some_are_unnamed_nobody_is_guessed() -> None:
+    verdict = interpret(results(1, 3, [{"id": "loan_2", "status": 429}, {"error": "bad"}]), IDS)
+    assert isinstance(verdict, Unproven)
+    assert (verdict.failures, list(verdict.open_indexes), verdict.trouble) == ((), [0, 1, 2, 3], None)
+
+
+def test_from_where_indexes_count_is_told_and_taken_into_account() -> None:
+    verdict = interpret(results(2, 2, [{"index": 4}, {"index": 1}]), IDS)
+    assert refused(verdict) == [0, 3]
+    assert isinstance(verdict, Settled)
+    assert verdict.index_base == 1
+    lone = results(3, 1, [{"index": 2, "error": "bad"}])
+    assert isinstance(interpret(lone, IDS), Unproven)
+    assert [refused(interpret(lone, IDS, base)) for base in (0, 1)] == [[2], [1]]
+    alone = interpret(results(0, 1, [{"index": 0, "error": "bad"}], total=1), ["only"])
+    assert isinstance(alone, Settled)
+    assert (alone.failures[0].reason, alone.index_base) == ("bad", 0)
+
+
 def test_all_failed_and_nobody_named_is_a_refusal_of_the_whole() -> None:
     verdict = interpret(results(0, 4, ["a value is invalid"], status=400, success=False), IDS)
     assert verdict == RefusedWhole("a value is invalid", 400)
@@ -151,14 +196,62 @@ def test_a_single_record_that_failed_needs_no_name() -> None:
     assert verdict.failures[0].reason == "bad"
 
 
-@pytest.mark.parametrize("status", [400, 406, 413, 415, 422, 431])
+@pytest.mark.parametrize("status", [400, 412, 413, 418, 422])
 def test_a_request_refused_as_a_whole(status: int) -> None:
     verdict = interpret(reply(status, {"success": False, "error": "validation", "message": "phone is invalid"}), IDS)
     assert verdict == RefusedWhole("phone is invalid", status, too_large=status == 413)
-    assert interpret(reply(status, b"<html>"), IDS) == RefusedWhole(f"HTTP {status}", status, too_large=status == 413)
+    page = RefusedWhole(f"HTTP {status}", status, too_large=status == 413, oddity=f"HTTP {status} with a web page")
+    assert interpret(reply(status, b"<html>"), IDS) == page
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 599])
+@pytest.mark.parametrize("body", [b"", b"Bad Request", b"<html>", b"[]", b'{"message": "no Route matched"}', None])
+def test_a_refusal_in_no_documented_form_is_told_from_the_apis_own(body: bytes | None) -> None:
+    verdict = interpret(Reply(400, {}, body), IDS)
+    assert isinstance(verdict, RefusedWhole)
+    assert verdict.oddity.startswith("HTTP 400 with ")
+
+
+@pytest.mark.parametrize("status", [405, 406, 411, 414, 415, 417, 426, 428, 431, 501, 505])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"success": false, "message": "use POST"}'])
+def test_a_refused_form_of_request_stops_the_run_and_blames_no_record(status: int, body: bytes) -> None:
+    verdict = interpret(Reply(status, {}, body), IDS)
+    assert isinstance(verdict, Fatal)
+    assert isinstance(verdict.error, AccessRefused)
+    assert f"HTTP {status}" in str(verdict.error)
+    assert "api.url" in str(verdict.error)
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 410, 511])
+def test_a_page_in_the_place_of_the_api_is_called_one(status: int) -> None:
+    verdict = interpret(Reply(status, {}, b"<html>SECRET</html>"), IDS)
+    assert isinstance(verdict, Fatal)
+    assert isinstance(verdict.error, NotTheApi)
+    assert f"this is not the API: HTTP {status} with a web page" in str(verdict.error)
+    assert "SECRET" not in str(verdict.error)
+
+
+def test_a_proxy_that_wants_a_password_is_no_refused_token() -> None:
+    for answer in (Reply(407), Reply(407, by_proxy=True), Reply(401, {}, b"<html>", by_proxy=True)):
+        verdict = interpret(answer, IDS)
+        assert isinstance(verdict, Fatal)
+        assert "api.proxy" in str(verdict.error)
+        assert "token" not in str(verdict.error)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_proxy_that_lets_nothing_through_is_named(status: int) -> None:
+    verdict = interpret(Reply(status, {}, b"<html>", by_proxy=True), IDS)
+    assert isinstance(verdict, Fatal)
+    assert "api.proxy" in str(verdict.error)
+
+
+def test_a_proxy_without_a_way_to_the_api_is_an_outage_that_names_it() -> None:
+    verdict = interpret(Reply(503, {}, b"<html>", by_proxy=True), IDS)
+    assert verdict == TryAgain("the proxy answered HTTP 503", Trouble.OUTAGE, 503)
+    assert interpret(Reply(413, {}, b"<html>", by_proxy=True), IDS) == interpret(Reply(413, {}, b"<html>"), IDS)
+
+
+@pytest.mark.parametrize("status", [408, 409, 421, 423, 424, 425, 499, 500, 502, 503, 504, 520, 599])
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b'{"success": false}', None])
 def test_errors_of_the_server_may_be_gone_later(status: int, body: bytes | None) -> None:
     assert trouble(interpret(Reply(status, {}, body), IDS)) is Trouble.OUTAGE
@@ -196,6 +289,22 @@ def test_a_success_without_results_is_none(document: Any) -> None:
     assert trouble(interpret(reply(200, document), IDS)) is Trouble.CONTRADICTION
 
 
+@pytest.mark.parametrize(
+    ("answer", "oddity"),
+    [
+        (reply(202, {"jobId": 7}), "HTTP 202 with a JSON object without results"),
+        (Reply(204), "HTTP 204 with no body"),
+        (Reply(200, {}, b"<html>"), "HTTP 200 with a web page"),
+        (results(3, 0), "HTTP 200, and the counts of the reply do not add up"),
+        (results(success=False), "HTTP 200, and the reply contradicts itself"),
+    ],
+)
+def test_what_is_not_as_documented_is_told_in_words(answer: Reply, oddity: str) -> None:
+    verdict = interpret(answer, IDS)
+    assert isinstance(verdict, TryAgain)
+    assert verdict.oddity == oddity
+
+
 def test_an_endless_list_of_errors_is_not_looked_through() -> None:
     answer = results(3, 1, ["loan_1: bad"] * (ERRORS_PER_RECORD_MAX * len(IDS) + 1))
     assert trouble(interpret(answer, IDS)) is Trouble.CONTRADICTION
@@ -212,7 +321,7 @@ def test_a_redirect_stops_the_run(status: int) -> None:
     assert isinstance(verdict.error, EndpointUntrusted)
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404, 407, 410, 451])
+@pytest.mark.parametrize("status", [401, 402, 403, 404, 410, 451])
 def test_a_refused_access_stops_the_run_and_rejects_nothing(status: int) -> None:
     for answer in (reply(status, {"message": "SECRET-TOKEN is not valid"}), results(0, 4, IDS, status=status)):
         verdict = interpret(answer, IDS)
@@ -295,7 +404,9 @@ def test_only_what_is_proven_is_settled(status: int, document: dict[str, Any], c
             assert status < 300
             assert not counts.get("errors")
         named = repr(counts.get("errors"))
-        assert count == 1 or all(ids[index] in named or f": {index}" in named for index in blamed)
+        assert count == 1 or all(
+            any(name in named for name in (ids[index], f": {index}", f": {index + 1}")) for index in blamed
+        )
     elif isinstance(verdict, Unproven):
         blamed = {failure.index for failure in verdict.failures}
         assert blamed.isdisjoint(verdict.open_indexes)

@@ -6,7 +6,7 @@ import asyncio
 
 from engine.api.verdict import Fatal, RefusedWhole, Settled, Trouble, TryAgain, Unproven, Verdict
 from engine.api.wire import NoReply, Reply
-from engine.pipeline.sending import Answer, Attempt, Request
+from engine.pipeline.sending import Answer, Attempt, Doubted, Request
 from engine.values.errors import AccessRefused
 
 REQUEST = Request(b'{"id":"a","data":{"x":1}}\n{"id":"b","data":{"x":1}}', ["a", "b"])
@@ -21,7 +21,7 @@ FATAL = Answer(Reply(403), Fatal(AccessRefused("the API refused access"), 403))
 TOKEN_REFUSED = Answer(Reply(401), Fatal(AccessRefused("the API refused the token"), 401))
 
 
-def answer(verdict: Verdict, status: int = 200, **headers: str) -> Answer:
+def answer(verdict: Verdict | Doubted, status: int = 200, **headers: str) -> Answer:
     """An answer with these headers; write `_` for `-` in their names."""
     return Answer(Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}), verdict)
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from engine.api.verdict import RefusedWhole
+from engine.api.wire import Reply
 from engine.pacing.retry import Breaker, RetryBudget
 from engine.pipeline.availability import Availability
 from engine.pipeline.sending import Answer
@@ -161,7 +163,7 @@ def test_a_stop_ends_the_wait(after_s: float) -> None:
     within(work)
 
 
-@pytest.mark.parametrize("given", [SETTLED, UNPROVEN, REFUSED_WHOLE, CONTRADICTION, FATAL])
+@pytest.mark.parametrize("given", [SETTLED, UNPROVEN, REFUSED_WHOLE, CONTRADICTION])
 def test_whatever_the_api_answers_it_is_there(given: Answer) -> None:
     async def work(api: Api) -> None:
         api.break_down()
@@ -170,6 +172,21 @@ def test_whatever_the_api_answers_it_is_there(given: Answer) -> None:
         api.answers(given)
         assert not api.availability.breaker.is_open
         assert api.availability.outage_s == 0
+
+    within(work)
+
+
+ODD = Answer(Reply(400), RefusedWhole("HTTP 400", 400, oddity="HTTP 400 with a web page"))
+
+
+@pytest.mark.parametrize("given", [FATAL, ODD])
+def test_what_may_be_somebody_elses_answer_says_nothing_about_it(given: Answer) -> None:
+    async def work(api: Api) -> None:
+        api.break_down()
+        await asyncio.sleep(5)
+        api.answers(given)
+        assert api.availability.breaker.is_open
+        assert api.availability.outage_s == about(5.0)
 
     within(work)
 

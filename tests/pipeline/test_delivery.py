@@ -100,10 +100,18 @@ def test_the_right_records_are_blamed_however_they_are_named(count: int, bad: se
     culprits = {ids[index] for index in bad if index < count}
     done = Upload(FakeBulkApi(behaviour=partial(culprits, NAMINGS.get(naming))), chunk_of(*ids))
     assert done.outcomes() == rejected(*culprits)
-    if naming in ("id", "index", "nested", "text"):
+    if naming in ("id", "nested", "text"):
         assert len(done.api.sent) == 1
     else:  # halves: for each culprit no more than for one alone
         assert len(done.api.sent) <= 1 + len(culprits) * (2 * log2(max(count, 2)) + 2)
+
+
+def test_an_index_is_believed_once_one_reply_has_proven_from_where_they_count() -> None:
+    chunks = [chunk_of(*[f"loan_{seq}_{number}" for number in range(8)], seq=seq) for seq in range(3)]
+    bad = {f"loan_{seq}_3" for seq in range(3)}
+    done = Upload(FakeBulkApi(behaviour=partial(bad, NAMINGS["index"])), *chunks)
+    assert done.outcomes() == rejected(*bad)
+    assert len(done.api.sent) == 7 + 1 + 1  # the first chunk is halved until the record is alone
 
 
 def test_where_all_fail_because_of_a_named_one_the_others_are_sent_again_at_once() -> None:
@@ -126,7 +134,7 @@ def test_what_cannot_be_believed_is_asked_three_times_then_isolated_then_unknown
     def lies_about(ids: Sequence[str]) -> Reply:
         return results(len(ids) - 1, 0) if "loan_3" in ids else updated(ids)
 
-    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of(*IDS))
+    done = Upload(FakeBulkApi(behaviour=lies_about), chunk_of("first"), chunk_of(*IDS, seq=1))
     assert done.outcomes() == unknown("loan_3")
     assert done.api.sent.count(["loan_3"]) == 3
 
@@ -248,7 +256,8 @@ def test_a_chunk_that_is_too_slow_is_sent_in_parts_and_later_ones_as_large_as_pa
 def test_isolation_stops_at_its_budget_and_says_so() -> None:
     ids = [f"loan_{number}" for number in range(4_000)]
     done = Upload(
-        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"message": "Rani Devi is invalid"}')), chunk_of(*ids)
+        FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"success": false, "message": "Rani Devi is invalid"}')),
+        chunk_of(*ids),
     )
     assert set(done.outcomes()) == set(ids)
     assert len(done.api.sent) <= 2 * FRUITLESS_PER_CHUNK_MAX
@@ -259,7 +268,7 @@ def test_isolation_stops_at_its_budget_and_says_so() -> None:
 
 def test_the_budget_of_the_run_holds_over_all_chunks() -> None:
     chunks = [chunk_of(*(f"loan_{seq}_{number}" for number in range(300)), seq=seq) for seq in range(12)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422)), *chunks)
+    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(422, {}, b'{"success": false}')), *chunks)
     assert len(done.outcomes()) == 12 * 300
     assert len(done.api.sent) <= 2 * FRUITLESS_MAX + len(chunks)
 

@@ -16,10 +16,10 @@ from engine.pacing.retry import RetryPolicy
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.availability import Availability
 from engine.pipeline.retried import Proof, Retried, Unanswered
-from engine.pipeline.sending import Answer, Request
-from engine.values.errors import AccessRefused, EndpointUntrusted, Interrupted
+from engine.pipeline.sending import Answer, Doubted, Request
+from engine.values.errors import Interrupted
 from engine.values.stopping import Stop
-from tests.fakes import FakeBulkApi, chunk_of
+from tests.fakes import FakeBulkApi, chunk_of, updated
 from tests.pipeline.senders import (
     CONTRADICTION,
     FATAL,
@@ -28,7 +28,6 @@ from tests.pipeline.senders import (
     REQUEST,
     SETTLED,
     THROTTLED,
-    TOKEN_REFUSED,
     UNPROVEN,
     FakeSender,
     answer,
@@ -37,15 +36,16 @@ from tests.pipeline.senders import (
 from tests.pipeline.uploads import IDS, Upload
 from tests.simulation.virtual_time import VirtualLoop, run
 
-LOST = [NoReply("reset"), Reply(503), Reply(200, {}, b"<html>"), Reply(429), Reply(200, {}, b""), Reply(500, {}, b"{}")]
+LOST = [NoReply("reset"), Reply(503), Reply(200, {}, b"<html>"), Reply(429), Reply(200, {}, b""), Reply(500, {}, b"{}"),
+        *map(Reply, (408, 421, 423, 425, 499))]  # fmt: skip
 
 
 @pytest.mark.parametrize("lost", LOST, ids=str)
 def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> None:
-    chunk = chunk_of(*IDS)
-    done = Upload(FakeBulkApi(lost, lost, lost), chunk)
+    first, chunk = chunk_of("loan_0"), chunk_of(*IDS, seq=1)
+    done = Upload(FakeBulkApi(updated(["loan_0"]), lost, lost, lost), first, chunk)
     assert done.outcomes() == {}
-    assert done.api.bodies == [chunk.lines] * 4
+    assert done.api.bodies == [first.lines] + [chunk.lines] * 4
     assert done.traffic.availability.retries == 3
 
 
@@ -67,29 +67,6 @@ def test_a_silence_longer_than_the_deadline_allows_ends_the_run_at_once() -> Non
     assert Upload(FakeBulkApi(throttled), chunk_of(*IDS), left_s=400).error is None
 
 
-def test_the_token_is_read_again_once() -> None:
-    done = Upload(FakeBulkApi(Reply(401), tokens=["old", "new"]), chunk_of(*IDS))
-    assert done.outcomes() == {}
-    assert len(done.api.sent) == 2
-
-
-@pytest.mark.parametrize(("tokens", "requests"), [(["old"], 1), (["old", "new"], 2)])
-def test_a_token_that_stays_refused_stops_the_run_and_rejects_nothing(tokens: list[str], requests: int) -> None:
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(401), tokens=tokens), chunk_of(*IDS))
-    assert isinstance(done.error, AccessRefused)
-    assert done.results == []
-    assert len(done.api.sent) == requests
-
-
-@pytest.mark.parametrize("status", [301, 307, 403, 404])
-def test_what_a_person_must_mend_stops_the_run_at_once(status: int) -> None:
-    chunks = [chunk_of(f"loan_{seq}", seq=seq) for seq in range(5)]
-    done = Upload(FakeBulkApi(behaviour=lambda _: Reply(status)), *chunks, workers=2)
-    assert isinstance(done.error, AccessRefused)
-    assert done.results == []
-    assert len(done.api.sent) <= 2
-
-
 class Trial:
     """One request in virtual time, whose sender gives these answers, and what was proven of it at last."""
 
@@ -98,7 +75,6 @@ class Trial:
         *answers: Answer,
         policy: RetryPolicy | None = None,
         left_s: float = inf,
-        new_token: bool = False,
         others_succeed: bool = False,
         succeeded_before: int = 0,
         stop_at: float | None = None,
@@ -107,8 +83,6 @@ class Trial:
         self.sender = FakeSender(*answers)
         self.stop = Stop()
         self.proof: Proof | None = None
-        self.asked_for_a_token = 0
-        self._new_token = new_token
         self._others_succeed = others_succeed
         loop = VirtualLoop()
 
@@ -121,7 +95,6 @@ class Trial:
                 availability=self.availability,
                 policy=replace(policy or RetryPolicy(), dice=Random(1)),
                 time_left_s=lambda: left_s - loop.time(),
-                renew_token=self._renew,
                 stop=self.stop,
             )
             if stop_at is not None:
@@ -140,10 +113,6 @@ class Trial:
         if self._others_succeed:
             self.availability.observe(attempt(SETTLED))
         return given
-
-    def _renew(self, refused: Reply) -> bool:
-        self.asked_for_a_token += 1
-        return self._new_token
 
 
 @pytest.mark.parametrize("proof", [SETTLED, UNPROVEN, REFUSED_WHOLE])
@@ -168,24 +137,20 @@ def test_what_is_fatal_stops_the_run_with_its_own_error() -> None:
     assert len(trial.sender.sent) == 1
 
 
-@pytest.mark.parametrize("new_token", [True, False])
-def test_a_refused_token_stops_the_run_unless_there_is_another(new_token: bool) -> None:
-    trial = Trial(TOKEN_REFUSED, SETTLED, new_token=new_token)
-    assert trial.stop.requested != new_token
-    assert trial.proof == (SETTLED.verdict if new_token else None)
-    assert trial.availability.retries == 0  # it is no retry: nothing was tried
+def test_a_doubtful_refusal_is_looked_into_by_parts() -> None:
+    doubted = answer(Doubted("HTTP 403", 403, "HTTP 403, and others pass"), 403)
+    trial = Trial(doubted, others_succeed=True)
+    assert trial.proof == Unanswered("HTTP 403", 403, "HTTP 403, and others pass", api_answers=True, successes_before=0)
+    assert len(trial.sender.sent) == 1
 
 
-def test_another_token_does_not_help_against_another_refusal() -> None:
-    trial = Trial(FATAL, SETTLED, new_token=True)
-    assert trial.stop.requested
-    assert trial.asked_for_a_token == 0
-
-
-def test_a_host_that_is_not_the_right_one_has_no_reply_to_renew_a_token_after() -> None:
-    no_reply = Answer(NoReply("TLS", EndpointUntrusted("TLS")), Fatal(EndpointUntrusted("TLS"), 0))
-    trial = Trial(no_reply, new_token=True)
-    assert isinstance(trial.stop.error, EndpointUntrusted)
+@pytest.mark.parametrize("trouble", [Trouble.THROTTLED, Trouble.OUTAGE])
+def test_records_whose_turn_has_not_come_are_waited_for_before_they_are_sent_again(trouble: Trouble) -> None:
+    verdict = Unproven((), [1], "HTTP 207, and HTTP 429 for single records", 207, trouble)
+    trial = Trial(answer(verdict, 207, retry_after="77"))
+    assert trial.proof is verdict
+    assert trial.took_s == pytest.approx(77, abs=0.01)
+    assert len(trial.sender.sent) == 1
 
 
 def test_it_gives_up_within_the_window() -> None:

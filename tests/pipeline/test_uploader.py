@@ -101,7 +101,7 @@ def test_a_worker_that_waits_for_more_keeps_no_chunk() -> None:
 
 
 def test_a_chunk_that_is_not_brought_to_its_end_is_left() -> None:
-    stop, api = Stop(), FakeBulkApi(refusing("a")(["a"]), Reply(401))  # one of its halves is known, the other not
+    stop, api = Stop(), FakeBulkApi(refusing("a")(["a"]), Reply(402))  # one of its halves is known, the other not
 
     async def work() -> list[ChunkResult]:
         return await upload_all([chunk_of("a", "b"), chunk_of("c", seq=1)], api, traffic_of(stop))

@@ -299,6 +299,21 @@ async def _fail_some_name_others(server: FakeServer, records: Records) -> Answer
     return _results(len(records), len(records) - len(failed), len(failed), nobody)
 
 
+async def _some_later(server: FakeServer, records: Records) -> Answer:
+    """The server is busy in the middle: of some records it says that they may come again, by their ids."""
+    poison = [index for index, (_, data) in enumerate(records) if POISON in data]
+    late = [index for index in range(len(records)) if index not in poison and server.rng.random() < 0.5]
+    server.apply([record for index, record in enumerate(records) if index not in {*poison, *late}])
+    status = server.rng.choice((429, 503, "502", 504))
+    errors: list[Any] = [{"id": records[index][0], "error": "invalid"} for index in poison]
+    errors += [{"update": {"_id": records[index][0], "status": status}} for index in late]
+    return _results(len(records), len(records) - len(errors), len(errors), errors)
+
+
+async def _refuse_access(server: FakeServer, _: Records) -> Answer:
+    return Reply(server.rng.choice((401, 403, 404)), {}, b"<html>Forbidden</html>")
+
+
 async def _name_too_many(server: FakeServer, records: Records) -> Answer:
     server.apply_good(records)
     errors = [{"id": record_id} for record_id, _ in records]
@@ -337,6 +352,8 @@ FAULTS: dict[str, Callable[[FakeServer, Records], Awaitable[Answer]]] = {
     "fail some": _fail_some,
     "fail some, unnamed": _fail_some_unnamed,
     "fail some, name others": _fail_some_name_others,
+    "some later": _some_later,
+    "refuse access": _refuse_access,
     "name too many": _name_too_many,
     "all failed": _all_failed,
     "rotate token": _rotate_token,

@@ -201,8 +201,8 @@ def _what_was_in_flight_when_a_process_was_killed_is_forgotten(patch: Patch) -> 
 
 @bug("the server does not hold the latest")
 def _any_200_is_a_success(patch: Patch) -> None:
-    def interpret(answer: Reply | NoReply, ids: Sequence[str]) -> Verdict:
-        return Settled() if isinstance(answer, Reply) and answer.status == 200 else original(answer, ids)
+    def interpret(answer: Reply | NoReply, ids: Sequence[str], base: int | None) -> Verdict:
+        return Settled() if isinstance(answer, Reply) and answer.status == 200 else original(answer, ids, base)
 
     original = verdict.interpret
     patch.setattr(sending, "interpret", interpret)
@@ -210,8 +210,8 @@ def _any_200_is_a_success(patch: Patch) -> None:
 
 @bug("the server does not hold the latest")
 def _a_lost_reply_is_a_success(patch: Patch) -> None:
-    def interpret(answer: Reply | NoReply, ids: Sequence[str]) -> Verdict:
-        return Settled() if isinstance(answer, NoReply) else original(answer, ids)
+    def interpret(answer: Reply | NoReply, ids: Sequence[str], base: int | None) -> Verdict:
+        return Settled() if isinstance(answer, NoReply) else original(answer, ids, base)
 
     original = verdict.interpret
     patch.setattr(sending, "interpret", interpret)
@@ -224,7 +224,7 @@ def _failed_is_believed_unchecked(patch: Patch) -> None:
 
 @bug("was refused and called updated")
 def _whoever_is_not_named_is_fine(patch: Patch) -> None:
-    def read(results: Mapping[str, Any], document: Any, status: int, ids: Sequence[str]) -> Verdict:
+    def read(results: Mapping[str, Any], document: Any, status: int, ids: Sequence[str], base: int | None) -> Verdict:
         named = attribution.attribute(results.get("errors") or [], ids)
         return Settled(verdict._failures(named, status))
 
@@ -233,9 +233,10 @@ def _whoever_is_not_named_is_fine(patch: Patch) -> None:
 
 @bug("was refused and called updated")
 def _the_first_is_blamed(patch: Patch) -> None:
-    def attribute(errors: Iterable[Any], ids: Sequence[str]) -> Attribution:
-        found = original(errors, ids)
-        return found if found.reasons else Attribution({0: "somebody must have done it"})
+    def attribute(errors: Iterable[Any], ids: Sequence[str], base: int | None) -> Attribution:
+        found = original(errors, ids, base)
+        found.reasons = found.reasons or {0: "somebody must have done it"}
+        return found
 
     original = attribution.attribute
     patch.setattr(verdict, "attribute", attribute)
@@ -243,11 +244,7 @@ def _the_first_is_blamed(patch: Patch) -> None:
 
 @bug("was refused and called updated")
 def _an_index_counts_from_one(patch: Patch) -> None:
-    def positions(item: Any) -> list[Any]:
-        return [None if each is None else each - 1 for each in original(item)]
-
-    original = attribution._positions
-    patch.setattr(attribution, "_positions", positions)
+    patch.setattr(attribution, "_proven_bases", lambda *_: {1})
 
 
 # … in delivery and retries

@@ -1,0 +1,63 @@
+"""The sender that knows whether we are let in: it bears a refused access for a while, or stops the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from engine.api import Fatal, Reply, Settled, Unproven
+from engine.pacing import TurnRefused
+from engine.pipeline.access import BORNE, Access, Grace
+from engine.pipeline.recognition import Recognition
+from engine.pipeline.sending import Answer, Doubted, Request, Sender
+from engine.values import EngineError, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Sends a request, again if its access was refused and that may pass. `renew_token` reads the token again."""
+
+    inner: Sender
+    renew_token: Callable[[Reply], bool]
+    stop: Stop
+    recognition: Recognition = field(default_factory=Recognition)
+    access: Access = field(default_factory=Access)
+
+    async def send(self, request: Request) -> Answer:
+        """Send `request` and return what is proven, or that its refusal is doubtful.
+
+        Raises:
+            TurnRefused: the run stops, perhaps because of this very request.
+        """
+        grace = Grace()
+        while True:
+            answer = await self.inner.send(request)
+            verdict = self.recognition.judge(answer.verdict)
+            if isinstance(verdict, (Settled, Unproven)):
+                self.access.passed()
+            if not isinstance(verdict, Fatal):
+                return replace(answer, verdict=verdict)
+            if verdict.http_status not in BORNE:
+                self._stop_the_run(verdict.error)
+            if isinstance(answer.reply, Reply) and self.renew_token(answer.reply):
+                continue
+            if self.access.may_be_a_record(verdict.http_status):
+                status = f"HTTP {verdict.http_status}"
+                return replace(answer, verdict=Doubted(status, verdict.http_status, f"{status}, and others pass"))
+            if not self.access.has_passed:
+                self._stop_the_run(verdict.error)
+            await self._bear(verdict.error, grace)
+
+    async def _bear(self, error: EngineError, grace: Grace) -> None:
+        delay_s = grace.delay_s(asyncio.get_running_loop().time())
+        if delay_s is None:
+            self._stop_the_run(error)
+        await self.stop.pause(delay_s)
+        if self.stop.requested:
+            raise TurnRefused
+
+    def _stop_the_run(self, error: EngineError) -> NoReturn:
+        self.stop.request(error)
+        raise TurnRefused
