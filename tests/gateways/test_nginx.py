@@ -1,0 +1,202 @@
+"""nginx as it stands before many an API: limits of rate, time and size, restarts, rules of a firewall."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.engine_process import Engine
+from tests.acceptance.portfolios import write_ndjson
+from tests.gateways.nginx import Nginx
+from tests.gateways.program import address_of, free_port
+from tests.gateways.score import CHUNKS, assert_delivered, assert_refused, ended, not_yet, report_of, running, through
+
+MakeEngine = Callable[..., Engine]
+
+FIVE_A_SECOND = "limit_req_zone $binary_remote_addr zone=api:1m rate=5r/s;"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param("", id="503", marks=not_yet("a limit that answers 503 is learned as a rate")),
+        pytest.param("limit_req_status 429;", id="429"),
+    ],
+)
+def test_a_limit_of_requests_is_learned_and_named(refusal: str, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    limit = f"limit_req zone=api burst=2 nodelay; {refusal}"
+    with Nginx(engine.home, engine.server.url, http=FIVE_A_SECOND, location=limit) as nginx:
+        loans = through(engine, nginx.url)
+        done = engine.run("sync")
+        seen = nginx.statuses()
+    report = report_of(engine.home)
+    assert (done.exit_code, report["records"]["updated"]) == (0, len(loans)), done.err
+    assert engine.server.state() == loans
+    requests = report["requests"]
+    assert (requests["sent"], requests["succeeded"]) == (len(seen), CHUNKS)
+    assert 0 < requests["throttled"] == sum(status != 200 for status in seen)
+    assert requests["sent"] <= 1.6 * CHUNKS
+    assert report["duration_s"] <= 2 * CHUNKS / 5  # at least half of what nginx allows
+    assert "throttled" in done.out
+
+
+@not_yet("smaller chunks are tried where the whole one is too slow")
+def test_a_chunk_that_is_too_slow_for_the_gateway_is_made_smaller(make_engine: MakeEngine) -> None:
+    engine = make_engine(latency_per_record_us=3_000)  # so 333 records fit into the second
+    with Nginx(engine.home, engine.server.url, location="proxy_read_timeout 1s;") as nginx:
+        loans = through(engine, nginx.url, batch_size=800, retry_window_s=30.0)
+        done = engine.sync()
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert 0 < seen.count(504) <= 12  # learned, not met again with each chunk
+    assert done.report["requests"]["sent"] == len(seen)
+
+
+def test_a_body_that_is_too_large_for_the_gateway_is_halved_and_the_size_learned(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    with Nginx(engine.home, engine.server.url, location="client_max_body_size 4k;") as nginx:
+        loans = through(engine, nginx.url)
+        done = engine.sync()
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert 0 < seen.count(413) <= 12
+
+
+def reload(nginx: Nginx) -> None:
+    nginx.reload()
+
+
+def restart_at_once(nginx: Nginx) -> None:
+    nginx.kill()
+    nginx.start()
+
+
+def restart_gracefully(nginx: Nginx) -> None:
+    nginx.stop(signal.SIGQUIT)
+    nginx.start()
+
+
+@pytest.mark.parametrize("disturb", [reload, restart_at_once, restart_gracefully])
+def test_a_gateway_that_is_disturbed_in_mid_run_is_waited_for(
+    disturb: Callable[[Nginx], None], make_engine: MakeEngine
+) -> None:
+    engine = make_engine(latency_ms=50)
+    with Nginx(engine.home, engine.server.url) as nginx:
+        loans = through(engine, nginx.url, requests_per_second=20.0)
+        with running(engine, "sync", "--json") as process:
+            for number in (5, 15):
+                engine.server.wait(answered=number)
+                disturb(nginx)
+            done = ended(process)
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert done.report["requests"]["sent"] >= len(seen)  # a killed nginx takes the lines of what it was doing with it
+
+
+def test_a_gateway_that_has_lost_the_api_for_a_while_is_waited_for(make_engine: MakeEngine) -> None:
+    engine = make_engine(latency_ms=50)
+    with Nginx(engine.home, engine.server.url) as nginx:
+        loans = through(engine, nginx.url, requests_per_second=20.0)
+        with running(engine, "sync", "--json") as process:
+            engine.server.wait(answered=5)
+            engine.server.refuse(2.0)
+            done = ended(process)
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert seen.count(502) > 0
+    assert done.report["requests"]["sent"] == len(seen)
+
+
+PAGES = {
+    "400": "return 400;",
+    "403": "return 403;",
+    "404": "return 404;",
+    "a page": 'default_type text/html; return 200 "<html><body>Welcome</body></html>";',
+    "a login": 'default_type text/html; return 200 "<form action=/login><input name=password></form>";',
+    "no text": "return 204;",
+}
+
+
+NOT_YET = not_yet("pages before the first success mean that it is not the API")
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=name, marks=[] if name == "404" else NOT_YET) for name, page in PAGES.items()]
+)
+def test_what_is_not_the_api_is_called_so(page: str, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    with Nginx(engine.home, engine.server.url, location=page) as nginx:
+        through(engine, nginx.url, records=1_000, retry_window_s=10.0)
+        done = engine.sync()
+        seen = nginx.statuses()
+    assert_refused(engine, done, "api.url")
+    assert len(seen) <= 20
+
+
+def test_a_redirect_to_a_login_is_not_followed(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    with (
+        Nginx(engine.home, engine.server.url) as portal,
+        Nginx(engine.home, engine.server.url, location=f"return 302 {portal.url};") as nginx,
+    ):
+        through(engine, nginx.url, records=1_000, retry_window_s=10.0)
+        done = engine.sync()
+        assert portal.statuses() == []
+    assert_refused(engine, done)
+
+
+FIREWALL = """
+client_body_in_single_buffer on;
+client_body_buffer_size 1m;
+map $request_body $forbidden {{ default ""; "~DROP TABLE" yes; }}
+server {{
+    listen 127.0.0.1:{port};
+    client_max_body_size 100m;
+    if ($http_x_forbidden) {{ return 403; }}
+    location / {{ proxy_pass http://{api}; }}
+}}
+"""
+"""What a server may refuse is decided before it has read a body, so one server reads it and the next one refuses."""
+
+
+def firewall(engine: Engine) -> Nginx:
+    """Return nginx that answers 403 to each body with certain words."""
+    port = free_port()
+    rules = FIREWALL.format(port=port, api=address_of(engine.server.url))
+    return Nginx(
+        engine.home, f"http://127.0.0.1:{port}", http=rules, location="proxy_set_header X-Forbidden $forbidden;"
+    )
+
+
+@not_yet("403 after successes: the record is isolated")
+@pytest.mark.parametrize("place", [1_234, 2_999])
+def test_a_record_that_a_waf_refuses_is_found_and_its_neighbours_delivered(place: int, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    with firewall(engine) as nginx:
+        loans = through(engine, nginx.url)
+        named = f"loan_{place:06d}"
+        loans[named]["note"] = "Robert'); DROP TABLE loans"
+        write_ndjson(engine.home / "loans.ndjson", loans)
+        done = engine.sync()
+    assert done.exit_code == 3, done.err
+    assert done.records == {"read": len(loans), "updated": len(loans) - 1, "rejected": 1}
+    [reject] = engine.rejects()
+    assert (reject["id"], reject["http_status"]) == (named, 403)
+    del loans[named]
+    assert engine.server.state() == loans
+
+
+def test_connections_that_nginx_closes_cost_no_request_that_is_not_counted(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    with Nginx(engine.home, engine.server.url, http="keepalive_timeout 1s; keepalive_requests 3;") as nginx:
+        loans = through(engine, nginx.url, records=500, requests_per_second=0.7, concurrency=2)
+        slow = engine.sync()
+        assert_delivered(engine, slow, loans)
+        quick_loans = through(engine, nginx.url, requests_per_second=500.0)
+        quick = engine.sync()
+        seen = nginx.statuses()
+    assert_delivered(engine, quick, quick_loans)
+    assert slow.report["requests"]["sent"] + quick.report["requests"]["sent"] == len(seen) == 5 + CHUNKS
