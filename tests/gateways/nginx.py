@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from string import Template
 
-from tests.gateways.program import Program, address_of, free_port, listens
+from tests.gateways.program import Program, address_of, free_port, listens, wait_until
 
 CONFIGURATION = Template("""
 daemon off;
@@ -61,6 +61,7 @@ class Nginx(Program):
             location=location,
         )
         (directory / "nginx.conf").write_text(configuration, encoding="utf-8")
+        self._seen = directory / "access.log"
         # The prefix keeps it from its compiled-in log file until it has read the configuration.
         super().__init__(directory, port, ["nginx", "-e", "stderr", "-p", str(directory), "-c", "nginx.conf"])
 
@@ -69,8 +70,12 @@ class Nginx(Program):
         self._process.send_signal(signal.SIGHUP)
         assert listens(self.port)
 
+    def wait_for_status(self, status: int) -> None:
+        """Return when it has answered a request so."""
+        wait_until(lambda: f"{status} PUT" in self._seen.read_text(encoding="utf-8"))
+
     def statuses(self) -> list[int]:
         """Stop it as soon as it has finished what it is doing; return the status of each PUT, in order."""
         self.stop(signal.SIGQUIT)
-        lines = (self.directory / "access.log").read_text(encoding="utf-8").splitlines()
+        lines = self._seen.read_text(encoding="utf-8").splitlines()
         return [int(status) for status, method, _ in map(str.split, lines) if method == "PUT"]

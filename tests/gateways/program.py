@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -78,13 +78,9 @@ class Program:
             process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        until = time.monotonic() + WAIT_S
-        while process.poll() is None and time.monotonic() < until:
-            if listens(self.port):
-                return process
-            time.sleep(POLL_S)
-        process.kill()
-        raise AssertionError(f"{self._command} does not listen: {self.log}")
+        wait_until(lambda: process.poll() is not None or listens(self.port))
+        assert process.poll() is None, f"{self._command} has ended: {self.log}"
+        return process
 
 
 def executable(name: str) -> str:
@@ -96,6 +92,14 @@ def executable(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES]))
     assert found, f"{name} is not installed: apt-get install nginx-light haproxy squid tinyproxy"
     return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds; programs that are not ours cannot be asked to tell."""
+    until = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < until, "it has not come to that"
+        time.sleep(POLL_S)
 
 
 def listens(port: int) -> bool:

@@ -67,7 +67,8 @@ def running(engine: Engine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.communicate()
+        _, err = process.communicate()
+        print(err.decode())  # for the reader of a test that has failed
 
 
 def ended(process: subprocess.Popen[bytes]) -> Outcome:

@@ -38,13 +38,14 @@ USER = "proxy"
 
 
 class Squid(Program):
-    """squid that lets everybody through, or only one user with a password."""
+    """squid that lets through whom `access` says, or only one user with a password."""
 
-    def __init__(self, home: Path, *, user: str = "", password: str = "") -> None:
+    def __init__(
+        self, home: Path, *, access: str = "http_access allow all", user: str = "", password: str = ""
+    ) -> None:
         port = free_port()
         self._files = tempfile.TemporaryDirectory()  # the directories of tests are root's alone
         directory = Path(self._files.name)
-        access = "http_access allow all"
         if user:
             passwords = directory / "passwords"
             passwords.write_text(f"{user}:{hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()}\n")
@@ -53,8 +54,11 @@ class Squid(Program):
         path.write_text(CONFIGURATION.substitute(port=port, directory=directory, access=access))
         if os.geteuid() == 0:
             shutil.chown(directory, USER)
-        super().__init__(home, port, ["squid", "-N", "-n", f"squid{port}", "-d1", "-f", str(path)])
+        self._service = f"squid{port}"
+        super().__init__(home, port, ["squid", "-N", "-n", self._service, "-d1", "-f", str(path)])
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         super().stop(number)
         self._files.cleanup()
+        for shared in Path("/dev/shm").glob(f"{self._service}-*"):  # noqa: S108 - there it leaves it when it is killed
+            shared.unlink()

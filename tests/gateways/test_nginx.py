@@ -110,6 +110,53 @@ def test_a_gateway_that_has_lost_the_api_for_a_while_is_waited_for(make_engine: 
     assert done.report["requests"]["sent"] == len(seen)
 
 
+def test_a_maintenance_page_is_waited_out_for_as_long_as_it_asks(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    page = engine.home / "maintenance"
+    page.touch()
+    closed = f"add_header Retry-After 2 always; if (-f {page}) {{ return 503; }}"
+    with Nginx(engine.home, engine.server.url, location=closed) as nginx:
+        loans = through(engine, nginx.url)
+        with running(engine, "sync", "--json") as process:
+            nginx.wait_for_status(503)
+            page.unlink()
+            done = ended(process)
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert 0 < seen.count(503) <= 8  # those in flight, and perhaps a probe
+    assert done.report["duration_s"] >= 2
+
+
+COMPRESSED = "gzip on; gzip_min_length 1; gzip_types application/json; gzip_proxied any;"
+
+
+@pytest.mark.parametrize(
+    "location", [COMPRESSED, "proxy_buffering off;", "proxy_http_version 1.1; proxy_buffer_size 1k;"]
+)
+def test_the_ways_in_which_a_gateway_hands_replies_on_make_no_difference(
+    location: str, make_engine: MakeEngine
+) -> None:
+    engine = make_engine(reject=["loan_000007"])
+    with Nginx(engine.home, engine.server.url, location=location) as nginx:
+        loans = through(engine, nginx.url)
+        done = engine.sync()
+    assert done.exit_code == 3, done.err
+    assert done.records == {"read": len(loans), "updated": len(loans) - 1, "rejected": 1}
+
+
+@not_yet("a limit that answers 503 is learned")
+def test_a_limit_of_connections_is_throttling(make_engine: MakeEngine) -> None:
+    engine = make_engine(latency_ms=100)
+    zone = "limit_conn_zone $binary_remote_addr zone=api:1m;"
+    with Nginx(engine.home, engine.server.url, http=zone, location="limit_conn api 1;") as nginx:
+        loans = through(engine, nginx.url)
+        done = engine.sync()
+        seen = nginx.statuses()
+    assert_delivered(engine, done, loans)
+    assert 0 < done.report["requests"]["throttled"] == seen.count(503)
+    assert done.report["requests"]["sent"] == len(seen) <= 1.6 * CHUNKS
+
+
 PAGES = {
     "400": "return 400;",
     "403": "return 403;",
@@ -134,6 +181,31 @@ def test_what_is_not_the_api_is_called_so(page: str, make_engine: MakeEngine) ->
         seen = nginx.statuses()
     assert_refused(engine, done, "api.url")
     assert len(seen) <= 20
+
+
+@not_yet("pages before the first success mean that it is not the API")
+def test_a_gateway_that_wants_a_password_of_its_own_is_not_the_api(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    (engine.home / "passwords").touch()
+    login = f"auth_basic staff; auth_basic_user_file {engine.home}/passwords;"
+    with Nginx(engine.home, engine.server.url, location=login) as nginx:
+        through(engine, nginx.url, retry_window_s=10.0)
+        done = engine.sync()
+        seen = nginx.statuses()
+    assert_refused(engine, done, "HTTP 401", "api.url")
+    assert len(seen) <= 20
+
+
+@not_yet("pages before the first success mean that it is not the API")
+def test_a_token_that_is_too_long_for_the_gateway_blames_no_record(make_engine: MakeEngine) -> None:
+    engine = make_engine(token="t" * 5_000)
+    with Nginx(engine.home, engine.server.url, http="large_client_header_buffers 2 1k;") as nginx:
+        through(engine, nginx.url, retry_window_s=10.0)
+        done = engine.sync()
+        seen = nginx.statuses()
+    message = assert_refused(engine, done)
+    assert engine.server.token not in message + done.err
+    assert 0 < len(seen) <= 20
 
 
 def test_a_redirect_to_a_login_is_not_followed(make_engine: MakeEngine) -> None:
