@@ -35,8 +35,7 @@ def test_a_killed_run_goes_on_behind_the_gateway(make_engine: MakeEngine) -> Non
 def test_a_fresh_run_on_newer_values_after_a_kill_ends_with_them(make_engine: MakeEngine) -> None:
     engine = make_engine(latency_ms=50)
     with Nginx(engine.home, engine.server.url) as nginx:
-        loans = through(engine, nginx.url)
-        engine.configure(api={"timeout_s": 3.0})  # for as long, a request of the killed process may land
+        loans = through(engine, nginx.url, late_copy_s=3.0)
         kill_in_mid_run(engine)
         newer = {record_id: data | {"payment_status": "closed"} for record_id, data in loans.items()}
         write_ndjson(engine.home / "loans.ndjson", newer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,33 +43,33 @@ def two_versions() -> tuple[Portfolio, Portfolio]:
     return older, newer
 
 
-@not_yet("late copies")
 def test_a_copy_that_lands_after_newer_values_does_not_stay(make_engine: MakeEngine) -> None:
     engine = make_engine()
     older, newer = two_versions()
     with Nginx(engine.home, engine.server.url, location=PATIENT) as slow, two_ways(engine.home, slow, engine) as nginx:
-        through(engine, nginx.url)
-        engine.configure(
-            api={"timeout_s": LATE_COPY_S}
-        )  # for as long a copy may land, unless upload.late_copy_s is set
+        through(engine, nginx.url, late_copy_s=LATE_COPY_S)
         write_ndjson(engine.home / "loans.ndjson", [*older.items(), *newer.items()])
         slow.send(signal.SIGSTOP)  # it takes in what comes, and sends nothing on
         with running(engine, "sync", "--json") as process:
-            engine.server.wait(applied=2 * CHUNK)
-            assert engine.server.state() == newer
+            engine.server.wait(applied=CHUNK)
+            with suppress(TimeoutError):  # the newer values go out now, or are held back
+                engine.server.wait(applied=2 * CHUNK, timeout_s=LATE_COPY_S / 4)
             slow.send(signal.SIGCONT)
-            engine.server.wait(applied=3 * CHUNK)
             done = ended(process)
     assert done.exit_code == 0, done.err
     assert done.records == {"read": 2 * CHUNK, "updated": 2 * CHUNK}
     assert engine.server.state() == newer
+    assert engine.server.stats()["applied"] >= 3 * CHUNK  # the late copy has landed
     ambiguous = done.report["ambiguous"]
-    assert (ambiguous["attempts"], ambiguous["ids_sent_again"], ambiguous["ids_unresolved"]) == (1, CHUNK, 0)
+    assert (ambiguous["attempts"], ambiguous["ids_unresolved"]) == (1, 0)
 
 
-@not_yet("late copies")
 @pytest.mark.parametrize(
-    ("options", "state"), [(["--fresh"], {}), ([], {"resume_within": "0s"})], ids=["fresh", "another source"]
+    ("options", "state"),
+    [
+        pytest.param(["--fresh"], {}, id="fresh"),
+        pytest.param([], {"resume_within": "0s"}, id="another source", marks=not_yet("state.resume_within")),
+    ],
 )
 def test_newer_values_wait_for_the_copies_of_a_killed_run(
     options: list[str], state: dict[str, str], make_engine: MakeEngine
@@ -76,8 +77,8 @@ def test_newer_values_wait_for_the_copies_of_a_killed_run(
     engine = make_engine(hold="before-apply")
     older, newer = two_versions()
     with Nginx(engine.home, engine.server.url, location=PATIENT) as nginx:
-        through(engine, nginx.url, batch_size=CHUNK // 4, retry_window_s=10.0)
-        engine.configure(api={"timeout_s": LATE_COPY_S}, state=state)
+        through(engine, nginx.url, batch_size=CHUNK // 4, late_copy_s=LATE_COPY_S)
+        engine.configure(state=state)
         write_ndjson(engine.home / "loans.ndjson", older)
         with running(engine, "sync"):
             engine.server.wait(held=4)
@@ -96,8 +97,7 @@ def test_newer_values_wait_for_the_copies_of_a_killed_run(
 def test_the_same_run_goes_on_without_waiting_for_its_copies(make_engine: MakeEngine) -> None:
     engine = make_engine(hold="before-apply")
     with Nginx(engine.home, engine.server.url, location=PATIENT) as nginx:
-        loans = through(engine, nginx.url)
-        engine.configure(api={"timeout_s": 60.0})
+        loans = through(engine, nginx.url, late_copy_s=60.0)
         with running(engine, "sync"):
             engine.server.wait(held=4)
         engine.server.change(hold="nothing")
