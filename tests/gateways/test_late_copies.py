@@ -64,6 +64,46 @@ def test_a_copy_that_lands_after_newer_values_does_not_stay(make_engine: MakeEng
     assert (ambiguous["attempts"], ambiguous["ids_unresolved"]) == (1, 0)
 
 
+def test_a_run_that_is_killed_and_goes_on_minds_the_copies_of_its_first_process(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    older, newer = two_versions()
+    with Nginx(engine.home, engine.server.url, location=PATIENT) as slow, two_ways(engine.home, slow, engine) as nginx:
+        through(engine, nginx.url, late_copy_s=LATE_COPY_S)
+        write_ndjson(engine.home / "loans.ndjson", [*older.items(), *newer.items()])
+        slow.send(signal.SIGSTOP)
+        with running(engine, "sync"):
+            nginx.wait_for_status(504)
+        with running(engine, "sync", "--json") as process:
+            engine.server.wait(applied=CHUNK)
+            with suppress(TimeoutError):
+                engine.server.wait(applied=2 * CHUNK, timeout_s=LATE_COPY_S / 4)
+            slow.send(signal.SIGCONT)
+            done = ended(process)
+    assert (done.exit_code, done.report["resumes"]) == (0, 1), done.err
+    assert engine.server.stats()["applied"] >= 3 * CHUNK
+    assert engine.server.state() == newer
+
+
+def test_a_stop_while_newer_values_are_held_back_leaves_them_pending(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    older, newer = two_versions()
+    with Nginx(engine.home, engine.server.url, location=PATIENT) as slow, two_ways(engine.home, slow, engine) as nginx:
+        through(engine, nginx.url, late_copy_s=LATE_COPY_S)
+        write_ndjson(engine.home / "loans.ndjson", [*older.items(), *newer.items()])
+        slow.send(signal.SIGSTOP)
+        with running(engine, "sync", "--json") as process:
+            engine.server.wait(applied=CHUNK)
+            process.terminate()
+            stopped = ended(process)
+        slow.send(signal.SIGCONT)
+        done = engine.sync()
+    assert stopped.exit_code == 75, stopped.err
+    assert stopped.records == {"read": 2 * CHUNK, "updated": CHUNK, "pending": CHUNK}
+    assert (done.exit_code, done.records) == (0, {"read": 2 * CHUNK, "updated": 2 * CHUNK}), done.err
+    assert engine.server.stats()["applied"] == 3 * CHUNK
+    assert engine.server.state() == newer
+
+
 @pytest.mark.parametrize(
     ("options", "state"),
     [
