@@ -121,7 +121,7 @@ def test_newer_values_wait_for_the_copies_of_a_killed_run(
         engine.configure(state=state)
         write_ndjson(engine.home / "loans.ndjson", older)
         with running(engine, "sync"):
-            engine.server.wait(held=4)
+            engine.server.wait(held=4, timeout_s=20)
         write_ndjson(engine.home / "loans.ndjson", newer)
         with running(engine, "sync", "--json", *options) as process:
             wait_until_it_says(process, b"until")
