@@ -1,4 +1,4 @@
-"""nginx as it stands before many an API: limits of rate, time and size, restarts, rules of a firewall."""
+"""nginx as it stands before many an API: limits of rate, connections, time and size, restarts, its ways with replies."""
 
 from __future__ import annotations
 
@@ -8,33 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.engine_process import Engine
-from tests.acceptance.portfolios import write_ndjson
 from tests.gateways.nginx import Nginx
-from tests.gateways.program import address_of, free_port
-from tests.gateways.score import (
-    CHUNKS,
-    RECORDS,
-    assert_delivered,
-    assert_refused,
-    ended,
-    not_yet,
-    report_of,
-    running,
-    through,
-)
+from tests.gateways.score import CHUNKS, RECORDS, assert_delivered, ended, report_of, running, through
 
 MakeEngine = Callable[..., Engine]
 
 FIVE_A_SECOND = "limit_req_zone $binary_remote_addr zone=api:1m rate=5r/s;"
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        pytest.param("", id="503"),
-        pytest.param("limit_req_status 429;", id="429"),
-    ],
-)
+@pytest.mark.parametrize("refusal", ["", "limit_req_status 429;"], ids=["503", "429"])
 def test_a_limit_of_requests_is_learned_and_named(refusal: str, make_engine: MakeEngine) -> None:
     engine = make_engine()
     limit = f"limit_req zone=api burst=2 nodelay; {refusal}"
@@ -163,160 +145,6 @@ def test_a_limit_of_connections_is_throttling(make_engine: MakeEngine) -> None:
     assert_delivered(engine, done, loans)
     assert 0 < done.report["requests"]["throttled"] <= seen.count(503)
     assert done.report["requests"]["sent"] == len(seen) <= 1.6 * CHUNKS
-
-
-PAGES = {
-    "400": "return 400;",
-    "403": "return 403;",
-    "404": "return 404;",
-    "a page": 'default_type text/html; return 200 "<html><body>Welcome</body></html>";',
-    "a login": 'default_type text/html; return 200 "<form action=/login><input name=password></form>";',
-    "no text": "return 204;",
-}
-
-
-NOT_YET = not_yet("pages before the first success mean that it is not the API")
-
-
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, id=name, marks=[] if name == "404" else NOT_YET) for name, page in PAGES.items()]
-)
-def test_what_is_not_the_api_is_called_so(page: str, make_engine: MakeEngine) -> None:
-    engine = make_engine()
-    with Nginx(engine.home, engine.server.url, location=page) as nginx:
-        through(engine, nginx.url, records=1_000, retry_window_s=10.0)
-        done = engine.sync()
-        seen = nginx.statuses()
-    assert_refused(engine, done, "api.url")
-    assert len(seen) <= 20
-
-
-@not_yet("pages before the first success mean that it is not the API")
-def test_a_gateway_that_wants_a_password_of_its_own_is_not_the_api(make_engine: MakeEngine) -> None:
-    engine = make_engine()
-    (engine.home / "passwords").touch()
-    login = f"auth_basic staff; auth_basic_user_file {engine.home}/passwords;"
-    with Nginx(engine.home, engine.server.url, location=login) as nginx:
-        through(engine, nginx.url, retry_window_s=10.0)
-        done = engine.sync()
-        seen = nginx.statuses()
-    assert_refused(engine, done, "HTTP 401", "api.url")
-    assert len(seen) <= 20
-
-
-@not_yet("pages before the first success mean that it is not the API")
-def test_a_token_that_is_too_long_for_the_gateway_blames_no_record(make_engine: MakeEngine) -> None:
-    engine = make_engine(token="t" * 5_000)
-    with Nginx(engine.home, engine.server.url, http="large_client_header_buffers 2 1k;") as nginx:
-        through(engine, nginx.url, retry_window_s=10.0)
-        done = engine.sync()
-        seen = nginx.statuses()
-    message = assert_refused(engine, done)
-    assert engine.server.token not in message + done.err
-    assert 0 < len(seen) <= 20
-
-
-def test_a_redirect_to_a_login_is_not_followed(make_engine: MakeEngine) -> None:
-    engine = make_engine()
-    with (
-        Nginx(engine.home, engine.server.url) as portal,
-        Nginx(engine.home, engine.server.url, location=f"return 302 {portal.url};") as nginx,
-    ):
-        through(engine, nginx.url, records=1_000, retry_window_s=10.0)
-        done = engine.sync()
-        assert portal.statuses() == []
-    assert_refused(engine, done)
-
-
-FIREWALL = """
-client_body_in_single_buffer on;
-client_body_buffer_size 1m;
-map $request_body $forbidden {{ default ""; "~DROP TABLE" yes; }}
-server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 100m;
-    if ($http_x_forbidden) {{ return {refusal}; }}
-    location / {{ proxy_pass http://{api}; }}
-}}
-"""
-"""What a server may refuse is decided before it has read a body, so one server reads it and the next one refuses."""
-
-
-def firewall(engine: Engine, refusal: int) -> Nginx:
-    """Return nginx that answers so to each body with certain words."""
-    port = free_port()
-    rules = FIREWALL.format(port=port, refusal=refusal, api=address_of(engine.server.url))
-    return Nginx(
-        engine.home, f"http://127.0.0.1:{port}", http=rules, location="proxy_set_header X-Forbidden $forbidden;"
-    )
-
-
-NOBODY_ANSWERS = 444
-"""How nginx's configuration says that the connection is closed without a reply; the nginx before it makes that 502."""
-
-
-@pytest.mark.parametrize(
-    "refusal", [pytest.param(403, marks=not_yet("403 after successes: isolated")), 409, 500, NOBODY_ANSWERS]
-)
-def test_a_record_that_a_firewall_refuses_is_found_and_its_neighbours_delivered(
-    refusal: int, make_engine: MakeEngine
-) -> None:
-    engine = make_engine()
-    with firewall(engine, refusal) as nginx:
-        loans = through(engine, nginx.url)
-        named = max(loans)  # in the last chunk: when it is tried again, no other one succeeds meanwhile
-        loans[named]["note"] = "Robert'); DROP TABLE loans"
-        write_ndjson(engine.home / "loans.ndjson", loans)
-        done = engine.sync()
-    assert done.exit_code == 3, done.err
-    records = done.records
-    assert (records["updated"], records.get("rejected", 0) + records.get("unknown", 0)) == (len(loans) - 1, 1)
-    [reject] = engine.rejects()
-    assert (reject["id"], reject["http_status"]) == (named, 502 if refusal == NOBODY_ANSWERS else refusal)
-    del loans[named]
-    assert engine.server.state() == loans
-    assert done.report["requests"]["sent"] <= 2 * CHUNKS
-
-
-@not_yet("a page before the first success may be one record's")
-def test_a_record_that_a_firewall_refuses_in_the_very_first_chunk_is_found(make_engine: MakeEngine) -> None:
-    engine = make_engine()
-    with firewall(engine, 403) as nginx:
-        loans = through(engine, nginx.url)
-        named = min(loans)
-        loans[named]["note"] = "Robert'); DROP TABLE loans"
-        write_ndjson(engine.home / "loans.ndjson", loans)
-        done = engine.sync()
-    assert (done.exit_code, done.records["updated"], done.records["rejected"]) == (3, len(loans) - 1, 1), done.err
-    assert [reject["id"] for reject in engine.rejects()] == [named]
-
-
-@pytest.mark.parametrize(
-    ("page", "code"),
-    [
-        pytest.param("return 400;", 77, marks=not_yet("where no half passes it is not the records")),
-        ("return 403;", 77),
-        ("return 404;", 77),
-        ("return 204;", 75),
-        ('return 200 "<html><body>Welcome</body></html>";', 75),
-    ],
-)
-def test_a_gateway_that_loses_its_mind_in_mid_run_blames_no_record(
-    page: str, code: int, make_engine: MakeEngine
-) -> None:
-    engine = make_engine(latency_ms=50)
-    mad = engine.home / "mad"
-    with Nginx(engine.home, engine.server.url, location=f"if (-f {mad}) {{ {page} }}") as nginx:
-        loans = through(engine, nginx.url, requests_per_second=20.0, retry_window_s=10.0)
-        with running(engine, "sync", "--json") as process:
-            engine.server.wait(answered=10)
-            mad.touch()
-            stopped = ended(process)
-        mad.unlink()
-        done = engine.sync()
-    assert stopped.exit_code == code, stopped.err
-    assert set(stopped.records) == {"read", "updated", "pending"}
-    assert_delivered(engine, done, loans)
 
 
 def test_connections_that_nginx_closes_cost_no_request_that_is_not_counted(make_engine: MakeEngine) -> None:
