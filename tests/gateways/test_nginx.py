@@ -1,4 +1,4 @@
-"""nginx as it stands before many an API: limits of rate, connections, time and size, restarts, its ways with replies."""
+"""nginx as it stands before many an API: limits of rate, connections, time and size, restarts, ways with replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
-from tests.gateways.score import CHUNKS, RECORDS, assert_delivered, ended, report_of, running, through
+from tests.gateways.score import CHUNK, CHUNKS, RECORDS, assert_delivered, ended, report_of, running, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -46,10 +46,13 @@ def test_a_chunk_that_is_too_slow_for_the_gateway_is_made_smaller(make_engine: M
     assert done.report["requests"]["sent"] == len(seen)
 
 
-def test_a_body_that_is_too_large_for_the_gateway_is_halved_and_the_size_learned(make_engine: MakeEngine) -> None:
+@pytest.mark.parametrize(("limit", "chunk", "records"), [("4k", CHUNK, RECORDS), ("1m", 10_000, 50_000)])
+def test_a_body_that_is_too_large_for_the_gateway_is_halved_and_the_size_learned(
+    limit: str, chunk: int, records: int, make_engine: MakeEngine
+) -> None:
     engine = make_engine()
-    with Nginx(engine.home, engine.server.url, location="client_max_body_size 4k;") as nginx:
-        loans = through(engine, nginx.url)
+    with Nginx(engine.home, engine.server.url, location=f"client_max_body_size {limit};") as nginx:
+        loans = through(engine, nginx.url, records=records, batch_size=chunk)
         done = engine.sync()
         seen = nginx.statuses()
     assert_delivered(engine, done, loans)
