@@ -57,7 +57,7 @@ def test_a_limit_of_requests_is_learned(status: int, make_engine: MakeEngine) ->
     assert_delivered(engine, done, loans)
     requests = done.report["requests"]
     assert 0 < requests["throttled"] <= seen.count(status)
-    assert requests["sent"] == len(seen) <= 1.6 * CHUNKS
+    assert requests["sent"] == len(seen) <= 2 * CHUNKS  # haproxy counts also what it refuses, so one overshoot lasts
 
 
 @pytest.mark.parametrize("action", ["reject", "silent-drop", "deny deny_status 500", "deny deny_status 502"])
