@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from dataclasses import replace
 from typing import Any, Self
@@ -129,7 +130,11 @@ async def _one_attempt(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 class _Body(Payload):
-    """A request body in three parts, written in slices: nothing is joined, and the loop never blocks for long."""
+    """A request body in three parts, written in slices: a large one is never joined, nor blocks the loop for long.
+
+    Gateways refuse from the head alone: they reply and close while the body is still being written. Writing on would
+    fail, and the failure would hide the reply that is already there; so the rest is then left out.
+    """
 
     def __init__(self, prefix: bytes, records: bytes, suffix: bytes) -> None:
         super().__init__(None, content_type="application/json")
@@ -145,12 +150,33 @@ class _Body(Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: Any, content_length: int | None) -> None:
-        """Write the whole body, whatever length is asked for."""
-        for part in self._parts:
+        """Write the whole body, whatever length is asked for, or as much as the server takes before it replies."""
+        small = self._size is not None and self._size <= _WRITE_BYTES
+        for part in (b"".join(self._parts),) if small else self._parts:
             view = memoryview(part)
             for start in range(0, len(view), _WRITE_BYTES):
-                await writer.write(view[start : start + _WRITE_BYTES])
+                if _has_hung_up(writer.transport):
+                    return
+                try:
+                    await writer.write(view[start : start + _WRITE_BYTES])
+                except ConnectionError:
+                    return  # a reply that closes the connection was read meanwhile; if not, its absence is the failure
         self.is_written = True
+
+
+def _has_hung_up(transport: asyncio.Transport | None) -> bool:
+    """Whether the server has closed its end: no reply to what is still unsent can come."""
+    if _PEER_CLOSED is None:
+        return False
+    if transport is None:
+        return True
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), _PEER_CLOSED)
+    return bool(poll.poll(0))
+
+
+_PEER_CLOSED = getattr(select, "POLLRDHUP", None)
+"""Known to Linux alone. Elsewhere the reply of a server that does not read what it refuses may be lost."""
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:

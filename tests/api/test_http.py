@@ -384,6 +384,30 @@ async def test_a_413_before_the_body_is_read_is_seen_all_the_same(lingers: bool)
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("count", [10, 20_000])
+async def test_a_refusal_from_the_head_alone_is_read_though_the_body_can_no_longer_be_sent(count: int) -> None:
+    refusals = 20
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            for _ in range(refusals):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(64)
+                    connection.sendall(response(429, b"slow down", "Connection: close"))
+                    connection.shutdown(socket.SHUT_WR)
+                    # What has come and is not read makes the kernel reset the connection now.
+
+        refusing = asyncio.create_task(asyncio.to_thread(refuse))
+        endpoint = Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}", "camp", lambda: "token")
+        async with HttpBulkApi(endpoint) as api:
+            outcomes = [await api.update(b"\n".join([CHUNK.lines] * count)) for _ in range(refusals)]
+        await refusing
+    read = [outcome.status for outcome in outcomes if isinstance(outcome, Reply)]
+    assert read == [429] * len(read)
+    assert len(read) >= 3 / 4 * refusals  # it may hang up within the very write
+
+
 # Tokens.
 
 

@@ -153,9 +153,17 @@ class Supervisord:
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False).stdout
 
-    def close(self) -> None:
+    def close(self) -> str:
+        """End it, if it has not ended; return what of its log has not been read."""
+        log = self._process.stdout
+        assert log
+        if log.closed:
+            return ""
         self._process.terminate()
-        self._process.communicate(timeout=TIMEOUT_S)
+        with log:
+            rest = log.read()
+        self._process.wait(TIMEOUT_S)
+        return rest
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""What is right after a run through a gateway, judged by what the server holds and what the gateway has seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
+from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+
+RECORDS = 3_000
+CHUNK = 100
+CHUNKS = RECORDS // CHUNK
+
+
+def not_yet(reason: str) -> pytest.MarkDecorator:
+    """Mark a test whose feature is being built; the mark fails the test as soon as it passes, and then goes."""
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+def through(engine: Engine, url: str, *, records: int = RECORDS, **upload: Any) -> Portfolio:
+    """Configure the engine to send a portfolio in small chunks to this base of the API; return the portfolio."""
+    loans = portfolio(records)
+    write_ndjson(engine.home / "loans.ndjson", loans)
+    engine.configure(api={"url": url}, upload={"batch_size": CHUNK, "concurrency": 4} | upload)
+    return loans
+
+
+def assert_delivered(engine: Engine, done: Outcome, loans: Portfolio) -> None:
+    """The run is over, the sums are the portfolio's, and the server holds the latest values of each record."""
+    assert (done.exit_code, done.records) == (0, {"read": len(loans), "updated": len(loans)}), done.err
+    assert engine.server.state() == loans
+    assert engine.server.stats()["overlaps"] == 0
+
+
+def assert_refused(engine: Engine, done: Outcome, *words: str) -> str:
+    """The run stopped for access at once, with one line that has these words, and no record was blamed."""
+    report = done.report
+    assert (done.exit_code, report["status"]) == (77, "failed"), done.err
+    assert report["records"]["rejected"] == report["records"]["unknown"] == report["records"]["updated"] == 0
+    assert report["requests"]["sent"] <= 20
+    message: str = report["message"]
+    assert "\n" not in message
+    assert not [word for word in words if word not in message], message
+    assert engine.server.state() == {}
+    return message
+
+
+def report_of(home: Path) -> dict[str, Any]:
+    """Return the report of the latest run."""
+    latest = max((home / "engine-state" / "runs").iterdir())
+    report: dict[str, Any] = json.loads((latest / "report.json").read_bytes())
+    return report
+
+
+@contextmanager
+def running(engine: Engine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command and leave it running until the end of the `with` block, at most."""
+    process = engine.start(*args)
+    try:
+        yield process
+    finally:
+        process.kill()
+        _, err = process.communicate()
+        print(err.decode())  # for the reader of a test that has failed
+
+
+def ended(process: subprocess.Popen[bytes]) -> Outcome:
+    """Wait for the end of a command that was left running."""
+    out, err = process.communicate(timeout=WAIT_S)
+    return Outcome(process.returncode, out.decode(), err.decode())
