@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from engine.api import BulkApi
@@ -64,31 +65,18 @@ async def run_pipeline(
     results: Channel[ChunkResult] = Channel(concurrency)
     gate = OrderGate(concurrency, traffic.late_copies)
     witnesses = Witnesses(gate)
-    settle = traffic.over(api).settle
-
-    def skip(chunk: Chunk) -> None:
-        accounts.skip(chunk)
-        gate.skip(chunk)
-        witnesses.note_finished(chunk, acknowledged=chunk.seq in without_failures)
-
-    def release(result: ChunkResult) -> None:
-        witnesses.note(result)
-        gate.release(result.chunk)
-
+    settle, isolation = traffic.over(api).settle, traffic.isolation
+    uploader = partial(upload, ready, results, settle=settle, isolation=isolation, borrow=witnesses.borrow)
+    release = partial(_release, gate=gate, witnesses=witnesses)
+    aggregator = partial(aggregate, results, record=record, count=accounts.settle, judge=judge, release=release)
+    skip = partial(_skip, accounts=accounts, gate=gate, witnesses=witnesses, without_failures=without_failures)
     to_do = skip_done(inspect(accounts.reading(chunks)), done, skip)
     try:
         async with asyncio.TaskGroup() as group:
             production = group.create_task(_produce(produce, to_do, cut, stop))
             admission = group.create_task(_admit(cut, ready, gate))
-            uploads = [
-                group.create_task(
-                    upload(ready, results, settle=settle, isolation=traffic.isolation, borrow=witnesses.borrow)
-                )
-                for _ in range(concurrency)
-            ]
-            aggregation = group.create_task(
-                aggregate(results, record=record, count=accounts.settle, judge=judge, release=release)
-            )
+            uploads = [group.create_task(uploader()) for _ in range(concurrency)]
+            aggregation = group.create_task(aggregator())
             drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
             await asyncio.wait([admission, *uploads])
             await results.close()
@@ -98,6 +86,21 @@ async def run_pipeline(
         raise _first(failures) from None
     if stop.error is not None:
         raise stop.error
+
+
+def _skip(
+    chunk: Chunk, *, accounts: Accounts, gate: OrderGate, witnesses: Witnesses, without_failures: Container[int]
+) -> None:
+    """Take note of a chunk that an earlier process has finished."""
+    accounts.skip(chunk)
+    gate.skip(chunk)
+    witnesses.note_finished(chunk, acknowledged=chunk.seq in without_failures)
+
+
+def _release(result: ChunkResult, *, gate: OrderGate, witnesses: Witnesses) -> None:
+    """Let later chunks pass: this result is durable."""
+    witnesses.note(result)
+    gate.release(result.chunk)
 
 
 async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) -> None:

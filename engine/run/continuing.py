@@ -5,7 +5,7 @@ Pure. The rule is told in `docs/operations.md`, "Which run a command continues".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,7 +67,7 @@ def waiting_for(journal: Journal, kind: str) -> Waiting:
     return Waiting(sync, sync if kind == "sync" else journal.unfinished_run(kind))
 
 
-def source_changes(before: Mapping[str, FileFingerprint], found: Mapping[str, FileFingerprint]) -> list[str]:
+def source_changes(before: Mapping[str, Sequence[Any]], found: Mapping[str, Sequence[Any]]) -> list[str]:
     """Return what is different about the source, a sentence each; the same bytes may be called otherwise by now."""
     renamed = dict(zip(found, before.values(), strict=False))
     if len(before) == len(found) and not differences(renamed, found):
