@@ -41,9 +41,7 @@ NOBODY_ANSWERS = 444
 """How nginx's configuration says that the connection is closed without a reply; the nginx before it makes that 502."""
 
 
-@pytest.mark.parametrize(
-    "refusal", [pytest.param(403, marks=not_yet("403 after successes: isolated")), 409, 500, NOBODY_ANSWERS]
-)
+@pytest.mark.parametrize("refusal", [403, 409, 500, NOBODY_ANSWERS])
 def test_a_record_that_a_firewall_refuses_is_found_and_its_neighbours_delivered(
     refusal: int, make_engine: MakeEngine
 ) -> None:

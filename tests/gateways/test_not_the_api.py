@@ -22,12 +22,7 @@ PAGES = {
 }
 
 
-NOT_YET = not_yet("pages before the first success mean that it is not the API")
-
-
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, id=name, marks=[] if name == "404" else NOT_YET) for name, page in PAGES.items()]
-)
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 def test_what_is_not_the_api_is_called_so(page: str, make_engine: MakeEngine) -> None:
     engine = make_engine()
     with Nginx(engine.home, engine.server.url, location=page) as nginx:
@@ -38,7 +33,6 @@ def test_what_is_not_the_api_is_called_so(page: str, make_engine: MakeEngine) ->
     assert len(seen) <= 20
 
 
-@not_yet("pages before the first success mean that it is not the API")
 def test_a_gateway_that_wants_a_password_of_its_own_is_not_the_api(make_engine: MakeEngine) -> None:
     engine = make_engine()
     (engine.home / "passwords").touch()
@@ -51,7 +45,6 @@ def test_a_gateway_that_wants_a_password_of_its_own_is_not_the_api(make_engine: 
     assert len(seen) <= 20
 
 
-@not_yet("pages before the first success mean that it is not the API")
 def test_a_token_that_is_too_long_for_the_gateway_blames_no_record(make_engine: MakeEngine) -> None:
     engine = make_engine(token="t" * 5_000)
     with Nginx(engine.home, engine.server.url, http="large_client_header_buffers 2 1k;") as nginx:

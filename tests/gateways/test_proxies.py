@@ -11,7 +11,7 @@ import trustme
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
 from tests.gateways.program import Program
-from tests.gateways.score import assert_delivered, assert_refused, ended, not_yet, running, through
+from tests.gateways.score import assert_delivered, assert_refused, ended, running, through
 from tests.gateways.squid import Squid
 from tests.gateways.tinyproxy import Tinyproxy
 
@@ -57,7 +57,6 @@ def test_a_proxy_lets_the_right_password_through(start: Start, make_engine: Make
     assert_kept_secret(engine, done.out, done.err)
 
 
-@not_yet("407 is the proxy's, and stops the run")
 @PROTECTED
 @pytest.mark.parametrize("credentials", ["", f"{USER}:wrong-{PASSWORD}@"], ids=["none", "wrong"])
 def test_a_proxy_that_wants_another_password_is_named(start: Start, credentials: str, make_engine: MakeEngine) -> None:
@@ -108,7 +107,6 @@ def test_tls_through_a_proxy_needs_the_private_authority(
     assert_delivered(engine, done, loans)
 
 
-@not_yet("407 is the proxy's, and stops the run")
 @PROTECTED
 @pytest.mark.parametrize("credentials", ["", f"{USER}:wrong-{PASSWORD}@"], ids=["none", "wrong"])
 def test_a_tunnel_that_wants_another_password_is_named(
@@ -125,7 +123,6 @@ def test_a_tunnel_that_wants_another_password_is_named(
     assert_kept_secret(engine, done.out, done.err)
 
 
-@not_yet("a proxy's own 403 is told apart from the API's")
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_proxy_that_forbids_the_host_is_named(
     tls: bool, make_engine: MakeEngine, tls_files: tuple[Path, Path, Path]
@@ -142,7 +139,6 @@ def test_a_proxy_that_forbids_the_host_is_named(
     assert_refused(engine, done, "api.proxy")
 
 
-@not_yet("a proxy's own 403 is told apart from the API's")
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_a_squid_that_forbids_everything_is_named(
     tls: bool, make_engine: MakeEngine, tls_files: tuple[Path, Path, Path]
