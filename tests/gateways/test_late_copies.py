@@ -13,7 +13,7 @@ from tests.acceptance.engine_process import Engine, wait_until_it_says
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 from tests.gateways.nginx import Nginx
 from tests.gateways.program import address_of
-from tests.gateways.score import CHUNK, ended, not_yet, running, through
+from tests.gateways.score import CHUNK, ended, running, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -108,7 +108,7 @@ def test_a_stop_while_newer_values_are_held_back_leaves_them_pending(make_engine
     ("options", "state"),
     [
         pytest.param(["--fresh"], {}, id="fresh"),
-        pytest.param([], {"resume_within": "0s"}, id="another source", marks=not_yet("state.resume_within")),
+        pytest.param([], {"resume_within": "0s"}, id="another source"),
     ],
 )
 def test_newer_values_wait_for_the_copies_of_a_killed_run(
