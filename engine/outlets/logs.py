@@ -97,14 +97,20 @@ class EventHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the event of `record`."""
         try:
-            line = self._render(event_of(record, self.bound))
-            if self.route:
-                self.route(line)
-            else:
-                self._stream.write(line + "\n")
-                self._stream.flush()
+            self._write(self._render(event_of(record, self.bound)))
         except (OSError, ValueError):
             return
+
+    def _write(self, line: str) -> None:
+        if self.route:
+            try:
+                self.route(line)
+            except Exception:
+                self.route = None  # a display that fails shows no lines any more, not even those about its failure
+            else:
+                return
+        self._stream.write(line + "\n")
+        self._stream.flush()
 
 
 def event_of(record: logging.LogRecord, bound: Mapping[str, object]) -> dict[str, object]:

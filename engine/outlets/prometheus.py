@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -34,6 +36,10 @@ PREVIOUS_BYTES_MAX = 1_000_000
 LATENCY_OCTAVES = range(3, 18)
 """Bucket bounds of the latency histogram: 2^3 ms to 2^17 ms, which is 8 ms to 131 s."""
 
+_writing = threading.Lock()
+_written_at: dict[Path, float] = {}
+"""When the values in a file were taken, of those that this process has written."""
+
 _LAST_SUCCESS = re.compile(r"^bulk_sync_last_success_timestamp_seconds\{.* (\d+(?:\.\d+)?(?:e\+\d+)?)$", re.MULTILINE)
 
 
@@ -43,7 +49,8 @@ class MetricValues:
 
     `exit_code` and `finished_at_s` are None while the run is under way, `last_success_s` is None when it never
     succeeded; both moments are seconds since 1970. `statuses` counts requests by the HTTP status of their reply, as
-    text, with `none` for no reply. Limits are None as long as none was learned.
+    text, with `none` for no reply. Limits are None as long as none was learned. `taken_at` says when all that was so,
+    by the monotonic clock, in seconds.
     """
 
     campaign_id: str
@@ -60,6 +67,7 @@ class MetricValues:
     exit_code: int | None = None
     finished_at_s: float | None = None
     last_success_s: float | None = None
+    taken_at: float = field(default_factory=time.monotonic, compare=False)
 
 
 def render_metrics(values: MetricValues) -> str:
@@ -188,14 +196,22 @@ def last_success_s(text: str) -> float | None:
 def write_metrics_file(path: Path, values: MetricValues) -> str | None:
     """Write the metrics to `path` at once, keeping the last success that is on record there if `values` has none.
 
+    Threads may call this in any order: a file never gets values that were taken before those it has. A thread that is
+    slow, or whose task was cancelled, goes on all the same, and would else put those of a run under way in place of
+    those of its end.
+
     Metrics never stop a run: a failure is returned as a sentence for the log, not raised.
     """
-    if values.last_success_s is None:
-        values = replace(values, last_success_s=_recorded_success_s(path))
-    try:
-        write_private_file(path, render_metrics(values).encode(), mode=FILE_MODE)
-    except StateFailed as error:
-        return f"the metrics could not be written: {error}"
+    with _writing:
+        if values.taken_at < _written_at.get(path, values.taken_at):
+            return None
+        if values.last_success_s is None:
+            values = replace(values, last_success_s=_recorded_success_s(path))
+        try:
+            write_private_file(path, render_metrics(values).encode(), mode=FILE_MODE)
+        except StateFailed as error:
+            return f"the metrics could not be written: {error}"
+        _written_at[path] = values.taken_at
     return None
 
 

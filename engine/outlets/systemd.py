@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self
 
+from engine.outlets.harmless import Harmless
 from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot
 
 STATUS_INTERVAL_S = 2.0
@@ -95,7 +96,10 @@ class Watchdog:
 
 
 class SupervisedDisplay:
-    """Passes progress on to `display`, tells the supervisor about it, and can be asked to show the latest at once."""
+    """Passes progress on to `display`, tells the supervisor about it, and can be asked to show the latest at once.
+
+    A display that fails keeps no sign of life from the supervisor, and no exit code from the run.
+    """
 
     def __init__(
         self,
@@ -106,6 +110,7 @@ class SupervisedDisplay:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._display = display
+        self._harmless = Harmless("the display of the progress")
         self._notifier = notifier
         self._watchdog = Watchdog(notifier.watchdog_s, wait_s_max) if notifier.watchdog_s else None
         self._history = ProgressHistory()
@@ -116,7 +121,8 @@ class SupervisedDisplay:
 
     def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
         self._latest = snapshot
-        self._display.update(snapshot, now=now)
+        with self._harmless:
+            self._display.update(snapshot, now=now)
         self._history.add(snapshot)
         waiting = snapshot.waiting is not None
         if self._watchdog and self._watchdog.deserved(self._clock(), _achieved(snapshot), waiting=waiting):
@@ -127,12 +133,14 @@ class SupervisedDisplay:
             self._notifier.status(self._history.pace() + (f"; {circumstances}" if circumstances else ""))
 
     def message(self, text: str) -> None:
-        self._display.message(text)
+        with self._harmless:
+            self._display.message(text)
 
     def prompt(self) -> None:
         """Show the latest snapshot now."""
-        if self._latest:
-            self._display.update(self._latest, now=True)
+        with self._harmless:
+            if self._latest:
+                self._display.update(self._latest, now=True)
 
     def stopping(self, why: str) -> None:
         """Tell the supervisor that the work comes to its end, once."""
@@ -142,7 +150,8 @@ class SupervisedDisplay:
             self._notifier.status(why)
 
     def close(self) -> None:
-        self._display.close()
+        with self._harmless:
+            self._display.close()
         self.stopping(f"finishing: {self._history.pace()}")
 
 

@@ -129,15 +129,16 @@ class RetryPolicy:
         trials = after.trials
         if trials.contradictions >= self.contradictions_max or self._others_fare_better(after):
             return Isolate(after.reason)
-        delay_s = after.retry_after_s
-        if delay_s is None:
-            delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
-        asked_s = after.retry_after_s
-        if asked_s is not None and asked_s > min(self.retry_window_s - after.outage_s, after.time_left_s):
+        asked_s, window_left_s = after.retry_after_s, self.retry_window_s - after.outage_s
+        if asked_s is not None and asked_s > max(0.0, min(window_left_s, after.time_left_s)):
             return GiveUp(f"{after.reason}; the server asked for {asked_s:.0f} s of silence (Retry-After)", asked_s)
-        if after.outage_s + delay_s > self.retry_window_s:
+        if window_left_s <= 0:
             since = f"no request has succeeded for {after.outage_s:.0f} s"
             return GiveUp(f"{after.reason}; {since} (upload.retry_window_s)")
+        delay_s = asked_s
+        if delay_s is None:
+            delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
+            delay_s = min(delay_s, window_left_s)  # the last trial is at the end of the window, not before
         if delay_s > after.time_left_s:
             return GiveUp(f"{after.reason}; waiting {delay_s:.0f} s would pass the deadline")
         return Probe(delay_s, after.reason) if self._is_suspect(after) else Wait(delay_s)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.reading.chunker import Chunker
 from engine.reading.limit import first_records
-from engine.sources import Source, SourceSpec, open_source
+from engine.sources import Source, SourceSpec, StoredObject, list_files, open_source
 from engine.values import Chunk
 
 
@@ -43,11 +43,26 @@ class Reading:
     cutting: Cutting
     record_bytes_max: int
     """A record whose line is longer is refused."""
+    files: tuple[StoredObject, ...] | None = None
+    """The files that were found; None as long as nobody has looked for them."""
+
+    def with_files(self) -> Reading:
+        """Return this pass with its files found: whichever process opens it reads these, as they are now.
+
+        Raises:
+            EngineError: as `list_files` does.
+        """
+        return replace(self, files=list_files(self.spec))
 
     def open(self) -> Source:
-        """Find the inputs.
+        """Open the files, and find them if nobody has.
 
         Raises:
             EngineError: as `open_source` does.
         """
-        return open_source(self.spec, batch_size=self.cutting.batch_size, record_bytes_max=self.record_bytes_max)
+        return open_source(
+            self.spec,
+            batch_size=self.cutting.batch_size,
+            record_bytes_max=self.record_bytes_max,
+            files=self.files,
+        )

@@ -26,6 +26,18 @@ PAYS_FROM_BYTES = 16 << 20
 PROGRAM: tuple[str, ...] = ("engine.reading",)
 """The module that reads, and its arguments."""
 
+ENVIRONMENT = (
+    *("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "OMP_NUM_THREADS"),
+    *("ARROW_DEFAULT_MEMORY_POOL", "ARROW_USER_SIMD_LEVEL"),
+    *("PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONUTF8", "PYTHONHASHSEED", "PYTHONWARNINGS"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+)
+"""The variables that the process gets, beside `PYTHONPATH`: what an interpreter and its libraries start by.
+
+Not what else there is: it needs no token, no proxy and no setting, and what parses foreign files has them best not.
+"""
+
 
 def pays(source_bytes: int | None) -> bool:
     """Whether a second process would get the work done sooner, here and for so large a source (None: not known)."""
@@ -48,7 +60,7 @@ class ReaderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[memory],
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env=_environment(),
                 start_new_session=True,  # a Ctrl-C is for the process that sends: it lets what is in flight finish
             )
         finally:
@@ -99,6 +111,11 @@ class ReaderProcess:
             with suppress(BrokenPipeError):
                 if pipe is not None:
                     pipe.close()
+
+
+def _environment() -> dict[str, str]:
+    given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return given | {"PYTHONPATH": _python_path()}
 
 
 def _python_path() -> str:

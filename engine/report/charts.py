@@ -7,7 +7,7 @@ value axis starts at zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, floor, log10
 from statistics import median
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -21,6 +21,12 @@ BINS_MAX = 150
 
 GAP_FACTOR = 5
 """An interval so many times longer than the median one was not observed but for its end: a process had been killed."""
+
+GAP_S_MIN = 2.0
+"""None shorter than this was unobserved: in a run of a few moments, every interval may be a short one."""
+
+_MOMENT_S = 0.01
+"""What a run takes at the least: the end of its only sample is rounded to this."""
 
 _BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -79,8 +85,9 @@ def _intervals(timeline: Sequence[Sample]) -> list[tuple[float, Sample]]:
     """Return each sample with the moment from which on it was observed."""
     starts_s = [0.0, *(sample.t_s for sample in timeline[:-1])]
     usual_s = median(sample.t_s - start_s for start_s, sample in zip(starts_s, timeline, strict=True))
+    longest_s = max(GAP_FACTOR * usual_s, GAP_S_MIN)
     return [
-        (start_s if sample.t_s - start_s <= GAP_FACTOR * usual_s else sample.t_s - usual_s, sample)
+        (start_s if sample.t_s - start_s <= longest_s else sample.t_s - usual_s, sample)
         for start_s, sample in zip(starts_s, timeline, strict=True)
     ]
 
@@ -136,11 +143,12 @@ class Charts:
 
 
 def charts(report: Report) -> Charts | None:
-    """Return the run over time; None if it was too short for a picture."""
-    if len(report.timeline) < 2 or report.timeline[-1].t_s <= 0:
+    """Return the run over time, however short; None if nothing of it was measured."""
+    if not report.timeline:
         return None
-    width_s = bin_width_s(report.timeline[-1].t_s)
-    chart = _Chart(bins(report.timeline, width_s), width_s, report.pacing.moves)
+    timeline = [replace(sample, t_s=max(sample.t_s, _MOMENT_S)) for sample in report.timeline]
+    width_s = bin_width_s(timeline[-1].t_s)
+    chart = _Chart(bins(timeline, width_s), width_s, report.pacing.moves)
     limits = [column.rate_limit if column.covered_s else None for column in chart.columns]
     each = f"in each {seconds_text(width_s)}" if width_s >= 10 else f"in each {width_s:g} s"
     drawn = [

@@ -83,8 +83,8 @@ class Sample:
     """What happened in one interval of a run, which ends `t_s` seconds of work after the start of the run.
 
     `updated`, `requests`, `throttled` and `retried` count what happened in the interval (`throttled` requests are among
-    the `requests`). `in_flight` is the requests in flight and `rate_limit` the requests a second allowed at its end;
-    `latency_ms` the mean over the interval's requests, or None without any.
+    the `requests`). `in_flight` is the most requests seen in flight; `rate_limit` the requests a second allowed at its
+    end; `latency_ms` the mean over the interval's requests, or None without any.
     """
 
     t_s: float

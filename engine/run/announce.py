@@ -7,7 +7,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from engine.outlets import MetricValues, get_logger, ping_end, ping_no_run, ping_start, run_command, write_metrics_file
+from engine.outlets import (
+    Harmless,
+    MetricValues,
+    get_logger,
+    ping_end,
+    ping_no_run,
+    ping_start,
+    run_command,
+    write_metrics_file,
+)
 from engine.report import REPORT_JSON, Report
 from engine.run.active_run import ActiveRun
 from engine.settings import NotifyTable, RunSettings
@@ -16,18 +25,21 @@ from engine.settings import NotifyTable, RunSettings
 async def announce_start(table: NotifyTable) -> None:
     """Tell the health check that a run starts."""
     if table.healthcheck_url:
-        _log(await ping_start(table.healthcheck_url))
+        with Harmless("telling the health check"):
+            _log(await ping_start(table.healthcheck_url))
 
 
 async def announce_end(settings: RunSettings, report: Report, run_dir: Path) -> None:
     """Tell the health check and the operator's command how a run ended."""
     table = settings.notify
     if table.healthcheck_url:
-        _log(await ping_end(table.healthcheck_url, report))
+        with Harmless("telling the health check"):
+            _log(await ping_end(table.healthcheck_url, report))
     if table.command:
         secrets = (settings.api.token_env,)
         path = run_dir / REPORT_JSON
-        _log(await asyncio.to_thread(run_command, table.command, report, path, secret_names=secrets))
+        with Harmless("the notify command"):
+            _log(await asyncio.to_thread(run_command, table.command, report, path, secret_names=secrets))
 
 
 def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValues:
@@ -55,13 +67,15 @@ def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValu
 def write_metrics(table: NotifyTable, values: MetricValues) -> None:
     """Write the metrics file, if one is wanted."""
     if table.prometheus_textfile is not None:
-        _log(write_metrics_file(table.prometheus_textfile, values))
+        with Harmless("writing the metrics"):
+            _log(write_metrics_file(table.prometheus_textfile, values))
 
 
 def announce_no_run(table: NotifyTable, exit_code: int) -> None:
     """Tell the health check that there will be no report, because a run could not begin or met a bug."""
     if table.healthcheck_url:
-        _log(asyncio.run(ping_no_run(table.healthcheck_url, exit_code)))
+        with Harmless("telling the health check"):
+            _log(asyncio.run(ping_no_run(table.healthcheck_url, exit_code)))
 
 
 def _log(problem: str | None) -> None:

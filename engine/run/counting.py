@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from engine.outlets import ProgressDisplay, ProgressSnapshot
+from engine.outlets import Harmless, ProgressDisplay, ProgressSnapshot
 from engine.sources import Source
 from engine.values import Block, Interrupted, Stop
 
@@ -79,14 +79,16 @@ async def counting(source: Source, stop: Stop, display: ProgressDisplay) -> Asyn
 async def _tick(counted: CountedSource, display: ProgressDisplay) -> None:
     now = asyncio.get_running_loop().time
     started_at, size = now(), counted.size()
+    harmless = Harmless("watching the count")
     while True:
-        display.update(
-            ProgressSnapshot(
-                elapsed_s=now() - started_at,
-                records_read=counted.records,
-                source_bytes_read=counted.source_bytes,
-                source_bytes_total=size,
-                waiting="counting the source first (guard.min_records, guard.max_shrink)",
+        with harmless:
+            display.update(
+                ProgressSnapshot(
+                    elapsed_s=now() - started_at,
+                    records_read=counted.records,
+                    source_bytes_read=counted.source_bytes,
+                    source_bytes_total=size,
+                    waiting="counting the source first (guard.min_records, guard.max_shrink)",
+                )
             )
-        )
         await asyncio.sleep(TICK_S)

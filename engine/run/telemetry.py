@@ -61,6 +61,7 @@ class Telemetry:
         self._interval.requests += 1
         self._interval.throttled += signal.throttled
         self._interval.latency_sum_ms += latency_ms
+        self._interval.in_flight_max = max(self._interval.in_flight_max, attempt.in_flight)
 
     def begin(self, updated: int) -> None:
         """Begin an interval, with so many records updated before it."""
@@ -77,7 +78,7 @@ class Telemetry:
                 requests=interval.requests,
                 throttled=interval.throttled,
                 retried=traffic.availability.retries - interval.retries_before,
-                in_flight=traffic.turnstile.in_flight,
+                in_flight=max(interval.in_flight_max, traffic.turnstile.in_flight),
                 rate_limit=round(traffic.limiter.rate(self._clock.now()), 2),
                 latency_ms=mean_ms,
             )
@@ -131,6 +132,7 @@ class _Interval:
     requests: int = 0
     throttled: int = 0
     latency_sum_ms: float = 0.0
+    in_flight_max: int = 0
     updated_before: int = 0
     retries_before: int = 0
 

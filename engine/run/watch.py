@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from engine.outlets import ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
+from engine.outlets import Harmless, ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
 from engine.pipeline import Accounts, Traffic
 from engine.run.clock import Deadline, WorkClock
 from engine.run.telemetry import SAMPLE_S, Telemetry, found_words
@@ -18,7 +18,10 @@ TICK_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Looks at a run every `TICK_S` seconds. `total_bytes` is the size of its source, if it is known."""
+    """Looks at a run every `TICK_S` seconds. `total_bytes` is the size of its source, if it is known.
+
+    Whatever fails in a look is logged and left out: the run goes on, stops at its deadline, and has its end.
+    """
 
     accounts: Accounts
     traffic: Traffic
@@ -29,31 +32,41 @@ class Watch:
     display: ProgressDisplay
     stop: Stop
     _history: ProgressHistory = field(default_factory=ProgressHistory, init=False)
+    _harmless: Harmless = field(default_factory=lambda: Harmless("watching the run"), init=False)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Watch as long as the context lasts; look once more at its end, and close the display."""
-        with closing(self.display):
-            ticker = asyncio.create_task(self._tick())
-            try:
-                yield
-            finally:
-                ticker.cancel()
-                with suppress(asyncio.CancelledError):
-                    await ticker
-                self.telemetry.sample(self.accounts.durable.updated)
-                self.display.update(self._snapshot(), now=True)
+        ticker = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
+            self._sample()
+            self._look(now=True)
+            with self._harmless:
+                self.display.close()
 
     async def _tick(self) -> None:
         sample_at = self.clock.now() + SAMPLE_S
         while True:
-            self.display.update(self._snapshot())
+            self._look()
             if self.clock.now() >= sample_at:
                 sample_at += SAMPLE_S
-                self.telemetry.sample(self.accounts.durable.updated)
+                self._sample()
             if self.deadline.left_s() <= 0:
                 self.stop.request(self.deadline.passed())
             await asyncio.sleep(TICK_S)
+
+    def _look(self, *, now: bool = False) -> None:
+        with self._harmless:
+            self.display.update(self._snapshot(), now=now)
+
+    def _sample(self) -> None:
+        with self._harmless:
+            self.telemetry.sample(self.accounts.durable.updated)
 
     def _snapshot(self) -> ProgressSnapshot:
         accounts, traffic, durable = self.accounts, self.traffic, self.accounts.durable

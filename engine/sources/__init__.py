@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.sources.csv.reader import open_table
     from engine.sources.csv.table import TextRows
     from engine.sources.csv.text import Dialect
-    from engine.sources.files import open_source, text_facts
+    from engine.sources.files import list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.pairs import PairsSource
     from engine.sources.parquet.opened import ParquetTable
@@ -25,5 +25,6 @@ if TYPE_CHECKING:
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint, other_content
     from engine.sources.stored.inputs import InputFile
     from engine.sources.stored.names import evident_formats, kind_by_name
+    from engine.sources.stored.store import StoredObject
 else:
     __getattr__ = lazy_face(__name__)

@@ -20,9 +20,9 @@ from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.protocol import Source
 from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.file_pass import FilePass
-from engine.sources.stored.find import find_files, store_of
+from engine.sources.stored.find import find_files, find_objects, store_of
 from engine.sources.stored.inputs import InputFile
-from engine.sources.stored.store import StoredStream
+from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
 
@@ -33,29 +33,42 @@ _LOOK_BYTES = 1 << 12
 """How much is read at once to see whether there is anything."""
 
 
+def list_files(spec: SourceSpec) -> tuple[StoredObject, ...]:
+    """Find the files that `spec` names, in order; none for standard input.
+
+    Raises:
+        SourceMissing: a path or a glob leads to no file, or the marker is missing that says that all are complete.
+        SourceUntrusted: a file can't be read.
+    """
+    if spec.done_marker is not None:
+        _check_marker(spec.done_marker)
+    return tuple(find_objects(spec))
+
+
 def open_source(
     spec: SourceSpec,
     *,
     batch_size: int = 10_000,
     record_bytes_max: int = 8_000_000,
     stdin: StoredStream | None = None,
+    files: Sequence[StoredObject] | None = None,
 ) -> Source:
-    """Find the inputs that `spec` names, in order; nothing but their first bytes is read yet.
+    """Open the inputs that `spec` names, in order; nothing but their first bytes is read yet.
 
     Args:
         spec: What to read and how to map it.
         batch_size: How many records a block has in the regular case, and at most.
         record_bytes_max: A record whose line is longer, in bytes, is refused.
         stdin: What `-` reads, the process's standard input by default.
+        files: What `list_files` has found; by default, it is asked.
 
     Raises:
         ConfigError: the format of an input is not known, or standard input is mixed with files.
         SourceMissing: a path or a glob leads to no file, or the marker is missing that says that all are complete.
-        SourceUntrusted: a file can't be read, or its content is not what its name says.
+        SourceUntrusted: a file can't be read, has changed since it was found, or is not what its name says.
     """
-    if spec.done_marker is not None:
-        _check_marker(spec.done_marker)
-    return FilesSource(spec, find_files(spec, stdin), batch_size, record_bytes_max)
+    found = list_files(spec) if files is None else files
+    return FilesSource(spec, find_files(spec, stdin, found), batch_size, record_bytes_max)
 
 
 class FilesSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,23 @@ def test_every_record_arrives(make_engine: MakeEngine, large: Portfolio) -> None
     done = engine.sync()
     assert (done.exit_code, done.records) == (0, {"read": RECORDS, "updated": RECORDS})
     assert engine.server.state() == large
+
+
+@needs_a_reader
+def test_the_process_that_reads_knows_no_token(make_engine: MakeEngine, large: Portfolio) -> None:
+    engine = make_engine(hold="before-reply")
+    configure(engine, large)
+    engine.env = {"ENGINE_NOTIFY__COMMAND": '["true", "s3cret"]'}
+    process = engine.start("sync", "--json")
+    engine.server.wait(held=WORKERS)
+    [reader] = readers_of(process.pid)
+    for secret in (engine.server.token.encode(), b"s3cret"):
+        assert secret in Path(f"/proc/{process.pid}/environ").read_bytes()
+        assert secret not in Path(f"/proc/{reader}/environ").read_bytes()
+    engine.server.change(hold="nothing")
+    engine.server.release()
+    process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0
 
 
 @needs_a_reader

@@ -108,6 +108,20 @@ def test_lines_can_go_through_a_display() -> None:
     assert (shown, stream.getvalue()) == (["through"], "direct\n")
 
 
+def test_a_display_that_fails_loses_no_line() -> None:
+    stream, shown = Terminal(), list[str]()
+
+    def fail(line: str) -> None:
+        shown.append(line)
+        raise TypeError
+
+    logs.set_up_logs("auto", "info", stream)
+    logs.route_logs(fail)
+    logs.get_logger().info("message", text="first")
+    logs.get_logger().info("message", text="second")
+    assert (shown, stream.getvalue()) == (["first"], "first\nsecond\n")
+
+
 def test_values_of_other_libraries_stay_inside() -> None:
     stream = io.StringIO()
     logs.set_up_logs("json", "debug", stream)

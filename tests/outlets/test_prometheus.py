@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from engine.outlets import prometheus
 from engine.outlets.prometheus import MetricValues, last_success_s, render_metrics, write_metrics_file
 from engine.report.measured import LatencyHistogram
 from engine.values.counts import RecordCounts, RequestCounts
@@ -133,6 +136,44 @@ def test_the_collector_may_read_the_file_and_finds_no_half_one(tmp_path: Path) -
     write_metrics_file(tmp_path / "sync.prom", values())
     assert (tmp_path / "sync.prom").stat().st_mode & 0o777 == 0o644
     assert [path.name for path in tmp_path.iterdir()] == ["sync.prom"]
+
+
+def test_values_taken_earlier_do_not_replace_later_ones(tmp_path: Path) -> None:
+    path = tmp_path / "sync.prom"
+    under_way, end = values(exit_code=None, finished_at_s=None), values()
+    write_metrics_file(path, end)
+    assert write_metrics_file(path, under_way) is None
+    assert value(parsed(path.read_text(encoding="utf-8")), "run_exit_code") == 3
+    write_metrics_file(path, values(exit_code=None, finished_at_s=None))  # of the next run
+    assert value(parsed(path.read_text(encoding="utf-8")), "run_exit_code") is None
+
+
+async def test_a_write_that_was_cancelled_in_its_middle_comes_before_that_of_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, begun, go_on = tmp_path / "sync.prom", threading.Event(), threading.Event()
+    write_file, order = prometheus.write_private_file, []
+
+    def slowly(path: Path, data: bytes, *, mode: int) -> None:
+        if b"run_exit_code{" not in data:
+            begun.set()
+            assert go_on.wait(60)
+        write_file(path, data, mode=mode)
+        order.append(b"run_exit_code{" in data)
+
+    monkeypatch.setattr(prometheus, "write_private_file", slowly)
+    late = asyncio.create_task(asyncio.to_thread(write_metrics_file, path, values(exit_code=None, finished_at_s=None)))
+    await asyncio.to_thread(begun.wait, 60)
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    end = asyncio.create_task(asyncio.to_thread(write_metrics_file, path, values()))
+    await asyncio.sleep(0)
+    assert not end.done()
+    go_on.set()
+    assert await end is None
+    assert order == [False, True]
+    assert value(parsed(path.read_text(encoding="utf-8")), "run_exit_code") == 3
 
 
 def test_a_failure_is_a_sentence_and_no_exception(tmp_path: Path) -> None:

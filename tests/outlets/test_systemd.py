@@ -140,3 +140,30 @@ def test_a_run_as_the_supervisor_sees_it(tmp_path: Path) -> None:
     display.close()
     assert listener.heard() == ["STOPPING=1", "STATUS=stopped by SIGTERM"]
     listener.close()
+
+
+class Broken:
+    """A display that fails whatever it is asked."""
+
+    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
+        raise TypeError
+
+    def message(self, text: str) -> None:
+        raise TypeError
+
+    def close(self) -> None:
+        raise TypeError
+
+
+def test_a_display_that_fails_leaves_the_supervisor_its_signs_of_life(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = Listener(str(tmp_path / "notify"))
+    display = SupervisedDisplay(Broken(), SystemdNotifier(listener.address, watchdog_s=40.0), wait_s_max=900)
+    display.update(ProgressSnapshot(0.0))
+    display.prompt()
+    display.message("waiting")
+    display.close()
+    assert [message.partition("=")[0] for message in listener.heard()] == ["WATCHDOG", "STATUS", "STOPPING", "STATUS"]
+    assert [record.getMessage() for record in caplog.records] == ["not_shown"]
+    listener.close()

@@ -106,7 +106,10 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
         ({"contradictions": POLICY.contradictions_max, "outage_s": 10_000.0}, Isolate),
         # The window and the deadline.
         ({"outage_s": POLICY.retry_window_s - 1.0}, Wait),
-        ({"outage_s": POLICY.retry_window_s - 0.9}, GiveUp),
+        ({"outage_s": POLICY.retry_window_s - 0.001}, Wait),
+        ({"outage_s": POLICY.retry_window_s}, GiveUp),
+        ({"outage_s": POLICY.retry_window_s + 60.0}, GiveUp),
+        ({"outage_s": POLICY.retry_window_s - 5.0, "outages": 9, "left_s": 4.9}, GiveUp),
         ({"left_s": 1.0}, Wait),
         ({"left_s": 0.9}, GiveUp),
         ({"left_s": -5.0}, GiveUp),
@@ -144,6 +147,17 @@ def test_attempts_that_end_after_the_same_time_are_alike() -> None:
     assert trials((0, 60.0), (0, 30.0)).gave_up_alike == 1
     assert trials((0, 60.0), (0, None), (0, 60.0)).gave_up_alike == 1
     assert trials((0, 60.0), (0, None)).gave_up_alike == 0
+
+
+def test_the_last_trial_is_at_the_end_of_the_window() -> None:
+    assert decision(outages=9, outage_s=POLICY.retry_window_s - 5.0) == Wait(5.0)
+    assert decision(outages=9, outage_s=POLICY.retry_window_s - 5.0, dice=0.1) == Wait(0.8)
+    assert decision(outages=9, outage_s=POLICY.retry_window_s - 5.0, asked_s=5.1) == GiveUp(
+        "HTTP 503; the server asked for 5 s of silence (Retry-After)", 5.1
+    )
+    assert decision(outage_s=POLICY.retry_window_s + 5.0, asked_s=0.0) == GiveUp(
+        "HTTP 503; no request has succeeded for 905 s (upload.retry_window_s)"
+    )
 
 
 def test_what_the_server_asks_for_is_waited_exactly() -> None:

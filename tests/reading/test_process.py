@@ -20,7 +20,7 @@ from engine.reading import process
 from engine.reading.__main__ import Slots, _read
 from engine.reading.messages import SLOTS, Failed, receive
 from engine.reading.plan import Cutting, Reading
-from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess, pays
+from engine.reading.process import ENVIRONMENT, PAYS_FROM_BYTES, ReaderProcess, pays
 from engine.sources.spec import SourceSpec
 from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
 from engine.values.records import Chunk
@@ -106,6 +106,56 @@ def test_damage_comes_after_everything_before_it(ndjson: Path) -> None:
 def test_a_file_that_has_gone_meanwhile(tmp_path: Path) -> None:
     with pytest.raises(SourceMissing, match="does not exist"):
         list(ReaderProcess(reading(tmp_path / "gone.ndjson")).chunks())
+
+
+def test_files_that_were_found_are_read_and_no_others(ndjson: Path) -> None:
+    plan = reading(ndjson.with_name("*.ndjson")).with_files()
+    wanted = here(plan)
+    ndjson.with_name("a.ndjson").write_bytes(b'{"id":"new","data":{"n":1}}\n')
+    assert list(ReaderProcess(plan).chunks()) == wanted == here(reading(ndjson))
+
+
+def test_a_found_name_is_no_glob_even_if_its_file_has_gone(tmp_path: Path) -> None:
+    odd = tmp_path / "a[1].ndjson"
+    odd.write_bytes(b'{"id":"x","data":{"n":1}}\n')
+    plan = reading(odd).with_files()
+    odd.rename(tmp_path / "a1.ndjson")  # which the name as a glob would match
+    with pytest.raises(SourceMissing, match="does not exist"):
+        list(ReaderProcess(plan).chunks())
+
+
+def test_a_file_that_was_replaced_since_it_was_found_is_not_trusted(ndjson: Path) -> None:
+    plan = reading(ndjson).with_files()
+    ndjson.write_bytes(b'{"id":"x","data":{"n":1}}\n')
+    with pytest.raises(SourceUntrusted, match="has changed since it was found"):
+        list(ReaderProcess(plan).chunks())
+
+
+def test_the_marker_is_looked_for_once(ndjson: Path) -> None:
+    marker = ndjson.with_name("_SUCCESS")
+    plan = reading(ndjson, done_marker=str(marker))
+    with pytest.raises(SourceMissing, match="done_marker"):
+        plan.with_files()
+    marker.touch()
+    found = plan.with_files()
+    marker.unlink()
+    assert list(ReaderProcess(found).chunks()) == here(reading(ndjson))
+
+
+def test_its_environment_holds_no_secret_of_any_name(ndjson: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TIMEPAY_TOKEN", "NIGHT_TOKEN", "ENGINE_API__PROXY", "ENGINE_NOTIFY__HEALTHCHECK_URL", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "secret")
+    reader = ReaderProcess(reading(ndjson))
+    chunks = reader.chunks()
+    next(chunks)
+    environment = Path(f"/proc/{reader.pid}/environ").read_bytes()
+    reader.close()
+    assert b"PATH=" in environment
+    assert b"secret" not in environment
+    assert {line.partition(b"=")[0].decode() for line in environment.split(b"\0") if line} <= {
+        *ENVIRONMENT,
+        "PYTHONPATH",
+    }
 
 
 def test_a_killed_reader_ends_in_a_run_to_be_taken_up(ndjson: Path) -> None:

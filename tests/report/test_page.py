@@ -15,6 +15,7 @@ from engine.report.charts import BINS_MAX, bin_width_s, bins, nice_max
 from engine.report.measured import TIMELINE_SAMPLES_MAX, Sample
 from engine.report.page import MOVES_MAX, REASONS_MAX, render_page, share_text
 from engine.report.report import LIMIT_MOVES_MAX, LimitMove, Pacing, Report, RunStatus
+from engine.report.wording import rate_text
 from engine.values.counts import Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
 
@@ -103,7 +104,25 @@ def test_a_good_night_has_no_reasons_and_nothing_to_do() -> None:
 def test_a_run_that_did_nothing_has_a_page(status: RunStatus) -> None:
     text = text_of(Report(run_id="r", status=status, exit_code=66, message="portfolio.csv does not exist"))
     assert "No record was read." in text
-    assert "The run was too short to draw." in text
+    assert "Nothing was measured, so there is nothing to draw." in text
+
+
+@pytest.mark.parametrize("t_s", [0.0, 0.01, 0.38, 1.0])
+def test_a_run_of_a_moment_has_its_charts(t_s: float) -> None:
+    sample = Sample(t_s, updated=30, requests=3, throttled=1, in_flight=2, latency_ms=41.0)
+    html = render_page(succeeded_report(timeline=[sample]))
+    assert html.count("<svg") == 5
+    assert f"peak {rate_text(30 / max(t_s, 0.01))}" in html
+    assert "peak 41 ms" in html
+    assert "In a gap nothing was recorded" not in html
+    [area, *_] = re.findall(r'class="area" d="([^"]*)"', html)
+    assert area.startswith("M0.0 100V")
+    assert area.endswith("H1000.0V100Z")
+
+
+def test_a_run_of_a_few_moments_that_was_taken_up_has_no_gap() -> None:
+    columns = bins([Sample(0.05), Sample(0.1), Sample(1.1), Sample(2.1)], 1.0)
+    assert sum(column.covered_s for column in columns) == pytest.approx(2.1)
 
 
 def test_the_page_needs_nothing_and_runs_nothing() -> None:

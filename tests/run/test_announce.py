@@ -86,6 +86,26 @@ async def test_what_goes_wrong_is_a_warning(
     assert "night.prom" in messages[4]
 
 
+async def test_a_bug_in_what_tells_of_a_run_does_not_fail_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise TypeError
+
+    names = ("ping_start", "ping_end", "ping_no_run", "run_command", "write_metrics_file")
+    for name in names:
+        monkeypatch.setattr(announce, name, fail)
+    textfile = str(tmp_path / "night.prom")
+    table = {"healthcheck_url": "http://127.0.0.1:9/x", "command": ["notify"], "prometheus_textfile": textfile}
+    settings = settings_of(tmp_path, notify=table)
+    await announce_start(settings.notify)
+    await announce_end(settings, partial_report(), tmp_path)
+    await asyncio.to_thread(announce_no_run, settings.notify, 1)
+    async with active_run(settings) as active:
+        await asyncio.to_thread(write_metrics, settings.notify, metric_values(active))
+    assert [record.getMessage() for record in caplog.records] == ["not_shown"] * len(names)
+
+
 async def test_metrics_of_a_run_under_way_are_of_what_is_known_by_now(tmp_path: Path) -> None:
     async with active_run(settings_of(tmp_path), [chunk_of("a", "b")]) as active:
         list(active.accounts.reading(active.job.chunks()))

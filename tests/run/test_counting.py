@@ -82,6 +82,21 @@ async def test_whoever_watches_sees_it_advance(monkeypatch: pytest.MonkeyPatch) 
     assert display.snapshots[-1].source_bytes_total == 300
 
 
+async def test_a_display_that_fails_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Watching):
+        def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
+            super().update(snapshot, now=now)
+            raise TypeError
+
+    monkeypatch.setattr(module, "TICK_S", 0.0)
+    source = SlowSource()
+    async with counting(source, Stop(), Failing(source)) as counted:
+        assert await asyncio.to_thread(exhaust, counted) == 3
+    assert [record.getMessage() for record in caplog.records] == ["not_shown"]
+
+
 async def test_a_wish_to_stop_ends_it_at_the_next_block() -> None:
     source, stop = SlowSource(), Stop()
     stop.request(Interrupted("stopped by SIGTERM"))

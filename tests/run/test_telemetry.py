@@ -59,8 +59,8 @@ async def test_it_hears_of_every_attempt_and_samples_what_is_new() -> None:
     seen.sample(updated=110)
     seen.sample(updated=110)
     first, second = seen.timeline.samples
-    assert (first.updated, first.requests, first.latency_ms) == (10, 1, 200.0)
-    assert (second.updated, second.requests, second.latency_ms) == (0, 0, None)
+    assert (first.updated, first.requests, first.in_flight, first.latency_ms) == (10, 1, 1, 200.0)
+    assert (second.updated, second.requests, second.in_flight, second.latency_ms) == (0, 0, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,26 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from engine.api.wire import NoReply, Reply
+from engine.outlets.progress import ProgressSnapshot
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.retried import Retried
 from engine.run.clock import Deadline, WorkClock
+from engine.run.lifecycle import carry_out
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.run.watch import TICK_S, Watch
-from engine.values.counts import ChunkCounts
+from engine.simulator.process import StandInProcess
+from engine.values.counts import ChunkCounts, RecordCounts
 from engine.values.errors import Interrupted
 from engine.values.records import ChunkResult
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, chunk_of, traffic_of
 from tests.pipeline.senders import REQUEST
+from tests.run.nights import Night as WholeNight
 from tests.run.runs import Shown
 from tests.simulation.virtual_time import VirtualLoop, run
 
@@ -174,6 +179,55 @@ def test_who_will_be_in_time_is_not_warned(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING, "engine"):
         watched(body, deadline_s=120, total_bytes=60)
     assert not caplog.records
+
+
+class Broken(Shown):
+    """A display that fails whenever something is to be shown, and again when it is closed."""
+
+    def update(self, snapshot: ProgressSnapshot, *, now: bool = False) -> None:
+        super().update(snapshot, now=now)
+        raise TypeError
+
+    def close(self) -> None:
+        super().close()
+        raise TypeError
+
+
+def test_a_display_that_fails_takes_neither_the_samples_nor_the_deadline_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(night: Night) -> None:
+        await night.stop.wait()
+        assert isinstance(night.stop.error, Interrupted)
+
+    monkeypatch.setattr("tests.run.test_watch.Shown", Broken)
+    night = watched(body, deadline_s=5)
+    assert len(night.telemetry.timeline.samples) >= 5
+    assert len(night.display.snapshots) > 5 / TICK_S
+    assert night.display.closed == 1
+    assert [record.getMessage() for record in caplog.records] == ["not_shown"]
+
+
+def test_a_bug_in_what_is_looked_at_leaves_the_display_closed_and_the_run_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body(night: Night) -> None:
+        night.accounts.durable = None  # type: ignore[assignment]  # whoever looks at it fails
+        await asyncio.sleep(2)
+
+    night = watched(body)
+    assert night.display.closed == 1
+    assert [record.getMessage() for record in caplog.records] == ["not_shown"]
+
+
+async def test_a_run_whose_display_fails_delivers_and_reports_like_any_other(
+    tmp_path: Path, server: StandInProcess
+) -> None:
+    night, display = WholeNight(tmp_path, server), Broken()
+    report = await carry_out(lambda _journal: night.job(), night.settings, stop=Stop(), display=display)
+    assert (report.exit_code, report.records) == (0, RecordCounts(read=30, updated=30))
+    assert (night.settings.state.dir / "runs" / report.run_id / "report.json").exists()
+    assert display.closed == 1
 
 
 def waiting(api: FakeBulkApi, after_s: float, *, stopped: bool = False) -> str | None:

@@ -20,9 +20,12 @@ UNITS = {
     "systemd": (".service", ".timer"),
     "supervisord": (".conf",),
     "kubernetes": (".yaml",),
-    "prometheus-alerts": (".yaml",),
+    "prometheus-alerts": (".rules.yaml",),
 }
-"""The suffixes of the files of each kind: `systemd.timer.j2` in `templates/` is the template of one."""
+"""The suffixes of the files of each kind: `systemd.timer.j2` in `templates/` is the template of one.
+
+No two kinds share one, so that one directory can hold them all.
+"""
 
 RESTART_CODES = (ExitCode.INTERRUPTED,)
 """Not finished: the same command goes on where it stopped."""
@@ -34,6 +37,10 @@ STOP_MARGIN_S = 30
 """How much longer than the drain a stop may take: the report is written after it."""
 
 WATCHDOG_S_MIN = 300
+
+RESTART_PAUSE_S = 30
+"""The time between two starts, at the least. The API may have asked for hours of silence: a start before that costs a
+request or ends at once, and a supervisor that starts again at once would do so all night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,7 @@ def render(kind: str, facts: Facts) -> dict[str, str]:
         person_codes=PERSON_CODES,
         restart_codes=RESTART_CODES,
         not_accepted=NOT_ACCEPTED,
+        restart_pause_s=RESTART_PAUSE_S,
     )
     names = {suffix: f"{kind}{suffix}.j2" for suffix in UNITS[kind]}
     return {f"{facts.name}{suffix}": templates.get_template(name).render(facts=facts) for suffix, name in names.items()}

@@ -34,7 +34,7 @@ async def sync(
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
-    reading = reading_of(settings, limit)
+    reading = await asyncio.to_thread(reading_of(settings, limit).with_files)  # once, for both processes
     source = await asyncio.to_thread(reading.open)
     reader = ReaderProcess(reading) if pays(source.size()) else None
     chunks = reader.chunks if reader else partial(reading.cutting.cut, source)

@@ -25,24 +25,38 @@ STORES: Mapping[str, Store] = {"": LOCAL}
 """Which store has the files of a path, by what stands before its `://`; any other path is local."""
 
 
-def find_files(spec: SourceSpec, stdin: StoredStream | None = None) -> list[InputFile]:
+def find_objects(spec: SourceSpec) -> list[StoredObject]:
     """Return the files that `spec` names: in the order given, the matches of each glob sorted, no file twice.
+
+    Standard input is no file.
+
+    Raises:
+        SourceMissing: a path or a glob leads to no file.
+        SourceUntrusted: a file can't be read.
+    """
+    found: dict[str, StoredObject] = {}
+    for path in spec.paths if STDIN not in spec.paths else ():
+        for stored in store_of(path).list(path):
+            found.setdefault(stored.identity, stored)
+    return list(found.values())
+
+
+def find_files(
+    spec: SourceSpec, stdin: StoredStream | None = None, found: Sequence[StoredObject] | None = None
+) -> list[InputFile]:
+    """Return the inputs that `spec` names; the files are those of `find_objects`, which have been `found` or are now.
 
     Every file is opened once for its first bytes, so that a mistake shows before anything is sent.
 
     Raises:
         ConfigError: the format of an input is not known, or standard input is mixed with files.
         SourceMissing: a path or a glob leads to no file.
-        SourceUntrusted: a file can't be read, or its content is not what its name says.
+        SourceUntrusted: a file can't be read, has changed since it was found, or is not what its name says.
     """
     if STDIN in spec.paths:
         return [_standard_input(spec, stdin)]
-    found: dict[str, tuple[Store, StoredObject]] = {}
-    for path in spec.paths:
-        store = store_of(path)
-        for stored in store.list(path):
-            found.setdefault(stored.identity, (store, stored))
-    return [_input_file(store, stored, spec) for store, stored in found.values()]
+    stored_objects = find_objects(spec) if found is None else found
+    return [_input_file(store_of(stored.path), stored, spec) for stored in stored_objects]
 
 
 def formats_by_name(paths: Sequence[str]) -> set[Format]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.service.command import facts_of
+from engine.commands.service.units import UNITS
 from engine.settings.loading import from_tables
 from engine.values.errors import ConfigError, ExitCode
 from tests.commands.service.conftest import CONFIG
@@ -48,6 +49,14 @@ def test_the_command_writes_files_and_overwrites_none(tmp_path: Path) -> None:
     again = service(tmp_path, "systemd", "-o", "units", "--name", "nightly")
     assert again.returncode == ExitCode.USAGE
     assert "is there already" in again.stderr
+
+
+def test_one_directory_holds_all_kinds(tmp_path: Path) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+    for kind in UNITS:
+        assert service(tmp_path, kind, "-o", "units").returncode == 0
+    assert sorted(path.suffix for path in units.iterdir()) == [".conf", ".service", ".timer", ".yaml", ".yaml"]
 
 
 @pytest.mark.parametrize("arguments", [("--at", "25:00"), ("--name", "a b"), ("-c", "none.toml")])

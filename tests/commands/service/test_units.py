@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.commands.service.units import Facts, render
+from engine.commands.service.units import UNITS, Facts, render
 from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ExitCode
@@ -39,6 +40,11 @@ def test_each_code_has_one_meaning_everywhere(facts: Facts) -> None:
     rules = job_of(facts)["podFailurePolicy"]["rules"]
     assert (rules[0]["action"], rules[0]["onExitCodes"]["values"]) == ("FailJob", [1, 2, 3, 65, 66, 69, 74, 77])
     assert (rules[2]["action"], rules[2]["onExitCodes"]["values"]) == ("Count", [75])
+
+
+def test_no_two_kinds_write_the_same_file(facts: Facts) -> None:
+    names = [name for kind in UNITS for name in render(kind, facts)]
+    assert len(names) == len(set(names)) == 5
 
 
 class TestSystemd:
@@ -72,6 +78,8 @@ class TestSystemd:
         assert "LoadCredential=timepay-token:/etc/bulk-sync/token" in service
         assert "Environment=ENGINE_API__TOKEN_FILE=timepay-token" in service
         assert "SuccessExitStatus=69" in service
+        assert "RestartSec=30" in service
+        assert "StartLimitIntervalSec=0" in service  # 20 starts are soon made while the API asks for an hour of silence
         assert f"ReadWritePaths=-{facts.state_dir}" in service
         assert "PrivateTmp=no" in service  # this test's files are beneath /tmp
         timer = lines_of(files["bulk-sync.timer"])
@@ -124,6 +132,7 @@ class Supervisord:
         )
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(self._config)],
+            env={**os.environ, "PATH": f"{directory}:/bin:/usr/bin"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -172,12 +181,15 @@ def supervised(facts: Facts, tmp_path: Path) -> Iterator[Supervisord]:
     stub.write_text(STUB.format(directory=tmp_path), encoding="utf-8")
     stub.chmod(0o755)
     (tmp_path / "codes").write_text("75\n75\n3\n0\n", encoding="utf-8")
+    sleep = tmp_path / "sleep"  # stands in for sleep(1), so that the test need not wait
+    sleep.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/pauses"\n', encoding="utf-8")
+    sleep.chmod(0o755)
     server = Supervisord(tmp_path, render("supervisord", replace(facts, python=str(stub)))["bulk-sync.conf"])
     yield server
     server.close()
 
 
-def test_a_real_supervisord_restarts_on_75_and_not_on_3(supervised: Supervisord, tmp_path: Path) -> None:
+def test_a_real_supervisord_restarts_on_75_after_a_pause_and_not_on_3(supervised: Supervisord, tmp_path: Path) -> None:
     supervised.control("start", "bulk-sync")
     assert "exit status 75; not expected" in supervised.wait_for("exited: bulk-sync")
     assert "exit status 75; not expected" in supervised.wait_for("exited: bulk-sync")
@@ -186,6 +198,35 @@ def test_a_real_supervisord_restarts_on_75_and_not_on_3(supervised: Supervisord,
     calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert calls == [f"-m engine sync -c {tmp_path / 'config.toml'}"] * 3
     assert (tmp_path / "codes").read_text(encoding="utf-8") == "0\n"  # what a fourth start would have left with
+    pauses = [int(line) for line in (tmp_path / "pauses").read_text(encoding="utf-8").splitlines()]
+    assert len(pauses) == 2  # none before the first start
+    assert all(0 < pause <= 30 for pause in pauses)
+    assert (tmp_path / "engine-state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_start_long_after_the_last_one_does_not_wait(supervised: Supervisord, tmp_path: Path) -> None:
+    stamp = tmp_path / "engine-state" / "last-start"
+    stamp.parent.mkdir()
+    stamp.touch()
+    long_ago = stamp.stat().st_mtime - 31
+    os.utime(stamp, (long_ago, long_ago))
+    supervised.control("start", "bulk-sync")
+    supervised.wait_for("exited: bulk-sync")
+    supervised.wait_for("exited: bulk-sync")
+    supervised.wait_for("exited: bulk-sync")
+    assert len((tmp_path / "pauses").read_text(encoding="utf-8").splitlines()) == 2
+    assert stamp.stat().st_mtime > long_ago + 30
+
+
+def test_a_stamp_of_the_future_makes_no_start_wait_longer(supervised: Supervisord, tmp_path: Path) -> None:
+    stamp = tmp_path / "engine-state" / "last-start"
+    stamp.parent.mkdir()
+    stamp.touch()
+    in_an_hour = stamp.stat().st_mtime + 3600
+    os.utime(stamp, (in_an_hour, in_an_hour))
+    supervised.control("start", "bulk-sync")
+    supervised.wait_for("exited: bulk-sync")
+    assert (tmp_path / "pauses").read_text(encoding="utf-8").splitlines()[0] == "30"
 
 
 def test_supervisord_reads_odd_paths_and_the_window(facts: Facts) -> None:
@@ -215,7 +256,14 @@ class TestKubernetes:
         pod = job_of(facts)["template"]["spec"]
         assert pod["restartPolicy"] == "Never"  # which podFailurePolicy requires
         assert pod["terminationGracePeriodSeconds"] == 75
+        assert job_of(facts)["backoffLimit"] == 60  # more than a night of pauses that grow to six minutes
         assert "activeDeadlineSeconds" not in job_of(facts)
+
+    def test_conditions_of_pods_say_what_the_reference_requires(self, facts: Facts) -> None:
+        """Both are required. Source: Kubernetes API reference, PodFailurePolicyOnPodConditionsPattern (1.27)."""
+        rules = job_of(facts)["podFailurePolicy"]["rules"]
+        patterns = [pattern for rule in rules for pattern in rule.get("onPodConditions", [])]
+        assert patterns == [{"type": "DisruptionTarget", "status": "True"}]
 
     def test_the_deadline_ends_the_job_after_the_run(self, facts: Facts) -> None:
         assert job_of(replace(facts, deadline=time(6, 30)))["activeDeadlineSeconds"] == 4.5 * 3600 + 75
@@ -240,7 +288,7 @@ class TestKubernetes:
 
 class TestPrometheusAlerts:
     def rules(self, facts: Facts) -> list[dict[str, Any]]:
-        [group] = yaml.safe_load(render("prometheus-alerts", facts)["bulk-sync.yaml"])["groups"]
+        [group] = yaml.safe_load(render("prometheus-alerts", facts)["bulk-sync.rules.yaml"])["groups"]
         rules: list[dict[str, Any]] = group["rules"]
         return rules
 
@@ -264,14 +312,14 @@ class TestPrometheusAlerts:
     def test_odd_paths_stay_text(self, facts: Facts) -> None:
         odd = replace(facts, config=Path('/a "b" \\c {{ $x }}\n- d'), textfile=Path("/x\ny: z"))
         assert len(self.rules(odd)) == len(self.rules(facts))
-        assert "{{ $x" not in render("prometheus-alerts", odd)["bulk-sync.yaml"]
+        assert "{{ $x" not in render("prometheus-alerts", odd)["bulk-sync.rules.yaml"]
 
     def test_promtool_agrees_where_present(self, facts: Facts, tmp_path: Path) -> None:
         promtool = shutil.which("promtool")
         if promtool is None:
             pytest.skip("promtool is not installed")
         path = tmp_path / "rules.yaml"
-        path.write_text(render("prometheus-alerts", facts)["bulk-sync.yaml"], encoding="utf-8")
+        path.write_text(render("prometheus-alerts", facts)["bulk-sync.rules.yaml"], encoding="utf-8")
         subprocess.run([promtool, "check", "rules", str(path)], check=True, timeout=TIMEOUT_S)
 
 

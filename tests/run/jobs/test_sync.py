@@ -13,6 +13,7 @@ from engine.report.report import RunStatus
 from engine.run.jobs import sync as module
 from engine.run.jobs.sync import sync
 from engine.simulator.process import StandInProcess
+from engine.sources.protocol import Source
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts
 from engine.values.errors import ConfigError, Interrupted, SourceMissing, SourceUntrusted, StateLocked
@@ -64,6 +65,26 @@ async def test_a_second_process_reads_the_same(tmp_path: Path, server: StandInPr
     assert report.records == RecordCounts(read=30, updated=30)
     assert await asyncio.to_thread(night.arrived) == night.loans
     assert (len(second_process.started), second_process.all_gone) == (1, True)
+
+
+async def test_a_file_that_appears_after_the_source_was_found_is_read_by_nobody(
+    tmp_path: Path, server: StandInProcess, second_process: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Night(tmp_path, server)
+    late = night.path.with_name(f"late{night.path.suffix}")
+    opens = Reading.open
+
+    def open_and_add(reading: Reading) -> Source:
+        source = opens(reading)
+        late.write_bytes(b'{"id":"late","data":{"n":1}}\n')
+        return source
+
+    monkeypatch.setattr(Reading, "open", open_and_add)
+    table = night.settings.source.model_copy(update={"path": (str(night.path.with_name(f"*{night.path.suffix}")),)})
+    report = await sync(night.settings.model_copy(update={"source": table}))
+    assert late.exists()
+    assert report.records == RecordCounts(read=30, updated=30)
+    assert report.doubts == []
 
 
 async def test_the_size_of_the_source_decides_who_reads(
