@@ -68,6 +68,7 @@ class Server:
         self.ledger = Ledger()
         self.endpoint = BulkEndpoint(settings, self.ledger)
         self.gate = Gate(self.ledger.stats)
+        self.endpoint.on_change = self.gate.something_changed
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> Listener:

@@ -67,7 +67,11 @@ class Engine:
         """Run a command to its end."""
         if stdin is not None:
             options["stdin"] = subprocess.PIPE
-        process = self.start(*args, **options)
+        return self.outcome(self.start(*args, **options), stdin)
+
+    @staticmethod
+    def outcome(process: subprocess.Popen[bytes], stdin: bytes | None = None) -> Outcome:
+        """Wait for the end of a command that was started."""
         out, err = process.communicate(stdin, timeout=WAIT_S)
         return Outcome(process.returncode, (out or b"").decode(), (err or b"").decode())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.simulator.model.faults import Fault, FaultPlan, Strike
 from engine.simulator.model.ledger import Ledger
 from engine.simulator.model.limits import RateLimit, Slots, retry_after
 from engine.simulator.model.replies import Reply, Results, bend, error_reply, html_reply, json_reply, results_body
-from engine.simulator.model.request_body import Refused, Request, count, fated, parse, quoting
+from engine.simulator.model.request_body import Record, Refused, Request, count, fated, parse, quoting
 from engine.simulator.model.settings import Settings
 
 UNREAD = frozenset(
@@ -25,6 +25,8 @@ class BulkEndpoint:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self.settings = settings
         self.ledger = ledger
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when records were applied for which no reply is due any more."""
         self._slots = Slots(settings.capacity)
         self._started: float | None = None
         self._rate = RateLimit(*_rates(settings))
@@ -147,10 +149,17 @@ class BulkEndpoint:
         elif fault is Fault.TOTAL_LIE:
             dropped = len(accepted) // 2
             accepted, total = accepted[: len(accepted) - dropped], total - dropped
+        if strike and strike.fault is Fault.STATUS_THEN_APPLY:
+            asyncio.get_running_loop().call_later(s.late_s, self._apply_late, accepted)
+            return html_reply(strike.status, f"Simulated {strike.status}")
         self.ledger.apply(accepted)
         plain = "the record could not be updated"
         rejected = [Refused(one.position, one.id, quoting(one) if s.quote else plain) for one in unlucky]
         return self._results_reply(Results(total, request.invalid, rejected, self._conflicts(total)), strike)
+
+    def _apply_late(self, accepted: Sequence[Record]) -> None:
+        self.ledger.apply(accepted)
+        self.on_change()
 
     def _conflicts(self, total: int) -> int:
         """Return how many records met version conflicts: 1 % for each request in flight above the threshold."""

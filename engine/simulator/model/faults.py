@@ -57,6 +57,8 @@ class Fault(StrEnum):
     """An HTML error page of that status, as from a gateway. Not applied."""
     STATUS_AFTER_APPLY = "NNN-after-apply"
     """An error reply of that status. Applied."""
+    STATUS_THEN_APPLY = "NNN-late"
+    """An error reply of that status, from a gateway that waits no longer. Applied `late_s` seconds after that."""
 
 
 class Strike(NamedTuple):
@@ -77,7 +79,7 @@ class Strike(NamedTuple):
         Raises:
             ValueError: there is no such fault.
         """
-        with_status = re.fullmatch(r"([2-5]\d\d)(-html|-after-apply)?", name)
+        with_status = re.fullmatch(r"([2-5]\d\d)(-html|-after-apply|-late)?", name)
         if with_status:
             return cls(Fault("NNN" + (with_status[2] or "")), int(with_status[1]))
         if "NNN" in name or name not in set(Fault):

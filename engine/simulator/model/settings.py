@@ -64,6 +64,7 @@ class Settings:
     fault: tuple[str, ...] = _setting(
         (), "a fault as NAME[:WHEN]; WHEN: a share, every=N, first=N, after=N, at=N (a wrong NAME lists all)"
     )
+    late_s: float = _setting(1.0, "seconds after which what the fault `NNN-late` has answered is applied")
     redirect_to: str = _setting("http://127.0.0.1:9/", "where the fault `redirect` points")
     clock_skew_s: float = _setting(0.0, "how far the server's clock (Date, Retry-After dates) is ahead")
 
