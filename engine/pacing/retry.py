@@ -130,7 +130,7 @@ class RetryPolicy:
         if trials.contradictions >= self.contradictions_max or self._others_fare_better(after):
             return Isolate(after.reason)
         asked_s, window_left_s = after.retry_after_s, self.retry_window_s - after.outage_s
-        if asked_s is not None and asked_s > max(0.0, min(window_left_s, after.time_left_s)):
+        if asked_s is not None and asked_s > max(0.0, window_left_s):
             return GiveUp(f"{after.reason}; the server asked for {asked_s:.0f} s of silence (Retry-After)", asked_s)
         if window_left_s <= 0:
             since = f"no request has succeeded for {after.outage_s:.0f} s"
@@ -140,7 +140,7 @@ class RetryPolicy:
             delay_s = self.dice.uniform(0, min(self.delay_s_max, self.first_delay_s * 2 ** min(trials.tried, 30)))
             delay_s = min(delay_s, window_left_s)  # the last trial is at the end of the window, not before
         if delay_s > after.time_left_s:
-            return GiveUp(f"{after.reason}; waiting {delay_s:.0f} s would pass the deadline")
+            return GiveUp(f"{after.reason}; waiting {delay_s:.0f} s would pass the deadline", asked_s)
         return Probe(delay_s, after.reason) if self._is_suspect(after) else Wait(delay_s)
 
     def _others_fare_better(self, after: Setback) -> bool:

@@ -12,7 +12,7 @@ from engine.pacing import TurnRefused
 from engine.pipeline.access import BORNE, Access, Grace
 from engine.pipeline.recognition import Recognition
 from engine.pipeline.sending import Answer, Doubted, Request, Sender
-from engine.values import EngineError, Stop
+from engine.values import EngineError, NotTheApi, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Accepted:
                 self._stop_the_run(verdict.error)
             if isinstance(answer.reply, Reply) and self.renew_token(answer.reply):
                 continue
-            if self.access.may_be_a_record(verdict.http_status):
+            is_page = isinstance(verdict.error, NotTheApi)
+            if self.access.may_be_a_record(verdict.http_status, is_page=is_page):
                 status = f"HTTP {verdict.http_status}"
                 return replace(answer, verdict=Doubted(status, verdict.http_status, f"{status}, and others pass"))
             if not self.access.has_passed:

@@ -53,9 +53,12 @@ class Access:
         self.has_passed = True
         self._forbidden = 0
 
-    def may_be_a_record(self, status: int) -> bool:
-        """Note a refusal; return whether to find out by parts if a record is the reason."""
-        if status != HTTPStatus.FORBIDDEN or not (self.has_passed or self._succeeded_earlier):
+    def may_be_a_record(self, status: int, *, is_page: bool = False) -> bool:
+        """Note a refusal; return whether to find out by parts if a record is the reason.
+
+        Before any success a 403 is about the token, unless it is a web page (`is_page`), as firewalls send it.
+        """
+        if status != HTTPStatus.FORBIDDEN or not (self.has_passed or self._succeeded_earlier or is_page):
             return False
         self._forbidden += 1
         return self._forbidden <= PROBES_MAX

@@ -1,8 +1,8 @@
-"""Is it the API that answers? Judged by the replies until the first one in the documented form. Pure.
+"""Is it the API that answers? Judged by whether replies have the documented form. Pure.
 
 In front of the API, or in its place, stand gateways, portals and proxies. What they say is about no record, and two
-alike are enough to believe that nothing else will come; only a refusal may be for the sake of a single record, so a few
-parts of what was refused are tried first.
+successes alike that are none are enough to believe that nothing else will come. Only a refusal may be for the sake of a
+single record, at any time: so parts of what was refused are tried first, and if none passes, no record is blamed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from engine.pipeline.sending import Doubted
 ALIKE_MAX = 2
 """So many successes that are none, alike in status and kind, end the run."""
 REFUSALS_MAX = 12
-"""So many refusals in no documented form end it; with what is in flight beside them they are 20 requests at most."""
+"""So many refusals in no documented form, with no success between them, end it; with what is in flight beside them they
+are 20 requests at most."""
 
 
 class Recognition:
@@ -29,18 +30,18 @@ class Recognition:
 
     def judge(self, verdict: Verdict | Doubted) -> Verdict | Doubted:
         """Return `verdict`, or what it means if nobody there knows the API."""
-        if isinstance(verdict, (Settled, Unproven)) or (isinstance(verdict, RefusedWhole) and not verdict.oddity):
-            self.is_api = True
-        if self.is_api or isinstance(verdict, (Settled, Unproven, Fatal, Doubted)) or not verdict.oddity:
-            return verdict
-        if isinstance(verdict, TryAgain):
-            self._oddities[verdict.oddity] += 1
-            is_over = self._oddities[verdict.oddity] >= ALIKE_MAX
-        elif verdict.too_large:
-            return verdict  # that is for a gateway to say, and does speak of the records
-        else:
-            self._refusals += 1
-            is_over = self._refusals >= REFUSALS_MAX
-        if is_over:
-            return Fatal(not_the_api(verdict.oddity), verdict.http_status or 0)
-        return Doubted(verdict.reason, verdict.http_status) if isinstance(verdict, RefusedWhole) else verdict
+        match verdict:
+            case Settled() | Unproven():
+                self.is_api, self._refusals = True, 0
+            case RefusedWhole(oddity=""):
+                self.is_api = True
+            case RefusedWhole(too_large=False, oddity=oddity, http_status=status):
+                self._refusals += 1
+                if self._refusals >= REFUSALS_MAX:
+                    return Fatal(not_the_api(oddity), status)
+                return Doubted(verdict.reason, status, f"{verdict.reason}, and others pass")
+            case TryAgain(oddity=oddity, http_status=status) if oddity and not self.is_api:
+                self._oddities[oddity] += 1
+                if self._oddities[oddity] >= ALIKE_MAX:
+                    return Fatal(not_the_api(oddity), status or 0)
+        return verdict  # a 413 is for a gateway to say, and does speak of the records

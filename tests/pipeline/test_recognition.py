@@ -1,4 +1,4 @@
-"""Whose replies these are, before anybody has proven to be the API."""
+"""Whose replies these are: what nobody documents is about no record, unless others pass beside it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ PAGE = TryAgain("could not be read", Trouble.OUTAGE, 200, oddity="HTTP 200 with 
 OUTAGE = TryAgain("HTTP 503", Trouble.OUTAGE, 503)
 REFUSED = RefusedWhole("HTTP 400", 400, oddity="HTTP 400 with a web page")
 TOO_LARGE = RefusedWhole("HTTP 413", 413, too_large=True, oddity="HTTP 413 with a web page")
+DOUBTED = Doubted("HTTP 400", 400, "HTTP 400, and others pass")
 DOCUMENTED = [Settled(), Unproven((), [0], "unnamed", 207), RefusedWhole("phone is invalid", 422)]
 
 
@@ -42,9 +43,18 @@ def test_two_that_are_not_alike_do_not() -> None:
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED)
-def test_after_a_reply_in_the_documented_form_nothing_is_doubted(documented: Verdict) -> None:
+def test_after_a_reply_in_the_documented_form_a_success_that_is_none_is_waited_out(documented: Verdict) -> None:
     assert judged(documented, *[PAGE] * 9) is PAGE
-    assert judged(documented, *[REFUSED] * 99) is REFUSED
+
+
+def test_refusals_among_successes_may_be_for_the_sake_of_records_for_ever() -> None:
+    assert judged(*[Settled(), REFUSED] * 99) == DOUBTED
+
+
+@pytest.mark.parametrize("documented", DOCUMENTED)
+def test_refusals_without_a_success_between_them_end_the_run_at_any_time(documented: Verdict) -> None:
+    assert judged(documented, *[REFUSED] * (REFUSALS_MAX - 1)) == DOUBTED
+    assert isinstance(judged(documented, *[REFUSED] * REFUSALS_MAX), Fatal)
 
 
 def test_outages_prove_nothing_about_who_answers() -> None:
@@ -53,8 +63,8 @@ def test_outages_prove_nothing_about_who_answers() -> None:
 
 
 def test_a_refusal_that_is_not_documented_blames_no_record_and_ends_the_run_soon() -> None:
-    assert judged(REFUSED) == Doubted("HTTP 400", 400)
-    assert judged(*[REFUSED] * (REFUSALS_MAX - 1)) == Doubted("HTTP 400", 400)
+    assert judged(REFUSED) == DOUBTED
+    assert judged(*[REFUSED] * (REFUSALS_MAX - 1)) == DOUBTED
     verdict = judged(*[REFUSED] * REFUSALS_MAX)
     assert isinstance(verdict, Fatal)
     assert "this is not the API: HTTP 400 with a web page" in str(verdict.error)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine.outlets.prometheus import MetricValues
+from engine.report.history import read_report
 from engine.report.report import Report, RunStatus, from_json
 from engine.run import lifecycle
 from engine.run.lifecycle import carry_out
@@ -168,12 +169,15 @@ async def test_a_fresh_run_sends_everything_and_gives_the_other_one_up(tmp_path:
     assert night.unfinished() is None
 
 
-async def test_a_run_of_another_kind_is_not_resumed(tmp_path: Path, server: StandInProcess) -> None:
+async def test_a_sync_closes_a_push_that_was_interrupted(tmp_path: Path, server: StandInProcess) -> None:
     night = Night(tmp_path, server)
     night.interrupt(kind="push")
     report = await carried_out(night)
     assert report.resumes == 0
-    assert night.unfinished("push") is not None
+    assert night.unfinished("push") is None
+    closed = read_report(night.state_dir / "runs" / INTERRUPTED_ID / "report.json")
+    assert closed is not None
+    assert closed.closed_by == report.run_id
 
 
 async def test_a_resumed_run_was_judged_when_it_began(tmp_path: Path, server: StandInProcess) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.report.report import Report, RunStatus
 from engine.run.jobs.push import push
 from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
-from engine.values.counts import RecordCounts
+from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ConfigError, Interrupted, SourceUntrusted
 from engine.values.stopping import Stop
 from tests.run.nights import Night
@@ -100,6 +101,12 @@ async def test_the_same_records_again_resume_it_unless_it_shall_be_fresh(
 
 async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     await pushed(PAIRS, tmp_path, stop=stopped())
+    with closing(SqliteJournal(tmp_path)) as journal:
+        run = journal.unfinished_run("push")
+        assert run is not None
+        journal.note_sending(run)
+        accepted = RequestCounts(sent=1, succeeded=1)
+        journal.save(run, worked_s=1.0, requests=accepted, telemetry={}, ended=True)
     with pytest.raises(SourceUntrusted, match=r"\(upload\.batch_size\)"):
         await pushed(PAIRS, tmp_path, upload={"batch_size": 1})
 
