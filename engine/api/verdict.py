@@ -17,13 +17,14 @@ from engine.api.attribution import Attribution, attribute
 from engine.api.documents import kind_of, object_of
 from engine.api.reasons import message_of
 from engine.api.refusals import why_it_stops
+from engine.api.throttling import asks_to_slow_down
 from engine.api.wire import NoReply, Reply
 from engine.values import EngineError, Failure, Outcome
 
 ERRORS_PER_RECORD_MAX = 50
 """A record may break several rules at once; a list longer than that is noise, and not looked through."""
 
-_TRANSIENT = frozenset({408, 409, 421, 423, 424, 425, 429, 499})
+_TRANSIENT = frozenset({408, 409, 421, 423, 424, 425, 499})
 """Statuses below 500 that may be gone later."""
 _THROTTLES = frozenset({HTTPStatus.TOO_MANY_REQUESTS.value, HTTPStatus.SERVICE_UNAVAILABLE.value})
 """Statuses of a single record that ask for fewer requests."""
@@ -108,25 +109,29 @@ def interpret(reply: Reply | NoReply, ids: Sequence[str], index_base: int | None
     if isinstance(reply, NoReply):
         return Fatal(reply.fatal, 0) if reply.fatal is not None else TryAgain(reply.reason, Trouble.OUTAGE)
     status = reply.status
+    if asks_to_slow_down(reply):
+        return TryAgain(_named(reply), Trouble.THROTTLED, status, message_of(object_of(reply.body)) or "")
     error = why_it_stops(reply)
     if error is not None:
         return Fatal(error, status)
     document = object_of(reply.body)
     results = document.get("results") if document is not None else None
-    if isinstance(results, dict) and status != HTTPStatus.TOO_MANY_REQUESTS:
+    if isinstance(results, dict):
         return _read_results(results, document or {}, status, ids, index_base)
     oddity = f"HTTP {status} with {kind_of(reply.body)}"
     if 200 <= status < 300:
         trouble = Trouble.OUTAGE if document is None else Trouble.CONTRADICTION
         return TryAgain(f"HTTP {status}, but the reply could not be read", trouble, status, oddity=oddity)
     if status in _TRANSIENT or status >= 500 or status < 200:
-        trouble = Trouble.THROTTLED if status == HTTPStatus.TOO_MANY_REQUESTS else Trouble.OUTAGE
-        reason = f"the proxy answered HTTP {status}" if reply.by_proxy else f"HTTP {status}"
-        return TryAgain(reason, trouble, status, message_of(document) or "")
+        return TryAgain(_named(reply), Trouble.OUTAGE, status, message_of(document) or "")
     too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     is_documented = document is not None and document.get("success") is False
     reason = message_of(document) or f"HTTP {status}"
     return RefusedWhole(reason, status, too_large, oddity="" if is_documented else oddity)
+
+
+def _named(reply: Reply) -> str:
+    return f"the proxy answered HTTP {reply.status}" if reply.by_proxy else f"HTTP {reply.status}"
 
 
 def _read_results(

@@ -48,7 +48,8 @@ def test_after_a_reply_in_the_documented_form_a_success_that_is_none_is_waited_o
 
 
 def test_refusals_among_successes_may_be_for_the_sake_of_records_for_ever() -> None:
-    assert judged(*[Settled(), REFUSED] * 99) == DOUBTED
+    mixed: list[Verdict] = [Settled(), REFUSED] * 99
+    assert judged(*mixed) == DOUBTED
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED)
