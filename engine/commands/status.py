@@ -118,11 +118,15 @@ def waiting_runs(found: Sequence[Night]) -> list[Night]:
     """
     waiting: list[Night] = []
     for night in found:
-        kind = night.report.kind if night.report else "sync"
-        waiting = [each for each in waiting if kind != "sync" and each.report and each.report.kind != kind]
+        kind = _kind(night)
+        waiting = [each for each in waiting if kind not in ("sync", _kind(each))]
         if not _is_over(night):
             waiting.append(night)
     return waiting
+
+
+def _kind(night: Night) -> str:
+    return night.report.kind if night.report else night.kind
 
 
 def _is_over(night: Night) -> bool:
@@ -139,7 +143,10 @@ def _open_run(found: Sequence[Night]) -> Night | None:
 
 
 def _with_derived(found: Sequence[Night], state_dir: Path) -> list[Night]:
-    """Return the nights with the reports that their processes did not live to write, as the journal tells them."""
+    """Return the nights with the reports that their processes did not live to write, as the journal tells them.
+
+    A run that is not over has crashed: of that, only the kind is taken.
+    """
     missing = {night.run_id for night in found if night.report is None and not night.problem}
     if not missing:
         return list(found)
@@ -149,7 +156,14 @@ def _with_derived(found: Sequence[Night], state_dir: Path) -> list[Night]:
         derived = derived_reports(state_dir, missing)
     except (EngineError, OSError):
         derived = {}  # a journal that cannot be read is told of by whoever needs it
-    return [replace(night, report=derived.get(night.run_id, night.report)) for night in found]
+    return [_completed(night, derived.get(night.run_id)) for night in found]
+
+
+def _completed(night: Night, derived: Report | None) -> Night:
+    if derived is None:
+        return night
+    is_over = derived.status is not RunStatus.INTERRUPTED or derived.closed_by is not None
+    return replace(night, kind=derived.kind, report=derived if is_over else None)
 
 
 def table(found: Sequence[Night], *, running: bool = False) -> str:

@@ -34,6 +34,8 @@ class Night:
     run_id: str
     report: Report | None = None
     problem: str = ""
+    kind: str = "sync"
+    """What kind of run it is, if there is no report to say it."""
 
     @property
     def status(self) -> str:

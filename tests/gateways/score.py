@@ -9,19 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 
 RECORDS = 3_000
 CHUNK = 100
 CHUNKS = RECORDS // CHUNK
-
-
-def not_yet(reason: str) -> pytest.MarkDecorator:
-    """Mark a test whose feature is being built; the mark fails the test as soon as it passes, and then goes."""
-    return pytest.mark.xfail(strict=True, reason=reason)
 
 
 def through(engine: Engine, url: str, *, records: int = RECORDS, **upload: Any) -> Portfolio:

@@ -10,7 +10,7 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import write_ndjson
 from tests.gateways.nginx import Nginx
 from tests.gateways.program import address_of, free_port
-from tests.gateways.score import CHUNKS, not_yet, through
+from tests.gateways.score import CHUNKS, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -62,7 +62,6 @@ def test_a_record_that_a_firewall_refuses_is_found_and_its_neighbours_delivered(
     assert done.report["requests"]["sent"] <= 2 * CHUNKS
 
 
-@not_yet("a page before the first success may be one record's")
 def test_a_record_that_a_firewall_refuses_in_the_very_first_chunk_is_found(make_engine: MakeEngine) -> None:
     engine = make_engine()
     with firewall(engine, 403) as nginx:

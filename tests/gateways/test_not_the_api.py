@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
-from tests.gateways.score import assert_delivered, assert_refused, ended, not_yet, running, through
+from tests.gateways.score import assert_delivered, assert_refused, ended, running, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -71,7 +71,7 @@ def test_a_redirect_to_a_login_is_not_followed(make_engine: MakeEngine) -> None:
 @pytest.mark.parametrize(
     ("page", "code"),
     [
-        pytest.param("return 400;", 77, marks=not_yet("where no half passes it is not the records")),
+        ("return 400;", 77),
         ("return 403;", 77),
         ('return 200 "<html><body>Welcome</body></html>";', 75),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.commands.service.test_units import Supervisord
-from tests.gateways.score import CHUNK, not_yet, report_of, through
+from tests.gateways.score import CHUNK, report_of, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -35,7 +35,6 @@ def supervised(engine: Engine) -> Iterator[Supervisord]:
         server.close()
 
 
-@not_yet("a not-before is kept in the state")
 def test_a_wait_of_an_hour_is_not_hammered_on(make_engine: MakeEngine) -> None:
     engine = make_engine(rate=0.001, burst=1, retry_after="3600")
     through(engine, engine.server.url, concurrency=1)

@@ -150,6 +150,16 @@ def test_error_replies(server: StandInProcess, fault: str, applied: bool) -> Non
     assert bool(server.state(ids)) is applied
 
 
+def test_what_a_gateway_gave_up_is_applied_later(server: StandInProcess) -> None:
+    server.change(fault=["503-late"], late_s=0.3)
+    ids, before = fresh_ids(2), server.stats()["applied"]
+    answer = put(server, records(*ids))
+    assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (503, "text/html")
+    assert server.stats()["applied"] == before
+    server.wait(applied=before + 2)
+    assert set(server.state(ids)) == set(ids)
+
+
 def lie(server: StandInProcess, fault: str, count: int) -> tuple[Answer, dict[str, Any], int]:
     """Return the reply to a request struck by that fault, its results, and how many records were applied."""
     server.change(fault=[fault])
