@@ -43,7 +43,7 @@ def test_a_wait_of_an_hour_is_not_hammered_on(make_engine: MakeEngine) -> None:
         with pytest.raises(TimeoutError):
             engine.server.wait(requests=3, timeout_s=WATCHED_S)
         later = server.close()
-    assert later.count("spawned: 'bulk-sync'") <= 1  # two starts in all
+    assert later.count("spawned: 'bulk-sync'") <= 2  # the second waits out its pause before it starts the engine
     report = report_of(engine.home)
     assert (report["exit_code"], report["records"]["updated"]) == (75, CHUNK)
     assert "waits 0 s" not in report["message"]
