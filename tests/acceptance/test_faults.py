@@ -360,3 +360,16 @@ def test_a_record_that_is_all_that_is_left_of_a_run_is_judged_beside_one_of_an_e
     assert (done.exit_code, done.report["resumes"]) == (3, 1)
     assert done.records == {"read": 8, "updated": 7, "rejected": 1}
     assert_true(engine, done, loans)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limit_of_the_rate_is_learned_whatever_the_gateway_calls_it(status: int, make_engine: MakeEngine) -> None:
+    engine = make_engine(rate=20, burst=2, rate_status=status, retry_after="none")
+    loans = prepared(engine, 5_000, concurrency=8, requests_per_second=200.0)
+    done = engine.sync()
+    assert (done.exit_code, done.records) == (0, {"read": 5_000, "updated": 5_000}), done.err
+    requests = done.report["requests"]
+    assert requests["throttled"] > 0
+    assert requests["sent"] <= 1.6 * 5_000 / CHUNK
+    assert f"{requests['throttled']} throttled" in engine.run("status", done.report["run_id"]).out
+    assert_true(engine, done, loans)

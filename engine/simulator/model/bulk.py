@@ -69,7 +69,7 @@ class BulkEndpoint:
         """Return the reply to a request whose records nobody looks at, or None: it may pass."""
         wait_s = self._rate.take(self.now)
         if wait_s:
-            reply = error_reply(429, "Too Many Requests", "Rate limit exceeded")
+            reply = error_reply(self.settings.rate_status, "Too Many Requests", "Rate limit exceeded")
             header = retry_after(self.settings.retry_after, wait_s, self.clock)
             return reply if header is None else reply.with_headers(("Retry-After", header))
         if self.outage:

@@ -55,6 +55,7 @@ class Settings:
     rate_window_s: float = _setting(0.0, "count requests in fixed windows this long instead of a token bucket")
     rate_schedule: str = _setting("", "rates over time as SECOND:RATE,… such as 0:20,10:10,20:20")
     retry_after: str = _setting("seconds", "the Retry-After of a 429: seconds, date, none, or any text sent as it is")
+    rate_status: int = _setting(429, "the status of a request above the rate; a gateway may say 503")
     rate_headers: str = _setting("none", "rate limit headers on every reply")
 
     seed: int = _setting(0, "the seed of everything random (0: a random one, printed)")
