@@ -18,7 +18,7 @@ class Left:
     until: float | None
     """Until when a request of known time may; None without any."""
     killed_at: float | None
-    """When the latest process that was killed is known to have been alive: it may have had requests open."""
+    """Until when the latest process that was killed may have lived, with requests open; None if none was."""
 
 
 class LateCopyRows:
@@ -38,12 +38,10 @@ class LateCopyRows:
         """Return until when copies of chunks of this run may land, by seq."""
         return dict(self._db.rows("SELECT seq, until FROM late_copy WHERE run_id = ?", (run_id,)))
 
-    def left(self, campaign_id: str) -> Left:
-        """Return what the runs of a campaign have left."""
-        of_campaign = "(SELECT id FROM run WHERE campaign_id = ?)"
-        until = self._db.row(
-            f"SELECT max(until) AS until FROM late_copy WHERE run_id IN {of_campaign}",  # noqa: S608 - no input in it
+    def latest_until(self, campaign_id: str) -> float | None:
+        """Return until when copies of any run of a campaign may land; None if there is nothing of the kind."""
+        row = self._db.row(
+            "SELECT max(until) AS until FROM late_copy WHERE run_id IN (SELECT id FROM run WHERE campaign_id = ?)",
             (campaign_id,),
         )
-        killed = self._db.row("SELECT max(alive_at) AS at FROM run WHERE campaign_id = ?", (campaign_id,))
-        return Left(until["until"] if until else None, killed["at"] if killed else None)
+        return row["until"] if row else None

@@ -22,6 +22,9 @@ from engine.state.state_dir import LOCK, RUNS, take_lock
 from engine.state.undelivered import UndeliveredIds
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
 
+WRITES_EVERY_S = 10.0
+"""A run under way writes at least so often that it lives."""
+
 COUNTS = tuple(f.name for f in fields(ChunkCounts))
 """What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
 
@@ -49,6 +52,7 @@ class SqliteJournal(Journal):
             self._lock.close()
             raise
         self._alive_before = os.fstat(self._lock.fileno()).st_mtime
+        self._run_of_lock = self._lock.read().decode("ascii", "replace")
         self._late_copies = LateCopyRows(self._db)
         self._clock = clock
         self._rejects: RejectWriter | None = None
@@ -86,7 +90,8 @@ class SqliteJournal(Journal):
         """Return a run without what is known of its chunks."""
         values = dict(row)
         values |= {"finished": bool(row["finished"]), "sending": bool(row["sending"])}
-        values["alive_at"] = self._last_alive(values["alive_at"])
+        if row["alive_at"] is not None:
+            values["alive_at"] = self._last_alive(row["id"], row["alive_at"])
         for name in ("identity", "fingerprint", "requests", "telemetry"):
             values[name] = json.loads(values[name] or "null")
         values["requests"] = RequestCounts(**values["requests"])
@@ -142,8 +147,11 @@ class SqliteJournal(Journal):
                 self._late_copies.note(run.id, until)
 
     def left_by_others(self, campaign_id: str) -> Left:
-        left = self._late_copies.left(campaign_id)
-        return Left(left.until, self._last_alive(left.killed_at))
+        rows = self._db.rows(
+            "SELECT id, alive_at FROM run WHERE campaign_id = ? AND alive_at IS NOT NULL", (campaign_id,)
+        )
+        killed_at = max((self._last_alive(row["id"], row["alive_at"]) for row in rows), default=None)
+        return Left(self._late_copies.latest_until(campaign_id), killed_at)
 
     def still_alive(self) -> None:
         with suppress(OSError):
@@ -198,9 +206,14 @@ class SqliteJournal(Journal):
             values = [(name, json.dumps(value))]
             self._db.change("INSERT OR REPLACE INTO learned (name, value) VALUES (?, ?)", values)
 
-    def _last_alive(self, written_at: float | None) -> float | None:
-        """When a process that was killed last lived: the lock tells it to the second, but not after a power cut."""
-        return None if written_at is None else max(written_at, self._alive_before)
+    def _last_alive(self, run_id: str, written_at: float) -> float:
+        """Until when a process that was killed may have lived.
+
+        The lock tells it of the latest process, to the second, but not after a power cut.
+        """
+        if run_id == self._run_of_lock:
+            return max(written_at, self._alive_before)
+        return written_at + WRITES_EVERY_S
 
     def _close_others(self, run: Run) -> None:
         self._db.change(
@@ -214,6 +227,12 @@ class SqliteJournal(Journal):
         self._undelivered = UndeliveredIds(self._db, self._rejects_of, run.campaign_id, run.id)
         if self._rejects is not None:
             self._rejects.close()
+        with suppress(OSError):
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.write(run.id.encode())
+            self._lock.flush()
+        self._run_of_lock = run.id
         make_private_dir(self.run_dir(run.id))
         self._rejects = RejectWriter(self._rejects_of(run.id), length=run.rejected_bytes)
 

@@ -11,7 +11,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -20,11 +22,11 @@ import pytest
 from engine.state.database import PAGE_BYTES
 from engine.state.journal import Journal, Run, id_digest
 from engine.state.rejects import REJECTED
-from engine.state.sqlite_journal import SqliteJournal
+from engine.state.sqlite_journal import WRITES_EVERY_S, SqliteJournal
 from engine.state.state_dir import DATABASE, LOCK
 from engine.values.counts import ChunkCounts
 from engine.values.errors import StateFailed, StateLocked
-from tests.state.results import CANARY, new_run, record, result
+from tests.state.results import CANARY, new_run, record, requests, result
 
 
 @pytest.fixture
@@ -403,3 +405,21 @@ def test_a_directory_that_may_not_be_written_is_one_clear_error(tmp_path: Path) 
             SqliteJournal(tmp_path / "state")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_killed_process_lived_no_longer_than_the_lock_says_and_later_ones_change_nothing_of_that(
+    tmp_path: Path,
+) -> None:
+    state, now = tmp_path / "state", time.time()
+    killed = SqliteJournal(state, clock=lambda: now - 1_000.0)
+    killed.begin(new_run(1))
+    os.utime(state / "lock", (now - 990.0, now - 990.0))
+    killed.close()
+    with closing(SqliteJournal(state)) as journal:
+        assert journal.left_by_others("camp").killed_at == pytest.approx(now - 990.0)
+        run = new_run(2)
+        journal.begin(run)
+        journal.still_alive()
+        journal.save(run, worked_s=1.0, requests=requests(1), telemetry={}, ended=True, finished=True)
+    with closing(SqliteJournal(state)) as journal:
+        assert journal.left_by_others("camp").killed_at == pytest.approx(now - 1_000.0 + WRITES_EVERY_S)
