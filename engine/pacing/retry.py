@@ -118,7 +118,11 @@ class RetryPolicy:
     others_min: int = 3
     """So many others must have succeeded since it was first sent."""
     quiet_max: int = 4
-    """After so many failures of one request, with no success of others between them, a part of it is tried instead."""
+    """After so many failures of one request, with no success of others between them, a part of it is tried ..."""
+    quiet_s: float = 15.0
+    """... but not before so many seconds of an outage, for most are over by then ..."""
+    quiet_share: float = 1 / 6
+    """... or this share of the window, if that is less."""
     gave_up_alike_max: int = 2
     """After so many replies that somebody gave up waiting for, all after the same time, a smaller request is tried."""
     dice: Random = field(default_factory=Random)
@@ -152,7 +156,9 @@ class RetryPolicy:
     def _is_suspect(self, after: Setback) -> bool:
         """Whether the request may be to blame, although nobody can tell whether the API is there."""
         trials = after.trials
-        found = after.is_part or trials.quiet >= self.quiet_max or trials.gave_up_alike >= self.gave_up_alike_max
+        quiet_s = min(self.quiet_s, self.quiet_share * self.retry_window_s)
+        is_quiet = trials.quiet >= self.quiet_max and after.outage_s >= quiet_s
+        found = after.is_part or is_quiet or trials.gave_up_alike >= self.gave_up_alike_max
         return found and after.trouble is Trouble.OUTAGE
 
 

@@ -338,7 +338,7 @@ def test_a_record_that_makes_the_server_fail_is_found_though_nothing_else_is_sen
     status: int, outcome: str, count: int, make_engine: MakeEngine
 ) -> None:
     engine = make_engine(poison="loan_000007", poison_status=status)
-    loans = prepared(engine, 8 if count == 1 else count, batch_size=7 if count == 1 else 10_000)
+    loans = prepared(engine, 8 if count == 1 else count, batch_size=7 if count == 1 else 10_000, retry_window_s=24.0)
     done = engine.sync()
     assert done.exit_code == 3, done.err
     assert done.records == {"read": len(loans), "updated": len(loans) - 1, outcome: 1}
@@ -355,7 +355,7 @@ def test_a_record_that_is_all_that_is_left_of_a_run_is_judged_beside_one_of_an_e
     engine = make_engine(poison="loan_000007", poison_status=500)
     loans = prepared(engine, 8, batch_size=7, retry_window_s=0.0)
     assert engine.sync().exit_code == 75
-    engine.configure(upload={"retry_window_s": 60.0})
+    engine.configure(upload={"retry_window_s": 24.0})
     done = engine.sync()
     assert (done.exit_code, done.report["resumes"]) == (3, 1)
     assert done.records == {"read": 8, "updated": 7, "rejected": 1}

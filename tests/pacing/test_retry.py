@@ -88,8 +88,9 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
         # Being throttled says nothing about the request.
         ({"outages": 0, "throttles": 500, "others": 500}, Wait),
         # Where nobody else succeeds either, a part of it is tried, to find out whether it is the request.
-        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max - 1}, Wait),
-        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max}, Probe),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max - 1, "outage_s": POLICY.quiet_s}, Wait),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "outage_s": POLICY.quiet_s - 1.0}, Wait),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "outage_s": POLICY.quiet_s}, Probe),
         ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "throttles": 1}, Wait),
         ({"outages": 9, "quiet": 9, "outage_s": POLICY.retry_window_s}, GiveUp),
         # What is not waited for, after the same time again, may be too large.
