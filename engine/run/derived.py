@@ -92,6 +92,8 @@ def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:
     """
     for run in runs:
         run_dir = journal.run_dir(run.id)
+        if not run_dir.is_dir():
+            continue  # somebody has deleted it
         if not (run_dir / REPORT_JSON).exists():
             write_report(derived_report(journal, run), run_dir)
         elif run.closed_by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,14 @@ def test_a_closed_run_says_who_has_closed_it(tmp_path: Path) -> None:
         report = read_report(journal.run_dir(first.id) / "report.json")
         assert report is not None
         assert report.closed_by == second.id
+
+
+def test_what_somebody_has_deleted_does_not_come_back(tmp_path: Path) -> None:
+    with closing(finished(tmp_path)) as journal:
+        [run] = journal.latest_runs(1)
+        shutil.rmtree(journal.run_dir(run.id))
+        write_missing_reports(journal, [run])
+        assert not journal.run_dir(run.id).exists()
 
 
 def test_a_damaged_report_is_left_as_it_is(tmp_path: Path) -> None:
