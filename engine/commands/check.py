@@ -147,11 +147,12 @@ def _state(settings: Any) -> list[Finding]:
 
     journal = SqliteJournal(settings.state.dir)
     try:
-        unfinished, continues = next_sync_continues(settings, journal, _found(settings))
+        unfinished = journal.unfinished_run("sync")
     finally:
         journal.close()
     if unfinished is None:
         return [Finding("state", f"{settings.state.dir}: writable, no run is waiting to be resumed")]
+    continues = next_sync_continues(settings, unfinished, _found(settings))
     next_sync = "resumes it" if continues else "begins a new run instead"
     text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync {next_sync}"
     return [Finding("state", text, warning=True)]

@@ -59,8 +59,7 @@ class Traffic:
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""
         turnstile = self.turnstile
-        in_flight = lambda: turnstile.in_flight  # noqa: E731 - a name for what it is
-        observed = Observed(Proven(api), self.requests, in_flight, self.observers, self.late_copies)
+        observed = Observed(Proven(api), self.requests, lambda: turnstile.in_flight, self.observers, self.late_copies)
         access = Access(succeeded_earlier=self.requests.succeeded > 0)
         accepted = Accepted(Paced(observed, turnstile), api.renew_token, self._stop, access=access)
         return Retried(

@@ -75,9 +75,8 @@ class _Pen:
 
 
 def _closed(report: Report, pen: _Pen) -> list[str]:
-    return [pen.aside(f"Closed by run {report.closed_by}, which began instead of going on with it.")] * bool(
-        report.closed_by
-    )
+    words = f"Closed by run {report.closed_by}, which began instead of going on with it."
+    return [pen.aside(words)] if report.closed_by else []
 
 
 def _sums(report: Report, pen: _Pen) -> list[str]:

@@ -13,17 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine.report import (
-    REPORT_JSON,
-    Ambiguous,
-    LatencyHistogram,
-    Report,
-    Sample,
-    iso,
-    read_report,
-    status_of,
-    write_report,
-)
+from engine.report import REPORT_JSON, Ambiguous, Report, Sample, iso, read_report, status_of, write_report
+from engine.run.telemetry import latencies_in
 from engine.state import DATABASE, Journal, Run, SqliteJournal
 from engine.values import ExitCode, RecordCounts
 
@@ -37,12 +28,8 @@ def derived_report(journal: Journal, run: Run) -> Report:
     delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
     unfinished = delivered if run.finished and not run.closed_by else ExitCode.INTERRUPTED
     exit_code = ExitCode(run.exit_code) if run.exit_code is not None else unfinished
-    told = run.telemetry
-    latencies = LatencyHistogram(
-        {int(bucket): count for bucket, count in told.get("latency_counts", {}).items()},
-        told.get("latency_sum_ms", 0.0),
-        told.get("latency_max_ms", 0.0),
-    )
+    told = journal.telemetry(run)
+    latencies = latencies_in(told)
     ended_at = run.alive_at or run.progress_at
     return Report(
         run_id=run.id,

@@ -38,11 +38,7 @@ class Telemetry:
     def __init__(
         self, earlier: Mapping[str, Any], *, traffic: Traffic, clock: WorkClock, bytes_sent: Callable[[], int]
     ) -> None:
-        self.latencies = LatencyHistogram(
-            {int(bucket): count for bucket, count in earlier.get("latency_counts", {}).items()},
-            earlier.get("latency_sum_ms", 0.0),
-            earlier.get("latency_max_ms", 0.0),
-        )
+        self.latencies = latencies_in(earlier)
         self.statuses: Counter[str] = Counter(earlier.get("statuses", {}))
         self.timeline = TimelineRecorder(Sample(**sample) for sample in earlier.get("timeline", []))
         self._earlier = earlier
@@ -135,6 +131,15 @@ class _Interval:
     in_flight_max: int = 0
     updated_before: int = 0
     retries_before: int = 0
+
+
+def latencies_in(told: Mapping[str, Any]) -> LatencyHistogram:
+    """Return the latencies in what `Telemetry.to_json` gave."""
+    return LatencyHistogram(
+        {int(bucket): count for bucket, count in told.get("latency_counts", {}).items()},
+        told.get("latency_sum_ms", 0.0),
+        told.get("latency_max_ms", 0.0),
+    )
 
 
 def move_words(move: Move) -> tuple[str, str]:

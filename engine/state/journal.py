@@ -91,7 +91,14 @@ class Journal(Protocol):
         ...
 
     def latest_runs(self, count: int) -> list[Run]:
-        """Return so many runs at most, of every kind, finished or not, the latest last; without their chunks."""
+        """Return so many runs at most, of every kind, finished or not, the latest last.
+
+        They are without their chunks and their telemetry, which take long to read.
+        """
+        ...
+
+    def telemetry(self, run: Run) -> Mapping[str, Any]:
+        """Return how `run` looked from outside when that was last saved."""
         ...
 
     def begin(self, run: Run) -> None:

@@ -84,7 +84,12 @@ class SqliteJournal(Journal):
 
     def latest_runs(self, count: int) -> list[Run]:
         rows = self._db.rows("SELECT * FROM run ORDER BY rowid DESC LIMIT ?", (count,))
-        return [self._run_of(row) for row in reversed(rows)]
+        return [self._run_of(dict(row) | {"telemetry": "{}"}) for row in reversed(rows)]
+
+    def telemetry(self, run: Run) -> Mapping[str, Any]:
+        row = self._db.row("SELECT telemetry FROM run WHERE id = ?", (run.id,))
+        found: Mapping[str, Any] = json.loads(row["telemetry"]) if row else {}
+        return found
 
     def _run_of(self, row: Mapping[str, Any]) -> Run:
         """Return a run without what is known of its chunks."""

@@ -88,6 +88,9 @@ class MemoryJournal(Journal):
     def latest_runs(self, count: int) -> list[Run]:
         return [replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
 
+    def telemetry(self, run: Run) -> Mapping[str, Any]:
+        return self._disk.runs[run.id].run.telemetry
+
     def note_sending(self, run: Run) -> None:
         self._save(run, sending=True)
         run.sending = True

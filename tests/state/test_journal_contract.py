@@ -166,6 +166,14 @@ def test_how_a_run_looks_from_outside_is_kept_for_the_next_process(place: Place)
     assert (found.worked_s, found.requests, found.telemetry) == (12.5, requests(3), {"statuses": {"200": 3}})
 
 
+def test_how_any_run_looked_can_be_asked_for(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    journal.save(run, worked_s=1.0, requests=requests(1), telemetry={"quiet_s": 2.5})
+    [found] = place.open().latest_runs(1)
+    assert place.open().telemetry(found) == {"quiet_s": 2.5}
+
+
 def test_a_resumed_run_counts_its_processes_and_what_was_in_flight_as_failed(place: Place) -> None:
     journal, run = place.open(), new_run()
     journal.begin(run)

@@ -14,7 +14,7 @@ from engine.report import Report
 from engine.run.job import Job, identity_of, reading_of, source_identity_of
 from engine.settings import Settings
 from engine.sources import FileFingerprint
-from engine.state import Journal, Run
+from engine.state import Run
 from engine.values import Stop
 
 
@@ -49,20 +49,17 @@ async def sync(
             reader.close()
 
 
-def next_sync_continues(
-    settings: Settings, journal: Journal, found: Mapping[str, FileFingerprint]
-) -> tuple[Run | None, bool]:
-    """Return the sync that waits to be continued, if one does, and whether the next sync goes on with it.
+def next_sync_continues(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> bool:
+    """Return whether the next sync goes on with the `unfinished` one; else it begins a new run instead.
 
     Raises:
-        SourceUntrusted: the next sync would refuse to, and to begin a new run, too.
+        SourceUntrusted: it would do neither.
     """
-    from engine.run.continuing import Claim, run_to_continue, waiting_for
+    from engine.run.continuing import Claim, Waiting, run_to_continue
 
-    waiting = waiting_for(journal, "sync")
     claim = Claim("sync", _identity(settings, None), found, holds_all=_holds_all(settings))
-    run = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
-    return waiting.sync, run is not None
+    within_s, waiting = settings.state.resume_within, Waiting(unfinished, unfinished)
+    return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time()) is not None
 
 
 def _identity(settings: Settings, limit: int | None) -> dict[str, Any]:
