@@ -29,9 +29,9 @@ def _without_fingerprint() -> list[Replacement]:
 
 def _without_order() -> list[Replacement]:
     """The chunker believes that all ids differ: an id could be twice in a chunk, or two versions of it in flight."""
-    from engine.reading.recent_ids import RecentIds
+    from engine.reading.recent_ids import RecentNumbers, RecentTexts
 
-    return [Replacement(RecentIds, "take", lambda _recent, _seq, _ids: 0)]
+    return [Replacement(kind, "take", lambda _recent, _seq, _lines, _ids: 0) for kind in (RecentTexts, RecentNumbers)]
 
 
 def _without_reply_check() -> list[Replacement]:

@@ -62,7 +62,7 @@ IMPURE_LIBRARIES = {"aiohttp", "asyncio", "os", "pathlib", "socket", "sqlite3", 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 """Names that explain nothing."""
 
-CODE = {".py", "__pycache__"}
+CODE = {".py", ".so", "__pycache__"}
 """Every other file of the package is data, and must be named as such to be installed."""
 
 LINES_MAX = 350

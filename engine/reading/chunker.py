@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from engine.reading.recent_ids import RecentIds
+from engine.reading.recent_ids import recent_ids
 from engine.values import Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
 
 REFUSALS_MAX = 1_000
@@ -35,7 +35,7 @@ class Chunker:
     def __init__(self, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8) -> None:
         self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
-        self._recent = RecentIds(concurrency)
+        self._recent = recent_ids(concurrency)
         self._seq = 0
         self._open = _OpenChunk()
 
@@ -70,7 +70,7 @@ class Chunker:
         """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
         if self._open.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
-        apart_from = self._recent.take(self._seq, block.ids)
+        apart_from = self._recent.take(self._seq, block.lines, block.ids)
         return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:
@@ -103,11 +103,11 @@ class Chunker:
 
     def _close_open(self) -> Chunk:
         """Close the chunk that was filled, record by record or run by run."""
-        ids = self._open.ids
-        apart_from = self._recent.take(self._seq, ids)
+        ids, lines = self._open.ids, b"\n".join(self._open.lines)
+        apart_from = self._recent.take(self._seq, lines, ids)
         if apart_from is None:
             raise AssertionError("the ids of an open chunk are pairwise different")
-        return self._close(b"\n".join(self._open.lines), self._open.spans(), len(ids), apart_from)
+        return self._close(lines, self._open.spans(), len(ids), apart_from)
 
     def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
         closed, self._open = self._open, _OpenChunk()
@@ -147,13 +147,13 @@ class _OpenChunk:
         """How much text the refusals hold."""
         return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
 
-    def can_extend(self, ids: list[str], lines: list[bytes], bytes_max: int) -> bool:
+    def can_extend(self, ids: Sequence[str], lines: list[bytes], bytes_max: int) -> bool:
         """Whether a run of records fits whole: within `bytes_max`, and every id new."""
         if self._joined_bytes + sum(map(len, lines)) + len(lines) > bytes_max:
             return False
         return len(set(ids)) == len(ids) and self._index.keys().isdisjoint(ids)
 
-    def extend(self, ids: list[str], lines: list[bytes], spans: list[Span]) -> None:
+    def extend(self, ids: Sequence[str], lines: list[bytes], spans: list[Span]) -> None:
         """Take a run of records that fits whole."""
         self._index.update(zip(ids, range(len(self.ids), len(self.ids) + len(ids)), strict=True))
         self.ids += ids

@@ -1,9 +1,12 @@
 """Which of the latest chunks share an id with the next one? Pure.
 
-Almost never any does, and that is found out here for 10,000 ids at once: ids that ascend, as in an export by primary
-key, are compared by the first and the last of each chunk; other ids by sets, each of which serves some chunks and is
-then dropped whole, which costs half of what removing ids one by one would. The answer may be "not known": then the
+Almost never any does, and that is found out here for 10,000 ids at once, by sets, each of which serves some chunks and
+is then dropped whole, which costs half of what removing ids one by one would. The answer may be "not known": then the
 order gate compares the chunks themselves.
+
+With the accelerator the sets hold a 64-bit number for each id, by a seed that is secret: different numbers prove
+different ids, equal ones are a doubt. Without it they hold the ids; but ids that ascend, as in an export by primary
+key, are compared by the first and the last of each chunk.
 """
 
 from __future__ import annotations
@@ -11,23 +14,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from operator import lt
+from typing import TYPE_CHECKING, Protocol
+
+from engine.sources import accelerator, hash_seed
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
-class RecentIds:
-    """Remembers the ids of `chunks` to twice as many chunks: the latest ones."""
+class RecentIds(Protocol):
+    """Remembers the ids of the latest chunks: of so many as it was made for, to twice as many."""
+
+    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+        """Note that chunk `seq`, later than all before, consists of these canonical lines, which have these ids.
+
+        Returns:
+            The seq from which on no chunk before this one has any of them; nothing is known about those before that.
+            None if the ids are not pairwise different: then they must be merged first, and this be called again.
+        """
+
+
+def recent_ids(chunks: int) -> RecentIds:
+    """Return what remembers the ids of `chunks` to twice as many chunks."""
+    return RecentNumbers(chunks, accelerator, hash_seed) if accelerator else RecentTexts(chunks)
+
+
+class RecentNumbers:
+    """Remembers ids by numbers; see `RecentIds`. It looks at `ids` only in doubt."""
+
+    def __init__(self, chunks: int, scan: ModuleType, seed: int) -> None:
+        self._chunks_max = chunks
+        self._scan = scan
+        self._seed = seed
+        self._earlier, self._current = scan.HashSet(), scan.HashSet()
+        self._earlier_from = self._current_from = 0
+        self._chunks = 0
+
+    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+        """See `RecentIds`."""
+        if self._chunks == self._chunks_max:
+            self._earlier, self._current = self._current, self._earlier
+            self._current.clear()
+            self._earlier_from, self._current_from = self._current_from, seq
+            self._chunks = 0
+        self._chunks += 1
+        numbers = self._scan.hashes_of_lines(lines, len(ids), self._seed)
+        if numbers is None:  # some id is written in an unusual way
+            numbers = self._scan.hashes_of_ids([id_.encode() for id_ in ids], self._seed)
+        if self._current.add(numbers):
+            return self._earlier_from if self._earlier.lacks(numbers) else self._current_from
+        return seq if len(set(ids)) == len(ids) else None
+
+
+class RecentTexts:
+    """Remembers the ids themselves; see `RecentIds`."""
 
     def __init__(self, chunks: int) -> None:
         self._chunks_max = chunks
         self._earlier = _Generation(0, ascending=True)
         self._current = _Generation(0, ascending=True)
 
-    def take(self, seq: int, ids: Sequence[str]) -> int | None:
-        """Note that chunk `seq`, later than all before, has these ids.
-
-        Returns:
-            The seq from which on no chunk before this one has any of them; nothing is known about those before that.
-            None if the ids are not pairwise different: then they must be merged first, and this be called again.
-        """
+    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+        """See `RecentIds`."""
         ascending = _ascend(ids)
         if self._current.chunks == self._chunks_max or self._current.ascending != ascending:
             self._earlier, self._current = self._current, _Generation(seq, ascending)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.values import Block, Refusal, SourceUntrusted, Span, cut_spans, join_spans
+from engine.values import Block, LineIds, Refusal, SourceUntrusted, Span, cut_spans, join_spans
 
 REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""
@@ -20,8 +20,12 @@ class Rows(Protocol):
     """Some rows of a file as records, and those of them that were refused."""
 
     @property
-    def ids(self) -> list[str]:
-        """The ids of the records."""
+    def count(self) -> int:
+        """How many records there are."""
+
+    @property
+    def ids(self) -> Sequence[str] | None:
+        """The ids of the records; None if nobody has looked at them yet."""
 
     @property
     def spans(self) -> Sequence[Span]:
@@ -48,7 +52,8 @@ class NoRows:
     """What is to be said about a file as a whole, behind its rows."""
 
     notes: list[str]
-    ids: list[str] = field(default_factory=list)
+    count: int = 0
+    ids: Sequence[str] = ()
     spans: Sequence[Span] = ()
     refusals: list[Refusal] = field(default_factory=list)
     filtered: Sequence[Span] = ()
@@ -93,22 +98,22 @@ class _BlockCutter:
         self._open.filtered += rows.filtered
         self._open.notes += rows.notes
         start, spans = 0, rows.spans
-        while start < len(rows.ids):
-            stop = min(start + self._batch_size - len(self._open.ids), len(rows.ids))
+        while start < rows.count:
+            stop = min(start + self._batch_size - self._open.count, rows.count)
             text = rows.text(start, stop)
-            if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.ids:
+            if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.count:
                 yield self._close(before=spans[0])
             taken, spans = cut_spans(spans, stop - start)
-            self._open.extend(rows.ids[start:stop], text, taken)
+            self._open.extend(stop - start, rows.ids[start:stop] if rows.ids is not None else None, text, taken)
             start = stop
-            if len(self._open.ids) == self._batch_size:
+            if self._open.count == self._batch_size:
                 yield self._close(before=spans[0] if spans else None)
         if len(self._open.refusals) >= REFUSALS_MAX:
             yield self._close()
 
     def finish(self) -> Iterator[Block]:
         """Yield what is left at the end of the file."""
-        if self._open.ids or self._open.refusals or self._open.filtered or self._open.notes:
+        if self._open.count or self._open.refusals or self._open.filtered or self._open.notes:
             yield self._close()
 
     def _close(self, before: Span | None = None) -> Block:
@@ -126,7 +131,7 @@ class _BlockCutter:
 class _OpenBlock:
     """The block being filled."""
 
-    ids: list[str] = field(default_factory=list)
+    count: int = 0
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
@@ -134,17 +139,23 @@ class _OpenBlock:
     notes: list[str] = field(default_factory=list)
     text_bytes: int = 0
     _texts: list[bytes | memoryview] = field(default_factory=list)
+    _ids: list[str] | None = field(default_factory=list)
 
-    def extend(self, ids: list[str], text: bytes | memoryview, spans: list[Span]) -> None:
-        self.ids += ids
+    def extend(self, count: int, ids: Sequence[str] | None, text: bytes | memoryview, spans: list[Span]) -> None:
+        self.count += count
+        if ids is None:
+            self._ids = None
+        elif self._ids is not None:
+            self._ids += ids
         self.spans += spans
         self.text_bytes += len(text)
         self._texts.append(text)
 
     def block(self) -> Block:
+        lines = b"\n".join(self._texts)
         return Block(
-            ids=self.ids,
-            lines=b"\n".join(self._texts),
+            ids=LineIds(lines, self.count) if self._ids is None else self._ids,
+            lines=lines,
             spans=join_spans(self.spans),
             refusals=self.refusals,
             source_bytes=self.source_bytes,

@@ -76,7 +76,7 @@ class Block:
     `digests` are of files that have been read to their last byte by now, by their paths.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     lines: bytes
     spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)

@@ -9,7 +9,7 @@ import pytest
 
 from engine.pipeline.admission import IN_FLIGHT_BEFORE, LATE_MAX, OrderGate
 from engine.pipeline.late_copies import HeldBack, LateCopies
-from engine.reading.recent_ids import RecentIds
+from engine.reading.recent_ids import RecentTexts
 from engine.values.records import NOT_KNOWN, Chunk
 from tests.fakes import chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -77,11 +77,11 @@ async def test_who_was_cancelled_holds_nothing() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_versions_stay_in_order_and_apart(seed: int) -> None:
     rng = Random(seed)
-    recent = RecentIds(rng.randint(1, 4))
+    recent = RecentTexts(rng.randint(1, 4))
     chunks = []
     for seq in range(40):
         ids = rng.sample("abcdef", rng.randint(1, 3))
-        apart_from = recent.take(seq, ids)
+        apart_from = recent.take(seq, b"", ids)
         assert apart_from is not None
         chunks.append(chunk(seq, *ids, apart_from=apart_from))
     at_work: list[int] = []

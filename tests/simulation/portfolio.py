@@ -44,7 +44,7 @@ class Portfolio:
                 else:
                     record_id, data = rng.choice(ids), _data(rng, len(records), poison_share)
                     records.append((record_id, data))
-                    block.ids.append(record_id)
+                    block.ids = [*block.ids, record_id]
                     block.spans = [*block.spans, Span(PATH, row, 1)]
                     lines.append(orjson.dumps({"id": record_id, "data": data}))
                 row += 1

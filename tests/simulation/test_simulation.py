@@ -168,17 +168,21 @@ def _the_gate_looks_at_the_chunk_before_only(patch: Patch) -> None:
 
 @bug("two versions of an id in flight")
 def _ids_that_are_not_compared(patch: Patch) -> None:
-    patch.setattr(recent_ids.RecentIds, "take", lambda _self, _seq, ids: 0 if len(set(ids)) == len(ids) else None)
+    for kind in (recent_ids.RecentTexts, recent_ids.RecentNumbers):
+        patch.setattr(kind, "take", lambda _self, _seq, _lines, ids: 0 if len(set(ids)) == len(ids) else None)
 
 
 @bug("two versions of an id in flight")
 def _ids_compared_with_too_few(patch: Patch) -> None:
-    def take(self: recent_ids.RecentIds, seq: int, ids: Sequence[str]) -> int | None:
-        found = original(self, seq, ids)
-        return None if found is None else max(0, found - 1)
+    def with_one_fewer(original: Callable[..., int | None]) -> Callable[..., int | None]:
+        def take(*args: object) -> int | None:
+            found = original(*args)
+            return None if found is None else max(0, found - 1)
 
-    original = recent_ids.RecentIds.take
-    patch.setattr(recent_ids.RecentIds, "take", take)
+        return take
+
+    for kind in (recent_ids.RecentTexts, recent_ids.RecentNumbers):
+        patch.setattr(kind, "take", with_one_fewer(kind.take))
 
 
 @bug("the server does not hold the latest")

@@ -242,7 +242,7 @@ class TestStandardInput:
     def test_it_is_the_standard_input_of_the_process(self) -> None:
         program = (
             "from engine.sources import SourceSpec, open_source\n"
-            "for block in open_source(SourceSpec(('-',), format='ndjson')).blocks(): print(block.ids)"
+            "for block in open_source(SourceSpec(('-',), format='ndjson')).blocks(): print(list(block.ids))"
         )
         found = subprocess.run([sys.executable, "-c", program], input=line("ü"), capture_output=True, check=True)
         assert found.stdout.decode("utf-8") == "['ü']\n"

@@ -109,7 +109,7 @@ class TestSeveralFiles:
             def read_rows(self, file: InputFile, *_: object) -> Generator[Any]:
                 if file.path.endswith("b.ndjson"):
                     raise ConfigError("does not fit")
-                yield LineRows(["a"], line("a")[:-1], [Span(file.path, 1, 1)], []), file.size
+                yield LineRows(1, ["a"], line("a")[:-1], [Span(file.path, 1, 1)], []), file.size
 
         (tmp_path / "a.ndjson").write_bytes(line("a"))
         (tmp_path / "b.ndjson").write_bytes(line("b"))

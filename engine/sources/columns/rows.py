@@ -38,6 +38,11 @@ class EncodedRows:
     filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        return len(self.ids)
+
     def text(self, start: int, stop: int) -> memoryview:
         """Return the lines of some records, at least one, joined by newlines. Nothing is copied."""
         offsets = memoryview(self.lines.buffers()[1]).cast("i")

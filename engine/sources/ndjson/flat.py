@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -49,11 +49,14 @@ class FlatLines:
         self._id_key = spec.id or ""
         self._omit_nulls = spec.nulls == "omit"
         self._where = [(name, frozenset(texts)) for name, texts in spec.where.items()]
-        self._added = {name: _NULL if text is None else Raw(json_string(text).encode()) for name, text in keys.items()}
+        self.added = {name: _NULL if text is None else Raw(json_string(text).encode()) for name, text in keys.items()}
+        """The values that every line has besides, by their keys."""
+        self.last_keys: Iterable[str] = ()
+        """The keys of the line that was read last, if it was an object."""
         self._seen = seen
         self._shapers: dict[str, Shaper] = {}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._takes_whole_slices = not (spec.columns or spec.rename or spec.null_values or self._where or self._added)
+        self._takes_whole_slices = not (spec.columns or spec.rename or spec.null_values or self._where or self.added)
 
     def read_line(self, line: bytes) -> tuple[str, bytes] | None:
         """Return the id and the canonical line of a record, None if its values do not meet `where`.
@@ -63,12 +66,14 @@ class FlatLines:
         Raises:
             Invalid: the line is no such record.
         """
+        self.last_keys = ()
         values = object_of(line)
         refuse_repeated_keys(line, values)
-        if self._added:
-            values = {**self._added, **values}
+        self.last_keys = values
+        if self.added:
+            values = {**self.added, **values}
         self._seen.update(values)
-        if not all(_text_of(values.get(name)) in texts for name, texts in self._where):
+        if not all(text_of_value(values.get(name)) in texts for name, texts in self._where):
             return None
         text_id, raw_id = _id_of(self._shaped_id(values.get(self._id_key)))
         values = self._shaped(values, text_id)
@@ -85,7 +90,7 @@ class FlatLines:
         """Return the values of the fields in their shapes; those that are not sent stay as they are."""
         changed: dict[str, Raw] = {}
         for key, value in values.items():
-            shaper = self._shaper_of(key)
+            shaper = self.shaper_of(key)
             if shaper.changes_nothing or self._spec.field_of(key) is None:
                 continue
             try:
@@ -95,6 +100,19 @@ class FlatLines:
             changed[key] = _NULL if found is None else Raw(found)
         return {**values, **changed} if changed else values
 
+    def added_members(self) -> list[tuple[str, bytes]]:
+        """Return the fields that every record gets of the values beside its line, and each as a member of its data.
+
+        Raises:
+            Invalid: one of the values does not fit its type.
+        """
+        members = []
+        for key, value in self._shaped(self.added, "").items():
+            field = self._spec.field_of(key)
+            if field is not None and not (self._omit_nulls and value == _NULL):
+                members.append((field, b"%b:%b" % (msgspec.json.encode(field), value)))
+        return members
+
     def _shown(self, values: dict[str, Raw]) -> bytes:
         """Return the data of a record that does not fit, each value as it was written."""
         sent = {field: value for key, value in values.items() if (field := self._spec.field_of(key)) is not None}
@@ -102,18 +120,20 @@ class FlatLines:
 
     def _shaped_id(self, value: Raw | None) -> Raw | None:
         """Return the id after the steps that ids can take: all but type and default."""
-        shaper = self._id_shaper
+        shaper = self.id_shaper
         if value is None or shaper.changes_nothing:
             return value
         found = shaper.json_to_json(bytes(value))
         return None if found is None else Raw(found)
 
     @cached_property
-    def _id_shaper(self) -> Shaper:
+    def id_shaper(self) -> Shaper:
+        """What becomes of an id before it is read."""
         shape = replace(self._spec.shape_of(self._id_key), type=None, default=None)
         return Shaper(shape, self._spec.null_values, is_text=False)
 
-    def _shaper_of(self, key: str) -> Shaper:
+    def shaper_of(self, key: str) -> Shaper:
+        """Return what becomes of the values of a key."""
         shaper = self._shapers.get(key)
         if shaper is None:
             if len(self._shapers) >= _SHAPES_MAX:
@@ -217,7 +237,7 @@ def _shape(keys: tuple[str, ...], spec: SourceSpec) -> _Shape:
     )
 
 
-def _text_of(value: Raw | None) -> str:
+def text_of_value(value: Raw | None) -> str:
     """Return the text form of a value, "" for a null and for nothing."""
     raw = b"null" if value is None else bytes(value)
     if raw.startswith(b'"'):

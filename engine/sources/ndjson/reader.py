@@ -1,28 +1,36 @@
 """NDJSON sources: canonical `{"id", "data"}` lines sent as they are, or flat lines mapped to that form.
 
-Lines are read some hundreds at a time. Most slices go a fast path (`fast_lines.py`, `flat.py`) that reads them at once;
-whatever it doubts is read line by line, as `exact_lines.py` and `flat.py` say.
+Lines are read some hundreds or thousands at a time. With the accelerator (`scanned.py`) nearly all of them are scanned
+in C, and single ones it declines are read as `exact_lines.py` and `flat.py` say. Without it, most slices go a fast path
+(`fast_lines.py`, `flat.py`) that reads them at once; whatever it doubts is read line by line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 
-from engine.sources.even_blocks import spans_of
-from engine.sources.json_text import text_of
-from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, read_canonical
+from engine.sources.ndjson import acceleration
+from engine.sources.ndjson.exact_lines import LineReader, read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
+from engine.sources.ndjson.flat_scan import flat_scan
+from engine.sources.ndjson.rows import LineRows, exact_rows, overlong
+from engine.sources.ndjson.scanned import Scan, scanned_rows
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
-from engine.sources.stored.line_slices import LineSlice, line_slices, nth_newline
-from engine.values import Place, Refusal, Span
+from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices
+from engine.values import Place, Span
 
 LOOKED_AT_BYTES = 1 << 12
 """How much of a file is looked at before any of them is read."""
 
-SliceReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
+SCANNED_BYTES = 1 << 18
+"""How much is scanned at once: what is read is still in the processor's cache then."""
+
+SliceReader = Callable[[bytes, Place], tuple[LineRows, int]]
+"""Takes lines, joined by newlines, and the place of the first; returns their records, and how many lines these were."""
+
+FastReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
 
 
@@ -43,86 +51,53 @@ def read_rows(
         SourceMissing: the file has gone.
         SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
     """
-    read_lines: SliceReader
-    read_line: LineReader
-    if spec.id is None:
-        read_lines, read_line = read_canonical_lines, read_canonical
-    else:
-        flat = FlatLines(spec, file.keys, seen)
-        read_lines, read_line = flat.read_lines, flat.read_line
+    read_slice, slice_bytes = _slice_reader(file, spec, record_bytes_max, seen)
     row = 1
     with file.open() as stream:
-        for slice_ in line_slices(stream, name=file.name, line_bytes_max=record_bytes_max):
-            rows = _read(slice_, Place(file.path, row), read_lines, read_line, record_bytes_max)
+        for slice_ in line_slices(stream, name=file.name, line_bytes_max=record_bytes_max, slice_bytes=slice_bytes):
+            place = Place(file.path, row)
+            if slice_.overlong:
+                rows, count = LineRows(0, [], b"", [], [overlong(slice_.lines, place, record_bytes_max)]), 1
+            else:
+                rows, count = read_slice(slice_.lines, place)
             yield rows, stream.stored_bytes
-            row += slice_.count
+            row += count
 
 
-@dataclass(slots=True)
-class LineRows:
-    """Some lines as records. `lines` are joined by newlines."""
-
-    ids: list[str]
-    lines: bytes
-    spans: list[Span]
-    refusals: list[Refusal]
-    filtered: list[Span] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def text(self, start: int, stop: int) -> bytes:
-        """Return the lines of some records, at least one."""
-        begin = nth_newline(self.lines, start) + 1
-        end = len(self.lines) if stop == len(self.ids) else nth_newline(self.lines, stop)
-        return self.lines[begin:end]
+def _slice_reader(file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]) -> tuple[SliceReader, int]:
+    """Return what reads a slice, and how large it should be, in bytes."""
+    scan = acceleration.accelerator
+    if spec.id is None:
+        if scan:
+            return _scanning(scan.CanonicalScanner(record_bytes_max).scan, read_canonical, record_bytes_max)
+        return _reading(read_canonical_lines, read_canonical, record_bytes_max)
+    flat = FlatLines(spec, file.keys, seen)
+    flat_scanner = flat_scan(flat, spec, scan.FlatScanner, record_bytes_max) if scan else None
+    if flat_scanner:
+        return _scanning(flat_scanner.scan, flat_scanner.read_line, record_bytes_max)
+    return _reading(flat.read_lines, flat.read_line, record_bytes_max)
 
 
-def _read(
-    slice_: LineSlice, start: Place, read_lines: SliceReader, read_line: LineReader, record_bytes_max: int
-) -> LineRows:
-    lines = slice_.lines
-    if slice_.overlong:
-        return LineRows([], b"", [], [_overlong(lines, start, record_bytes_max)])
-    if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
-        lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
-    read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, slice_.count)
-    if read:
-        ids, records = read
-        return LineRows(ids, records, [Span(start.path, start.row, slice_.count)], [])
-    return exact_rows(lines, start, read_line, record_bytes_max)
+def _scanning(scan: Scan, read_line: LineReader, record_bytes_max: int) -> tuple[SliceReader, int]:
+    def read_slice(lines: bytes, start: Place) -> tuple[LineRows, int]:
+        return scanned_rows(lines, start, scan, read_line, record_bytes_max)
+
+    return read_slice, SCANNED_BYTES
 
 
-def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
-    """Read lines one by one; the first of them stands at `start`."""
-    ids: list[str] = []
-    records: list[bytes] = []
-    rows: list[int] = []
-    refusals: list[Refusal] = []
-    filtered: list[int] = []
-    for row, line in enumerate(lines.split(b"\n"), start.row):
-        stripped = line.strip(WHITESPACE)
-        if not stripped:
-            continue
-        if len(line) > record_bytes_max:
-            refusals.append(_overlong(line, Place(start.path, row), record_bytes_max))
-            continue
-        try:
-            read = read_line(stripped)
-        except Invalid as invalid:
-            refusals.append(invalid.refusal(line, Place(start.path, row)))
-            continue
-        if read is None:
-            filtered.append(row)
-            continue
-        ids.append(read[0])
-        records.append(read[1])
-        rows.append(row)
-    spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
-    return LineRows(ids, b"\n".join(records), spans, refusals, left_out)
+def _reading(read_lines: FastReader, read_line: LineReader, record_bytes_max: int) -> tuple[SliceReader, int]:
+    def read_slice(lines: bytes, start: Place) -> tuple[LineRows, int]:
+        if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
+            lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        count = count_byte(lines, b"\n") + 1
+        read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, count)
+        if read:
+            ids, records = read
+            return LineRows(count, ids, records, [Span(start.path, start.row, count)]), count
+        return exact_rows(lines, start, read_line, record_bytes_max), count
+
+    return read_slice, SLICE_BYTES
 
 
 def _any_overlong(lines: bytes, record_bytes_max: int) -> bool:
     return len(lines) > record_bytes_max and max(map(len, lines.split(b"\n"))) > record_bytes_max
-
-
-def _overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:
-    return Refusal(f"line is longer than {record_bytes_max:,} bytes", place, raw=text_of(head))

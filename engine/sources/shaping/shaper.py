@@ -47,8 +47,12 @@ class Shaper:
     @property
     def changes_nothing(self) -> bool:
         """Whether every value keeps its type and its text."""
-        steps = (self.trim, self.strip, self.type, self.null_words, self.words, self.literals, self.default)
-        return not any(steps)
+        return self.only_null_words and not self.null_words
+
+    @property
+    def only_null_words(self) -> bool:
+        """Whether every value keeps its type and its text, unless that is one of the words that mean null."""
+        return not any((self.trim, self.strip, self.type, self.words, self.literals, self.default))
 
     def text_to_json(self, text: str) -> str | None:
         """Return the JSON of a text, None if it is a null.

@@ -14,8 +14,8 @@ from engine.sources.stored.compression import ByteReader
 SLICE_BYTES = 1 << 16
 """About how large a slice is, unless one line alone is longer."""
 
-READ_BYTES = 1 << 19
-"""How much is read at once: each read lets another thread in, which costs more than the read."""
+READ_BYTES = 1 << 18
+"""How much is read at once: what is still in the cache is hashed and decoded sooner than more would be read."""
 
 OVERLONG_HEAD_BYTES = 40_000
 """How much is kept of a line that is too long: enough for 10,000 characters of any script."""
@@ -25,10 +25,9 @@ _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"{\0", b"\0{", b"\0
 
 @dataclass(frozen=True, slots=True)
 class LineSlice:
-    """`count` whole lines joined by newlines, without one at the end; or the head of one line that is too long."""
+    """Some whole lines joined by newlines, without one at the end; or the head of one line that is too long."""
 
     lines: bytes
-    count: int
     overlong: bool = False
 
 
@@ -53,18 +52,17 @@ def line_slices(
     while data:
         start, last = 0, data.rfind(b"\n")
         if unfinished.is_overlong and last >= 0:
-            yield LineSlice(unfinished.take(), 1, overlong=True)
+            yield LineSlice(unfinished.take(), overlong=True)
             start = data.find(b"\n") + 1
         while start <= last:
             end = data.find(b"\n", min(start + slice_bytes, last))
-            lines = unfinished.take() + data[start:end]
-            yield LineSlice(lines, count_byte(lines, b"\n") + 1)
+            yield LineSlice(unfinished.take(memoryview(data)[start:end]))
             start = end + 1
         unfinished.add(data[start:])
         data = stream.read(read_bytes)
     if unfinished:
         overlong = unfinished.is_overlong
-        yield LineSlice(unfinished.take(), 1, overlong)
+        yield LineSlice(unfinished.take(), overlong)
 
 
 def _first(data: bytes, name: str) -> bytes:
@@ -97,8 +95,9 @@ class _UnfinishedLine:
         if self.is_overlong:
             self._pieces = [b"".join(self._pieces)[:OVERLONG_HEAD_BYTES]]
 
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
+    def take(self, rest: memoryview | bytes = b"") -> bytes:
+        """Return the line, and what follows it; it is empty then."""
+        taken = b"".join((*self._pieces, rest))
         self._pieces = []
         self._bytes = 0
         return taken

@@ -228,7 +228,6 @@ class TestLineSlices:
         )
         expected = content.removesuffix(b"\n").split(b"\n") if content else []
         assert [line for part in slices for line in part.lines.split(b"\n")] == expected
-        assert [part.count for part in slices] == [part.lines.count(b"\n") + 1 for part in slices]
 
     def test_line_lengths_that_change_by_much(self) -> None:
         lines = [b"x" * size for size in [5] * 30_000 + [5_000] * 3_000 + [0] * 50_000 + [2_000_000] * 9 + [7] * 40_000]
@@ -244,7 +243,7 @@ class TestLineSlices:
         slices = list(line_slices(io.BytesIO(content), name="f", line_bytes_max=100))
         assert [part.overlong for part in slices] == [False, True] + [False] * (b"last" in end)
         assert [part.lines[:5] for part in slices] == [b"first", b"xxxxx", b"last"][: len(slices)]
-        assert [part.count for part in slices] == [1] * len(slices)
+        assert not any(b"\n" in part.lines for part in slices)
         assert len(slices[1].lines) < 100_000
 
     def test_whole_lines_before_damage_come_first(self, tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""What `_scan.c` offers; see there."""
+
+SOURCE_DIGEST: str
+DEPTH_MAX: int
+
+def hashes_of_lines(lines: bytes, count: int, seed: int, /) -> bytes | None: ...
+def hashes_of_ids(ids: list[bytes], seed: int, /) -> bytes: ...
+def nth_newline(lines: bytes, number: int, /) -> int: ...
+
+class CanonicalScanner:
+    def __new__(cls, line_bytes_max: int, /) -> CanonicalScanner: ...
+    def scan(self, text: bytes, start: int, /) -> tuple[bytes, int, int, int, bytes]: ...
+
+class FlatScanner:
+    def __new__(
+        cls,
+        line_bytes_max: int,
+        omit_nulls: bool,
+        head: bytes,
+        tail: bytes,
+        id_nulls: tuple[bytes, ...],
+        conditions: int,
+        met_by_nothing: int,
+        /,
+    ) -> FlatScanner: ...
+    def scan(self, text: bytes, start: int, /) -> tuple[bytes, int, int, int, bytes]: ...
+    def learn(
+        self,
+        key: bytes,
+        is_id: bool,
+        declines: bool,
+        slot: int,
+        member: bytes | None,
+        nulls: tuple[bytes, ...],
+        condition: int,
+        wanted: tuple[bytes, ...],
+        /,
+    ) -> bool: ...
+
+class HashSet:
+    def add(self, hashes: bytes, /) -> bool: ...
+    def lacks(self, hashes: bytes, /) -> bool: ...
+    def clear(self) -> None: ...

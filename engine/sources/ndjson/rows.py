@@ -1,0 +1,65 @@
+"""Some lines of NDJSON as records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.sources.even_blocks import spans_of
+from engine.sources.json_text import text_of
+from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader
+from engine.sources.stored.line_slices import nth_newline
+from engine.values import Place, Refusal, Span
+
+
+@dataclass(slots=True)
+class LineRows:
+    """So many records. `lines` are joined by newlines; `ids` None means that nobody has looked at them yet."""
+
+    count: int
+    ids: Sequence[str] | None
+    lines: bytes
+    spans: list[Span]
+    refusals: list[Refusal] = field(default_factory=list)
+    filtered: list[Span] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, start: int, stop: int) -> bytes:
+        """Return the lines of some records, at least one."""
+        begin = nth_newline(self.lines, start) + 1
+        end = len(self.lines) if stop == self.count else nth_newline(self.lines, stop)
+        return self.lines[begin:end]
+
+
+def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
+    """Read lines one by one; the first of them stands at `start`."""
+    ids: list[str] = []
+    records: list[bytes] = []
+    rows: list[int] = []
+    refusals: list[Refusal] = []
+    filtered: list[int] = []
+    for row, line in enumerate(lines.split(b"\n"), start.row):
+        stripped = line.strip(WHITESPACE)
+        if not stripped:
+            continue
+        if len(line) > record_bytes_max:
+            refusals.append(overlong(line, Place(start.path, row), record_bytes_max))
+            continue
+        try:
+            read = read_line(stripped)
+        except Invalid as invalid:
+            refusals.append(invalid.refusal(line, Place(start.path, row)))
+            continue
+        if read is None:
+            filtered.append(row)
+            continue
+        ids.append(read[0])
+        records.append(read[1])
+        rows.append(row)
+    spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
+    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out)
+
+
+def overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:
+    """Return the refusal of a line, of which `head` was read."""
+    return Refusal(f"line is longer than {record_bytes_max:,} bytes", place, raw=text_of(head))
