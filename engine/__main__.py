@@ -53,6 +53,9 @@ def run_loop(work: Callable[[Stop], Coroutine[object, object, Report]], show_pro
     import asyncio
     import gc
 
+    from engine.sources import keep_freed_memory
+
+    keep_freed_memory()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

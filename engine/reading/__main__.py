@@ -12,6 +12,7 @@ from typing import BinaryIO, NoReturn
 
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
 from engine.reading.plan import Reading
+from engine.sources import keep_freed_memory
 from engine.values import EngineError
 
 
@@ -22,6 +23,7 @@ def main(memory_fd: int) -> NoReturn:
     commands = open(0, "rb", closefd=False)  # noqa: SIM115 - for the life of the process
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints something must not get between the messages
+    keep_freed_memory()
     gc.freeze()
     gc.disable()  # what is made here are no cycles
     try:

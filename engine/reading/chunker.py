@@ -70,7 +70,7 @@ class Chunker:
         """The fast path: return the block as a chunk if nothing is waiting, and it can go as it is."""
         if self._open.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
-        apart_from = self._recent.take(self._seq, block.lines, block.ids)
+        apart_from = self._recent.take(self._seq, block.lines, block.ids, block.id_numbers)
         return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:

@@ -16,7 +16,7 @@ from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, Protocol
 
-from engine.sources import accelerator, hash_seed
+from engine.sources import accelerator, id_seed
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 class RecentIds(Protocol):
     """Remembers the ids of the latest chunks: of so many as it was made for, to twice as many."""
 
-    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+    def take(self, seq: int, lines: bytes, ids: Sequence[str], numbers: bytes | None = None) -> int | None:
         """Note that chunk `seq`, later than all before, consists of these canonical lines, which have these ids.
+
+        `numbers` are those of the ids, if somebody has made them already.
 
         Returns:
             The seq from which on no chunk before this one has any of them; nothing is known about those before that.
@@ -36,7 +38,7 @@ class RecentIds(Protocol):
 
 def recent_ids(chunks: int) -> RecentIds:
     """Return what remembers the ids of `chunks` to twice as many chunks."""
-    return RecentNumbers(chunks, accelerator, hash_seed) if accelerator else RecentTexts(chunks)
+    return RecentNumbers(chunks, accelerator, id_seed) if accelerator else RecentTexts(chunks)
 
 
 class RecentNumbers:
@@ -46,11 +48,11 @@ class RecentNumbers:
         self._chunks_max = chunks
         self._scan = scan
         self._seed = seed
-        self._earlier, self._current = scan.HashSet(), scan.HashSet()
+        self._earlier, self._current = scan.NumberSet(), scan.NumberSet()
         self._earlier_from = self._current_from = 0
         self._chunks = 0
 
-    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+    def take(self, seq: int, lines: bytes, ids: Sequence[str], numbers: bytes | None = None) -> int | None:
         """See `RecentIds`."""
         if self._chunks == self._chunks_max:
             self._earlier, self._current = self._current, self._earlier
@@ -58,9 +60,10 @@ class RecentNumbers:
             self._earlier_from, self._current_from = self._current_from, seq
             self._chunks = 0
         self._chunks += 1
-        numbers = self._scan.hashes_of_lines(lines, len(ids), self._seed)
-        if numbers is None:  # some id is written in an unusual way
-            numbers = self._scan.hashes_of_ids([id_.encode() for id_ in ids], self._seed)
+        if numbers is None:
+            numbers = self._scan.numbers_of_lines(lines, len(ids), self._seed)
+        if numbers is None:  # some line is written in an unusual way
+            numbers = self._scan.numbers_of_ids([id_.encode() for id_ in ids], self._seed)
         if self._current.add(numbers):
             return self._earlier_from if self._earlier.lacks(numbers) else self._current_from
         return seq if len(set(ids)) == len(ids) else None
@@ -74,7 +77,7 @@ class RecentTexts:
         self._earlier = _Generation(0, ascending=True)
         self._current = _Generation(0, ascending=True)
 
-    def take(self, seq: int, lines: bytes, ids: Sequence[str]) -> int | None:
+    def take(self, seq: int, lines: bytes, ids: Sequence[str], numbers: bytes | None = None) -> int | None:
         """See `RecentIds`."""
         ascending = _ascend(ids)
         if self._current.chunks == self._chunks_max or self._current.ascending != ascending:

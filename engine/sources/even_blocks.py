@@ -16,6 +16,10 @@ BLOCK_BYTES_MAX = 8 << 20
 """A block that would become larger than this is closed before it is full, unless what came at once is larger."""
 
 
+ID_NUMBER_BYTES = 8
+"""How many bytes an id's number takes."""
+
+
 class Rows(Protocol):
     """Some rows of a file as records, and those of them that were refused."""
 
@@ -26,6 +30,10 @@ class Rows(Protocol):
     @property
     def ids(self) -> Sequence[str] | None:
         """The ids of the records; None if nobody has looked at them yet."""
+
+    @property
+    def id_numbers(self) -> bytes | None:
+        """A 64-bit number for each id, as `Block` has them; None if nobody has made them."""
 
     @property
     def spans(self) -> Sequence[Span]:
@@ -54,6 +62,7 @@ class NoRows:
     notes: list[str]
     count: int = 0
     ids: Sequence[str] = ()
+    id_numbers: bytes | None = b""
     spans: Sequence[Span] = ()
     refusals: list[Refusal] = field(default_factory=list)
     filtered: Sequence[Span] = ()
@@ -104,7 +113,7 @@ class _BlockCutter:
             if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.count:
                 yield self._close(before=spans[0])
             taken, spans = cut_spans(spans, stop - start)
-            self._open.extend(stop - start, rows.ids[start:stop] if rows.ids is not None else None, text, taken)
+            self._open.extend(rows, start, stop, text, taken)
             start = stop
             if self._open.count == self._batch_size:
                 yield self._close(before=spans[0] if spans else None)
@@ -140,13 +149,18 @@ class _OpenBlock:
     text_bytes: int = 0
     _texts: list[bytes | memoryview] = field(default_factory=list)
     _ids: list[str] | None = field(default_factory=list)
+    _id_numbers: list[bytes] | None = field(default_factory=list)
 
-    def extend(self, count: int, ids: Sequence[str] | None, text: bytes | memoryview, spans: list[Span]) -> None:
-        self.count += count
-        if ids is None:
+    def extend(self, rows: Rows, start: int, stop: int, text: bytes | memoryview, spans: list[Span]) -> None:
+        self.count += stop - start
+        if rows.ids is None:
             self._ids = None
         elif self._ids is not None:
-            self._ids += ids
+            self._ids += rows.ids[start:stop]
+        if rows.id_numbers is None:
+            self._id_numbers = None
+        elif self._id_numbers is not None:
+            self._id_numbers.append(rows.id_numbers[ID_NUMBER_BYTES * start : ID_NUMBER_BYTES * stop])
         self.spans += spans
         self.text_bytes += len(text)
         self._texts.append(text)
@@ -156,6 +170,7 @@ class _OpenBlock:
         return Block(
             ids=LineIds(lines, self.count) if self._ids is None else self._ids,
             lines=lines,
+            id_numbers=None if self._id_numbers is None else b"".join(self._id_numbers),
             spans=join_spans(self.spans),
             refusals=self.refusals,
             source_bytes=self.source_bytes,

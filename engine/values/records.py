@@ -73,7 +73,8 @@ class Block:
     `ids[i]` is the id in line i. The counts of `spans` add up to `len(ids)`. `source_bytes` is how many bytes of the
     source (as stored, so compressed bytes of a compressed file) were consumed for this block. The rows `filtered` were
     left out on purpose and are in no account; `notes` are doubts about the source, each a sentence without record data.
-    `digests` are of files that have been read to their last byte by now, by their paths.
+    `digests` are of files that have been read to their last byte by now, by their paths. `id_numbers` are 64-bit
+    numbers of the ids, different ones for different ids (but not the other way round), if somebody has made them.
     """
 
     ids: Sequence[str]
@@ -84,6 +85,7 @@ class Block:
     filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
+    id_numbers: bytes | None = None
 
 
 class LineIds(Sequence[str]):

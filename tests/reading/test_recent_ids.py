@@ -87,10 +87,10 @@ class EqualNumbers:
     """An accelerator whose numbers say nothing: any two may be equal."""
 
     def __init__(self, real: Any, numbers: int) -> None:
-        self.HashSet = real.HashSet
+        self.NumberSet = real.NumberSet
         self._numbers = numbers
 
-    def hashes_of_lines(self, lines: bytes, count: int, seed: int) -> bytes:
+    def numbers_of_lines(self, lines: bytes, count: int, seed: int) -> bytes:
         ids = [line.id for line in msgspec.json.Decoder(_Line).decode_lines(lines)]
         assert len(ids) == count
         return b"".join((1 + len(each) % self._numbers).to_bytes(8, "little") for each in ids)

@@ -37,6 +37,7 @@ class EncodedRows:
     refusals: list[Refusal]
     filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    id_numbers: None = None
 
     @property
     def count(self) -> int:

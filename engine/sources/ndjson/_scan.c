@@ -11,12 +11,16 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "dbc29e30e153b0d5f4ef46948c5eacd5"
+#define SOURCE_DIGEST "15abcbfc29c8e351600319fd0f891c77"
 
 typedef const unsigned char *Text;
 
@@ -289,6 +293,12 @@ static inline void append(Buffer *buffer, const void *bytes, size_t size)
     buffer->size += size;
 }
 
+/* Where its bytes are, also if there are none. */
+static const char *start_of(const Buffer *buffer)
+{
+    return buffer->bytes ? (const char *)buffer->bytes : "";
+}
+
 static void release(Buffer *buffer)
 {
     free(buffer->bytes);
@@ -368,11 +378,85 @@ static inline int is_one_of(const Words *words, Text text, size_t size)
     return 0;
 }
 
+/* ---------------------------------------------------------------- what valid escapes mean */
+
+/* Write a character as UTF-8 (RFC 3629); returns how many bytes it takes. */
+static size_t put_character(unsigned char *out, uint32_t character)
+{
+    if (character < 0x80)
+        return out[0] = (unsigned char)character, 1;
+    size_t more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+    static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
+    for (size_t i = more; i > 0; i--, character >>= 6)
+        out[i] = (unsigned char)(0x80 | (character & 0x3F));
+    out[0] = (unsigned char)(first[more] | character);
+    return more + 1;
+}
+
+/* Read the escape behind a backslash, which is valid, and step over it. */
+static uint32_t read_escape(Text *at)
+{
+    static const char names[] = "bfnrt", controls[] = "\b\f\n\r\t";
+    unsigned char letter = *(*at)++;
+    const char *name = letter == 'u' ? NULL : strchr(names, letter);
+    if (letter != 'u')
+        return name ? (uint32_t)controls[name - names] : letter;
+    uint32_t unit = (uint32_t)hex4(*at);
+    *at += 4;
+    if (unit < 0xD800 || unit > 0xDBFF)
+        return unit;
+    uint32_t second = (uint32_t)hex4(*at + 2);
+    *at += 6;
+    return 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
+}
+
+/* ---------------------------------------------------------------- ids as 64-bit numbers: different numbers prove different
+ * ids, equal ones are a doubt. */
+
+static uint64_t number_of(Text text, size_t size, uint64_t seed)
+{
+    uint64_t hash = seed ^ (size * 0x9E3779B97F4A7C15u), word;
+    for (;;) {
+        size_t taken = size < 8 ? size : 8;
+        word = 0;
+        memcpy(&word, text, taken);
+        hash = (hash ^ word) * 0xBF58476D1CE4E5B9u;
+        hash = (hash ^ (hash >> 32)) * 0x94D049BB133111EBu;
+        hash ^= hash >> 29;
+        if (size <= 8)
+            return hash ? hash : 1; /* 0 marks a free place */
+        text += 8;
+        size -= 8;
+    }
+}
+
+enum { ESCAPED_ID_MAX = 1024 };
+
+/* The number of an id that is written with escapes, from behind its opening quote to its closing one; 0 if it is too
+ * long to be looked at here. */
+static uint64_t number_of_escaped(Text at, Text end, uint64_t seed)
+{
+    unsigned char id[ESCAPED_ID_MAX];
+    size_t size = 0;
+    if (end - at > ESCAPED_ID_MAX)
+        return 0;
+    while (at < end) { /* no escape means more bytes than it is written with */
+        if (*at == '\\') {
+            at++;
+            size += put_character(id + size, read_escape(&at));
+        } else
+            id[size++] = *at++;
+    }
+    return number_of(id, size, seed);
+}
+
 /* ---------------------------------------------------------------- what both kinds of scanners have in common */
 
 typedef struct {
     size_t line_bytes_max;
+    uint64_t seed;
     Buffer lines;    /* the records, joined by newlines */
+    Buffer numbers;  /* of their ids, see `number_of` */
     Buffer filtered; /* which of the lines scanned are left out, counted from 0, as 32-bit numbers */
     uint32_t scanned, records;
     int busy;
@@ -385,14 +469,15 @@ typedef enum Found (*LineScanner)(void *scanner, Text line, Text end, Text *line
 /* Scan lines from `at` on, until one is declined or the text ends; returns where that is, `end` + 1 for the end. */
 static Text scan_lines(void *scanner, Scan *scan, LineScanner scan_line, Text at, Text end)
 {
-    scan->lines.size = scan->filtered.size = 0;
+    scan->lines.size = scan->numbers.size = scan->filtered.size = 0;
     scan->scanned = scan->records = 0;
     while (at <= end && scan->scanned < UINT32_MAX) {
         Text line_end;
-        size_t before = scan->lines.size;
+        size_t lines_before = scan->lines.size, numbers_before = scan->numbers.size;
         enum Found found = scan_line(scanner, at, end, &line_end);
         if (found == DECLINED || (size_t)(line_end - at) > scan->line_bytes_max) {
-            scan->lines.size = before;
+            scan->lines.size = lines_before;
+            scan->numbers.size = numbers_before;
             return at;
         }
         if (found == FILTERED) {
@@ -407,38 +492,56 @@ static Text scan_lines(void *scanner, Scan *scan, LineScanner scan_line, Text at
     return at;
 }
 
-/* The method `scan(text, start)` of both. */
+/* The method `scan(text, start, stop)` of both. */
 static PyObject *scan_text(PyObject *self, Scan *scan, LineScanner scan_line, PyObject *args)
 {
     PyObject *bytes;
-    Py_ssize_t start, size;
+    Py_ssize_t start, stop, size;
     char *text;
-    if (!PyArg_ParseTuple(args, "Sn", &bytes, &start) || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+    if (!PyArg_ParseTuple(args, "Snn", &bytes, &start, &stop) || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
-    if (start < 0 || start > size)
-        return PyErr_Format(PyExc_ValueError, "start is not in the text");
+    if (start < 0 || start > stop || stop > size || (stop < size && text[stop] != '\n'))
+        return PyErr_Format(PyExc_ValueError, "there are no whole lines from start to stop");
     if (scan->busy)
         return PyErr_Format(PyExc_RuntimeError, "another thread is using this scanner");
-    Text end = (Text)text + size, stopped;
+    Text end = (Text)text + stop, stopped;
     scan->busy = 1;
     Py_BEGIN_ALLOW_THREADS
     stopped = scan_lines(self, scan, scan_line, (Text)text + start, end);
     Py_END_ALLOW_THREADS
     scan->busy = 0;
-    if (scan->lines.failed || scan->filtered.failed) {
-        scan->lines.failed = scan->filtered.failed = 0;
+    if (scan->lines.failed || scan->numbers.failed || scan->filtered.failed) {
+        scan->lines.failed = scan->numbers.failed = scan->filtered.failed = 0;
         return PyErr_NoMemory();
     }
     size_t lines_size = scan->lines.size - (scan->records > 0); /* without the newline behind the last one */
-    return Py_BuildValue("y#IIny#", scan->lines.bytes ? (char *)scan->lines.bytes : "", (Py_ssize_t)lines_size,
-                         scan->records, scan->scanned, (Py_ssize_t)(stopped - (Text)text),
-                         scan->filtered.bytes ? (char *)scan->filtered.bytes : "", (Py_ssize_t)scan->filtered.size);
+    return Py_BuildValue("y#y#IIny#", start_of(&scan->lines), (Py_ssize_t)lines_size, start_of(&scan->numbers),
+                         (Py_ssize_t)scan->numbers.size, scan->records, scan->scanned,
+                         (Py_ssize_t)(stopped - (Text)text), start_of(&scan->filtered),
+                         (Py_ssize_t)scan->filtered.size);
+}
+
+/* Note the number of the id of the next record; 0 if that can't be done here. */
+static inline int note_id(Scan *scan, Text id, size_t size, int escapes)
+{
+    uint64_t number = escapes ? number_of_escaped(id, id + size, scan->seed) : number_of(id, size, scan->seed);
+    if (!number || !reserve(&scan->numbers, sizeof number))
+        return 0;
+    append(&scan->numbers, &number, sizeof number);
+    return 1;
 }
 
 static void release_scan(Scan *scan)
 {
     release(&scan->lines);
+    release(&scan->numbers);
     release(&scan->filtered);
+}
+
+static void begin_scan(Scan *scan, Py_ssize_t line_bytes_max, uint64_t seed)
+{
+    scan->line_bytes_max = (size_t)(line_bytes_max < 0 ? 0 : line_bytes_max);
+    scan->seed = seed;
 }
 
 static PyObject *new_object(PyTypeObject *type)
@@ -465,7 +568,7 @@ typedef struct {
 static enum Found scan_canonical(void *scanner, Text line, Text end, Text *line_end)
 {
     Scan *scan = &((Canonical *)scanner)->scan;
-    Text begin = skip_spaces(line), at = begin;
+    Text begin = skip_spaces(line), at = begin, id;
     int escapes = 0, fields;
     if (*at != '{' || !(at = skip_word(skip_spaces(at + 1), "\"id\"")))
         return DECLINED;
@@ -473,8 +576,10 @@ static enum Found scan_canonical(void *scanner, Text line, Text end, Text *line_
     if (*at != ':')
         return DECLINED;
     at = skip_spaces(at + 1);
-    if (*at != '"' || at[1] == '"' || !(at = find_quote(at + 1, end, &escapes)))
+    id = at + 1;
+    if (*at != '"' || *id == '"' || !(at = find_quote(id, end, &escapes)))
         return DECLINED;
+    size_t id_size = (size_t)(at - id);
     at = skip_spaces(at + 1);
     if (*at != ',' || !(at = skip_word(skip_spaces(at + 1), "\"data\"")))
         return DECLINED;
@@ -491,19 +596,20 @@ static enum Found scan_canonical(void *scanner, Text line, Text end, Text *line_
     append(&scan->lines, begin, (size_t)(stop - begin));
     append(&scan->lines, "\n", 1);
     *line_end = at;
-    return RECORD;
+    return note_id(scan, id, id_size, escapes) ? RECORD : DECLINED;
 }
 
 static PyObject *canonical_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     Py_ssize_t line_bytes_max;
+    unsigned long long seed;
     if (keywords && PyDict_Size(keywords))
         return PyErr_Format(PyExc_TypeError, "it takes no keywords");
-    if (!PyArg_ParseTuple(args, "n", &line_bytes_max))
+    if (!PyArg_ParseTuple(args, "nK", &line_bytes_max, &seed))
         return NULL;
     Canonical *self = (Canonical *)new_object(type);
     if (self)
-        self->scan.line_bytes_max = (size_t)(line_bytes_max < 0 ? 0 : line_bytes_max);
+        begin_scan(&self->scan, line_bytes_max, seed);
     return (PyObject *)self;
 }
 
@@ -519,15 +625,15 @@ static PyObject *canonical_scan(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(scan_doc,
-             "scan(text: bytes, start: int) -> tuple[bytes, int, int, int, bytes]\n\n"
-             "Scan the lines of `text` from `start` on, until one is declined.\n\n"
-             "Returns the records' lines, joined; how many they are; how many lines were scanned; where the declined\n"
-             "line starts, or more than the length of `text` if there is none; and which of the lines scanned are left\n"
-             "out, counted from 0, as 32-bit numbers.");
+             "scan(text: bytes, start: int, stop: int) -> tuple[bytes, bytes, int, int, int, bytes]\n\n"
+             "Scan the lines of `text` from `start` to `stop`, where a line ends, until one is declined.\n\n"
+             "Returns the records' lines, joined; 64-bit numbers of their ids; how many they are; how\n"
+             "many lines were scanned; where the declined line starts, or more than `stop` if there is none;\n"
+             "and which of the lines scanned are left out, counted from 0, as 32-bit numbers.");
 
 static PyMethodDef canonical_methods[] = {{"scan", canonical_scan, METH_VARARGS, scan_doc}, {0}};
 static PyType_Slot canonical_slots[] = {
-    {Py_tp_doc, "CanonicalScanner(line_bytes_max: int)\n\nProves lines that are canonical records."},
+    {Py_tp_doc, "CanonicalScanner(line_bytes_max: int, seed: int)\n\nProves lines that are canonical records."},
     {Py_tp_new, canonical_new},
     {Py_tp_dealloc, canonical_dealloc},
     {Py_tp_methods, canonical_methods},
@@ -608,36 +714,6 @@ static inline int read_key(const Flat *flat, Text *at, Text end, int expected)
         return NONE;
     *at = quote + 1;
     return find_key(flat, text, (size_t)(quote - text), &place);
-}
-
-/* Write a character as UTF-8 (RFC 3629); returns how many bytes it takes. */
-static size_t put_character(unsigned char *out, uint32_t character)
-{
-    if (character < 0x80)
-        return out[0] = (unsigned char)character, 1;
-    size_t more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
-    static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
-    for (size_t i = more; i > 0; i--, character >>= 6)
-        out[i] = (unsigned char)(0x80 | (character & 0x3F));
-    out[0] = (unsigned char)(first[more] | character);
-    return more + 1;
-}
-
-/* Read the escape behind a backslash, which is valid, and step over it. */
-static uint32_t read_escape(Text *at)
-{
-    static const char names[] = "bfnrt", controls[] = "\b\f\n\r\t";
-    unsigned char letter = *(*at)++;
-    const char *name = letter == 'u' ? NULL : strchr(names, letter);
-    if (letter != 'u')
-        return name ? (uint32_t)controls[name - names] : letter;
-    uint32_t unit = (uint32_t)hex4(*at);
-    *at += 4;
-    if (unit < 0xD800 || unit > 0xDBFF)
-        return unit;
-    uint32_t second = (uint32_t)hex4(*at + 2);
-    *at += 6;
-    return 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
 }
 
 /* Whether the inside of a valid string with escapes means this word. */
@@ -765,7 +841,8 @@ static int write_id(Flat *flat, const Member *id)
         append(lines, "\"", 1);
     }
     append(lines, ",\"data\":{", 9);
-    return 1;
+    int quoted = *id->value == '"';
+    return note_id(&flat->scan, id->value + quoted, size - 2 * (size_t)quoted, id->escapes);
 }
 
 /* Append the members that are sent; returns whether there were any, -1 in doubt. Members that can be sent as they are
@@ -874,16 +951,16 @@ static PyObject *flat_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     Py_ssize_t line_bytes_max;
     int omit_nulls;
     PyObject *head, *tail, *id_nulls;
-    unsigned long long conditions, met_by_nothing;
+    unsigned long long seed, conditions, met_by_nothing;
     if (keywords && PyDict_Size(keywords))
         return PyErr_Format(PyExc_TypeError, "it takes no keywords");
-    if (!PyArg_ParseTuple(args, "npSSO!KK", &line_bytes_max, &omit_nulls, &head, &tail, &PyTuple_Type, &id_nulls,
+    if (!PyArg_ParseTuple(args, "nKpSSO!KK", &line_bytes_max, &seed, &omit_nulls, &head, &tail, &PyTuple_Type, &id_nulls,
                           &conditions, &met_by_nothing))
         return NULL;
     Flat *self = (Flat *)new_object(type);
     if (!self)
         return NULL;
-    self->scan.line_bytes_max = (size_t)(line_bytes_max < 0 ? 0 : line_bytes_max);
+    begin_scan(&self->scan, line_bytes_max, seed);
     self->omit_nulls = omit_nulls;
     self->conditions = conditions;
     self->met_by_nothing = met_by_nothing;
@@ -960,7 +1037,7 @@ static PyObject *flat_learn(PyObject *object, PyObject *args)
 static PyMethodDef flat_methods[] = {
     {"scan", flat_scan, METH_VARARGS, scan_doc}, {"learn", flat_learn, METH_VARARGS, learn_doc}, {0}};
 static PyType_Slot flat_slots[] = {
-    {Py_tp_doc, "FlatScanner(line_bytes_max: int, omit_nulls: bool, head: bytes, tail: bytes,\n"
+    {Py_tp_doc, "FlatScanner(line_bytes_max: int, seed: int, omit_nulls: bool, head: bytes, tail: bytes,\n"
                 "            id_nulls: tuple[bytes, ...], conditions: int, met_by_nothing: int)\n\n"
                 "Rewrites flat lines, of which each key must have been learnt, to canonical ones.\n\n"
                 "`head` and `tail` are members that all records get, before and behind those of their line, without\n"
@@ -974,28 +1051,10 @@ static PyType_Slot flat_slots[] = {
 static PyType_Spec flat_spec = {"engine.sources.ndjson._scan.FlatScanner", sizeof(Flat), 0, Py_TPFLAGS_DEFAULT,
                                 flat_slots};
 
-/* ---------------------------------------------------------------- ids as 64-bit numbers: different numbers prove different
- * ids, equal ones are a doubt. */
-
-static uint64_t hash_of(Text text, size_t size, uint64_t seed)
-{
-    uint64_t hash = seed ^ (size * 0x9E3779B97F4A7C15u), word;
-    for (;;) {
-        size_t taken = size < 8 ? size : 8;
-        word = 0;
-        memcpy(&word, text, taken);
-        hash = (hash ^ word) * 0xBF58476D1CE4E5B9u;
-        hash = (hash ^ (hash >> 32)) * 0x94D049BB133111EBu;
-        hash ^= hash >> 29;
-        if (size <= 8)
-            return hash ? hash : 1; /* 0 marks a free place */
-        text += 8;
-        size -= 8;
-    }
-}
+/* ---------------------------------------------------------------- sets of these numbers */
 
 /* The numbers of the ids of so many canonical lines; 0 if one is written in a way that is rare. */
-static int hash_lines(Text at, Text end, uint64_t *hashes, Py_ssize_t count, uint64_t seed)
+static int number_lines(Text at, Text end, uint64_t *numbers, Py_ssize_t count, uint64_t seed)
 {
     for (Py_ssize_t i = 0; i < count; i++) {
         if (*at != '{' || !(at = skip_word(skip_spaces(at + 1), "\"id\"")))
@@ -1006,23 +1065,24 @@ static int hash_lines(Text at, Text end, uint64_t *hashes, Py_ssize_t count, uin
         at = skip_spaces(at + 1);
         if (*at != '"')
             return 0;
-        Text id = ++at;
-        while (*at != '"' && *at != '\\' && *at != '\n' && *at)
-            at++;
-        if (*at != '"')
+        Text id = at + 1;
+        int escapes = 0;
+        if (!(at = find_quote(id, end, &escapes)))
             return 0;
-        hashes[i] = hash_of(id, (size_t)(at - id), seed);
+        numbers[i] = escapes ? number_of_escaped(id, at, seed) : number_of(id, (size_t)(at - id), seed);
+        if (!numbers[i])
+            return 0;
         Text newline = memchr(at, '\n', (size_t)(end - at));
         at = newline ? newline + 1 : end;
     }
     return at == end;
 }
 
-PyDoc_STRVAR(hashes_doc, "hashes_of_lines(lines: bytes, count: int, seed: int) -> bytes | None\n\n"
+PyDoc_STRVAR(lines_doc, "numbers_of_lines(lines: bytes, count: int, seed: int) -> bytes | None\n\n"
                          "Return a 64-bit number for the id of each of `count` canonical lines, by a secret `seed`;\n"
-                         "None if an id is written with escapes, or does not come first.");
+                         "None if an id does not come first, or is very long.");
 
-static PyObject *hashes_of_lines(PyObject *module, PyObject *args)
+static PyObject *numbers_of_lines(PyObject *module, PyObject *args)
 {
     PyObject *bytes;
     Py_ssize_t count, size;
@@ -1032,19 +1092,19 @@ static PyObject *hashes_of_lines(PyObject *module, PyObject *args)
         return NULL;
     if (count < 0 || count > size)
         return PyErr_Format(PyExc_ValueError, "there are not so many lines");
-    PyObject *hashes = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(uint64_t));
-    if (!hashes)
+    PyObject *numbers = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(uint64_t));
+    if (!numbers)
         return NULL;
-    if (hash_lines((Text)text, (Text)text + size, (uint64_t *)(void *)PyBytes_AsString(hashes), count, seed))
-        return hashes;
-    Py_DECREF(hashes);
+    if (number_lines((Text)text, (Text)text + size, (uint64_t *)(void *)PyBytes_AsString(numbers), count, seed))
+        return numbers;
+    Py_DECREF(numbers);
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(hashes_of_ids_doc, "hashes_of_ids(ids: list[bytes], seed: int) -> bytes\n\n"
+PyDoc_STRVAR(numbers_of_ids_doc, "numbers_of_ids(ids: list[bytes], seed: int) -> bytes\n\n"
                                 "Return the same for ids as text in UTF-8.");
 
-static PyObject *hashes_of_ids(PyObject *module, PyObject *args)
+static PyObject *numbers_of_ids(PyObject *module, PyObject *args)
 {
     PyObject *ids;
     unsigned long long seed;
@@ -1054,7 +1114,7 @@ static PyObject *hashes_of_ids(PyObject *module, PyObject *args)
     PyObject *result = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(uint64_t));
     if (!result)
         return NULL;
-    uint64_t *hashes = (uint64_t *)(void *)PyBytes_AsString(result);
+    uint64_t *numbers = (uint64_t *)(void *)PyBytes_AsString(result);
     for (Py_ssize_t i = 0; i < count; i++) {
         char *text;
         Py_ssize_t size;
@@ -1062,7 +1122,7 @@ static PyObject *hashes_of_ids(PyObject *module, PyObject *args)
             Py_DECREF(result);
             return NULL;
         }
-        hashes[i] = hash_of((Text)text, (size_t)size, seed);
+        numbers[i] = number_of((Text)text, (size_t)size, seed);
     }
     return result;
 }
@@ -1071,25 +1131,25 @@ typedef struct {
     PyObject_HEAD
     uint64_t *table; /* a power of two of places, half of them free at least */
     size_t places, used;
-} HashSet;
+} NumberSet;
 
 enum { PLACES_MIN = 1 << 12, AHEAD = 8 };
 
 /* Put a number that is not there yet; returns 0 if it is. */
-static inline int put_hash(uint64_t *table, size_t places, uint64_t hash)
+static inline int put_number(uint64_t *table, size_t places, uint64_t number)
 {
-    size_t place = hash & (places - 1);
+    size_t place = number & (places - 1);
     while (table[place]) {
-        if (table[place] == hash)
+        if (table[place] == number)
             return 0;
         place = (place + 1) & (places - 1);
     }
-    table[place] = hash;
+    table[place] = number;
     return 1;
 }
 
 /* Make room for so many more numbers; 0 if there is none. */
-static int grow(HashSet *set, size_t more)
+static int grow(NumberSet *set, size_t more)
 {
     size_t places = set->places ? set->places : PLACES_MIN;
     while (places / 2 < set->used + more) {
@@ -1104,7 +1164,7 @@ static int grow(HashSet *set, size_t more)
         return 0;
     for (size_t i = 0; i < set->places; i++)
         if (set->table[i])
-            put_hash(table, places, set->table[i]);
+            put_number(table, places, set->table[i]);
     free(set->table);
     set->table = table;
     set->places = places;
@@ -1112,7 +1172,7 @@ static int grow(HashSet *set, size_t more)
 }
 
 /* The numbers that a bytes object holds; NULL and an exception if it is none of them. */
-static const uint64_t *numbers_of(PyObject *bytes, size_t *count)
+static const uint64_t *numbers_in(PyObject *bytes, size_t *count)
 {
     char *text;
     Py_ssize_t size;
@@ -1122,26 +1182,26 @@ static const uint64_t *numbers_of(PyObject *bytes, size_t *count)
     return (const uint64_t *)(const void *)text;
 }
 
-static inline void fetch(const HashSet *set, const uint64_t *hashes, size_t i, size_t count)
+static inline void fetch(const NumberSet *set, const uint64_t *numbers, size_t i, size_t count)
 {
 #if defined(__GNUC__)
     if (i + AHEAD < count)
-        __builtin_prefetch(&set->table[hashes[i + AHEAD] & (set->places - 1)]);
+        __builtin_prefetch(&set->table[numbers[i + AHEAD] & (set->places - 1)]);
 #endif
 }
 
 static PyObject *set_add(PyObject *object, PyObject *bytes)
 {
-    HashSet *set = (HashSet *)object;
+    NumberSet *set = (NumberSet *)object;
     size_t count, new = 0;
-    const uint64_t *hashes = numbers_of(bytes, &count);
-    if (!hashes)
+    const uint64_t *numbers = numbers_in(bytes, &count);
+    if (!numbers)
         return NULL;
     if (!grow(set, count))
         return PyErr_NoMemory();
     for (size_t i = 0; i < count; i++) {
-        fetch(set, hashes, i, count);
-        new += (size_t)put_hash(set->table, set->places, hashes[i]);
+        fetch(set, numbers, i, count);
+        new += (size_t)put_number(set->table, set->places, numbers[i]);
     }
     set->used += new;
     return PyBool_FromLong(new == count);
@@ -1149,15 +1209,15 @@ static PyObject *set_add(PyObject *object, PyObject *bytes)
 
 static PyObject *set_lacks(PyObject *object, PyObject *bytes)
 {
-    HashSet *set = (HashSet *)object;
+    NumberSet *set = (NumberSet *)object;
     size_t count;
-    const uint64_t *hashes = numbers_of(bytes, &count);
-    if (!hashes)
+    const uint64_t *numbers = numbers_in(bytes, &count);
+    if (!numbers)
         return NULL;
     for (size_t i = 0; set->used && i < count; i++) {
-        fetch(set, hashes, i, count);
-        for (size_t place = hashes[i] & (set->places - 1); set->table[place]; place = (place + 1) & (set->places - 1))
-            if (set->table[place] == hashes[i])
+        fetch(set, numbers, i, count);
+        for (size_t place = numbers[i] & (set->places - 1); set->table[place]; place = (place + 1) & (set->places - 1))
+            if (set->table[place] == numbers[i])
                 return PyBool_FromLong(0);
     }
     return PyBool_FromLong(1);
@@ -1165,7 +1225,7 @@ static PyObject *set_lacks(PyObject *object, PyObject *bytes)
 
 static PyObject *set_clear(PyObject *object, PyObject *unused)
 {
-    HashSet *set = (HashSet *)object;
+    NumberSet *set = (NumberSet *)object;
     if (set->used)
         memset(set->table, 0, set->places * sizeof *set->table);
     set->used = 0;
@@ -1174,22 +1234,22 @@ static PyObject *set_clear(PyObject *object, PyObject *unused)
 
 static void set_dealloc(PyObject *object)
 {
-    free(((HashSet *)object)->table);
+    free(((NumberSet *)object)->table);
     free_object(object);
 }
 
 static PyMethodDef set_methods[] = {
-    {"add", set_add, METH_O, "add(hashes: bytes) -> bool\n\nAdd numbers; whether all were new, and pairwise different."},
-    {"lacks", set_lacks, METH_O, "lacks(hashes: bytes) -> bool\n\nWhether none of the numbers is here."},
+    {"add", set_add, METH_O, "add(numbers: bytes) -> bool\n\nAdd numbers; whether all were new, and pairwise different."},
+    {"lacks", set_lacks, METH_O, "lacks(numbers: bytes) -> bool\n\nWhether none of the numbers is here."},
     {"clear", set_clear, METH_NOARGS, "clear() -> None\n\nForget all of them; the memory is kept."},
     {0}};
 static PyType_Slot set_slots[] = {
-    {Py_tp_doc, "HashSet()\n\nA set of 64-bit numbers but 0, many of which are added or looked for at once."},
+    {Py_tp_doc, "NumberSet()\n\nA set of 64-bit numbers but 0, many of which are added or looked for at once."},
     {Py_tp_dealloc, set_dealloc},
     {Py_tp_methods, set_methods},
     {0},
 };
-static PyType_Spec set_spec = {"engine.sources.ndjson._scan.HashSet", sizeof(HashSet), 0, Py_TPFLAGS_DEFAULT, set_slots};
+static PyType_Spec set_spec = {"engine.sources.ndjson._scan.NumberSet", sizeof(NumberSet), 0, Py_TPFLAGS_DEFAULT, set_slots};
 
 /* ---------------------------------------------------------------- the module */
 
@@ -1213,9 +1273,27 @@ static PyObject *nth_newline(PyObject *module, PyObject *args)
     return PyLong_FromSsize_t(at);
 }
 
-static PyMethodDef functions[] = {{"hashes_of_lines", hashes_of_lines, METH_VARARGS, hashes_doc},
-                                  {"hashes_of_ids", hashes_of_ids, METH_VARARGS, hashes_of_ids_doc},
+PyDoc_STRVAR(keep_doc, "keep_memory(bytes: int) -> bool\n\n"
+                       "Have the C library keep so many freed bytes for the next allocation, instead of giving them back\n"
+                       "to the system, which clears each page before it hands it out again; whether it can.");
+
+static PyObject *keep_memory(PyObject *module, PyObject *bytes)
+{
+    long size = PyLong_AsLong(bytes);
+    if (size == -1 && PyErr_Occurred())
+        return NULL;
+#if defined(__GLIBC__)
+    int most = size > INT_MAX ? INT_MAX : (int)size;
+    return PyBool_FromLong(mallopt(M_MMAP_THRESHOLD, most < (32 << 20) ? most : 32 << 20) && mallopt(M_TRIM_THRESHOLD, most));
+#else
+    return PyBool_FromLong(0);
+#endif
+}
+
+static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
+                                  {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
+                                  {"keep_memory", keep_memory, METH_O, keep_doc},
                                   {0}};
 
 static int add_type(PyObject *module, PyType_Spec *spec)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.sources.ndjson import acceleration
 from engine.sources.ndjson.flat import FlatLines, text_of_value
 from engine.sources.shaping.shaper import constant_members
 from engine.sources.spec import SourceSpec
@@ -72,9 +73,7 @@ class FlatScan:
         )
 
 
-def flat_scan(
-    flat: FlatLines, spec: SourceSpec, scanner_type: type[_scan.FlatScanner], line_bytes_max: int
-) -> FlatScan | None:
+def flat_scan(flat: FlatLines, spec: SourceSpec, line_bytes_max: int) -> FlatScan | None:
     """Return what reads lines as `flat` does, faster; None where no line could be scanned."""
     members = flat.added_members()
     fields = [*(field for field, _ in members), *spec.constants]
@@ -85,8 +84,9 @@ def flat_scan(
         for index, (name, texts) in enumerate(spec.where.items())
         if text_of_value(flat.added.get(name)) in texts
     )
-    scanner = scanner_type(
+    scanner = acceleration.extension().FlatScanner(
         line_bytes_max,
+        acceleration.id_seed,
         spec.nulls == "omit",
         b",".join(member for _, member in members),
         constant_members(spec.constants).encode(),

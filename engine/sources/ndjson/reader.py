@@ -15,10 +15,10 @@ from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.flat_scan import flat_scan
 from engine.sources.ndjson.rows import LineRows, exact_rows, overlong
-from engine.sources.ndjson.scanned import Scan, scanned_rows
+from engine.sources.ndjson.scanned import Scan, ScannedLines
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
-from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices
+from engine.sources.stored.line_slices import SLICE_BYTES, LineSlice, count_byte, line_slices
 from engine.values import Place, Span
 
 LOOKED_AT_BYTES = 1 << 12
@@ -27,8 +27,8 @@ LOOKED_AT_BYTES = 1 << 12
 SCANNED_BYTES = 1 << 18
 """How much is scanned at once: what is read is still in the processor's cache then."""
 
-SliceReader = Callable[[bytes, Place], tuple[LineRows, int]]
-"""Takes lines, joined by newlines, and the place of the first; returns their records, and how many lines these were."""
+SliceReader = Callable[[LineSlice, Place], tuple[LineRows, int]]
+"""Takes lines and the place of the first one; returns their records, and how many lines these were."""
 
 FastReader = Callable[[bytes, int], tuple[list[str], bytes] | None]
 """Takes so many lines, returns the records' ids and their canonical lines, joined; or None if it is not sure."""
@@ -59,34 +59,34 @@ def read_rows(
             if slice_.overlong:
                 rows, count = LineRows(0, [], b"", [], [overlong(slice_.lines, place, record_bytes_max)]), 1
             else:
-                rows, count = read_slice(slice_.lines, place)
+                rows, count = read_slice(slice_, place)
             yield rows, stream.stored_bytes
             row += count
 
 
 def _slice_reader(file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]) -> tuple[SliceReader, int]:
     """Return what reads a slice, and how large it should be, in bytes."""
-    scan = acceleration.accelerator
+    accelerated = acceleration.accelerator is not None
     if spec.id is None:
-        if scan:
-            return _scanning(scan.CanonicalScanner(record_bytes_max).scan, read_canonical, record_bytes_max)
+        if accelerated:
+            scanner = acceleration.canonical_scanner(record_bytes_max)
+            return _scanning(scanner.scan, read_canonical, record_bytes_max)
         return _reading(read_canonical_lines, read_canonical, record_bytes_max)
     flat = FlatLines(spec, file.keys, seen)
-    flat_scanner = flat_scan(flat, spec, scan.FlatScanner, record_bytes_max) if scan else None
+    flat_scanner = flat_scan(flat, spec, record_bytes_max) if accelerated else None
     if flat_scanner:
         return _scanning(flat_scanner.scan, flat_scanner.read_line, record_bytes_max)
     return _reading(flat.read_lines, flat.read_line, record_bytes_max)
 
 
 def _scanning(scan: Scan, read_line: LineReader, record_bytes_max: int) -> tuple[SliceReader, int]:
-    def read_slice(lines: bytes, start: Place) -> tuple[LineRows, int]:
-        return scanned_rows(lines, start, scan, read_line, record_bytes_max)
-
-    return read_slice, SCANNED_BYTES
+    lines = ScannedLines(scan, read_line, acceleration.numbers_of, record_bytes_max)
+    return lines.read, SCANNED_BYTES
 
 
 def _reading(read_lines: FastReader, read_line: LineReader, record_bytes_max: int) -> tuple[SliceReader, int]:
-    def read_slice(lines: bytes, start: Place) -> tuple[LineRows, int]:
+    def read_slice(slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
+        lines = slice_.lines
         if b"\r" in lines:  # CRLF: no line ends inside a JSON value, so this alters none
             lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
         count = count_byte(lines, b"\n") + 1

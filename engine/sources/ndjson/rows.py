@@ -23,6 +23,7 @@ class LineRows:
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    id_numbers: bytes | None = None
 
     def text(self, start: int, stop: int) -> bytes:
         """Return the lines of some records, at least one."""

@@ -6,38 +6,50 @@ So a line that needs a closer look slows down nobody but itself.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.ndjson.exact_lines import LineReader
 from engine.sources.ndjson.rows import LineRows, exact_rows
+from engine.sources.stored.line_slices import LineSlice
 from engine.values import Place, Refusal, Span
 
-Scan = Callable[[bytes, int], tuple[bytes, int, int, int, bytes]]
+Scan = Callable[[bytes, int, int], tuple[bytes, bytes, int, int, int, bytes]]
 """The method `scan` of a scanner, see `_scan.c`."""
 
+NumbersOf = Callable[[Sequence[str]], bytes]
+"""Makes the numbers of some ids."""
 
-def scanned_rows(
-    lines: bytes, start: Place, scan: Scan, read_line: LineReader, record_bytes_max: int
-) -> tuple[LineRows, int]:
-    """Read lines, which are joined by newlines; the first of them stands at `start`.
 
-    Returns:
-        Their records, and how many lines they are.
-    """
-    found = _Found(start)
-    position = 0
-    while position <= len(lines):
-        text, records, scanned, position, filtered = scan(lines, position)
-        found.add_scanned(text, records, scanned, filtered)
-        if position <= len(lines):
-            end = lines.find(b"\n", position)
-            end = len(lines) if end < 0 else end
-            line = lines[position:end].removesuffix(b"\r")
-            found.add(exact_rows(line, found.place, read_line, record_bytes_max))
-            position = end + 1
-    return found.rows(), found.place.row - start.row
+@dataclass(frozen=True, slots=True)
+class ScannedLines:
+    """Reads slices of lines: most of them by `scan`, those that it declines by `read_line`."""
+
+    scan: Scan
+    read_line: LineReader
+    numbers_of: NumbersOf
+    record_bytes_max: int
+
+    def read(self, slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
+        """Read the lines of a slice, the first of which stands at `start`.
+
+        Returns:
+            Their records, and how many lines they are.
+        """
+        found = _Found(start)
+        data, position, stop = slice_.data, slice_.start, slice_.stop
+        while position <= stop:
+            text, numbers, records, scanned, position, filtered = self.scan(data, position, stop)
+            found.add_scanned(text, numbers, records, scanned, filtered)
+            if position <= stop:
+                end = data.find(b"\n", position, stop)
+                end = stop if end < 0 else end
+                line = data[position:end].removesuffix(b"\r")
+                rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max)
+                found.add(rows, self.numbers_of(rows.ids or ()))
+                position = end + 1
+        return found.rows(), found.place.row - start.row
 
 
 @dataclass(slots=True)
@@ -47,16 +59,18 @@ class _Found:
     place: Place
     count: int = 0
     texts: list[bytes] = field(default_factory=list)
+    numbers: list[bytes] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
 
-    def add_scanned(self, text: bytes, records: int, scanned: int, filtered: bytes) -> None:
+    def add_scanned(self, text: bytes, numbers: bytes, records: int, scanned: int, filtered: bytes) -> None:
         """Take what was scanned at once."""
         path, row = self.place
         if records:
             self.count += records
             self.texts.append(text)
+            self.numbers.append(numbers)
         if filtered:
             left_out = spans_of(path, [row + index for index in array("I", filtered)])
             self.filtered += left_out
@@ -65,11 +79,12 @@ class _Found:
             self.spans.append(Span(path, row, records))
         self.place = Place(path, row + scanned)
 
-    def add(self, rows: LineRows) -> None:
+    def add(self, rows: LineRows, numbers: bytes) -> None:
         """Take what was read of one line."""
         if rows.count:
             self.count += rows.count
             self.texts.append(rows.lines)
+            self.numbers.append(numbers)
         self.spans += rows.spans
         self.refusals += rows.refusals
         self.filtered += rows.filtered
@@ -77,8 +92,15 @@ class _Found:
 
     def rows(self) -> LineRows:
         """Return all of it. The ids are left in the lines."""
-        lines = b"\n".join(self.texts)
-        return LineRows(self.count, None, lines, self.spans, self.refusals, self.filtered)
+        return LineRows(
+            count=self.count,
+            ids=None,
+            lines=b"\n".join(self.texts),
+            spans=self.spans,
+            refusals=self.refusals,
+            filtered=self.filtered,
+            id_numbers=b"".join(self.numbers),
+        )
 
 
 def _between(left_out: list[Span], path: str, start: int, stop: int) -> Iterator[Span]:

@@ -6,7 +6,7 @@ Slices are small enough to stay in a processor's cache while they are decoded: t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.sources.json_text import BOM, not_utf8
 from engine.sources.stored.compression import ByteReader
@@ -23,12 +23,21 @@ OVERLONG_HEAD_BYTES = 40_000
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"{\0", b"\0{", b"\0\0\0{")
 
 
-@dataclass(frozen=True, slots=True)
-class LineSlice:
-    """Some whole lines joined by newlines, without one at the end; or the head of one line that is too long."""
+class LineSlice(NamedTuple):
+    """Some whole lines joined by newlines: `data` from `start` to `stop`, where a newline or the end of `data` is.
 
-    lines: bytes
+    Or the head of one line that is too long.
+    """
+
+    data: bytes
+    start: int
+    stop: int
     overlong: bool = False
+
+    @property
+    def lines(self) -> bytes:
+        """The lines by themselves."""
+        return self.data[self.start : self.stop]
 
 
 def line_slices(
@@ -51,18 +60,17 @@ def line_slices(
     data = _first(stream.read(read_bytes), name)
     while data:
         start, last = 0, data.rfind(b"\n")
-        if unfinished.is_overlong and last >= 0:
-            yield LineSlice(unfinished.take(), overlong=True)
+        if unfinished and last >= 0:
             start = data.find(b"\n") + 1
+            yield unfinished.take(b"" if unfinished.is_overlong else data[: start - 1])
         while start <= last:
             end = data.find(b"\n", min(start + slice_bytes, last))
-            yield LineSlice(unfinished.take(memoryview(data)[start:end]))
+            yield LineSlice(data, start, end)
             start = end + 1
         unfinished.add(data[start:])
         data = stream.read(read_bytes)
     if unfinished:
-        overlong = unfinished.is_overlong
-        yield LineSlice(unfinished.take(), overlong)
+        yield unfinished.take()
 
 
 def _first(data: bytes, name: str) -> bytes:
@@ -95,9 +103,10 @@ class _UnfinishedLine:
         if self.is_overlong:
             self._pieces = [b"".join(self._pieces)[:OVERLONG_HEAD_BYTES]]
 
-    def take(self, rest: memoryview | bytes = b"") -> bytes:
-        """Return the line, and what follows it; it is empty then."""
-        taken = b"".join((*self._pieces, rest))
+    def take(self, rest: bytes = b"") -> LineSlice:
+        """Return the line, the rest of which is given; it is empty then."""
+        data = b"".join((*self._pieces, rest))
+        taken = LineSlice(data, 0, len(data), self.is_overlong)
         self._pieces = []
         self._bytes = 0
         return taken
