@@ -62,6 +62,17 @@ def keep_freed_memory() -> None:
         accelerator.keep_memory(KEPT_BYTES)
 
 
+def nth_newline(lines: bytes, number: int) -> int:
+    """Return where newline `number`, counted from 1, is in `lines`; there must be one. -1 for number 0."""
+    if accelerator is not None:
+        found: int = accelerator.nth_newline(lines, number)
+        return found
+    position = -1
+    for _ in range(number):
+        position = lines.index(b"\n", position + 1)
+    return position
+
+
 def canonical_scanner(line_bytes_max: int) -> _scan.CanonicalScanner:
     """Return a new scanner of canonical lines, which declines lines that are longer."""
     scanner: _scan.CanonicalScanner = extension().CanonicalScanner(line_bytes_max, id_seed)

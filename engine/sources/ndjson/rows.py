@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
+from engine.sources.ndjson.acceleration import nth_newline
 from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader
-from engine.sources.stored.line_slices import nth_newline
 from engine.values import Place, Refusal, Span
 
 
@@ -25,11 +25,13 @@ class LineRows:
     notes: list[str] = field(default_factory=list)
     id_numbers: bytes | None = None
 
-    def text(self, start: int, stop: int) -> bytes:
-        """Return the lines of some records, at least one."""
+    def text(self, start: int, stop: int) -> bytes | memoryview:
+        """Return the lines of some records, at least one. Nothing is copied."""
+        if stop - start == self.count:
+            return self.lines
         begin = nth_newline(self.lines, start) + 1
         end = len(self.lines) if stop == self.count else nth_newline(self.lines, stop)
-        return self.lines[begin:end]
+        return memoryview(self.lines)[begin:end]
 
 
 def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:

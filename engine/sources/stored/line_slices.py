@@ -112,14 +112,6 @@ class _UnfinishedLine:
         return taken
 
 
-def nth_newline(lines: bytes, number: int) -> int:
-    """Return where newline `number`, counted from 1, is in `lines`; there must be one."""
-    position = -1
-    for _ in range(number):
-        position = lines.index(b"\n", position + 1)
-    return position
-
-
 def count_byte(data: bytes, byte: bytes) -> int:
     """Return how often one byte that is rather rare occurs in `data`: `data.count(byte)` at three times its speed."""
     return len(data) - len(data.replace(byte, b""))

@@ -17,7 +17,7 @@ from hypothesis import given, settings, strategies as st
 
 from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.inputs import InputFile
-from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices, nth_newline
+from engine.sources.stored.line_slices import SLICE_BYTES, count_byte, line_slices
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.store import StoredObject
 from engine.values.errors import SourceMissing, SourceUntrusted
@@ -260,12 +260,6 @@ class TestLineSlices:
     @given(st.binary(), st.integers(0, 255))
     def test_counting_a_byte(self, data: bytes, byte: int) -> None:
         assert count_byte(data, bytes([byte])) == data.count(byte)
-
-    @given(st.binary(), st.data())
-    def test_the_nth_newline(self, data: bytes, draw: st.DataObject) -> None:
-        positions = [index for index, byte in enumerate(data) if byte == ord("\n")]
-        number = draw.draw(st.integers(0, len(positions)))
-        assert nth_newline(data, number) == (positions[number - 1] if number else -1)
 
 
 class TestContents:
