@@ -23,7 +23,7 @@ from engine.values import AccessRefused, ConfigError, EndpointUntrusted
 REPLY_BYTES_MAX = 16_000_000
 """A larger reply is no valid reply. 10,000 errors of 300 bytes are 3 MB."""
 _READ_BYTES = 65_536
-_WRITE_BYTES = 262_144
+_WRITE_BYTES = 1 << 20
 _CONNECT_S = 30.0
 _HEADERS = ("retry-after", "date", "ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining",
             "ratelimit-reset", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")  # fmt: skip
