@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.values import Block, LineIds, Refusal, SourceUntrusted, Span, cut_spans, join_spans
+from engine.values import Block, LineIds, Refusal, SourceUntrusted, Span, cut_spans, extend_spans
 
 REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""
@@ -104,7 +104,7 @@ class _BlockCutter:
         """Take the next rows, for which `source_bytes` were read; yield the blocks that they complete."""
         self._open.source_bytes += source_bytes
         self._open.refusals += rows.refusals
-        self._open.filtered += rows.filtered
+        extend_spans(self._open.filtered, rows.filtered)
         self._open.notes += rows.notes
         start, spans = 0, rows.spans
         while start < rows.count:
@@ -112,7 +112,7 @@ class _BlockCutter:
             text = rows.text(start, stop)
             if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.count:
                 yield self._close(before=spans[0])
-            taken, spans = cut_spans(spans, stop - start)
+            taken, spans = (spans, []) if stop - start == rows.count else cut_spans(spans, stop - start)
             self._open.extend(rows, start, stop, text, taken)
             start = stop
             if self._open.count == self._batch_size:
@@ -151,7 +151,7 @@ class _OpenBlock:
     _ids: list[str] | None = field(default_factory=list)
     _id_numbers: list[bytes] | None = field(default_factory=list)
 
-    def extend(self, rows: Rows, start: int, stop: int, text: bytes | memoryview, spans: list[Span]) -> None:
+    def extend(self, rows: Rows, start: int, stop: int, text: bytes | memoryview, spans: Sequence[Span]) -> None:
         self.count += stop - start
         if rows.ids is None:
             self._ids = None
@@ -161,7 +161,7 @@ class _OpenBlock:
             self._id_numbers = None
         elif self._id_numbers is not None:
             self._id_numbers.append(rows.id_numbers[ID_NUMBER_BYTES * start : ID_NUMBER_BYTES * stop])
-        self.spans += spans
+        extend_spans(self.spans, spans)
         self.text_bytes += len(text)
         self._texts.append(text)
 
@@ -171,12 +171,16 @@ class _OpenBlock:
             ids=LineIds(lines, self.count) if self._ids is None else self._ids,
             lines=lines,
             id_numbers=None if self._id_numbers is None else b"".join(self._id_numbers),
-            spans=join_spans(self.spans),
+            spans=self.spans,
             refusals=self.refusals,
             source_bytes=self.source_bytes,
-            filtered=join_spans(self.filtered),
+            filtered=self.filtered,
             notes=self.notes,
         )
+
+
+_HALVED_FROM = 64
+"""Fewer rows are looked at one by one."""
 
 
 def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
@@ -185,5 +189,21 @@ def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
         return []
     if rows[-1] - rows[0] == len(rows) - 1:
         return [Span(path, rows[0], len(rows))]
+    if len(rows) < _HALVED_FROM:
+        return _spans_of_few(path, rows)
     half = len(rows) // 2
-    return join_spans([*spans_of(path, rows[:half]), *spans_of(path, rows[half:])])
+    spans = spans_of(path, rows[:half])
+    extend_spans(spans, spans_of(path, rows[half:]))
+    return spans
+
+
+def _spans_of_few(path: str, rows: Sequence[int]) -> list[Span]:
+    spans = []
+    first = last = rows[0]
+    for row in rows[1:]:
+        if row != last + 1:
+            spans.append(Span(path, first, last - first + 1))
+            first = row
+        last = row
+    spans.append(Span(path, first, last - first + 1))
+    return spans

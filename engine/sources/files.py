@@ -26,7 +26,7 @@ from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
 
-_SLICE_BYTES = 1 << 20
+_SLICE_BYTES = 1 << 18
 """How much is hashed at once."""
 
 _LOOK_BYTES = 1 << 12

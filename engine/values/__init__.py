@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Refusal,
         Span,
         cut_spans,
+        extend_spans,
         join_spans,
         place_of,
         places,

@@ -30,9 +30,11 @@ class Place(NamedTuple):
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`count` consecutive records of one file, the first of them at `first_row` (counted from 1)."""
+class Span(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """`count` consecutive records of one file, the first of them at `first_row` (counted from 1).
+
+    Where every other row of a source is left out, each record has a span: so this is a kind of value that costs little.
+    """
 
     path: str
     first_row: int
@@ -216,27 +218,31 @@ def places(spans: Iterable[Span]) -> Iterator[Place]:
             yield Place(span.path, row)
 
 
-def cut_spans(spans: Iterable[Span], count: int) -> tuple[list[Span], list[Span]]:
+def cut_spans(spans: Sequence[Span], count: int) -> tuple[list[Span], list[Span]]:
     """Return the places of the first `count` records and those of the others."""
-    head: list[Span] = []
-    tail: list[Span] = []
-    for span in spans:
-        taken = min(count, span.count)
-        count -= taken
-        if taken:
-            head.append(Span(span.path, span.first_row, taken))
-        if taken < span.count:
-            tail.append(Span(span.path, span.first_row + taken, span.count - taken))
-    return head, tail
+    for index, span in enumerate(spans):
+        if count < span.count:
+            head, tail = list(spans[:index]), list(spans[index + 1 :])
+            if count:
+                head.append(Span(span.path, span.first_row, count))
+            return head, [Span(span.path, span.first_row + count, span.count - count), *tail]
+        count -= span.count
+    return list(spans), []
 
 
 def join_spans(spans: Iterable[Span]) -> list[Span]:
     """Return the same places in the same order, with neighbours that continue each other made one."""
     joined: list[Span] = []
     for span in spans:
-        last = joined[-1] if joined else None
-        if last and last.path == span.path and last.first_row + last.count == span.first_row:
-            joined[-1] = Span(last.path, last.first_row, last.count + span.count)
-        elif span.count:
-            joined.append(span)
+        extend_spans(joined, [span])
     return joined
+
+
+def extend_spans(joined: list[Span], spans: Sequence[Span]) -> None:
+    """Append places to others, which they follow; in both, neighbours that continue each other are one already."""
+    if joined and spans:
+        last, first = joined[-1], spans[0]
+        if last.path == first.path and last.first_row + last.count == first.first_row:
+            joined[-1] = Span(last.path, last.first_row, last.count + first.count)
+            spans = spans[1:]
+    joined += spans

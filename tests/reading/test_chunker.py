@@ -221,7 +221,7 @@ def test_scattered_rows_take_no_quadratic_time() -> None:
     records = [Record(str(n % 999), {"n": n}, Place("f", 2 * n)) for n in range(3_000)]
     looked_at = 0
 
-    class CountingSpan(Span):
+    class CountingSpan(Span, frozen=True):
         def __getattribute__(self, name: str) -> Any:
             nonlocal looked_at
             looked_at += name == "count"

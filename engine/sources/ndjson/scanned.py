@@ -13,7 +13,7 @@ from engine.sources.even_blocks import spans_of
 from engine.sources.ndjson.exact_lines import LineReader
 from engine.sources.ndjson.rows import LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
-from engine.values import Place, Refusal, Span
+from engine.values import Place, Refusal, Span, extend_spans
 
 Scan = Callable[[bytes, int, int], tuple[bytes, bytes, int, int, int, bytes]]
 """The method `scan` of a scanner, see `_scan.c`."""
@@ -73,10 +73,10 @@ class _Found:
             self.numbers.append(numbers)
         if filtered:
             left_out = spans_of(path, [row + index for index in array("I", filtered)])
-            self.filtered += left_out
-            self.spans += _between(left_out, path, row, row + scanned)
+            extend_spans(self.filtered, left_out)
+            extend_spans(self.spans, list(_between(left_out, path, row, row + scanned)))
         elif records:
-            self.spans.append(Span(path, row, records))
+            extend_spans(self.spans, [Span(path, row, records)])
         self.place = Place(path, row + scanned)
 
     def add(self, rows: LineRows, numbers: bytes) -> None:
@@ -85,9 +85,9 @@ class _Found:
             self.count += rows.count
             self.texts.append(rows.lines)
             self.numbers.append(numbers)
-        self.spans += rows.spans
+        extend_spans(self.spans, rows.spans)
         self.refusals += rows.refusals
-        self.filtered += rows.filtered
+        extend_spans(self.filtered, rows.filtered)
         self.place = Place(self.place.path, self.place.row + 1)
 
     def rows(self) -> LineRows:
