@@ -1,0 +1,183 @@
+"""The accelerator says what the Python path says, of every line, or nothing; and of usual lines it says all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from engine.sources.ndjson import acceleration
+from engine.sources.ndjson.exact_lines import LineReader, read_canonical
+from engine.sources.ndjson.flat import FlatLines
+from engine.sources.ndjson.flat_scan import flat_scan
+from engine.sources.ndjson.rows import LineRows, exact_rows
+from engine.sources.ndjson.scanned import Scan, ScannedLines
+from engine.sources.stored.line_slices import LineSlice
+from engine.values.records import LineIds, Place, Span
+from tests.sources.ndjson.lines_of_all_kinds import SPECS, canonical_line, flat_line, lines_of, spec_of
+from tests.sources.reading import read
+
+pytestmark = pytest.mark.skipif(acceleration.accelerator is None, reason=f"no accelerator: {acceleration.why_pure}")
+
+LINE_BYTES_MAX = 700
+HISTORIES = 400
+
+
+def scanned(lines: bytes, scan: Scan, read_line: LineReader) -> LineRows:
+    """What the accelerator and, behind it, the Python path make of lines, read from the middle of a text."""
+    data = b"before\n" + lines + b"\nbehind"
+    slice_ = LineSlice(data, len(b"before\n"), len(b"before\n") + len(lines))
+    found, count = ScannedLines(scan, read_line, acceleration.numbers_of, LINE_BYTES_MAX).read(slice_, Place("f", 5))
+    assert count == lines.count(b"\n") + 1
+    return found
+
+
+def assert_same(found: LineRows, lines: bytes, read_line: LineReader) -> None:
+    """`found` is what the Python path makes of the same lines."""
+    whole = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    exact = exact_rows(whole, Place("f", 5), read_line, LINE_BYTES_MAX)
+    ids = list(LineIds(found.lines, found.count))
+    assert (ids, found.lines) == (list(exact.ids or ()), exact.lines)
+    assert (found.spans, found.refusals, found.filtered) == (exact.spans, exact.refusals, exact.filtered)
+    assert found.id_numbers == acceleration.numbers_of(ids)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_canonical_lines_are_what_they_are_in_python(seed: int) -> None:
+    rng = Random(seed)
+    scanner = acceleration.canonical_scanner(LINE_BYTES_MAX)
+    for _ in range(HISTORIES):
+        lines = lines_of(rng, canonical_line)
+        assert_same(scanned(lines, scanner.scan, read_canonical), lines, read_canonical)
+
+
+@pytest.mark.parametrize("keys", [{}, {"zone": "N1"}, {"region": None, "year": "2026"}], ids=["none", "one", "two"])
+@pytest.mark.parametrize("number", range(len(SPECS)))
+def test_flat_lines_are_what_they_are_in_python(number: int, keys: dict[str, str | None]) -> None:
+    rng = Random(number)
+    spec = spec_of("loan_id", SPECS[number])
+    seen: set[str] = set()
+    wanted: set[str] = set()
+    fast = flat_scan(FlatLines(spec, keys, seen), spec, LINE_BYTES_MAX)
+    assert fast
+    exact = FlatLines(spec, keys, wanted)
+    for _ in range(HISTORIES):
+        lines = lines_of(rng, flat_line)
+        assert_same(scanned(lines, fast.scan, fast.read_line), lines, exact.read_line)
+        assert seen == wanted
+
+
+def counted(scan: Scan) -> tuple[Scan, Callable[[], int]]:
+    """The same `scan`, and how often it was called."""
+    calls = 0
+
+    def counting(data: bytes, start: int, stop: int) -> tuple[bytes, bytes, int, int, int, bytes]:
+        nonlocal calls
+        calls += 1
+        return scan(data, start, stop)
+
+    return counting, lambda: calls
+
+
+USUAL = [
+    {
+        "loan_id": f"LN/{n}",
+        "name": "अदिति" if n % 2 else "Ravi",
+        "amount": n * 0.01,
+        "dpd": None if n % 3 else n,
+        "ok": True,
+    }
+    for n in range(100)
+]
+MAPPINGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "nulls sent": {"nulls": "send"},
+    "fields": {"fields": ("name", "dpd")},
+    "exclude and rename": {"exclude": frozenset({"ok"}), "rename": {"name": "first_name"}},
+    "constants": {"constants": {"feed": "x"}},
+    "null words": {"null_values": ("Ravi", "N/A")},
+    "where": {"where": {"name": ("Ravi",)}},
+}
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("written", ["compact", "spaced", "escaped", "id last", "shuffled", "integer ids"])
+def test_usual_lines_are_not_declined(name: str, written: str) -> None:
+    records: list[dict[str, Any]] = [dict(record) for record in USUAL]
+    if written == "id last":
+        records = [
+            {**{k: v for k, v in record.items() if k != "loan_id"}, "loan_id": record["loan_id"]} for record in records
+        ]
+    if written == "shuffled":
+        rng = Random(1)
+        others = ["loan_id", "amount", "dpd", "ok"]
+        records = [
+            {key: record[key] for key in rng.sample(["name", *rng.sample(others, 3)], 4)}
+            | {"loan_id": record["loan_id"]}
+            for record in records
+        ]
+    if written == "integer ids":
+        records = [{**record, "loan_id": number} for number, record in enumerate(records)]
+    separators = (", ", ": ") if written == "spaced" else (",", ":")
+    lines = b"\n".join(
+        json.dumps(record, separators=separators, ensure_ascii=written == "escaped").encode() for record in records
+    )
+    spec = spec_of("loan_id", MAPPINGS[name])
+    fast = flat_scan(FlatLines(spec, {}, set()), spec, LINE_BYTES_MAX)
+    assert fast
+    scan, calls = counted(fast.scan)
+    found = scanned(lines, scan, fast.read_line)
+    assert found.count == (50 if name == "where" else 100)
+    assert calls() <= 3  # the first line has keys that nobody knows yet; a later one may have another one
+
+
+def test_one_line_that_needs_a_look_slows_down_no_other() -> None:
+    lines = [b'{"id":"%d","data":{"a":1}}' % number for number in range(500)]
+    lines[250] = b'{"id":"x","data":{"a":1},"other":2}'
+    scan, calls = counted(acceleration.canonical_scanner(LINE_BYTES_MAX).scan)
+    found = scanned(b"\n".join(lines), scan, read_canonical)
+    assert (found.count, calls()) == (500, 2)
+    assert found.spans == [Span("f", 5, 500)]
+
+
+def test_rows_that_are_left_out_are_told_apart(tmp_path: Path) -> None:
+    content = b"".join(b'{"id":"%d","s":"%d"}\n' % (n, n % 3) for n in range(1, 2_001))
+    kept = [n for n in range(1, 2_001) if n % 3 == 1]
+    found = read(tmp_path, content, id="id", where={"s": ("1",)})
+    assert found.rows == kept
+    assert found.ids == [str(n) for n in kept]
+
+
+def test_a_line_is_declined_at_the_border_of_what_is_allowed() -> None:
+    line = b'{"id":"a","data":{"a":"%b"}}' % (b"x" * 100)
+    for most, ending, declined in ((len(line), b"", False), (len(line) - 1, b"", True), (len(line), b"\r", True)):
+        text, _, records, *_ = acceleration.canonical_scanner(most).scan(line + ending, 0, len(line + ending))
+        assert (text, records) == ((b"", 0) if declined else (line, 1))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 3), (2, 1), (0, 99), (0, 3)])
+def test_only_whole_lines_are_scanned(start: int, stop: int) -> None:
+    scanner = acceleration.canonical_scanner(100)
+    with pytest.raises(ValueError, match="no whole lines"):
+        scanner.scan(b"12345\n", start, stop)
+
+
+def test_memory_of_the_settings_is_given_back() -> None:
+    import sys
+
+    word, tail = b"x" * 50, b'"a":"' + b"y" * 50 + b'"'
+    before = (sys.getrefcount(word), sys.getrefcount(tail))
+    for _ in range(100):
+        scanner = acceleration.extension().FlatScanner(100, 1, True, b"", tail, (word,), 0, 0)
+        assert scanner.learn(b"k", True, False, 0, None, (word, word), -1, (word,))
+        assert not scanner.learn(b"k", True, False, 0, tail, (word,), -1, ())
+        with pytest.raises(TypeError):
+            scanner.learn(b"l", True, False, 0, tail, (word, "no bytes"), -1, ())
+        with pytest.raises(ValueError, match="out of range"):
+            scanner.learn(b"l", True, False, 1_000, tail, (word,), -1, ())
+    del scanner
+    assert (sys.getrefcount(word), sys.getrefcount(tail)) == before
