@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield Finding("config", config_path)
+    yield _engine()
     yield from _guarded("source", lambda: _source(settings))
     if settings.guard.max_age is not None:
         yield from _guarded("age", lambda: _age(settings))
@@ -86,6 +87,16 @@ def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]
         yield from check()
     except EngineError as error:
         yield Finding(what, str(error), int(error.exit_code))
+
+
+def _engine() -> Finding:
+    """Say whether the accelerator is used: without it, large NDJSON takes several times as long."""
+    from engine.sources import accelerator, why_pure
+    from engine.values import VERSION
+
+    if accelerator is not None:
+        return Finding("engine", f"{VERSION}, with its accelerator for NDJSON")
+    return Finding("engine", f"{VERSION}, in pure Python, which reads NDJSON slower: {why_pure}")
 
 
 def _source(settings: Any) -> list[Finding]:

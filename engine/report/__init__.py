@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         LIMIT_MOVES_MAX,
         REPORT_JSON,
         Ambiguous,
+        EngineFacts,
         LimitMove,
         Pacing,
         Report,

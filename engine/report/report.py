@@ -81,6 +81,15 @@ class Ambiguous:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """Which engine it was."""
+
+    version: str = ""
+    accelerated: bool = False
+    """Whether the extension in C was used that makes reading NDJSON faster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a run did, over all its processes. `report.json` is this value; its keys are promised in `docs/files.md`.
 
@@ -114,6 +123,7 @@ class Report:
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""
     """The id of the last complete run, if it has read the very same bytes; else empty."""
+    engine: EngineFacts = field(default_factory=EngineFacts)
     config_path: str = ""
     """The configuration it ran with, for the commands a person types next; empty for a library call."""
     latency_ms: Latency | None = None

@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.outlets import get_logger
-from engine.report import Ambiguous, Report, RunStatus, iso, latest_report, status_of, write_report
+from engine.report import Ambiguous, EngineFacts, Report, RunStatus, iso, latest_report, status_of, write_report
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.not_before import NotBefore, name_of
+from engine.sources import accelerator
 from engine.state import RUNS, Run
-from engine.values import AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
+from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
 
 
 async def conclude(active: ActiveRun, error: EngineError | None, limits_name: str) -> Report:
@@ -91,6 +92,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         doubts=[*active.accounts.notes, *_repetition(last)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
+        engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
         config_path=job.config_path,
         latency_ms=telemetry.latencies.latency(),
         latencies=telemetry.latencies,

@@ -46,5 +46,6 @@ if TYPE_CHECKING:
         places,
     )
     from engine.values.stopping import Stop
+    from engine.values.version import VERSION
 else:
     __getattr__ = lazy_face(__name__)

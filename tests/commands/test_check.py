@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine import sources
 from engine.commands import check
 from engine.commands.check import Finding
 from engine.simulator.process import StandInProcess
+from engine.values import VERSION
 from engine.values.errors import ExitCode
 from tests.commands.conftest import Arguments
 
@@ -25,6 +27,16 @@ def test_all_is_well(arguments: Arguments, server: StandInProcess, capsys: pytes
     assert f"campaign {server.campaign_id} exists" in out
     assert "Ready: python -m engine sync -c " in out
     assert server.stats()["requests"] == before
+
+
+def test_it_says_whether_the_accelerator_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "accelerator", object(), raising=False)
+    assert check._engine().text == f"{VERSION}, with its accelerator for NDJSON"
+    monkeypatch.setattr(sources, "accelerator", None, raising=False)
+    monkeypatch.setattr(sources, "why_pure", "ENGINE_PURE=1 is set", raising=False)
+    assert check._engine().line(color=False) == (
+        f"  ✓ engine    {VERSION}, in pure Python, which reads NDJSON slower: ENGINE_PURE=1 is set"
+    )
 
 
 def test_an_id_that_comes_twice_is_a_warning(arguments: Arguments, capsys: pytest.CaptureFixture[str]) -> None:
