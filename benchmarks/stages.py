@@ -65,7 +65,7 @@ async def work_up_to(stage: str, config: Path) -> None:
                 async def take() -> None:
                     async for chunk in channel:
                         if stage == "send":
-                            await api.update(chunk.lines)
+                            await api.update(chunk.elements)
 
                 async with asyncio.TaskGroup() as group:
                     group.create_task(produce(chunks, channel))

@@ -22,7 +22,7 @@ from engine.pipeline.channel import Channel
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
 from engine.pipeline.witnesses import Witness
-from engine.values.records import Chunk, ChunkResult, Span
+from engine.values.records import Chunk, ChunkResult, JoinedLines, Span
 from engine.values.stopping import Stop
 
 Answer = Reply | NoReply
@@ -73,12 +73,12 @@ class FakeBulkApi:
         self._tokens = list(tokens)
         self._token_number = 0
 
-    async def update(self, lines: bytes) -> Answer:
+    async def update(self, elements: bytes) -> Answer:
         """Take the records in, wait, answer."""
-        ids = [orjson.loads(line)["id"] for line in lines.split(b"\n")]
+        ids = [record["id"] for record in orjson.loads(b"[%b]" % elements)]
         token_number = self._token_number
         self.sent.append(ids)
-        self.bodies.append(lines)
+        self.bodies.append(elements)
         self.in_flight += 1
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
         try:
@@ -103,7 +103,7 @@ class FakeBulkApi:
 def chunk_of(*ids: str, seq: int = 0) -> Chunk:
     """A chunk of small records."""
     lines = b"\n".join(orjson.dumps({"id": id_, "data": {"n": number}}) for number, id_ in enumerate(ids))
-    return Chunk(seq, list(ids), lines, [Span("portfolio.ndjson", 1, len(ids))] if ids else [])
+    return Chunk(seq, list(ids), JoinedLines(lines), [Span("portfolio.ndjson", 1, len(ids))] if ids else [])
 
 
 class WatchedChunk(Chunk):

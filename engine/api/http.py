@@ -57,9 +57,9 @@ class HttpBulkApi:
         if self._session is not None:
             await self._session.close()
 
-    async def update(self, lines: bytes) -> Reply | NoReply:
-        """Send canonical JSON lines joined by newlines as one request; return what came back, whatever it was."""
-        body = _Body(self._prefix, lines.replace(b"\n", b","), self._suffix)
+    async def update(self, elements: bytes) -> Reply | NoReply:
+        """Send canonical JSON lines joined by commas as one request; return what came back, whatever it was."""
+        body = _Body(self._prefix, elements, self._suffix)
         self.bytes_sent += body.size or 0
         reply = await self._exchange("PUT", "/customer-data/bulk", data=body)
         # The server can do nothing with a request whose last byte never left.

@@ -102,7 +102,7 @@ class Delivery:
 
     def _request(self, part: Part, successes_before: int | None = None) -> Request:
         return Request(
-            self._lines_of(part),
+            self._elements_of(part),
             self._ids_of(part),
             is_split=len(part) < len(self._chunk.ids),
             successes_before=successes_before,
@@ -127,13 +127,13 @@ class Delivery:
                 return self._isolate(left, len(part), Failure(0, Outcome.UNKNOWN, reason, status))
             case RefusedWhole(reason, status, too_large):
                 if too_large and len(part) > 1:
-                    self._isolation.size.too_large(len(self._lines_of(part)))
+                    self._isolation.size.too_large(len(self._elements_of(part)))
                 return self._isolate(part, len(part), Failure(0, Outcome.REJECTED, reason, status))
 
     def _suspect(self, part: Part, proof: Unanswered) -> None:
         """`part` stayed unanswered: question its halves, or, if it is a single record, that once more."""
         if proof.gave_up_s is not None and len(part) > 1:
-            self._isolation.size.gave_up(len(self._lines_of(part)), proof.gave_up_s)
+            self._isolation.size.gave_up(len(self._elements_of(part)), proof.gave_up_s)
         if proof.api_answers:
             self._fruitless += 1
             self._isolation.spend()
@@ -174,7 +174,7 @@ class Delivery:
         last = len(part) - 1
         if len(part) < len(self._chunk.ids) and all(failure.index != last for failure in failures):
             own = part[last:]
-            self._witness = Witness(self._chunk.ids[own[0]], self._lines_of(own))
+            self._witness = Witness(self._chunk.ids[own[0]], self._elements_of(own))
 
     def _find_witness(self) -> Witness | None:
         if self._witness is None:
@@ -212,18 +212,18 @@ class Delivery:
 
     def _is_too_large(self, part: Part) -> bool:
         """Whether to split `part` unsent; not any more in a chunk where nothing is small enough."""
-        return len(part) > 1 and len(self._lines_of(part)) > self._isolation.size.bytes_max and not self._is_spent
+        return len(part) > 1 and len(self._elements_of(part)) > self._isolation.size.bytes_max and not self._is_spent
 
     def _ids_of(self, part: Part) -> Sequence[str]:
         whole = self._chunk.ids
         return whole if len(part) == len(whole) else [whole[index] for index in part]
 
-    def _lines_of(self, part: Part) -> bytes:
+    def _elements_of(self, part: Part) -> bytes:
         if len(part) == len(self._chunk.ids):
-            return self._chunk.lines
+            return self._chunk.elements
         if not self._lines:
             self._lines = self._chunk.lines.split(b"\n")
-        return b"\n".join([self._lines[index] for index in part])
+        return b",".join([self._lines[index] for index in part])
 
 
 def halves(part: Part) -> list[Part]:

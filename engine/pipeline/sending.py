@@ -35,9 +35,9 @@ from engine.values import RequestCounts
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Records to send at once: canonical JSON lines joined by newlines, and their ids in the same order."""
+    """Records to send at once: canonical JSON lines joined by commas, and their ids in the same order."""
 
-    lines: bytes
+    elements: bytes
     ids: Sequence[str]
     is_split: bool = False
     """Whether these are a part of a chunk, sent to isolate records."""
@@ -99,7 +99,7 @@ class Proven:
         """Send `request`, now."""
         clock = asyncio.get_running_loop().time
         started_at = clock()
-        reply = await self.api.update(request.lines)
+        reply = await self.api.update(request.elements)
         verdict = interpret(reply, request.ids, self.index_base)
         if self.index_base is None and isinstance(verdict, (Settled, Unproven)):
             self.index_base = verdict.index_base

@@ -54,7 +54,7 @@ class Traffic:
     def _measure(self, attempt: Attempt) -> None:
         """Learn which sizes are answered in time."""
         if attempt.answer.trouble is None:
-            self.isolation.size.passed(len(attempt.request.lines), attempt.answer.took_s)
+            self.isolation.size.passed(len(attempt.request.elements), attempt.answer.took_s)
 
     def over(self, api: BulkApi) -> Retried:
         """Return the way to `api`: what a request does besides being sent, the innermost first."""

@@ -27,7 +27,7 @@ class Witnesses:
     def __init__(self, gate: OrderGate) -> None:
         self._gate = gate
         self._seq = -1
-        self._line: bytes | None = None
+        self._chunk: Chunk | None = None
 
     def note(self, result: ChunkResult) -> None:
         """A chunk has a durable result."""
@@ -37,17 +37,17 @@ class Witnesses:
     def note_finished(self, chunk: Chunk, *, acknowledged: bool) -> None:
         """A chunk has a durable result, perhaps of an earlier process; its last record may have been acknowledged."""
         if chunk.seq > self._seq and len(chunk.ids):
-            lines = chunk.lines
-            self._seq, self._line = chunk.seq, lines[lines.rfind(b"\n") + 1 :] if acknowledged else None
+            self._seq, self._chunk = chunk.seq, chunk if acknowledged else None
 
     def borrow(self, for_seq: int) -> Witness | None:
         """Return a record for the chunk of this seq to send again, which holds its id from then on, or None."""
-        if self._line is None:
+        if self._chunk is None:
             return None
-        record_id = _id_of(self._line).id
+        line = self._chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
+        record_id = _id_of(line).id
         if not self._gate.borrow(record_id, of_seq=self._seq, for_seq=for_seq):
             return None
-        return Witness(record_id, self._line)
+        return Witness(record_id, line)
 
 
 class _Id(msgspec.Struct):

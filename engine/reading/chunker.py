@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from engine.reading.recent_ids import recent_ids
-from engine.values import Block, Chunk, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
+from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -112,10 +112,11 @@ class Chunker:
     def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
         closed, self._open = self._open, _OpenChunk()
         seq, self._seq = self._seq, self._seq + 1
+        joined = JoinedLines(lines)
         return Chunk(
             seq=seq,
-            ids=LineIds(lines, count),
-            lines=lines,
+            ids=LineIds(joined, count),
+            joined=joined,
             spans=spans,
             refusals=closed.refusals,
             superseded=closed.superseded,

@@ -8,7 +8,8 @@ from typing import BinaryIO
 import msgspec
 
 from engine.reading.plan import Reading
-from engine.values import Chunk, LineIds, Refusal, Span
+from engine.sources import put_elements
+from engine.values import Chunk, JoinedLines, LineIds, Refusal, Span
 
 SLOTS = 32
 """So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""
@@ -21,6 +22,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
 
     slot: int
     lines_bytes: int
+    digest: bytes
     seq: int
     records: int
     spans: Sequence[Span]
@@ -34,11 +36,11 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
-        lines = bytes(slot[: self.lines_bytes])
+        joined = JoinedLines(by_commas=bytes(slot[: self.lines_bytes]), digest=self.digest)
         return Chunk(
             seq=self.seq,
-            ids=LineIds(lines, self.records),
-            lines=lines,
+            ids=LineIds(joined, self.records),
+            joined=joined,
             spans=self.spans,
             refusals=self.refusals,
             superseded=self.superseded,
@@ -56,12 +58,12 @@ def slot_of(memory: memoryview, number: int, slot_bytes: int) -> memoryview:
 
 
 def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
-    """Put a chunk into its slot; return what is said about it."""
-    lines_bytes = len(chunk.lines)
-    slot[:lines_bytes] = chunk.lines
+    """Put a chunk into its slot, its lines as a request has them; return what is said about it."""
+    put_elements(slot, chunk.lines)
     return Cut(
         slot=number,
-        lines_bytes=lines_bytes,
+        lines_bytes=len(chunk.lines),
+        digest=chunk.joined.digest(),
         seq=chunk.seq,
         records=len(chunk.ids),
         spans=chunk.spans,

@@ -33,14 +33,14 @@ class FirstRequest:
         self._is_done = False
         self._doing = asyncio.Lock()
 
-    async def update(self, lines: bytes) -> Reply | NoReply:
+    async def update(self, elements: bytes) -> Reply | NoReply:
         """Send records; see `engine.api.BulkApi`."""
         if not self._is_done:
             async with self._doing:
                 if not self._is_done:
                     await self._before()
                     self._is_done = True
-        return await self._api.update(lines)
+        return await self._api.update(elements)
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again; see `engine.api.BulkApi`."""

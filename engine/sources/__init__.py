@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.sources.csv.text import Dialect
     from engine.sources.files import list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
-    from engine.sources.ndjson.acceleration import accelerator, id_seed, keep_freed_memory, why_pure
+    from engine.sources.ndjson.acceleration import accelerator, id_seed, keep_freed_memory, put_elements, why_pure
     from engine.sources.pairs import PairsSource
     from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source

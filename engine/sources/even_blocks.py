@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.values import Block, LineIds, Refusal, SourceUntrusted, Span, cut_spans, extend_spans
+from engine.values import Block, JoinedLines, LineIds, Refusal, SourceUntrusted, Span, cut_spans, extend_spans
 
 REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""
@@ -168,7 +168,7 @@ class _OpenBlock:
     def block(self) -> Block:
         lines = b"\n".join(self._texts)
         return Block(
-            ids=LineIds(lines, self.count) if self._ids is None else self._ids,
+            ids=LineIds(JoinedLines(lines), self.count) if self._ids is None else self._ids,
             lines=lines,
             id_numbers=None if self._id_numbers is None else b"".join(self._id_numbers),
             spans=self.spans,

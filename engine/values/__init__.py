@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Chunk,
         ChunkResult,
         Failure,
+        JoinedLines,
         LineIds,
         Outcome,
         Place,

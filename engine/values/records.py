@@ -90,10 +90,64 @@ class Block:
     id_numbers: bytes | None = None
 
 
+class JoinedLines:
+    """The canonical lines of some records, in two forms, each of which is made of the other when it is asked for.
+
+    Nearly all chunks are sent whole, and nobody cuts lines out of them: so the process that reads hands over elements.
+
+    Args:
+        by_newlines: The lines, joined by newlines.
+        by_commas: The same as elements of a JSON array: joined by commas, as a request has them.
+        digest: The XXH3-128 of the lines joined by newlines, where it is known already.
+    """
+
+    __slots__ = ("_by_commas", "_by_newlines", "_digest")
+
+    def __init__(
+        self, by_newlines: bytes | None = None, *, by_commas: bytes | None = None, digest: bytes | None = None
+    ) -> None:
+        self._by_newlines = by_newlines
+        self._by_commas = by_commas
+        self._digest = digest
+
+    def __repr__(self) -> str:
+        return f"<JoinedLines of {len(self._by_newlines or self._by_commas or b''):,} bytes>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JoinedLines) and self.by_newlines == other.by_newlines
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def by_newlines(self) -> bytes:
+        """The lines, joined by newlines."""
+        if self._by_newlines is None:
+            self._by_newlines = b"\n".join(_decode_elements(b"[%b]" % self.by_commas))
+        return self._by_newlines
+
+    @property
+    def by_commas(self) -> bytes:
+        """The lines, joined by commas."""
+        if self._by_commas is None:
+            self._by_commas = self.by_newlines.replace(b"\n", b",")
+        return self._by_commas
+
+    def digest(self) -> bytes:
+        """Return the XXH3-128 of the lines joined by newlines."""
+        if self._digest is None:
+            import xxhash  # here, because not every process makes one
+
+            self._digest = xxhash.xxh3_128_digest(self.by_newlines)
+        return self._digest
+
+
+_decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
 class LineIds(Sequence[str]):
     """The ids of so many canonical lines. They are read when the first one is asked for: few chunks ever need them."""
 
-    def __init__(self, lines: bytes, count: int) -> None:
+    def __init__(self, lines: JoinedLines, count: int) -> None:
         self._lines = lines
         self._count = count
 
@@ -117,7 +171,7 @@ class LineIds(Sequence[str]):
 
     @cached_property
     def _ids(self) -> list[str]:
-        return [line.id for line in _decode_lines(self._lines)]
+        return [line.id for line in _decode_lines(self._lines.by_newlines)]
 
 
 class _IdOfLine(msgspec.Struct, gc=False):
@@ -143,7 +197,7 @@ class Chunk:
 
     seq: int
     ids: Sequence[str]
-    lines: bytes
+    joined: JoinedLines
     spans: Sequence[Span]
     refusals: Sequence[Refusal] = ()
     superseded: int = 0
@@ -154,16 +208,24 @@ class Chunk:
     digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def lines(self) -> bytes:
+        """The canonical lines, joined by newlines."""
+        return self.joined.by_newlines
+
+    @property
+    def elements(self) -> bytes:
+        """The canonical lines as elements of a JSON array: joined by commas."""
+        return self.joined.by_commas
+
+    @property
     def read(self) -> int:
         """How many records of the source this chunk accounts for."""
         return len(self.ids) + len(self.refusals) + self.superseded
 
     def digest(self) -> bytes:
         """Return what a resumed run compares to see that this is the same chunk as when its result was noted."""
-        import xxhash  # here, because the process that reads makes none
-
         counts = len(self.refusals).to_bytes(4, "big") + self.superseded.to_bytes(4, "big")
-        return xxhash.xxh3_128_digest(self.lines) + counts
+        return self.joined.digest() + counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 from engine.api.http import HttpBulkApi
 from engine.api.verdict import Fatal, Settled, interpret
 from engine.api.wire import BulkApi, Endpoint, Reply
-from engine.values.records import Chunk, Outcome
+from engine.values.records import Chunk, JoinedLines, Outcome
 from tests.fakes import FakeBulkApi, chunk_of, results, updated
 from tests.simulation.portfolio import POISON
 from tests.simulation.server import Character, FakeApi, FakeServer
@@ -118,7 +118,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def chunk(*ids: str) -> Chunk:
     """A chunk with the field that the simulation orders records by."""
     whole = chunk_of(*ids)
-    return Chunk(0, whole.ids, whole.lines.replace(b'"n":', b'"version":'), whole.spans)
+    return Chunk(0, whole.ids, JoinedLines(whole.lines.replace(b'"n":', b'"version":')), whole.spans)
 
 
 async def test_it_has_the_methods_of_the_seam(bench: Bench) -> None:
@@ -131,12 +131,12 @@ async def test_it_has_the_methods_of_the_seam(bench: Bench) -> None:
 
 async def test_good_records_are_settled(bench: Bench) -> None:
     sent = chunk("a", "b", "ü 'quoted'\n\"id\"")
-    assert interpret(await bench.api.update(sent.lines), sent.ids) == Settled()
+    assert interpret(await bench.api.update(sent.elements), sent.ids) == Settled()
 
 
 async def test_a_bad_record_is_named_and_the_others_are_updated(bench: Bench) -> None:
     sent = chunk("a", BAD, "c")
-    verdict = interpret(await bench.api.update(bench.spoil(sent.lines)), sent.ids)
+    verdict = interpret(await bench.api.update(bench.spoil(sent.elements)), sent.ids)
     assert isinstance(verdict, Settled), verdict
     assert [(failure.index, failure.outcome) for failure in verdict.failures] == [(1, Outcome.REJECTED)]
 
@@ -144,28 +144,28 @@ async def test_a_bad_record_is_named_and_the_others_are_updated(bench: Bench) ->
 async def test_the_same_bytes_may_be_sent_again(bench: Bench) -> None:
     sent = chunk("a", "b")
     for _ in range(3):
-        assert interpret(await bench.api.update(sent.lines), sent.ids) == Settled()
+        assert interpret(await bench.api.update(sent.elements), sent.ids) == Settled()
 
 
 async def test_several_at_once(bench: Bench) -> None:
     chunks = [chunk(f"a{n}", f"b{n}") for n in range(6)]
-    outcomes = await asyncio.gather(*(bench.api.update(each.lines) for each in chunks))
+    outcomes = await asyncio.gather(*(bench.api.update(each.elements) for each in chunks))
     for each, outcome in zip(chunks, outcomes, strict=True):
         assert interpret(outcome, each.ids) == Settled()
 
 
 async def test_a_refused_token_stops_unless_there_is_a_newer_one(bench: Bench) -> None:
     sent = chunk("a")
-    good = await bench.api.update(sent.lines)
+    good = await bench.api.update(sent.elements)
     assert isinstance(good, Reply)
     assert not bench.api.renew_token(good)  # nothing has changed
     await bench.rotate()
-    refused, late = [await bench.api.update(sent.lines) for _ in range(2)]
+    refused, late = [await bench.api.update(sent.elements) for _ in range(2)]
     for each in (refused, late):
         assert isinstance(interpret(each, sent.ids), Fatal)
         assert isinstance(each, Reply)
         assert bench.api.renew_token(each)
-    again = await bench.api.update(sent.lines)
+    again = await bench.api.update(sent.elements)
     assert interpret(again, sent.ids) == Settled()
     assert isinstance(again, Reply)
     assert not bench.api.renew_token(again)
@@ -174,9 +174,9 @@ async def test_a_refused_token_stops_unless_there_is_a_newer_one(bench: Bench) -
 async def test_cancelled_it_can_be_used_again(bench: Bench) -> None:
     sent = chunk("a", "b")
     for turns in range(6):
-        attempting = asyncio.ensure_future(bench.api.update(sent.lines))
+        attempting = asyncio.ensure_future(bench.api.update(sent.elements))
         for _ in range(turns):
             await asyncio.sleep(0)
         attempting.cancel()
         await asyncio.gather(attempting, return_exceptions=True)
-        assert interpret(await bench.api.update(sent.lines), sent.ids) == Settled()
+        assert interpret(await bench.api.update(sent.elements), sent.ids) == Settled()

@@ -42,7 +42,7 @@ async def client(answer: Answer | WireServer, **more: Any) -> AsyncIterator[tupl
 async def attempt(answer: Answer | WireServer, **more: Any) -> tuple[Reply | NoReply, WireServer]:
     """What comes of one attempt."""
     async with client(answer, **more) as (api, server):
-        return await api.update(CHUNK.lines), server
+        return await api.update(CHUNK.elements), server
 
 
 def reason(outcome: Reply | NoReply) -> str:
@@ -73,7 +73,7 @@ async def test_the_organisation_is_named_where_one_is_set() -> None:
 
 
 async def test_a_large_body_arrives_whole() -> None:
-    lines = b"\n".join(orjson.dumps({"id": f"loan_{n}", "data": {"text": "ü" * 1_000}}) for n in range(4_000))
+    lines = b",".join(orjson.dumps({"id": f"loan_{n}", "data": {"text": "ü" * 1_000}}) for n in range(4_000))
     async with client(always(GOOD)) as (api, server):
         await api.update(lines)
         assert api.bytes_sent == len(server.requests[0].body) > 8_000_000
@@ -97,7 +97,7 @@ async def test_headers_that_mean_something_come_along() -> None:
 async def test_a_kept_connection_is_used_again() -> None:
     async with client(always(GOOD)) as (api, server):
         for _ in range(4):
-            assert isinstance(await api.update(CHUNK.lines), Reply)
+            assert isinstance(await api.update(CHUNK.elements), Reply)
         assert server.connections == 1
         assert len(server.requests) == 4
 
@@ -105,7 +105,7 @@ async def test_a_kept_connection_is_used_again() -> None:
 async def test_no_cookie_is_kept() -> None:
     async with client(always(response(200, b"{}", "Set-Cookie: session=secret; Path=/"))) as (api, server):
         for _ in range(2):
-            await api.update(CHUNK.lines)
+            await api.update(CHUNK.elements)
         assert "cookie" not in server.requests[1].headers
 
 
@@ -125,15 +125,15 @@ async def test_a_kept_connection_dropped_instead_of_a_reply_is_not_tried_again(h
         )
 
     async with client(once) as (api, server):
-        assert isinstance(await api.update(CHUNK.lines), Reply)
-        reason(await api.update(CHUNK.lines))
+        assert isinstance(await api.update(CHUNK.elements), Reply)
+        reason(await api.update(CHUNK.elements))
         assert len(server.requests) == 2
         assert server.connections == 1
 
 
 async def test_a_connection_closed_while_idle_costs_no_hidden_request() -> None:
     async with client(always(GOOD, close=True)) as (api, server):
-        outcomes = [await api.update(CHUNK.lines) for _ in range(5)]
+        outcomes = [await api.update(CHUNK.elements) for _ in range(5)]
         replies = sum(isinstance(outcome, Reply) for outcome in outcomes)
         assert len(server.requests) <= 5  # as many as attempts, or fewer where the connection was gone
         assert len(server.requests) >= replies
@@ -152,12 +152,12 @@ async def test_nobody_there() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]  # nobody else is given it now, and nobody listens
         async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
-            assert reason(await api.update(CHUNK.lines)) == "the connection was refused"
+            assert reason(await api.update(CHUNK.elements)) == "the connection was refused"
 
 
 async def test_no_such_host() -> None:
     async with HttpBulkApi(endpoint("http://no-such-host.invalid")) as api:
-        assert reason(await api.update(CHUNK.lines)) == "the name of the API's host can't be resolved"
+        assert reason(await api.update(CHUNK.elements)) == "the name of the API's host can't be resolved"
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -190,7 +190,7 @@ async def test_a_proxy_that_was_set_is_used() -> None:
         WireServer(always(GOOD)) as proxy,
         HttpBulkApi(endpoint("http://api.invalid/v1", proxy=f"http://127.0.0.1:{proxy.port}")) as api,
     ):
-        assert isinstance(await api.update(CHUNK.lines), Reply)
+        assert isinstance(await api.update(CHUNK.elements), Reply)
         assert proxy.requests[0].target == "http://api.invalid/v1/customer-data/bulk"
 
 
@@ -208,7 +208,7 @@ async def test_a_proxys_own_reply_is_told_from_one_that_it_passes_on(status: int
     async with WireServer(always(response(status, b"<html>", header))) as server:
         proxy = f"http://user:hidden@127.0.0.1:{server.port}"
         async with HttpBulkApi(endpoint("http://api.invalid/v1", proxy=proxy)) as api:
-            outcome = await api.update(CHUNK.lines)
+            outcome = await api.update(CHUNK.elements)
     assert isinstance(outcome, Reply)
     assert outcome.by_proxy == is_own
 
@@ -224,7 +224,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_named_without_its_password(status
     async with WireServer(always(response(status, b"", 'Proxy-Authenticate: Basic realm="x"'))) as server:
         proxy = f"http://user:hidden@127.0.0.1:{server.port}"
         async with HttpBulkApi(endpoint("https://api.invalid/v1", proxy=proxy)) as api:
-            outcome = await api.update(CHUNK.lines)
+            outcome = await api.update(CHUNK.elements)
     assert isinstance(outcome, NoReply)
     assert (isinstance(outcome.fatal, AccessRefused), "api.proxy" in outcome.reason) == (stops, True)
     assert "api.proxy" in str(outcome.fatal or "api.proxy")
@@ -236,7 +236,7 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
         free.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{free.getsockname()[1]}"
         async with HttpBulkApi(endpoint("http://api.invalid/v1", proxy=proxy)) as api:
-            assert reason(await api.update(CHUNK.lines)) == "the connection to the proxy (api.proxy) was refused"
+            assert reason(await api.update(CHUNK.elements)) == "the connection to the proxy (api.proxy) was refused"
 
 
 # Replies.
@@ -378,7 +378,7 @@ async def test_a_413_before_the_body_is_read_is_seen_all_the_same(lingers: bool)
 
     server = Gateway(always())
     async with client(server) as (api, _):
-        outcome = await api.update(b"\n".join([CHUNK.lines] * 50_000))
+        outcome = await api.update(b",".join([CHUNK.elements] * 50_000))
     assert isinstance(outcome, Reply), outcome
     assert outcome.status == 413
     assert len(server.requests) == 1
@@ -401,7 +401,7 @@ async def test_a_refusal_from_the_head_alone_is_read_though_the_body_can_no_long
         refusing = asyncio.create_task(asyncio.to_thread(refuse))
         endpoint = Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}", "camp", lambda: "token")
         async with HttpBulkApi(endpoint) as api:
-            outcomes = [await api.update(b"\n".join([CHUNK.lines] * count)) for _ in range(refusals)]
+            outcomes = [await api.update(b",".join([CHUNK.elements] * count)) for _ in range(refusals)]
         await refusing
     read = [outcome.status for outcome in outcomes if isinstance(outcome, Reply)]
     assert read == [429] * len(read)
@@ -414,12 +414,12 @@ async def test_a_refusal_from_the_head_alone_is_read_though_the_body_can_no_long
 async def test_a_renewed_token_is_sent_and_old_refusals_count_no_more() -> None:
     tokens = iter(["old", "new", "new"])
     async with client(always(response(401)), read_token=lambda: next(tokens)) as (api, server):
-        early, late = [await api.update(CHUNK.lines) for _ in range(2)]
+        early, late = [await api.update(CHUNK.elements) for _ in range(2)]
         assert isinstance(early, Reply)
         assert isinstance(late, Reply)
         assert api.renew_token(early)
         assert api.renew_token(late)  # refused with the old token, too: the new one is still to be tried
-        again = await api.update(CHUNK.lines)
+        again = await api.update(CHUNK.elements)
         assert isinstance(again, Reply)
         assert not api.renew_token(again)  # there is no newer one
         assert [request.headers["authorization"] for request in server.requests] == ["Bearer old"] * 2 + ["Bearer new"]
@@ -433,7 +433,7 @@ async def test_a_token_that_is_gone_is_no_new_one() -> None:
 
     gone = False
     async with client(always(response(401)), read_token=read) as (api, _):
-        refused = await api.update(CHUNK.lines)
+        refused = await api.update(CHUNK.elements)
         gone = True
         assert isinstance(refused, Reply)
         assert not api.renew_token(refused)
@@ -450,12 +450,12 @@ async def test_campaigns_are_asked_for_page_by_page() -> None:
 async def test_cancelled_at_any_moment_the_connection_is_not_left_half_used() -> None:
     async with client(always(GOOD)) as (api, server):
         for turns in range(40):
-            attempting = asyncio.ensure_future(api.update(CHUNK.lines))
+            attempting = asyncio.ensure_future(api.update(CHUNK.elements))
             for _ in range(turns):
                 await asyncio.sleep(0)
             attempting.cancel()
             await asyncio.gather(attempting, return_exceptions=True)
-            outcome = await api.update(CHUNK.lines)
+            outcome = await api.update(CHUNK.elements)
             assert isinstance(outcome, Reply)
             assert outcome.body == GOOD.partition(b"\r\n\r\n")[2]
         assert len(server.requests) <= 80

@@ -9,7 +9,7 @@ from engine.api.wire import NoReply, Reply
 from engine.pipeline.sending import Answer, Attempt, Doubted, Request
 from engine.values.errors import AccessRefused
 
-REQUEST = Request(b'{"id":"a","data":{"x":1}}\n{"id":"b","data":{"x":1}}', ["a", "b"])
+REQUEST = Request(b'{"id":"a","data":{"x":1}},{"id":"b","data":{"x":1}}', ["a", "b"])
 
 SETTLED = Answer(Reply(200), Settled())
 UNPROVEN = Answer(Reply(207), Unproven((), [0, 1], "the reply does not name every record that failed", 207))

@@ -113,7 +113,7 @@ def test_whoever_waits_for_more_results_keeps_none() -> None:
         gate, channel = OrderGate(concurrency=1), Channel[ChunkResult](1)
 
         async def one_result() -> weakref.ref[Chunk]:
-            chunk = WatchedChunk(0, ["a"], chunk_of("a").lines, [])
+            chunk = WatchedChunk(0, ["a"], chunk_of("a").joined, [])
             await gate.admit(chunk)
             await channel.send(ChunkResult(chunk))
             return weakref.ref(chunk)

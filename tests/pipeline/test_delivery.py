@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from math import inf, log2
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -28,7 +29,7 @@ def test_a_good_chunk_takes_one_request_with_its_own_bytes() -> None:
     chunk = chunk_of(*IDS)
     done = Upload(FakeBulkApi(), chunk)
     assert done.outcomes() == {}
-    assert done.api.bodies == [chunk.lines]
+    assert done.api.bodies == [chunk.elements]
     assert done.requests.split == 0
 
 
@@ -235,10 +236,10 @@ class SlowGateway(FakeBulkApi):
         super().__init__()
         self._waits_s = waits_s
 
-    async def update(self, lines: bytes) -> Reply | NoReply:
-        count = len(lines.split(b"\n"))
+    async def update(self, elements: bytes) -> Reply | NoReply:
+        count = len(orjson.loads(b"[%b]" % elements))
         await asyncio.sleep(min(count, self._waits_s))
-        answer = await super().update(lines)
+        answer = await super().update(elements)
         return Reply(504) if count > self._waits_s else answer
 
 
@@ -337,7 +338,7 @@ async def test_parts_come_in_the_order_of_the_source_with_the_bytes_of_their_rec
     settled = [request for request in api.requests if "loan 3" not in request.ids]
     line_of = dict(zip(chunk.ids, chunk.lines.split(b"\n"), strict=True))
     assert [id_ for request in settled for id_ in request.ids] == [id_ for id_ in ids if id_ != "loan 3"]
-    assert all(request.lines.split(b"\n") == [line_of[id_] for id_ in request.ids] for request in api.requests)
+    assert all(request.elements == b",".join(line_of[id_] for id_ in request.ids) for request in api.requests)
 
 
 async def test_only_parts_of_a_chunk_are_called_splits() -> None:

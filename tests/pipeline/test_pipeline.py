@@ -167,7 +167,7 @@ def test_memory_is_bounded_by_the_formula() -> None:
     def watched() -> Iterator[Chunk]:
         nonlocal peak
         for seq in range(60):
-            chunk = WatchedChunk(seq, [f"loan_{seq}"], chunk_of(f"loan_{seq}").lines, [])
+            chunk = WatchedChunk(seq, [f"loan_{seq}"], chunk_of(f"loan_{seq}").joined, [])
             alive.add(chunk)
             if len(alive) > peak:
                 gc.collect()  # not alive, only not yet collected
@@ -248,7 +248,7 @@ def test_a_journal_that_fails_stops_the_run_at_once_and_counts_nothing_more() ->
 def test_a_bug_is_no_engine_error_and_comes_out() -> None:
     api = FakeBulkApi()
 
-    async def update(lines: bytes) -> Any:
+    async def update(elements: bytes) -> Any:
         raise ZeroDivisionError
 
     api.update = update  # type: ignore[method-assign]  # a bug

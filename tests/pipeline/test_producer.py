@@ -12,7 +12,7 @@ import pytest
 from engine.pipeline.channel import Channel
 from engine.pipeline.producer import produce, skip_done
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Chunk, Place, Refusal
+from engine.values.records import Chunk, JoinedLines, Place, Refusal
 from tests.fakes import chunk_of
 
 
@@ -150,9 +150,9 @@ def test_a_changed_chunk_is_noticed_with_its_place() -> None:
 
 
 def test_a_changed_chunk_without_records_has_no_place() -> None:
-    refused = Chunk(0, [], b"", [], [Refusal("bad", Place("f", 1))])
+    refused = Chunk(0, [], JoinedLines(b""), [], [Refusal("bad", Place("f", 1))])
     with pytest.raises(SourceUntrusted, match=r"^the source has changed since this run was interrupted; restore it"):
-        list(skip_done([refused], {0: Chunk(0, [], b"", []).digest()}, lambda _: None))
+        list(skip_done([refused], {0: Chunk(0, [], JoinedLines(b""), []).digest()}, lambda _: None))
 
 
 def test_a_shorter_source_is_noticed() -> None:

@@ -45,7 +45,7 @@ def test_a_lost_reply_is_answered_with_the_same_bytes(lost: Reply | NoReply) -> 
     first, chunk = chunk_of("loan_0"), chunk_of(*IDS, seq=1)
     done = Upload(FakeBulkApi(updated(["loan_0"]), lost, lost, lost), first, chunk)
     assert done.outcomes() == {}
-    assert done.api.bodies == [first.lines] + [chunk.lines] * 4
+    assert done.api.bodies == [first.elements] + [chunk.elements] * 4
     assert done.traffic.availability.retries == 3
 
 

@@ -37,7 +37,7 @@ from tests.simulation.virtual_time import VirtualLoop, run
 async def test_the_lines_go_out_as_they_are_and_once() -> None:
     api = FakeBulkApi()
     answer = await Proven(api).send(REQUEST)
-    assert api.bodies == [REQUEST.lines]
+    assert api.bodies == [REQUEST.elements]
     assert answer.verdict == Settled()
 
 

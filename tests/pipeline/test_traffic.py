@@ -27,9 +27,9 @@ def test_retry_after_silences_every_worker() -> None:
     sent_at: list[float] = []
     update = api.update
 
-    async def timed(lines: bytes) -> Any:
+    async def timed(elements: bytes) -> Any:
         sent_at.append(asyncio.get_running_loop().time())
-        return await update(lines)
+        return await update(elements)
 
     api.update = timed  # type: ignore[method-assign]  # a look from outside
     done = Upload(api, *chunks, workers=2)

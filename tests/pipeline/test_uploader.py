@@ -85,7 +85,7 @@ def test_a_worker_that_waits_for_more_keeps_no_chunk() -> None:
         worker = asyncio.ensure_future(upload(chunks, results, settle=settle, isolation=traffic.isolation))
 
         async def one_chunk() -> weakref.ref[Chunk]:
-            chunk = WatchedChunk(0, ["a"], chunk_of("a").lines, [])
+            chunk = WatchedChunk(0, ["a"], chunk_of("a").joined, [])
             await chunks.send(chunk)
             assert await results.receive_all() == [ChunkResult(chunk, [])]
             return weakref.ref(chunk)

@@ -374,9 +374,9 @@ class FakeApi:
         self.dead = False
         server.quiet_until = 0.0  # the clock of a process starts anew
 
-    async def update(self, lines: bytes) -> Answer:
+    async def update(self, elements: bytes) -> Answer:
         """Send records; see `engine.api.BulkApi`."""
-        documents = [orjson.loads(line) for line in lines.split(b"\n")]
+        documents = orjson.loads(b"[%b]" % elements)
         request = Request(self._process, [(document["id"], document["data"]) for document in documents])
         server, token_number = self._server, self._token_number
         server.arrive(request)
@@ -384,7 +384,7 @@ class FakeApi:
         try:
             if self._token != server.token:
                 return Reply(401, token_number=token_number)
-            answer = await server.answer(request, len(lines))
+            answer = await server.answer(request, len(elements))
             if isinstance(answer, Reply):
                 answer = replace(answer, token_number=token_number)
                 self._note_silence(answer)

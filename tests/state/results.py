@@ -8,7 +8,7 @@ import orjson
 
 from engine.state.journal import Journal, Run
 from engine.values.counts import RequestCounts
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
+from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 CANARY = "Ramesh Kanarienvogel"
 
@@ -17,7 +17,7 @@ def result(seq: int, *ids: str, failed: Sequence[str] = (), refused: int = 0, re
     """A result of a chunk in which the `failed` records were rejected."""
     lines = b"\n".join(orjson.dumps({"id": id_, "data": {"name": CANARY, "n": seq}}) for id_ in ids)
     refusals = [Refusal("not valid JSON", Place("f", 100 + n), raw=CANARY) for n in range(refused)]
-    chunk = Chunk(seq, list(ids), lines, [Span("f", 1, len(ids))], refusals, superseded=1)
+    chunk = Chunk(seq, list(ids), JoinedLines(lines), [Span("f", 1, len(ids))], refusals, superseded=1)
     failures = [Failure(ids.index(id_), Outcome.REJECTED, reason, 207) for id_ in failed]
     return ChunkResult(chunk, failures)
 

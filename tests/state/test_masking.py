@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.state.masking import MASK, masked, without_record_data
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Span
+from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Span
 
 DATA = {
     "name": "Ramesh Kumar",
@@ -146,6 +146,6 @@ def test_ten_thousand_messages_about_one_trouble_are_one_reason() -> None:
         for n, (record_id, data) in enumerate(records)
     ]
     ids = [record_id for record_id, _ in records]
-    result = without_record_data(ChunkResult(Chunk(0, ids, lines, [Span("f", 1, len(ids))]), failures))
+    result = without_record_data(ChunkResult(Chunk(0, ids, JoinedLines(lines), [Span("f", 1, len(ids))]), failures))
     assert {each.reason for each in result.failures} == {"…: phone … of … is invalid"}
     assert [(each.index, each.http_status) for each in result.failures] == [(n, 207) for n in range(10_000)]

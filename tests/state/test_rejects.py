@@ -10,13 +10,13 @@ from hypothesis import given, strategies as st
 
 from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, read_reject_ids, reasons, reject_lines
 from engine.values.counts import EXAMPLE_IDS_MAX, Reason
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
+from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 
 def result(*lines: bytes, failures: list[Failure] | None = None, refusals: list[Refusal] | None = None) -> ChunkResult:
     ids = [orjson.loads(line)["id"] for line in lines]
     spans = [Span("north.csv", 7, 1), Span("south.csv", 1, len(lines) - 1)] if lines else []
-    return ChunkResult(Chunk(0, ids, b"\n".join(lines), spans, refusals or []), failures or [])
+    return ChunkResult(Chunk(0, ids, JoinedLines(b"\n".join(lines)), spans, refusals or []), failures or [])
 
 
 def lines_of(result: ChunkResult) -> list[Any]:

@@ -14,7 +14,7 @@ import pytest
 from engine.state.migrations import FORMAT
 from engine.values.counts import NOT_ACCEPTED, STATE_MEANINGS, ChunkCounts, RecordCounts
 from engine.values.errors import AccountsDoNotBalance
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span
+from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,7 +43,7 @@ def test_what_is_pending_was_read() -> None:
 
 def test_a_result_counts_every_record_that_its_chunk_accounts_for() -> None:
     refusals = [Refusal("not valid JSON", Place("f", row), raw="?") for row in (4, 5)]
-    chunk = Chunk(0, ["a", "b", "c", "d"], b"", [Span("f", 1, 4)], refusals, superseded=3)
+    chunk = Chunk(0, ["a", "b", "c", "d"], JoinedLines(b""), [Span("f", 1, 4)], refusals, superseded=3)
     failures = [Failure(0, Outcome.REJECTED, "locked"), Failure(2, Outcome.UNKNOWN, "HTTP 500")]
     counts = ChunkResult(chunk, failures).counts
     assert counts == ChunkCounts(read=9, invalid=2, superseded=3, updated=2, rejected=1, unknown=1)
@@ -102,14 +102,14 @@ from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.report import Report, RunStatus, from_json, render_summary, to_json
 from engine.report.page import render_page
 from engine.state import Run, SqliteJournal
-from engine.values import Chunk, ChunkCounts, ChunkResult, RecordCounts, RequestCounts
+from engine.values import Chunk, ChunkCounts, ChunkResult, JoinedLines, RecordCounts, RequestCounts
 
 class Held(ChunkResult):
     counts = ChunkCounts(read=5, updated=2, held=3)
 
 journal, run = SqliteJournal(Path(sys.argv[1])), Run("run-1", "sync", "camp", "", {})
 journal.begin(run)
-journal.record(run, [Held(Chunk(0, [], b"", []))], 0.0, RequestCounts())
+journal.record(run, [Held(Chunk(0, [], JoinedLines(b""), []))], 0.0, RequestCounts())
 counts = RecordCounts.of(journal.counts(run), pending=0)
 counts.check()
 assert counts == RecordCounts(read=5, updated=2, held=3), counts

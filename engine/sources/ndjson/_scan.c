@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "15abcbfc29c8e351600319fd0f891c77"
+#define SOURCE_DIGEST "d4f28c5daed6d6f6eb77c198cf40aabb"
 
 typedef const unsigned char *Text;
 
@@ -1273,6 +1273,37 @@ static PyObject *nth_newline(PyObject *module, PyObject *args)
     return PyLong_FromSsize_t(at);
 }
 
+PyDoc_STRVAR(elements_doc, "put_elements(target: memoryview, lines: bytes) -> None\n\n"
+                           "Write lines that are joined by newlines to the start of `target`, joined by commas.");
+
+static PyObject *put_elements(PyObject *module, PyObject *args)
+{
+    Py_buffer target;
+    const char *lines;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "w*y#", &target, &lines, &size))
+        return NULL;
+    if (size > target.len) {
+        PyBuffer_Release(&target);
+        return PyErr_Format(PyExc_ValueError, "the lines are larger than their place");
+    }
+    char *to = target.buf;
+    Py_BEGIN_ALLOW_THREADS
+    while (size > 0) {
+        const char *newline = memchr(lines, '\n', (size_t)size);
+        Py_ssize_t length = newline ? newline - lines : size;
+        memcpy(to, lines, (size_t)length);
+        if (newline)
+            to[length++] = ',';
+        to += length;
+        lines += length;
+        size -= length;
+    }
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&target);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(keep_doc, "keep_memory(bytes: int) -> bool\n\n"
                        "Have the C library keep so many freed bytes for the next allocation, instead of giving them back\n"
                        "to the system, which clears each page before it hands it out again; whether it can.");
@@ -1293,6 +1324,7 @@ static PyObject *keep_memory(PyObject *module, PyObject *bytes)
 static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
+                                  {"put_elements", put_elements, METH_VARARGS, elements_doc},
                                   {"keep_memory", keep_memory, METH_O, keep_doc},
                                   {0}};
 

@@ -16,13 +16,19 @@ from engine.state.rejects import REJECTED, reject_lines
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
 from engine.values.errors import ConfigError, SourceUntrusted
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal, Span, places
+from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span, places
 
 
 def result(seq: int, versions: dict[str, int], failed: str = "", outcome: Outcome = Outcome.REJECTED) -> ChunkResult:
     """A result of a chunk with a version of each id; the ids in `failed` failed."""
     lines = b"\n".join(orjson.dumps({"id": id_, "data": {"version": version}}) for id_, version in versions.items())
-    chunk = Chunk(seq, list(versions), lines, [Span("f", 1, len(versions))], [Refusal("bad", Place("f", 99), raw="?")])
+    chunk = Chunk(
+        seq,
+        list(versions),
+        JoinedLines(lines),
+        [Span("f", 1, len(versions))],
+        [Refusal("bad", Place("f", 99), raw="?")],
+    )
     return ChunkResult(chunk, [Failure(list(versions).index(id_), outcome, "locked", 207) for id_ in failed])
 
 

@@ -17,7 +17,7 @@ from engine.sources.ndjson.flat_scan import flat_scan
 from engine.sources.ndjson.rows import LineRows, exact_rows
 from engine.sources.ndjson.scanned import Scan, ScannedLines
 from engine.sources.stored.line_slices import LineSlice
-from engine.values.records import LineIds, Place, Span
+from engine.values.records import JoinedLines, LineIds, Place, Span
 from tests.sources.ndjson.lines_of_all_kinds import SPECS, canonical_line, flat_line, lines_of, spec_of
 from tests.sources.reading import read
 
@@ -40,7 +40,7 @@ def assert_same(found: LineRows, lines: bytes, read_line: LineReader) -> None:
     """`found` is what the Python path makes of the same lines."""
     whole = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
     exact = exact_rows(whole, Place("f", 5), read_line, LINE_BYTES_MAX)
-    ids = list(LineIds(found.lines, found.count))
+    ids = list(LineIds(JoinedLines(found.lines), found.count))
     assert (ids, found.lines) == (list(exact.ids or ()), exact.lines)
     assert (found.spans, found.refusals, found.filtered) == (exact.spans, exact.refusals, exact.filtered)
     assert found.id_numbers == acceleration.numbers_of(ids)
