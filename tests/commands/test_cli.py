@@ -62,8 +62,7 @@ def test_a_wrong_command_line_is_2(arguments: list[str], tmp_path: Path) -> None
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import runpy, sys\nsys.argv = ['engine', '--help']\ntry: runpy.run_module('engine', run_name='__main__')"
-    code += "\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    code = "import sys\nfrom engine import __main__ as m\nm.main(['--help'])\nprint(*sys.modules, file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     loaded = set(result.stderr.split())
     assert "engine.commands.cli" in loaded
@@ -163,13 +162,13 @@ def test_a_result_that_cannot_be_written_does_not_change_the_exit_code(tmp_path:
     assert (result.returncode, result.stderr) == (0, "engine: stdout cannot be written: No space left on device\n")
 
 
-def run_main(body: str) -> subprocess.CompletedProcess[str]:
-    """Run the process with `body` in place of what the command line would do."""
+def run_main(body: str, end: str = "sys.exit") -> subprocess.CompletedProcess[str]:
+    """Run the process with `body` in place of what the command line would do, and `end` it with its exit code."""
     code = (
         f"import sys\nfrom engine import __main__ as m\ndef main(argv, run_loop):\n{body}\nm.run_command_line = main\n"
     )
     return subprocess.run(
-        [sys.executable, "-c", code + "sys.exit(m.main(['x']))"],
+        [sys.executable, "-c", code + f"{end}(m.main(['x']))"],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -215,6 +214,22 @@ def test_exceptions_that_nobody_catches_are_reported_without_values() -> None:
     assert result.returncode == 7
     assert result.stderr.count("this is a bug: ValueError") == 3
     assert "canary" not in result.stderr
+
+
+def test_who_leaves_has_written_all_and_done_what_was_registered_for_the_end() -> None:
+    result = run_main("    import atexit; atexit.register(print, 'at exit'); print('said'); return 75", end="m._leave")
+    assert (result.returncode, result.stdout, result.stderr) == (75, "said\nat exit\n", "")
+
+
+def test_who_leaves_waits_for_a_thread_at_work() -> None:
+    result = run_main(
+        "    import threading\n"
+        "    def finish(): threading.main_thread().join(); print('finished')\n"
+        "    threading.Thread(target=finish).start()\n"
+        "    return 3",
+        end="m._leave",
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (3, "finished\n", "")
 
 
 def test_files_are_private_whatever_the_umask() -> None:
