@@ -6,6 +6,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.api.campaigns import CAMPAIGNS_PER_PAGE, campaign_ids
+    from engine.api.certificates import leave_out_unused_certificates
     from engine.api.documents import WEB_PAGE, kind_of
     from engine.api.doubt import gave_up_waiting, may_still_land
     from engine.api.headers import Quota, date_of, quota_of, retry_after_s

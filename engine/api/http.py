@@ -12,13 +12,15 @@ import ssl
 from dataclasses import replace
 from typing import Any, Self
 
-import aiohttp
-from aiohttp.payload import Payload
-
+from engine.api.certificates import unused_certificates_left_out
 from engine.api.decompression import Decompression, Undecodable
 from engine.api.proxies import is_of_proxy, is_refusal, proxy_refuses
 from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values import AccessRefused, ConfigError, EndpointUntrusted
+
+with unused_certificates_left_out():
+    import aiohttp
+    from aiohttp.payload import Payload
 
 REPLY_BYTES_MAX = 16_000_000
 """A larger reply is no valid reply. 10,000 errors of 300 bytes are 3 MB."""
@@ -195,7 +197,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes | None:
 def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """How to trust the server; reading the system's certificates takes a while, so only where there is TLS."""
     if not endpoint.url.startswith("https:"):
-        return True
+        return ssl.create_default_context() if (endpoint.proxy or "").startswith("https:") else True
     try:
         return ssl.create_default_context(cafile=endpoint.ca_file)
     except (OSError, ssl.SSLError) as error:

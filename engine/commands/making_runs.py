@@ -59,8 +59,10 @@ def make_run(work: Work, settings: Settings, args: argparse.Namespace, run_loop:
     Raises:
         EngineError: the run could not begin.
     """
+    from engine.api import leave_out_unused_certificates
     from engine.outlets import SupervisedDisplay, SystemdNotifier
 
+    leave_out_unused_certificates()
     systemd = SystemdNotifier.from_environment(os.environ)
     wait_s_max = settings.upload.retry_window_s + settings.api.timeout_s
     display = SupervisedDisplay(_display(json_logs), systemd, wait_s_max=wait_s_max)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
-from engine.api.http import HttpBulkApi
+from engine.api.http import HttpBulkApi, _tls
 from engine.api.wire import Endpoint, NoReply, Reply
 from engine.values.errors import ConfigError, EndpointUntrusted
 from tests.fakes import chunk_of
@@ -114,3 +115,10 @@ async def test_a_ca_file_that_is_none_is_a_mistake_of_the_configuration(tmp_path
         with pytest.raises(ConfigError, match="ca_file"):
             async with HttpBulkApi(Endpoint("https://api.example", "camp", lambda: "token", ca_file=ca_file)):
                 pass
+
+
+def test_a_proxy_behind_tls_is_trusted_by_certificates_of_our_own_loading() -> None:
+    """aiohttp's default context has none in our own process (see `engine/api/certificates.py`)."""
+    proxied = Endpoint("http://127.0.0.1:1", "camp", lambda: "token", proxy="https://proxy.example:3128")
+    assert isinstance(_tls(proxied), ssl.SSLContext)
+    assert _tls(replace(proxied, proxy="http://proxy.example:3128")) is True

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import trustme
 
 from engine.outlets import health_check as notify
 from tests.reports import RUN_ID, partial_report, succeeded_report
+from tests.wire_server import WireServer, always, updated
 
 CHECK_PATH = "/0b5c-check-uuid"
 
@@ -49,6 +53,22 @@ def health_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[HealthCheck]:
         yield check
         server.shutdown()
         thread.join()
+
+
+async def test_a_health_check_behind_tls_must_prove_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the certificates of the system, and also where aiohttp has loaded none (`engine/api/certificates.py`)."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    async with WireServer(always(updated(0)), tls=context) as server:
+        problem = await notify.ping_start(server.url)
+        assert problem is not None
+        assert "ClientConnectorCertificateError" in problem
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        assert await notify.ping_start(server.url) is None
+    assert len(server.requests) == 1
 
 
 async def test_start_success_and_failure_have_their_own_addresses(health_check: HealthCheck) -> None:
