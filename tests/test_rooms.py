@@ -62,6 +62,12 @@ IMPURE_LIBRARIES = {"aiohttp", "asyncio", "os", "pathlib", "socket", "sqlite3", 
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
 """Names that explain nothing."""
 
+NOT_BEFORE_THE_FIRST_REQUEST = {
+    *("jinja2", "rich", "prometheus_client", "http.server", "xml.etree.ElementTree", "pyarrow", "polars", "numpy"),
+    *("engine.report.page", "engine.report.charts", "engine.report.summary", "engine.simulator"),
+}
+"""What is for the end of a run, or for those who ask for it."""
+
 CODE = {".py", ".so", "__pycache__"}
 """Every other file of the package is data, and must be named as such to be installed."""
 
@@ -177,6 +183,26 @@ def test_the_reading_process_loads_only_what_reads() -> None:
     rooms = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
     assert rooms == {"reading", "sources", "values"}
     assert not {"aiohttp", "asyncio", "pydantic", "pyarrow", "sqlite3"} & loaded
+
+
+def test_nothing_is_loaded_before_the_first_request_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "source.ndjson").write_text('{"id":"loan_1","data":{"a":1}}\n', encoding="utf-8")
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f"[api]\nurl = 'http://127.0.0.1:9'\ncampaign_id = 'c'\ntoken_file = '{config}.token'\n"
+        f"[source]\npath = '{tmp_path}/source.ndjson'\n[state]\ndir = '{tmp_path}/state'\n",
+        encoding="utf-8",
+    )
+    Path(f"{config}.token").write_text("token", encoding="utf-8")
+    loaded = modules_after(
+        "import os\n"
+        "from engine import __main__, api\n"
+        "async def update(self, lines): print(*sys.modules, flush=True); os._exit(0)\n"
+        "api.HttpBulkApi.update = update\n"
+        f"__main__.main(['sync', '-c', {str(config)!r}])"
+    )
+    assert {"aiohttp", "engine.pipeline.uploader"} <= loaded
+    assert not loaded & NOT_BEFORE_THE_FIRST_REQUEST
 
 
 def test_a_face_costs_nothing() -> None:
