@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.api.reasons import REASON_KEYS, reason_of
 
@@ -41,8 +42,7 @@ _BEFORE_A_NUMBER = re.compile(r".*id|record|loan|lead|customer|item|for|updat(e|
 """The word before a number that says that the number is an id."""
 
 
-@dataclass(slots=True)
-class Attribution:
+class Attribution(Struct):
     """What the items say, by the records' index in the chunk."""
 
     reasons: dict[int, str] = field(default_factory=dict)

@@ -8,10 +8,11 @@ page); failures are attributed by the shapes in `attribution.py`; what stays ope
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
+
+from msgspec import Struct
 
 from engine.api.attribution import Attribution, attribute
 from engine.api.documents import kind_of, object_of
@@ -41,8 +42,7 @@ class Trouble(Enum):
     """The API is there, but its reply can't be believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """Every record is proven: those in `failures` were refused, all others updated."""
 
     failures: tuple[Failure, ...] = ()
@@ -52,8 +52,7 @@ class Settled:
     """From which number the API counts records, if the reply proves it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unproven:
+class Unproven(Struct, frozen=True):
     """The named `failures` are proven, the records at `open_indexes` are not: some of them failed, unnamed."""
 
     failures: tuple[Failure, ...]
@@ -66,8 +65,7 @@ class Unproven:
     """From which number the API counts records, if the reply proves it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedWhole:
+class RefusedWhole(Struct, frozen=True):
     """Nothing was applied, because of the request as a whole: one record may have spoilt it for all."""
 
     reason: str
@@ -77,8 +75,7 @@ class RefusedWhole:
     """What came, if it is not what the API documents: somebody else may have answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class TryAgain:
+class TryAgain(Struct, frozen=True):
     """The same bytes may work later."""
 
     reason: str
@@ -90,8 +87,7 @@ class TryAgain:
     """What came, if it is not what the API documents: somebody else may have answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fatal:
+class Fatal(Struct, frozen=True):
     """No request will work until a person has mended something."""
 
     error: EngineError

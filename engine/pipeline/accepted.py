@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NoReturn
+
+from msgspec import Struct, field
 
 from engine.api import Fatal, Reply, Settled, Unproven
 from engine.pacing import TurnRefused
@@ -15,8 +17,7 @@ from engine.pipeline.sending import Answer, Doubted, Request, Sender
 from engine.values import EngineError, NotTheApi, Stop
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """Sends a request, again if its access was refused and that may pass. `renew_token` reads the token again."""
 
     inner: Sender

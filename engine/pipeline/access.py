@@ -6,8 +6,9 @@ while. A 403 may also be a firewall's that dislikes a single record: so parts of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
+
+from msgspec import Struct
 
 GRACE_S = 30.0
 """For so long one request may be refused."""
@@ -19,8 +20,7 @@ PROBES_MAX = 8
 BORNE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
-@dataclass(slots=True)
-class Grace:
+class Grace(Struct):
     """That of one request. Times are of the loop's clock, in seconds."""
 
     refused_at: float | None = None

@@ -6,9 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from math import inf
+
+from msgspec import Struct
 
 from engine.pipeline.late_copies import HeldBack, LateCopies
 from engine.values import Chunk
@@ -19,8 +20,7 @@ LATE_MAX = 64
 """The ids of so many finished chunks are kept because a copy may still land; before there are more, all wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Late:
+class _Late(Struct, frozen=True):
     """Ids of which an older version may land until then."""
 
     ids: frozenset[str]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.api import RefusedWhole, Settled, Unproven
 from engine.pipeline.request_size import RequestSize
@@ -33,8 +34,7 @@ Part = Sequence[int]
 """Records of a chunk by their indexes, ascending."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(Struct, frozen=True):
     """A part of something that stayed unanswered; what it is a part of was sent after so many successes of the run."""
 
     part: Part

@@ -8,12 +8,12 @@ no more, and the order gate (`admission.py`) holds newer values of its ids back 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
+
+class HeldBack(Struct, frozen=True):
     """So many ids of the next chunk wait until no older copy of them can land."""
 
     ids: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from engine.api import Fatal, RefusedWhole, Reply, Settled, Trouble, TryAgain, Unproven, gave_up_waiting, retry_after_s
 from engine.pacing import Decision, GiveUp, Isolate, Probe, RetryPolicy, Setback, Trials, TurnRefused, Wait
@@ -13,8 +14,7 @@ from engine.pipeline.sending import Answer, Doubted, Request, Sender
 from engine.values import EngineError, Interrupted, Stop
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(Struct, frozen=True):
     """Nothing is proven, and the request itself may be the reason: a part of it may fare better."""
 
     reason: str
@@ -33,8 +33,7 @@ Proof = Settled | Unproven | RefusedWhole | Unanswered
 """What can be proven about the records of a request; every other verdict is an episode."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(Struct, frozen=True):
     """Sends a request until something is proven. `time_left_s` is until the deadline of the run."""
 
     inner: Sender

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from engine.pipeline.admission import OrderGate
 from engine.values import Chunk, ChunkResult
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """A record that the API has acknowledged, as its line, in its newest version."""
 
     id: str

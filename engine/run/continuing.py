@@ -6,9 +6,10 @@ Pure. The rule is told in `docs/operations.md`, "Which run a command continues".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from engine.run.job import changed_settings
 from engine.sources import FileFingerprint, differences
@@ -16,16 +17,14 @@ from engine.state import Journal, Run
 from engine.values import ConfigError, SourceUntrusted
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What is unfinished when a command begins: the sync, and the run of the command's own kind; None without one."""
 
     sync: Run | None
     own: Run | None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a command is about: its kind and settings, what the files hold as far as it is known, and what is wanted."""
 
     kind: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.outlets import Harmless, ProgressDisplay, ProgressSnapshot
 from engine.sources import Source
@@ -14,8 +15,7 @@ from engine.values import Block, Interrupted, Stop
 TICK_S = 0.25
 
 
-@dataclass(slots=True)
-class CountedSource:
+class CountedSource(Struct):
     """`source`, of which all that is read is counted, until `stop` is requested."""
 
     source: Source

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from engine.report import Report, RunStatus, latest_report
 from engine.settings import GuardTable, RunSettings, Threshold
@@ -22,8 +23,7 @@ INVALID_JUDGED_FROM = 1_000
 """From so many records read on, it is judged how many of them are invalid; a smaller source, at its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardWords:
+class GuardWords(Struct, frozen=True):
     """How a guard is called where the run of this kind was started, and how it is overridden there."""
 
     kind: str

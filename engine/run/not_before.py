@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from engine.outlets import ProgressDisplay, get_logger
 from engine.settings import RunSettings
@@ -13,8 +14,7 @@ from engine.state import Journal, OwnThread
 from engine.values import Interrupted, Stop
 
 
-@dataclass(frozen=True, slots=True)
-class NotBefore:
+class NotBefore(Struct, frozen=True):
     """The API asked for so many seconds of silence, which end at a moment of the wall clock (seconds since 1970)."""
 
     until: float

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+from msgspec import Struct
 
 from engine.api import Reply
 from engine.pacing import Found, Limit, Move, Why
@@ -123,8 +125,7 @@ class Telemetry:
         }
 
 
-@dataclass(slots=True)
-class _Interval:
+class _Interval(Struct):
     requests: int = 0
     throttled: int = 0
     latency_sum_ms: float = 0.0

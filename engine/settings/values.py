@@ -8,19 +8,19 @@ from __future__ import annotations
 import codecs
 import re
 import shlex
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from ipaddress import ip_address
 from math import isfinite
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import Struct
+
 SHARE_JUDGED_FROM = 10
 """Fewer bad records than this are no share of anything: 1 of 10 says nothing about a source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """The most that is accepted: `count` records, or `percent` (0 to 100) of a total. One of the two is set."""
 
     count: int | None = None

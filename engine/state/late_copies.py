@@ -6,13 +6,13 @@ Moments are of the wall clock, in seconds since 1970: they have to mean somethin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.state.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """What all runs of a campaign have left that may still land."""
 
     until: float | None

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from json import JSONDecoder
 from typing import Any
+
+from msgspec import Struct
 
 from engine.values import ChunkResult
 
@@ -79,8 +81,7 @@ def masked(reason: str, line: bytes, ids: Collection[str] = ()) -> str:
     return _MASKS.sub(MASK, _WORD.sub(replaced, reason))
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
+class _Contents(Struct, frozen=True):
     """What stands in a record, all of it folded: its values, one below the other as `text`, and the words in them."""
 
     values: Collection[str]
