@@ -96,9 +96,14 @@ def _create(path: Path) -> None:
     new = path.with_suffix(".new")
     for leftover in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
         leftover.unlink(missing_ok=True)
-    os.close(os.open(new, NEW_FILE, FILE_MODE))
-    with closing(sqlite3.connect(new, isolation_level=None)) as db:
-        migrate(db)
+    with os.fdopen(os.open(new, NEW_FILE, FILE_MODE), "wb") as file:
+        with closing(sqlite3.connect(new, isolation_level=None)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = MEMORY")  # nobody goes on with one that is half made, so it is
+            db.execute("PRAGMA synchronous = OFF")  # synced once, when it is whole
+            migrate(db)
+            db.execute("PRAGMA journal_mode = WAL")  # which its header keeps
+        os.fsync(file.fileno())
     new.rename(path)
     sync_dir(path.parent)
 
