@@ -22,5 +22,10 @@ class Table(BaseModel):
     """A table of the file: exact types, no unknown keys, immutable, and no value in any error."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        defer_build=True,  # what validates is made once, for the whole file, and not for each of its tables as well
     )
