@@ -26,6 +26,9 @@ TIMEOUT_S = 1800.0
 MESSAGE_BYTES_MAX = 4_000
 """How much of a failed process's last words is shown."""
 
+WITHOUT_VARIABLES = ("PYTHONDONTWRITEBYTECODE",)
+"""What no measured process gets: to compile everything anew is what no installed program does."""
+
 _RSS_BYTES = 1 if sys.platform == "darwin" else 1024
 """The unit of `ru_maxrss`."""
 
@@ -47,10 +50,11 @@ class Measured:
 
 def measure(command: Sequence[str], env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> Measured:
     """Run `command` to its end and return what it took. `env` is added to this process's environment."""
+    own = {name: value for name, value in os.environ.items() if name not in WITHOUT_VARIABLES}
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})}
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env={**own, **(env or {})}
         )
         killer = threading.Timer(timeout_s, process.kill)
         killer.start()

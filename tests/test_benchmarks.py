@@ -49,6 +49,11 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+def test_a_measured_process_may_keep_its_byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert measure([PYTHON, "-c", "import sys; print(sys.dont_write_bytecode)"]).stdout == "False\n"
+
+
 def test_a_process_is_measured_from_outside() -> None:
     busy = measure([PYTHON, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
     assert 0.3 <= busy.cpu_s < 3
