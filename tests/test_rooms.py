@@ -230,6 +230,14 @@ def test_libraries_stay_behind_their_doors(library: str) -> None:
 
 
 @pytest.mark.parametrize("path", files(), ids=named)
+def test_a_module_keeps_to_one_kind_of_values(path: Path) -> None:
+    """The `field` of a dataclass would be taken for the default itself in a `Struct`, and no type checker sees it."""
+    imports = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)]
+    kinds = {alias.name for node in imports if node.module in ("dataclasses", "msgspec") for alias in node.names}
+    assert not kinds >= {"dataclass", "Struct"}
+
+
+@pytest.mark.parametrize("path", files(), ids=named)
 def test_names_explain_and_files_can_be_seen_whole(path: Path) -> None:
     assert not {path.stem, *path.relative_to(ENGINE).parent.parts} & FORBIDDEN_NAMES
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
