@@ -20,6 +20,7 @@ BENCHMARKS = {
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",
     "simulate": "random histories of faults and crashes against a fake clock, server and disk",
+    "document": "the figures of a document: every benchmark that stands in it, run again",
 }
 
 

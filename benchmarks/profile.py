@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.engine_runs import Workload, run_engine
-from benchmarks.inputs import KINDS, input_file
+from benchmarks.inputs import KINDS, input_file, kinds_named
 from benchmarks.measure import Measured, interleaved, medians
 from benchmarks.plots import Bar, BarGroup, bar_chart
 from benchmarks.results import print_table, progress, write_results
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     results: dict[str, Any] = {}
     groups: list[BarGroup] = []
     with StandInProcess("--sink") as sink:
-        for kind in args.kinds.split(","):
+        for kind in kinds_named(args.kinds):
             work = Workload(kind, input_file(kind, args.records), args.records, sink)
             stages, threads = _measure(work, args.runs)
             results[kind] = {"stages": stages, "threads": threads}

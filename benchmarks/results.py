@@ -39,7 +39,7 @@ def _rule(width: int, right: bool) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text == "–" or text[:1].isdigit() or text[:1] in "+−×"
+    return text == "–" or text[:1].isdigit() or text.startswith(("+", "-", "−", "×"))
 
 
 def progress(text: str) -> None:

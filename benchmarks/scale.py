@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.engine_runs import Workload, run_engine_whole
-from benchmarks.inputs import KINDS, input_file
+from benchmarks.inputs import KINDS, input_file, kinds_named
 from benchmarks.measure import Measured, interleaved, measure, medians
 from benchmarks.peers.catalog import USUAL
 from benchmarks.plots import Panel, Series, line_chart
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the results. Returns 0."""
     sizes = [int(size) for size in args.sizes.split(",")]
     clients = ["engine", USUAL.label] if args.usual else ["engine"]
-    cases = [Case(client, kind, size) for kind in args.kinds.split(",") for size in sizes for client in clients]
+    cases = [Case(client, kind, size) for kind in kinds_named(args.kinds) for size in sizes for client in clients]
     with StandInProcess("--sink") as sink:
         for number, case in interleaved(cases, args.runs):
             progress(f"{KINDS[case.kind].about}, {case.records:,} records: {case.client} ({number + 1} of {args.runs})")

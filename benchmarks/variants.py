@@ -31,7 +31,7 @@ def _without_order() -> list[Replacement]:
     """The chunker believes that all ids differ: an id could be twice in a chunk, or two versions of it in flight."""
     from engine.reading.recent_ids import RecentNumbers, RecentTexts
 
-    return [Replacement(kind, "take", lambda _recent, _seq, _lines, _ids: 0) for kind in (RecentTexts, RecentNumbers)]
+    return [Replacement(kind, "take", lambda *_: 0) for kind in (RecentTexts, RecentNumbers)]
 
 
 def _without_reply_check() -> list[Replacement]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from benchmarks.inputs import KINDS
+
 TEXT = ("ndjson", "ndjson.gz", "csv", "csv-typed")
 
 ONE_TEXT = ("ndjson",)
@@ -53,7 +55,7 @@ def _is_installed(python: str, library: str) -> bool:
     return subprocess.run([python, "-c", look], check=False, capture_output=True).returncode == 0
 
 
-USUAL = Peer("usual", "usual script: aiohttp + orjson", (*TEXT, *COLUMNAR), "usual_script", (), ("aiohttp", "orjson"))
+USUAL = Peer("usual", "usual script: aiohttp + orjson", tuple(KINDS), "usual_script", (), ("aiohttp", "orjson"))
 
 PROTOTYPES = (
     Peer("transport", "(sending alone)", ("ndjson",), "transport_alone", (), ("aiohttp", "uvloop")),

@@ -16,8 +16,8 @@ from pathlib import Path
 
 CONFIG = """\
 @version: current
-options {{ log-msg-size(65536); stats(freq(0)); }};
-source s {{ file("{path}" flags(no-parse) follow-freq(0) read-old-records(yes)
+options {{ log-msg-size(65536); }};
+source s {{ file("{path}" flags(no-parse) follow-freq(0.01) read-old-records(yes)
            log-iw-size(400000) log-fetch-limit(50000)); }};
 destination d {{ http(url("{url}/customer-data/bulk") method("PUT")
     headers("Authorization: Bearer {token}", "Content-Type: application/json")
@@ -49,6 +49,8 @@ def main(path: str, records: int) -> None:
         process = subprocess.Popen(["syslog-ng", "-F", "-f", str(config), *files])
         while received(env["BENCH_URL"]) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
+        if process.poll() is not None:
+            raise SystemExit(f"syslog-ng ended with {process.returncode}")
         process.terminate()
         process.wait()
 
