@@ -23,7 +23,7 @@ from engine.sources.csv.pieces import CsvText
 from engine.sources.csv.table import CsvTable, TextRows
 from engine.sources.csv.text import Dialect
 from engine.sources.spec import SourceSpec
-from engine.sources.stored.ahead import one_ahead
+from engine.sources.stored.ahead import in_order, readers
 from engine.sources.stored.inputs import InputFile
 
 LOOKED_AT_RECORD_BYTES_MAX = 8_000_000
@@ -56,13 +56,17 @@ def read_rows(
         )
         table = CsvTable(file, text, header, mapping.read, mapping.id_index, record_bytes_max)
         notes = header.notes
-        # Nothing may wait in a second thread for more standard input: it would keep a stopped process alive.
-        with closing(table.rows() if file.is_stdin else one_ahead(table.rows())) as pieces:
-            for columns, rows, refusals, stored_bytes in pieces:
-                encoded = encoder.encode(dict(zip(mapping.read, columns, strict=True)), rows)
-                encoded.refusals = sorted([*encoded.refusals, *refusals], key=lambda refusal: refusal.place.row)
-                encoded.notes, notes = [*encoded.notes, *notes], []
-                yield encoded, stored_bytes
+
+        def encoded(piece: TextRows) -> tuple[EncodedRows, int]:
+            rows = encoder.encode(dict(zip(mapping.read, piece.columns, strict=True)), piece.rows)
+            rows.refusals = sorted([*rows.refusals, *piece.refusals], key=lambda refusal: refusal.place.row)
+            return rows, piece.stored_bytes
+
+        # Nothing may wait in another thread for more standard input: it would keep a stopped process alive.
+        with closing(in_order(table.rows(), encoded, 0 if file.is_stdin else readers())) as pieces:
+            for rows, stored_bytes in pieces:
+                rows.notes, notes = [*rows.notes, *notes], []
+                yield rows, stored_bytes
 
 
 def _map(header: Header, file: InputFile, spec: SourceSpec) -> ColumnMapping:

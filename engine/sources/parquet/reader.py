@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from engine.sources.columns.text_form import is_bytes, text_form
 from engine.sources.columns.to_json import is_id_type, unsupported
 from engine.sources.parquet.opened import ParquetTable
 from engine.sources.spec import SourceSpec
-from engine.sources.stored.ahead import one_ahead
+from engine.sources.stored.ahead import in_order, readers
 from engine.sources.stored.inputs import InputFile
 from engine.values import ConfigError, SourceMissing
 
@@ -48,14 +48,23 @@ def read_rows(
         encoder = RowEncoder(
             file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
         )
-        row = 1
-        with closing(one_ahead(table.batches(mapping.read))) as batches:
-            for batch in batches:
-                rows = range(row, row + len(batch))
-                row = rows.stop
-                columns = {index: plain(batch.column(table.schema.names[index])) for index in mapping.read}
-                # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
-                yield encoder.encode(columns, rows), (file.size or 0) * (row - 1) // table.rows
+
+        def encoded(piece: tuple[pa.RecordBatch, range]) -> tuple[EncodedRows, int]:
+            batch, rows = piece
+            columns = {index: plain(batch.column(table.schema.names[index])) for index in mapping.read}
+            # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
+            return encoder.encode(columns, rows), (file.size or 0) * (rows.stop - 1) // table.rows
+
+        with closing(in_order(_numbered(table.batches(mapping.read)), encoded, readers())) as batches:
+            yield from batches
+
+
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, range]]:
+    """Yield batches with the numbers of their rows, from 1."""
+    row = 1
+    for batch in batches:
+        yield batch, range(row, row + len(batch))
+        row += len(batch)
 
 
 def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
