@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import NULL, JsonText, complete, escape, join
+from engine.sources.columns.acceleration import join_rows, strings
+from engine.sources.columns.column_text import NULL, JsonText, complete, escape
 from engine.sources.columns.mapping import ColumnMapping
 from engine.sources.columns.shaped import shaped_ids
 from engine.sources.columns.text_form import is_bytes
@@ -29,9 +30,9 @@ _Mask: TypeAlias = pa.BooleanArray | bool
 
 @dataclass(slots=True)
 class EncodedRows:
-    """Some rows as records. Each of `lines` ends with a newline."""
+    """Some rows as records. Each of `lines` ends with a newline. With the accelerator nobody looks at all `ids`."""
 
-    ids: list[str]
+    ids: list[str] | None
     lines: pa.StringArray
     spans: list[Span]
     refusals: list[Refusal]
@@ -42,7 +43,7 @@ class EncodedRows:
     @property
     def count(self) -> int:
         """How many records there are."""
-        return len(self.ids)
+        return len(self.lines)
 
     def text(self, start: int, stop: int) -> memoryview:
         """Return the lines of some records, at least one, joined by newlines. Nothing is copied."""
@@ -119,7 +120,7 @@ class RowEncoder:
         lines, filled = self._lines(escape(ids.text), values)
         problems = self._problems(ids, values, filled, lines)
         if not problems:
-            return EncodedRows(ids.text.to_pylist(), lines, spans_of(self._path, rows), [])
+            return EncodedRows(_ids(ids.text), lines, spans_of(self._path, rows), [])
         reasons: dict[int, str] = {}
         for mask, reason in problems:
             for index in pc.indices_nonzero(mask).to_pylist():
@@ -127,7 +128,7 @@ class RowEncoder:
         refusals = self._refusals(dict(sorted(reasons.items())), rows, columns[self._mapping.id_index], sent, values)
         good = pa.array([index for index in range(len(rows)) if index not in reasons], pa.int64())
         spans = spans_of(self._path, [rows[index] for index in good.to_pylist()])
-        return EncodedRows(ids.text.take(good).to_pylist(), lines.take(good), spans, refusals)
+        return EncodedRows(_ids(ids.text.take(good)), lines.take(good), spans, refusals)
 
     def _lines(self, ids: pa.StringArray, values: Sequence[JsonText]) -> tuple[pa.StringArray, _Mask]:
         """Return the lines, and where `data` has any fields."""
@@ -145,7 +146,7 @@ class RowEncoder:
         constants = self._mapping.constants
         parts += [_between(closing, constants, bool(constants), filled), "}}\n"]
         filled = filled if not constants else True
-        return join(*parts, null_handling="replace"), filled
+        return join_rows(parts), filled
 
     def _problems(
         self, ids: JsonText, values: Sequence[JsonText], filled: _Mask, lines: pa.StringArray
@@ -206,6 +207,10 @@ class RowEncoder:
                 texts[index] = None if shown[index] is None else json.dumps(shown[index], ensure_ascii=False)
         null = "null" if self._mapping.sends_nulls else None
         return [null and f"{name}:{null}" if text is None else f"{name}:{text}" for text in texts]
+
+
+def _ids(text: pa.StringArray) -> list[str] | None:
+    return text.to_pylist() if strings is None else None
 
 
 def overlong(bytes_max: int) -> str:

@@ -12,6 +12,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.sources.columns.acceleration import are_plain_numbers
 from engine.sources.columns.column_text import NULL, JsonText, escape, where_not
 from engine.sources.shaping.scalars import NumberForm, TextType
 from engine.sources.spec import ColumnShape
@@ -48,6 +49,8 @@ def _with_json_nulls(value: JsonText) -> JsonText:
 
 
 def _numbers(text: pa.StringArray, form: NumberForm, type_: TextType) -> JsonText:
+    if form.is_plain and are_plain_numbers(text, whole=form.whole):
+        return JsonText(text, quoted=False)
     written = text if form.is_plain else _ungrouped(text, form)
     plain = _plain_integers(written) if form.whole else _plain_numbers(written)
     if not form.is_plain:
