@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from engine.sources.columns.column_text import NULL, JsonText, any_of, complete, escape, join, valid_text, where_not
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
 from engine.sources.columns.plain import as_list, items_of, plain, plain_type
+from engine.sources.columns.repeated import each_once
 
 _SCALE_MAX = 6
 """With more decimals, Arrow writes small numbers with an exponent."""
@@ -71,8 +72,8 @@ def _is_list(type_: pa.DataType) -> bool:
     return isinstance(type_, lists)
 
 
-def _is_moment(type_: pa.DataType) -> bool:
-    return isinstance(type_, SplitMoments) or bool(pa.types.is_timestamp(type_))
+def _is_split(type_: pa.DataType) -> bool:
+    return isinstance(type_, SplitMoments)
 
 
 def _text(array: pa.Array) -> JsonText:
@@ -184,11 +185,12 @@ _SCALARS: dict[Callable[[pa.DataType], bool], Callable[[pa.Array], JsonText]] = 
     is_text: _text,
     pa.types.is_integer: _as_written,
     pa.types.is_decimal: _decimal,
-    pa.types.is_floating: _float,
+    pa.types.is_floating: each_once(_float),
     pa.types.is_boolean: _as_written,
-    pa.types.is_date: date_json,
-    _is_moment: moment_json,
-    pa.types.is_time: time_json,
+    pa.types.is_date: each_once(date_json),
+    pa.types.is_timestamp: each_once(moment_json),
+    _is_split: moment_json,
+    pa.types.is_time: each_once(time_json),
     pa.types.is_duration: duration_json,
     pa.types.is_null: _null,
 }
