@@ -12,6 +12,7 @@ from engine.sources.csv.header import Header
 from engine.sources.csv.not_records import AROUND_NAMES
 from engine.sources.csv.text import Dialect
 from engine.sources.json_text import BOM
+from engine.sources.ndjson.utf8 import check_natively
 from engine.sources.stored.line_slices import count_byte
 
 _BEFORE, _BEHIND = pa.scalar(-1, pa.int64()), pa.scalar(1, pa.int64())
@@ -35,11 +36,15 @@ class NativeReader:
         self._columns = [str(index) for index in range(len(header.names))]
         marks = header.dialect.delimiter + header.dialect.quote + header.dialect.escape
         self._parse = _parse_options(header.dialect) if marks.isascii() else None
-        self._convert = arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(self._columns, pa.string()),
-            include_columns=[self._columns[index] for index in sorted({*wanted, *header.to_be_empty})],
-            null_values=[""],
-            strings_can_be_null=True,
+        self._convert, self._convert_utf8 = (
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(self._columns, pa.string()),
+                include_columns=[self._columns[index] for index in sorted({*wanted, *header.to_be_empty})],
+                null_values=[""],
+                strings_can_be_null=True,
+                check_utf8=check_utf8,
+            )
+            for check_utf8 in (True, False)
         )
 
     def read(self, data: bytes, end: int) -> list[pa.StringArray] | None:
@@ -53,16 +58,22 @@ class NativeReader:
         piece = data if end == len(data) else memoryview(data)[:end]
         options = arrow_csv.ReadOptions(use_threads=False, block_size=end + 1, column_names=self._columns)
         try:
-            table = arrow_csv.read_csv(pa.BufferReader(piece), options, self._parse, self._convert)
+            # To look at all bytes at once is faster than at each cell; but in what is not sent, nothing matters.
+            convert = self._convert_utf8 if data.isascii() or check_natively(piece) else self._convert
+            table = arrow_csv.read_csv(pa.BufferReader(piece), options, self._parse, convert)
         except pa.ArrowInvalid:
             return None
         if has_quotes and not lines_are_rows(data, end, table.num_rows):
             return None
         if any(table.column(self._columns[index]).null_count < table.num_rows for index in self._to_be_empty):
             return None
-        columns = [pa.concat_arrays(table.column(self._columns[index]).chunks) for index in self._wanted]
+        columns = [_whole(table.column(self._columns[index])) for index in self._wanted]
         has_header = pc.is_in(_folded(columns[self._telling]), value_set=self._names).true_count
         return None if has_header else columns
+
+
+def _whole(column: pa.ChunkedArray) -> pa.StringArray:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
 def _folded(names: pa.StringArray) -> pa.StringArray:

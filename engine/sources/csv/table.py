@@ -23,7 +23,7 @@ from engine.sources.json_text import text_of
 from engine.sources.stored.inputs import InputFile
 from engine.values import Place, Refusal, SourceUntrusted
 
-PIECE_BYTES = 2 << 20
+PIECE_BYTES = 1 << 20
 """How much is read at once: large enough that the cost of a call does not matter, small enough to keep memory flat."""
 
 

@@ -33,7 +33,7 @@ class Utf8Check:
         return True
 
 
-def check_natively(text: bytes) -> bool:
+def check_natively(text: bytes | memoryview) -> bool:
     """Return the same, by a library that checks many bytes in each step."""
     import pyarrow  # here, because it takes long
 
