@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.inputs import KINDS, records_kept
 from benchmarks.measure import Measured, measure
 from engine.simulator.process import StandInProcess
+from engine.sources.stored.ahead import READERS_VARIABLE
 
 UNLIMITED: Mapping[str, Any] = {"requests_per_second": 100_000.0, "concurrency": 8}
 """Upload settings that leave the pace to the machine."""
@@ -21,13 +22,17 @@ UNLIMITED: Mapping[str, Any] = {"requests_per_second": 100_000.0, "concurrency":
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a run reads, and where it sends it. `records` is how many the file has."""
+    """What a run reads, and where it sends it. `records` is how many the file has.
+
+    `readers` is how many threads read columns, if the engine is not to decide.
+    """
 
     kind: str
     path: Path
     records: int
     server: StandInProcess
     upload: Mapping[str, Any] = field(default_factory=lambda: UNLIMITED)
+    readers: int | None = None
 
     def env(self) -> dict[str, str]:
         """Return the variables in which the engine and its peers find the API."""
@@ -37,6 +42,7 @@ class Workload:
             "BENCH_TOKEN": server.token,
             "BENCH_URL": server.url,
             "BENCH_CAMPAIGN": server.campaign_id,
+            **({} if self.readers is None else {READERS_VARIABLE: str(self.readers)}),
         }
 
 

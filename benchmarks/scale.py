@@ -1,4 +1,7 @@
-"""Time and memory as the work grows: the same sync of 1, 4 and 16 million records, beside the usual script."""
+"""Time and memory as the work grows: the same sync of 1, 4 and 16 million records, beside the usual script.
+
+Or as the threads do that read columns (`--readers 1,2,4`), which shows only where there are cores for them.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", default="1000000,4000000,16000000", help="numbers of records (%(default)s)")
     parser.add_argument("--kinds", default="ndjson,csv-typed,parquet", help=f"of {', '.join(KINDS)} (%(default)s)")
     parser.add_argument("--runs", type=int, default=1, metavar="R", help="runs of each (%(default)s); medians count")
+    parser.add_argument("--readers", default="", metavar="N,…", help="threads that read CSV and Parquet (by the cores)")
     parser.add_argument("--usual", action="store_true", help="run the usual script, too")
 
 
 @dataclass(slots=True)
 class Case:
-    """One client with one kind and size of input."""
+    """One client with one kind and size of input, and for the engine how many threads read (None: by the cores)."""
 
     client: str
     kind: str
     records: int
+    readers: int | None = None
     measured: list[Measured] = field(default_factory=list)
 
     def run(self, work: Workload) -> None:
         """Measure it once."""
-        if self.client == "engine":
+        if self.client != USUAL.label:
             self.measured.append(run_engine_whole(work))
         else:
             command = USUAL.command(sys.executable, self.kind, work.path, self.records)
@@ -45,12 +50,21 @@ class Case:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table, write the results. Returns 0."""
     sizes = [int(size) for size in args.sizes.split(",")]
-    clients = ["engine", USUAL.label] if args.usual else ["engine"]
-    cases = [Case(client, kind, size) for kind in kinds_named(args.kinds) for size in sizes for client in clients]
+    counts = [int(count) for count in args.readers.split(",")] if args.readers else []
+    clients: dict[str, int | None] = {f"engine, readers: {count}": count for count in counts} or {"engine": None}
+    if args.usual:
+        clients[USUAL.label] = None
+    cases = [
+        Case(client, kind, size, readers)
+        for kind in kinds_named(args.kinds)
+        for size in sizes
+        for client, readers in clients.items()
+    ]
     with StandInProcess("--sink") as sink:
         for number, case in interleaved(cases, args.runs):
             progress(f"{KINDS[case.kind].about}, {case.records:,} records: {case.client} ({number + 1} of {args.runs})")
-            case.run(Workload(case.kind, input_file(case.kind, case.records), case.records, sink))
+            path = input_file(case.kind, case.records)
+            case.run(Workload(case.kind, path, case.records, sink, readers=case.readers))
     print_table(HEADER, [_row(case, cases) for case in cases])
     results = [
         {"client": case.client, "kind": case.kind, "records": case.records, "medians": medians(case.measured)}
@@ -85,13 +99,13 @@ def _picture(cases: Sequence[Case]) -> str:
     def series(which: int) -> list[Series]:
         return [
             Series(
-                f"{client[:6]}, {KINDS[kind].about}",
+                f"{client.removeprefix('engine, ')[:10]}, {KINDS[kind].about}",
                 [
                     (case.records / 1e6, medians(case.measured)[which])
                     for case in sorted(cases, key=lambda case: case.records)
                     if (case.client, case.kind) == (client, kind)
                 ],
-                dashed=client != "engine",
+                dashed=client == USUAL.label,
             )
             for client, kind in lines
         ]

@@ -118,12 +118,13 @@ SMALL = {
 """What follows the arguments that stand in the documents: the last flag counts."""
 DOCUMENTED = [[*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks() if arguments[0] != "document"]
 PACING = [arguments for arguments in DOCUMENTED if arguments[0] == "pacing"]
+READERS = ["scale", "--sizes", "20", "--kinds", "parquet", "--readers", "1,2"]
 ABSENT = ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"]
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [*(arguments for arguments in DOCUMENTED if arguments not in PACING), ABSENT],
+    [*(arguments for arguments in DOCUMENTED if arguments not in PACING), READERS, ABSENT],
     ids=lambda arguments: str(arguments[0]),
 )
 def test_a_benchmark_prints_a_table_and_writes_its_results(

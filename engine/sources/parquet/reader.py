@@ -48,10 +48,11 @@ def read_rows(
         encoder = RowEncoder(
             file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
         )
+        names = {index: table.schema.names[index] for index in mapping.read}
 
         def encoded(piece: tuple[pa.RecordBatch, range]) -> tuple[EncodedRows, int]:
             batch, rows = piece
-            columns = {index: plain(batch.column(table.schema.names[index])) for index in mapping.read}
+            columns = {index: plain(batch.column(name)) for index, name in names.items()}
             # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
             return encoder.encode(columns, rows), (file.size or 0) * (rows.stop - 1) // table.rows
 

@@ -56,7 +56,9 @@ def test_values_that_turn_out_to_be_many_behind_few() -> None:
 
 
 @pytest.mark.parametrize(("different", "converted"), [(3, 3), (PAYS_FROM, PAYS_FROM)])
-def test_each_of_few_values_is_converted_once_and_many_are_converted_as_they_are(different: int, converted: int) -> None:
+def test_each_of_few_values_is_converted_once_and_many_are_converted_as_they_are(
+    different: int, converted: int
+) -> None:
     seen: list[int] = []
 
     def convert(array: pa.Array) -> JsonText:
