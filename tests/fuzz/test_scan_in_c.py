@@ -22,6 +22,7 @@ from tests.sources.ndjson.lines_of_all_kinds import canonical_line, flat_line
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 SOURCE = Path(acceleration.__file__).with_name("_scan.c")
+COLUMNS_SOURCE = SOURCE.parent.with_name("columns") / "_strings.c"
 COMPILER = os.environ.get("CC", "gcc")
 SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
@@ -64,15 +65,16 @@ def test_no_line_leads_out_of_its_memory(tmp_path: Path) -> None:
 
 def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
     flags = ("-shared", "-fPIC", *SANITIZED)
-    extension = build(tmp_path / "_scan.abi3.so", SOURCE, *flags)
     environment = {
         **os.environ,
-        "INSTRUMENTED_SCAN": str(extension),
+        "INSTRUMENTED_SCAN": str(build(tmp_path / "_scan.abi3.so", SOURCE, *flags)),
+        "INSTRUMENTED_STRINGS": str(build(tmp_path / "_strings.abi3.so", COLUMNS_SOURCE, *flags)),
         "LD_PRELOAD": f"{library_of('asan')} {library_of('ubsan')}",
         "ASAN_OPTIONS": "detect_leaks=0",  # CPython itself keeps much until it ends
         "PYTHONMALLOC": "malloc",  # each object has memory of its own, with guards around
     }
     tests = [f"tests/sources/ndjson/{name}" for name in ("test_scanned.py", "test_reader.py")]
+    tests.append("tests/sources/columns/test_acceleration.py")
     options = ["-q", "-p", "tests.fuzz.instrumented", "--numprocesses=0", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -66,8 +66,11 @@ def assert_plain_if_it_matches(values: list[str | None], whole: bool) -> None:
 def test_the_binary_is_used_only_beside_its_own_source() -> None:
     lines = SOURCE.read_bytes().splitlines(keepends=True)
     without = b"".join(line for line in lines if not line.startswith(b"#define SOURCE_DIGEST"))
-    assert xxhash.xxh3_128_hexdigest(without) == SOURCE_DIGEST
-    assert f'#define SOURCE_DIGEST "{SOURCE_DIGEST}"\n'.encode() in lines
+    digest = xxhash.xxh3_128_hexdigest(without)
+    assert f'#define SOURCE_DIGEST "{digest}"\n'.encode() in lines, (
+        f"_strings.c has changed: its SOURCE_DIGEST must be {digest}"
+    )
+    assert digest == SOURCE_DIGEST, "acceleration.py must say the same"
 
 
 @pytest.fixture
@@ -115,6 +118,30 @@ def test_what_a_null_has_for_offsets_does_not_matter(strings: ModuleType) -> Non
     assert strings.join_rows([(0, b"\x00", offsets(5, -9), None), b"x"], 1) == (offsets(0, 1), b"x")
     with pytest.raises(ValueError, match="not within"):
         strings.join_rows([wild], 3)
+
+
+@given(
+    skipped=st.integers(-1, 20),
+    valid=st.none() | st.binary(max_size=4),
+    bounds=st.lists(st.integers(0, 40) | st.integers(-(2**31), 2**31 - 1), max_size=30),
+    text=st.none() | st.text("0123456789.-x", max_size=40).map(str.encode),
+    rows=st.integers(1, 20),
+)
+def test_any_buffers_are_read_within_their_bounds_or_refused(
+    skipped: int, valid: bytes | None, bounds: list[int], text: bytes | None, rows: int
+) -> None:
+    """`tests/fuzz` runs this with a sanitizer."""
+    if acceleration.strings is None:
+        return
+    for made in (bounds, sorted(bounds)):
+        part = (skipped, valid, offsets(*made), text)
+        try:
+            ends, joined = acceleration.strings.join_rows([b"[", part, b"]"], rows)
+        except ValueError:
+            continue
+        assert len(ends) == 4 * (rows + 1)
+        assert struct.unpack_from("=i", ends, 4 * rows) == (len(joined),)
+        assert acceleration.strings.are_plain_numbers(part, rows, False) in (True, False)
 
 
 @pytest.mark.parametrize("part", [None, "text", 7, (0, None, "text", b""), (0, None), (0, 5, offsets(0, 0), b"")])
