@@ -23,6 +23,8 @@ from tests.stand_in import stand_in
 NOT_RUN = {
     ".ci/run": "runs this test, among others",
     "apt-get install": "changes the machine that the test runs on",
+    "python -m build": "makes an environment of its own, and needs a package index",
+    "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
     "pip install": "changes the environment that the test runs in, and needs a package index",
     "systemctl": "needs systemd, and a unit that is installed",
