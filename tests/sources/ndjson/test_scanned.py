@@ -159,6 +159,25 @@ def test_a_line_is_declined_at_the_border_of_what_is_allowed() -> None:
         assert (text, records) == ((b"", 0) if declined else (line, 1))
 
 
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_text_is_utf8_as_python_decodes_it() -> None:
+    """Every first byte, and behind it those at the borders of what may follow: short forms, surrogates, the end."""
+    scan = acceleration.canonical_scanner(LINE_BYTES_MAX).scan
+    borders = [bytes([byte]) for byte in (0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0)]
+    ends = [b"", *borders, *(b"\x80" + border for border in borders)]
+    texts = [bytes([first]) + second + end for first in range(0x80, 0x100) for second in borders for end in ends]
+    lines = {text: b'{"id":"a","data":{"a":"%b"}}' % text for text in texts}
+    wrong = [text for text, line in lines.items() if scan(line, 0, len(line))[2] != is_utf8(text)]
+    assert not wrong
+
+
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (2, 1), (0, 99), (0, 3)])
 def test_only_whole_lines_are_scanned(start: int, stop: int) -> None:
     scanner = acceleration.canonical_scanner(100)
