@@ -178,6 +178,33 @@ def test_text_is_utf8_as_python_decodes_it() -> None:
     assert not wrong
 
 
+def test_only_what_is_space_in_python_stands_between_parts() -> None:
+    scan = acceleration.canonical_scanner(LINE_BYTES_MAX).scan
+    parts = [
+        b"",
+        b"{",
+        b'"id"',
+        b":",
+        b'"a"',
+        b",",
+        b'"data"',
+        b":",
+        b"{",
+        b'"a"',
+        b":",
+        b"[",
+        b"1",
+        b"]",
+        b"}",
+        b"}",
+        b"",
+    ]
+    for byte in (bytes([value]) for value in range(256) if value != ord("\n")):
+        for gap in range(1, len(parts)):
+            line = b"".join(parts[:gap]) + byte + b"".join(parts[gap:])
+            assert_same(scanned(line, scan, read_canonical), line, read_canonical)
+
+
 @pytest.mark.parametrize(("start", "stop"), [(-1, 3), (2, 1), (0, 99), (0, 3)])
 def test_only_whole_lines_are_scanned(start: int, stop: int) -> None:
     scanner = acceleration.canonical_scanner(100)
