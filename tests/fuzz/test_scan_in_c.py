@@ -73,7 +73,7 @@ def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
         "ASAN_OPTIONS": "detect_leaks=0",  # CPython itself keeps much until it ends
         "PYTHONMALLOC": "malloc",  # each object has memory of its own, with guards around
     }
-    tests = [f"tests/sources/ndjson/{name}" for name in ("test_scanned.py", "test_reader.py")]
+    tests = [f"tests/sources/ndjson/{name}" for name in ("test_scanned.py", "test_reader.py", "test_acceleration.py")]
     tests.append("tests/sources/columns/test_acceleration.py")
     options = ["-q", "-p", "tests.fuzz.instrumented", "--numprocesses=0", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *tests]

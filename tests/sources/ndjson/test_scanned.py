@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from engine.sources.files import open_source
 from engine.sources.ndjson import acceleration
 from engine.sources.ndjson.exact_lines import LineReader, read_canonical
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.flat_scan import flat_scan
 from engine.sources.ndjson.rows import LineRows, exact_rows
 from engine.sources.ndjson.scanned import Scan, ScannedLines
+from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import LineSlice
-from engine.values.records import JoinedLines, LineIds, Place, Span
+from engine.values.records import JoinedLines, LineIds, Place, Span, places
 from tests.sources.ndjson.lines_of_all_kinds import SPECS, canonical_line, flat_line, lines_of, spec_of
 from tests.sources.reading import read
 
 pytestmark = pytest.mark.skipif(acceleration.accelerator is None, reason=f"no accelerator: {acceleration.why_pure}")
 
 LINE_BYTES_MAX = 700
-HISTORIES = 400
+HISTORIES = int(os.environ.get("SCANNED_TEXTS", "400"))
+"""So many texts are tried of each kind; a million lines of all kinds take some minutes."""
 
 
 def scanned(lines: bytes, scan: Scan, read_line: LineReader) -> LineRows:
@@ -69,6 +74,44 @@ def test_flat_lines_are_what_they_are_in_python(number: int, keys: dict[str, str
         lines = lines_of(rng, flat_line)
         assert_same(scanned(lines, fast.scan, fast.read_line), lines, exact.read_line)
         assert seen == wanted
+
+
+def whole_file(path: Path, spec: SourceSpec) -> dict[str, Any]:
+    """All that comes of a file, however it is cut into blocks."""
+    blocks = list(
+        open_source(replace(spec, paths=(str(path),)), batch_size=7, record_bytes_max=LINE_BYTES_MAX).blocks()
+    )
+    return {
+        "ids": [id_ for block in blocks for id_ in block.ids],
+        "lines": [line for block in blocks if block.ids for line in block.lines.split(b"\n")],
+        "places": [place for block in blocks for place in places(block.spans)],
+        "refusals": [refusal for block in blocks for refusal in block.refusals],
+        "filtered": [place for block in blocks for place in places(block.filtered)],
+        "notes": [note for block in blocks for note in block.notes],
+        "digests": [digest for block in blocks for digest in block.digests.items()],
+        "bytes": sum(block.source_bytes for block in blocks),
+    }
+
+
+@pytest.mark.parametrize("number", range(-1, len(SPECS)))
+def test_whole_files_are_what_they_are_in_python(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = Random(number)
+    spec = spec_of("loan_id", SPECS[number]) if number >= 0 else spec_of(None, {})
+    path = tmp_path / "portfolio.ndjson"
+    for ending in (b"\n", b"", b"\r\n"):
+        kind = flat_line if number >= 0 else canonical_line
+        usual = [
+            b'{"loan_id":"L%d","amount":"1","status":"due","name":"n","dpd":7,"note":"x","zone":"N1"}' % n
+            for n in range(9)
+        ]
+        parts = [*(usual if number >= 0 else ()), *(lines_of(rng, kind) for _ in range(150))]
+        path.write_bytes(b"\xef\xbb\xbf" * (ending == b"") + b"\n".join(parts) + ending)
+        found = whole_file(path, spec)
+        with monkeypatch.context() as patch:
+            patch.setattr(acceleration, "accelerator", None)
+            expected = whole_file(path, spec)
+        assert found == expected
+        assert found["ids"]
 
 
 def counted(scan: Scan) -> tuple[Scan, Callable[[], int]]:
