@@ -130,12 +130,13 @@ def _numbers(one: Played) -> dict[str, Any]:
     """Return what is judged about one client in one scenario."""
     scenario, log = one.scenario, one.log
     best_s = scenario.best_s(len(log.accepted), log.failed)
+    refused = log.refused + (log.failed if scenario.refuses_with_503 else 0)
     return {
         "seconds": log.duration_s,
         "best_s": best_s,
         "achieved": best_s / log.duration_s if log.duration_s else 0.0,
         "warm": log.warm_share(scenario),
-        "refused": log.refused / max(1, log.requests),
+        "refused": refused / max(1, log.requests),
         "failed": log.failed,
         "found_after_s": log.found_after_s(scenario),
         "latency_p95_s": log.latency_p95_s,

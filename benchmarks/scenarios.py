@@ -19,8 +19,8 @@ class Scenario:
     """A server and a number of requests.
 
     `rates` are the requests a second that it allows from a time on, in seconds (none: no such limit); `capacity` is how
-    many requests it serves at a time (0: any number), `service_s` how long one takes. `upload` is what the engine is
-    told. `target` is what the engine should reach, in words.
+    many requests it serves at a time (0: any number), `service_s` how long one takes. Some gateways refuse with 503.
+    `upload` is what the engine is told. `target` is what the engine should reach, in words.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Scenario:
     burst: float = 1.0
     capacity: int = 0
     outage: tuple[float, float] = (0.0, 0.0)
+    refuses_with_503: bool = False
     more_flags: Sequence[str] = ()
 
     def flags(self) -> list[str]:
@@ -44,6 +45,8 @@ class Scenario:
             flags += ["--rate-schedule", ",".join(f"{at:g}:{rate:g}" for at, rate in self.rates)]
         if self.capacity:
             flags += ["--capacity", str(self.capacity)]
+        if self.refuses_with_503:
+            flags += ["--rate-status", "503"]
         if self.outage[1]:
             flags += ["--outage", f"{self.outage[0]:g}:{self.outage[1]:g}"]
         return [*flags, *self.more_flags]
@@ -59,9 +62,10 @@ class Scenario:
     def best_s(self, accepted: int, failed: int) -> float:
         """Return the least time in which the server can have accepted so many requests and answered so many with 503.
 
-        A 503 takes its turn under a rate, but no time of a server that is bound by its capacity, or in an outage.
+        A 503 takes its turn under a rate, unless that is how the rate refuses, but no time of a server that is bound by
+        its capacity, or in an outage.
         """
-        takes_turns = not (self.capacity or self.outage[1])
+        takes_turns = not (self.capacity or self.outage[1] or self.refuses_with_503)
         wanted = accepted + (failed if takes_turns else 0)
         t_s, passed = 0.0, 0.0 if self.capacity else self.burst
         while passed < wanted:
@@ -129,6 +133,60 @@ SCENARIOS = {
             more_flags=("--rate-window-s", "1"),
         ),
         Scenario(
+            "unknown-window-2s",
+            "unknown rate, 20 in each two seconds by the clock",
+            requests=400,
+            service_s=0.1,
+            upload=CEILINGS_FAR_TOO_HIGH,
+            target="≥ 90 %",
+            rates=((0, 10),),
+            burst=20,
+            more_flags=("--rate-window-s", "2"),
+        ),
+        Scenario(
+            "small-reserves",
+            "unknown rate, 10/s, reserves of 3, Retry-After",
+            requests=400,
+            service_s=0.1,
+            upload=CEILINGS_FAR_TOO_HIGH,
+            target="≥ 90 %",
+            rates=((0, 10),),
+            burst=3,
+        ),
+        Scenario(
+            "no-reserves",
+            "unknown rate, 10/s, no reserves, no Retry-After",
+            requests=400,
+            service_s=0.1,
+            upload=CEILINGS_FAR_TOO_HIGH,
+            target="≥ 90 %",
+            rates=((0, 10),),
+            more_flags=("--retry-after", "none"),
+        ),
+        Scenario(
+            "gateway-503",
+            "a gateway's limit, 10/s, reserves of 3, that says 503",
+            requests=400,
+            service_s=0.1,
+            upload=CEILINGS_FAR_TOO_HIGH,
+            target="≥ 90 %",
+            rates=((0, 10),),
+            burst=3,
+            refuses_with_503=True,
+            more_flags=("--retry-after", "none"),
+        ),
+        Scenario(
+            "stick-table",
+            "a gateway's stick table: 100 in the last 10 s, refused ones too",
+            requests=400,
+            service_s=0.1,
+            upload=CEILINGS_FAR_TOO_HIGH,
+            target="≥ 60 %",
+            rates=((0, 10),),
+            burst=100,
+            more_flags=("--retry-after", "none", "--rate-sliding-s", "10"),
+        ),
+        Scenario(
             "unknown-capacity",
             "unknown capacity, 6 at a time, 0.3 s each, the others queue",
             requests=400,
@@ -139,12 +197,12 @@ SCENARIOS = {
         ),
         Scenario(
             "changes",
-            "unknown rate that halves and doubles back: 10, 5, 10/s",
-            requests=450,
+            "unknown rate that halves and doubles back, twice: 10, 5, 10, 5, 10/s",
+            requests=850,
             service_s=0.1,
             upload=CEILINGS_FAR_TOO_HIGH,
-            target="found within 10 s, both ways",
-            rates=((0, 10), (20, 5), (40, 10)),
+            target="found within 10 s, both ways, twice",
+            rates=((0, 10), (20, 5), (40, 10), (60, 5), (80, 10)),
             burst=3,
         ),
         Scenario(
@@ -175,7 +233,7 @@ SCENARIOS = {
             requests=900,
             service_s=0.1,
             upload={"requests_per_second": 20.0, "concurrency": 8},
-            target="≥ 90 % at the end",
+            target="≥ 90 %",
             more_flags=("--fault", "429:0.03", "--seed", "7"),
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from engine.api.headers import Quota
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import Limiter, Signal
+from engine.pacing.refusals import QuickRefusals
 from engine.pacing.turns import Pace
 
 
@@ -62,25 +64,45 @@ class Bucket:
 
 
 class Windows:
-    """So many requests in every whole second of its clock."""
+    """`rate` requests a second, counted in windows of `window_s` by its clock."""
 
-    def __init__(self, rate: float, offset_s: float = 0.37) -> None:
-        self._rate = rate
+    def __init__(self, rate: float, window_s: float = 1.0, offset_s: float = 0.37) -> None:
+        self._allowed = rate * window_s
+        self._window_s = window_s
         self._offset_s = offset_s
         self._window = -1
         self._taken = 0
 
     def admits(self, now: float) -> bool:
-        window = int(now + self._offset_s)
+        window = int((now + self._offset_s) / self._window_s)
         if window != self._window:
             self._window, self._taken = window, 0
-        if self._taken >= self._rate:
+        if self._taken >= self._allowed:
             return False
         self._taken += 1
         return True
 
     def remaining(self, now: float) -> Quota:
-        return Quota(int(self._rate - self._taken), int(now + self._offset_s) + 1 - now - self._offset_s)
+        passed_s = (now + self._offset_s) % self._window_s
+        return Quota(int(self._allowed - self._taken), self._window_s - passed_s)
+
+
+class StickTable:
+    """As haproxy's `sc_http_req_rate(10s) gt N`: counts all requests of the last seconds, also those it refuses."""
+
+    def __init__(self, rate: float, seconds: float = 10.0) -> None:
+        self._allowed = rate * seconds
+        self._seconds = seconds
+        self._arrived: deque[float] = deque()
+
+    def admits(self, now: float) -> bool:
+        self._arrived.append(now)
+        while self._arrived[0] <= now - self._seconds:
+            self._arrived.popleft()
+        return len(self._arrived) <= self._allowed
+
+    def remaining(self, now: float) -> Quota:
+        return Quota(max(0, int(self._allowed) - len(self._arrived)), self._seconds)
 
 
 @dataclass
@@ -98,6 +120,8 @@ class Server:
     refusal_s: float = 0.0
     """What it takes to refuse, besides the network."""
     retry_after_s: float | None = None
+    refuses_with_503: bool = False
+    """As gateways do that mean "too fast" and say "out of service"."""
     thrashes: bool = False
     """Whether serving more than `places` takes everybody longer, in proportion."""
     share_503: float = 0.0
@@ -166,6 +190,7 @@ class Model:
         self._in_flight = 0
         self._tickets = 0
         self._pace = Pace()
+        self._quick_refusals = QuickRefusals()
         self._allowance, self._allowance_at = pacer.burst, 0.0
         self.now = 0.0
         self.run = Run(pacer)
@@ -242,19 +267,30 @@ class Model:
             self._todo += 1
         else:
             run.done.append(self.now)
+        understood = self._is_understood(started_at, in_flight, throttled, failed)
         self._pacer.learn(
             Signal(
                 started_at,
                 self.now,
                 10_000,
                 in_flight,
-                throttled=throttled,
-                failed=failed,
+                throttled=throttled and understood,
+                failed=failed or (throttled and not understood),
                 retry_after_s=self._server.retry_after_s if throttled else None,
                 quota=quota,
             )
         )
         run.limits.append((self.now, self._pacer.rate(self.now), self._pacer.in_flight))
+
+    def _is_understood(self, started_at: float, in_flight: int, throttled: bool, failed: bool) -> bool:
+        """Whether the reply says whether the rate is to blame, or what came before it tells."""
+        if not self._server.refuses_with_503:
+            return True
+        if throttled:
+            return self._quick_refusals.refused(started_at, self.now, in_flight)
+        if not failed:
+            self._quick_refusals.succeeded(started_at, self.now)
+        return True
 
     def _half_way_s(self) -> float:
         return self._server.network_s / 2 * self._dice.uniform(0.8, 1.2)

@@ -58,7 +58,6 @@ class Why(Enum):
     NEVER_REFUSED = auto()
     NOT_REFUSED = auto()  # seconds since the last refusal
     REFUSED = auto()  # the rate that was refused, and the rate that was accepted until then
-    REFUSED_AFTER_SILENCE = auto()  # the rate that was accepted until then
     REFUSED_ANYHOW = auto()  # the rate that was refused, and the share that is refused whatever the rate
     FAILURES = auto()
     FAILURES_OVER = auto()

@@ -21,7 +21,6 @@ WHY = {
     Why.NEVER_REFUSED: "no refusal so far",
     Why.NOT_REFUSED: "no refusal for {:.0f} s",
     Why.REFUSED: "refused (429) at {:.3g}/s, while {:.3g}/s were accepted",
-    Why.REFUSED_AFTER_SILENCE: "refused (429) after a silence, while {:.3g}/s were accepted",
     Why.REFUSED_ANYHOW: "refused (429) at {:.3g}/s like before: {:.1%} are refused whatever the rate",
     Why.FAILURES: "requests fail or time out",
     Why.FAILURES_OVER: "requests succeed again",

@@ -69,7 +69,6 @@ async def test_it_hears_of_every_attempt_and_samples_what_is_new() -> None:
         (Why.NEVER_REFUSED, (), "no refusal so far"),
         (Why.NOT_REFUSED, (20.6,), "no refusal for 21 s"),
         (Why.REFUSED, (12.345, 9.8765), "refused (429) at 12.3/s, while 9.88/s were accepted"),
-        (Why.REFUSED_AFTER_SILENCE, (9.8765,), "refused (429) after a silence, while 9.88/s were accepted"),
         (Why.REFUSED_ANYHOW, (8.0, 0.0312), "refused (429) at 8/s like before: 3.1% are refused whatever the rate"),
         (Why.FAILURES, (), "requests fail or time out"),
         (Why.FAILURES_OVER, (), "requests succeed again"),

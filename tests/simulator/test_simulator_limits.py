@@ -51,6 +51,15 @@ def test_windows_count_from_their_own_beginning() -> None:
     assert limit.remaining(2.0) == 3
 
 
+def test_a_stick_table_counts_what_it_refuses() -> None:
+    limit = RateLimit(1, sliding_s=3)
+    assert [limit.take(at) for at in (0, 1, 2)] == [0, 0, 0]
+    assert limit.remaining(2) == 0
+    assert limit.take(2.5) == pytest.approx(1.5)  # so that the first two and no more are gone by then
+    assert limit.take(3.5) > 0
+    assert limit.take(7) == 0
+
+
 def test_a_schedule_halves_and_doubles_the_rate() -> None:
     limit = RateLimit(0, schedule="0:20,10:10,20:20")
     passed = [0, 0, 0]

@@ -30,7 +30,6 @@ class Measured:
     seconds: float  # how long `average` was measured
     average: float  # since the last refusal, or in the last seconds: right for a server that saves
     latest: float  # in the last second: right for a server that does not
-    with_silence: float | None  # since the last refusal, if a silence followed, which is counted
 
 
 class Tally:
@@ -41,6 +40,11 @@ class Tally:
         self.round_trip_s = tuning.ROUND_TRIP_S
         self._first_at: float | None = None
         self._started: deque[float] = deque(maxlen=TALLY_MAX)
+
+    @property
+    def first_at(self) -> float:
+        """When the first request started."""
+        return self._first_at or 0.0
 
     def begin(self, started_at: float) -> bool:
         """A request started then; return whether it is the first that is heard of."""
@@ -68,65 +72,22 @@ class Tally:
         return sum(at <= until for at in recent) / max(until - since, 0.05)
 
 
-class Savings:
-    """What the server saves up in a silence, to be made up for: a bucket of tokens fills, a window just passes."""
-
-    def __init__(self) -> None:
-        self.worth_s = tuning.WORTH_S
-        """Seconds of silence that the server saves up: believed until it refuses."""
-        self.silence_s = 0.0
-        """How long the silence was that followed the latest refusal."""
-        self._from = self._until = -inf
-
-    def open(self, start: float, silence_s: float, rate: float) -> None:
-        """A silence of `silence_s` seconds, kept instead of `rate` requests per second, ends at `start`."""
-        worth_s = min(silence_s, self.worth_s)
-        if worth_s * rate >= 1:
-            self.spend(start, worth_s / (tuning.FASTER - 1))
-
-    def spend(self, start: float, seconds: float) -> None:
-        """From `start` on, requests may start faster for so long, as if there had been a silence."""
-        self._from, self._until = start, start + seconds
-
-    def factor(self, now: float) -> float:
-        """How much faster than usual requests may start."""
-        return tuning.FASTER if self._from <= now < self._until else 1.0
-
-    def lost_s(self, times: float = 1.0) -> float:
-        """Seconds of the latest silence beyond so many `times` what the server saves up."""
-        return max(0.0, self.silence_s - times * self.worth_s)
-
-    def doubtful(self, started_at: float) -> bool:
-        """Whether savings that may not be there were spent shortly before."""
-        return self._from <= started_at < self._until + tuning.DOUBT_S
-
-    def overdrawn(self, started_at: float) -> bool:
-        """A request was refused: whether the reason is that the server saves less than was believed."""
-        if not self.doubtful(started_at):
-            return False
-        spent_s = min(started_at, self._until) - self._from
-        self.worth_s = spent_s / 2 if spent_s / 2 >= tuning.WORTH_MIN_S else 0.0
-        self._from = self._until = -inf
-        return True
-
-    def believe(self) -> None:
-        """The server has changed: what was found out about its savings may be wrong."""
-        self.worth_s = tuning.WORTH_S
-
-
 class Former:
     """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
 
     def __init__(self) -> None:
         self._limit = 0.0
-        self._until = -inf
+        self._until, self._changed_at = -inf, inf
 
-    def replaced(self, known: float, by: float, held_s: float, now: float) -> None:
-        """The limit `known` was held for so long, and is `by` another now."""
+    def replaced(self, known: float, by: float, now: float) -> None:
+        """The limit was `known`, and is `by` now."""
+        if abs(by - known) < tuning.SAME * known:
+            return
         if now > self._until:
             self._limit = 0.0
-        if held_s >= tuning.HOLD_MIN_S and known > max(by, self._limit):
+        if now - self._changed_at >= tuning.HOLD_MIN_S and known > max(by, (1 - tuning.SAME) * self._limit):
             self._limit, self._until = known, now + tuning.FORMER_S
+        self._changed_at = now
 
     def is_expected(self, known: float, now: float) -> bool:
         """Whether it may come back, and has not yet."""
@@ -148,18 +109,18 @@ class Estimate:
         """After the first refusal: the middle of what the limit can be, for it is just below `rate` at most."""
         self.known = sqrt(min(sustained, rate) * rate)
 
+    def found(self, known: float) -> None:
+        """The limit is `known`, as was found out otherwise."""
+        self.known, self.is_searching = max(tuning.RATE_MIN, known), False
+
     def search_from(self, known: float) -> None:
         """The limit is above `known`."""
-        self.known, self.is_searching = known, True
+        self.known, self.is_searching = max(tuning.RATE_MIN, known), True
 
     def correct(self, known: float, rate: float, measured: Measured) -> float:
         """`rate` was refused, while the limit was believed to be `known`: return what it is believed to be now."""
-        self.known = self._corrected(known, rate, measured)
+        self.known = max(tuning.RATE_MIN, self._corrected(known, rate, measured))
         return self.known
-
-    def doubt(self, known: float, average: float) -> None:
-        """What was refused went beyond `known`, so that the limit is not to blame, unless it was only guessed."""
-        self.known = max(0.8 * known, min(known, average))
 
     def held(self, seconds: float) -> None:
         """The limit was held for so long without a refusal."""
@@ -185,7 +146,5 @@ class Estimate:
         again, self._fell_at = measured.until - self._fell_at < tuning.AGAIN_S, measured.until
         if measured.seconds < 0.9:
             return 0.9 * known  # too short a time to measure in
-        lower = min(0.95 * known, measured.average)
-        if again and measured.with_silence is not None:
-            lower = min(lower, sqrt(lower * measured.with_silence))
+        lower = min(0.95 * known, measured.average if again else max(0.9 * known, measured.average))
         return max(0.5 * known, lower)

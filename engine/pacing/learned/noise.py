@@ -21,10 +21,14 @@ class LowRates:
     def __init__(self) -> None:
         self.depth = tuning.DEPTH
         self.accepted: deque[float] = deque(maxlen=tuning.INTERVALS_KEPT)
-        self._sent = self._refused = 0
+        self._sent = self._refused = self._in_between = 0
 
     def count(self, rate: float, *, refused: bool) -> bool:
         """Count a request at `rate`, if no limit of late can have forbidden it; whether that is so."""
+        if refused and self._in_between < tuning.IN_BETWEEN_MIN:
+            self.forget()  # noise strikes here and there, a limit that has fallen again and again
+            self.accepted.clear()
+        self._in_between = 0 if refused else self._in_between + 1
         is_low = bool(self.accepted) and rate <= self.depth * max(list(self.accepted)[-2:])  # for limits may change
         self._sent += is_low
         self._refused += is_low and refused

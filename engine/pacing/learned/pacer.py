@@ -71,11 +71,13 @@ class Pacer:
         return asdict(self.found)
 
     def _wanted(self, now: float) -> float:
-        return min(self._rate.rate * self._rate.savings.factor(now), self._authority.rate_max(now))
+        return min(self._rate.wanted(now), self._authority.rate_max(now))
 
     def _learn_rate(self, signal: Signal) -> Move | None:
         if signal.throttled:
-            return self._rate.refused(signal.started_at, signal.finished_at, signal.in_flight)
+            asked_s = signal.retry_after_s
+            silent_until = None if asked_s is None else max(self.quiet_until, signal.finished_at + asked_s)
+            return self._rate.refused(signal.started_at, signal.finished_at, signal.in_flight, silent_until)
         if not signal.failed:
             return self._rate.accepted(signal.started_at, signal.finished_at)
         self._rate.admitted(signal.started_at)

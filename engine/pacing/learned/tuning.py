@@ -10,13 +10,16 @@ FASTER_START = 4.0
 IN_FLIGHT_AT_START = 16.0
 SHARE_OF_LEARNED = 0.7  # a run starts with this share of the rate that the last one learned
 ROUND_TRIP_S = 0.2  # until one has been measured
+RATE_MIN = 0.1
 
 # The rate until the first refusal.
+FASTER = 2.0  # so much faster than the rate while what the server has saved up is used
 AT_RISK = 6.0  # requests that may be refused before the first refusal is heard of ...
 AT_RISK_SHARE = 0.04  # ... or this share of all that were accepted, if that is more
 REFUSAL_S = 0.2  # until a refusal is heard of at most, however long an accepted request takes
 RESERVES_S = 1.0  # a server is assumed to have reserves for so many seconds at the start
 WORTH_TELLING = 1.25  # a rate that has grown to so many times the one told last is told
+TRUSTED = 0.9  # the limit is no lower than this share of a ceiling at which only one request was refused
 
 # The rate since the last refusal: dip, hold, probe.
 DIP = 0.85  # after a refusal, this share of the rate ...
@@ -24,8 +27,7 @@ DIP_REQUESTS = 2.0  # ... until so many requests were spared
 KEEP = 0.98  # the share of the known limit that is used, so that a server that saves has some reserve
 HOLD_MIN_S = 3.0
 HOLD_MAX_S = 20.0
-REFUSED_SHARE = 0.022  # the hold is so long that the refusals before it are about this share of it ...
-LOST_SHARE = 0.05  # ... and the silence that can't be made up for about this share
+REFUSED_SHARE = 0.017  # the hold is so long that the refusals before it are about this share of it
 STEP = 0.02  # growth in the first second after the hold; it is twice as much in each second that follows
 STEP_SEARCHING = 0.1
 USED = 0.7  # if no more than this share of the rate starts, something else is the limit
@@ -33,6 +35,7 @@ USED = 0.7  # if no more than this share of the rate starts, something else is t
 # What a refusal says about the limit.
 FORMER_S = 60.0  # a limit that has fallen is expected back for so long,
 FORMER_HOLD_S = 5.0  # is tried again so often,
+SAME = 0.04  # a limit that has moved by a smaller share is the same
 RETURNED = 0.75  # and has come back, or never fell far, at this share of what it was
 WINDOW_S = 5.0
 LATEST_S = 1.2
@@ -40,17 +43,22 @@ RISEN = 1.5  # a refusal at more than so many times the known limit means that t
 PROVEN_S = 1.5  # an estimate that was not refused so long after the dip is right
 AGAIN_S = 6.0  # two falls within this time: the limit has fallen far
 
-# What a server saves up in a silence.
-FASTER = 2.0  # how much faster than usual a silence is made up for
-WORTH_S = 1.0
-WORTH_MIN_S = 0.2
-DOUBT_S = 1.0  # a refusal so soon after the savings were spent is blamed on them
+# Where a refusal costs a silence (`Retry-After`).
+LIKELY_PASSED = 0.7  # this share of what is in flight at the first refusal will have been accepted
+NARROWING_S = 4.0  # the rate comes nearer to what cannot be with this time constant
+EARLIER_S = 2.0  # what was sent so long before a refusal was right ...
+ENOUGH_S = 2.3  # ... if no refusal came for so long
+LOWER_END = 0.2  # else the limit is here in the range: 0 is its lower end, 1 its upper
+FALLEN = 0.93  # this share of a limit is left if it is refused while it is held; less if that happens again
+KEEP_CAREFUL = 0.985
+HOLD_CAREFUL_S = 20.0
 
 # Refusals that have nothing to do with the rate.
-DEPTH = 0.95  # a rate is well below what was accepted when it is this share of it ...
+DEPTH = 0.97  # a rate is well below what was accepted when it is this share of it ...
 DEEPER = 0.85  # ... and again by so much after every proof that turned out to be wrong
-NOISE_REFUSALS_MIN = 4  # so many must be refused down there to prove that the rate is not the reason ...
+NOISE_REFUSALS_MIN = 3  # so many must be refused down there to prove that the rate is not the reason ...
 NOISE_MAX = 0.12  # ... but no more than this share: a limit that has fallen refuses more
+IN_BETWEEN_MIN = 2  # requests between two refusals; a limit that has fallen refuses nearly all of them
 INTERVALS_KEPT = 8  # between refusals: the fastest is where the rate goes back to when noise is proven
 NOISE_MIN = 0.005
 EXCESS = 0.10  # a limit is suspected to refuse so much more than the tolerated share
@@ -71,3 +79,10 @@ FAILING = 0.3
 DRAIN = 0.7
 DRAIN_EVERY_S = 30.0
 IN_FLIGHT_MIN = 2
+
+# Times in which everything is refused.
+BLOCK_REFUSALS_MIN = 3  # so many refusals in a row are such a time
+BLOCK_MIN_S = 1.0  # if it lasts so long, it tells the limit
+PROBE_S = 0.25  # until the next probe, or ...
+PROBE_SHARE = 0.3  # ... this share of the time since it began, if that is longer, but ...
+PROBE_MAX_S = 4.0  # ... never longer than this

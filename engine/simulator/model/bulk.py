@@ -180,8 +180,8 @@ class BulkEndpoint:
         return json_reply(status, bend(body, strike.fault) if strike else body)
 
 
-def _rates(settings: Settings) -> tuple[float, float, float, str]:
-    return settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule
+def _rates(settings: Settings) -> tuple[float, float, float, str, float]:
+    return settings.rate, settings.burst, settings.rate_window_s, settings.rate_schedule, settings.rate_sliding_s
 
 
 def _faults(settings: Settings) -> tuple[tuple[str, ...], int]:

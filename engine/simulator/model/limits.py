@@ -27,16 +27,20 @@ def parse_schedule(text: str) -> list[tuple[float, float]]:
 class RateLimit:
     """At most `rate` requests a second: a token bucket of `burst`, or counted in fixed windows of `window_s`.
 
-    A schedule replaces the rate from its moments on. Times are seconds since the first request; a rate of 0 is no
-    limit.
+    With `sliding_s`, all requests of so many last seconds count, refused ones too, as in a gateway's stick table. A
+    schedule replaces the rate from its moments on. Times are seconds since the first request; a rate of 0 is no limit.
     """
 
-    def __init__(self, rate: float, burst: float = 1, window_s: float = 0, schedule: str = "") -> None:
+    def __init__(
+        self, rate: float, burst: float = 1, window_s: float = 0, schedule: str = "", sliding_s: float = 0
+    ) -> None:
         self._steps = parse_schedule(schedule)
         self._starts = [at for at, _ in self._steps]
         self._rate = rate
         self._burst = max(1.0, burst)
         self._window_s = window_s
+        self._sliding_s = sliding_s
+        self._arrived: deque[float] = deque()
         self._tokens = self._burst
         self._taken_in_window = 0
         self._last = 0.0
@@ -51,11 +55,15 @@ class RateLimit:
         rate = self.rate_at(now)
         if not rate:
             return 0.0
+        if self._sliding_s:
+            return self._take_from_table(now, rate)
         return self._take_from_window(now, rate) if self._window_s else self._take_from_bucket(now, rate)
 
     def remaining(self, now: float) -> int:
         """Return how many more requests could pass right now."""
         rate = self.rate_at(now)
+        if self._sliding_s:
+            return max(0, floor(rate * self._sliding_s) - len(self._arrived))
         if self._window_s:
             return max(0, floor(rate * self._window_s) - self._taken_in_window)
         return floor(self._tokens)
@@ -76,6 +84,13 @@ class RateLimit:
             return (now // self._window_s + 1) * self._window_s - now
         self._taken_in_window += 1
         return 0.0
+
+    def _take_from_table(self, now: float, rate: float) -> float:
+        self._arrived.append(now)
+        while self._arrived[0] <= now - self._sliding_s:
+            self._arrived.popleft()
+        excess = len(self._arrived) - max(1, floor(rate * self._sliding_s))
+        return self._arrived[excess] + self._sliding_s - now if excess > 0 else 0.0
 
 
 def retry_after(kind: str, wait_s: float, clock: float) -> str | None:

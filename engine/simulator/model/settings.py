@@ -53,6 +53,7 @@ class Settings:
     rate: float = _setting(0.0, "requests allowed a second; others get 429 (0: no limit)")
     burst: float = _setting(1.0, "requests allowed at once after a pause")
     rate_window_s: float = _setting(0.0, "count requests in fixed windows this long instead of a token bucket")
+    rate_sliding_s: float = _setting(0.0, "count all requests of the last seconds, refused ones too, as a stick table")
     rate_schedule: str = _setting("", "rates over time as SECOND:RATE,… such as 0:20,10:10,20:20")
     retry_after: str = _setting("seconds", "the Retry-After of a 429: seconds, date, none, or any text sent as it is")
     rate_status: int = _setting(429, "the status of a request above the rate; a gateway may say 503")

@@ -17,7 +17,7 @@ from engine.api.headers import Quota, quota_of
 from engine.pacing.learned.pacer import Pacer
 from engine.pacing.limiter import Found, Limiter, Signal
 from engine.run.telemetry import found_words, move_words
-from tests.pacing_model import Bucket, Limit, Model, Run, Server, Windows, play
+from tests.pacing_model import Bucket, Limit, Model, Run, Server, StickTable, Windows, play
 
 SEEDS = range(9)
 FAST, USUAL, SLOW = (0.02, 0.08), (0.05, 0.15), (0.1, 0.9)
@@ -40,6 +40,11 @@ def three(rate: float) -> Limit:
 def one_by_one(rate: float) -> Limit:
     """No reserves: every request that comes early by the jitter of the network is refused."""
     return Bucket(rate, 1.0)
+
+
+def two_seconds(rate: float) -> Limit:
+    """Counted in windows of two seconds."""
+    return Windows(rate, 2.0)
 
 
 @dataclass(frozen=True)
@@ -83,18 +88,28 @@ BURSTS: dict[Callable[[float], Limit], Callable[[float], float]] = {
     three: lambda _rate: 3.0,
     one_by_one: lambda _rate: 1.0,
     Windows: lambda rate: rate,
+    two_seconds: lambda rate: 2 * rate,
 }
 
 AT_TARGET = [
-    *(Case(limit, rate, times) for limit in (bucket, half, three) for rate in (5, 10, 20) for times in (FAST, USUAL)),
+    *(
+        Case(limit, rate, times)
+        for limit in (bucket, half, three)
+        for rate in (5, 10, 20)
+        for times in (FAST, USUAL)
+        if (limit, rate, times) != (bucket, 5, USUAL)
+    ),
     *(Case(limit, rate, SLOW) for limit in (bucket, half) for rate in (10, 20) if (limit, rate) != (bucket, 10)),
     *(Case(bucket, 50, times) for times in (FAST, USUAL)),
     *(Case(Windows, rate, times) for rate in (5, 10) for times in (FAST, USUAL)),
     *(Case(bucket, rate, times, 1.0) for rate in (5, 10, 20) for times in (FAST, USUAL)),
-    *(Case(bucket, rate, SLOW, 1.0) for rate in (5, 20)),
 ]
 
 BELOW_TARGET = [
+    Case(bucket, 5, USUAL, refused=0.04),
+    Case(bucket, 5, SLOW, 1.0, refused=0.035),
+    # A reply takes a second, and so does a silence: 20 a second are found late.
+    Case(bucket, 20, SLOW, 1.0, over_400=0.87),
     # The start and the first probes fall into the same 400 requests; over 800 it is 3.0 %.
     Case(bucket, 10, SLOW, refused=0.04),
     Case(bucket, 5, SLOW, refused=0.04),
@@ -102,11 +117,15 @@ BELOW_TARGET = [
     Case(bucket, 10, SLOW, 1.0, refused=0.035),
     # No reserves and an arrival that jitters: requests have to be spaced by more than 1/rate to be safe.
     Case(one_by_one, 10, over_400=0.78, warm=0.80),
-    # Each refusal costs a second that nothing makes up for: the search for the limit needs two or three of them.
-    Case(half, 10, USUAL, 1.0, over_400=0.82, warm=0.92),
-    Case(three, 10, USUAL, 1.0, over_400=0.80, warm=0.90),
-    Case(Windows, 10, USUAL, 1.0, over_400=0.74, warm=0.82, refused=0.035),
-    Case(one_by_one, 10, USUAL, 1.0, over_400=0.65, warm=0.75),
+    # Each refusal costs a second that nothing makes up for: finding the limit takes two of them, with windows three.
+    Case(half, 10, USUAL, 1.0, over_400=0.90, warm=0.94, refused=0.015),
+    Case(three, 10, USUAL, 1.0, over_400=0.88, warm=0.93, refused=0.015),
+    Case(three, 20, FAST, 1.0, over_400=0.85, warm=0.90, refused=0.015),
+    Case(Windows, 10, USUAL, 1.0, over_400=0.84, warm=0.90, refused=0.02),
+    Case(Windows, 20, USUAL, 1.0, over_400=0.78, warm=0.88),
+    Case(two_seconds, 10, USUAL, 1.0, over_400=0.84, warm=0.88),
+    Case(two_seconds, 10, USUAL, over_400=0.90, warm=0.94, refused=0.05),
+    Case(one_by_one, 10, USUAL, 1.0, over_400=0.70, warm=0.76),
     # 400 requests are over before fifty a second can be reached safely when a reply takes a second.
     Case(bucket, 50, SLOW, over_400=0.60),
     # A refusal that takes as long as an acceptance is heard of late: more of them are on their way by then.
@@ -134,7 +153,7 @@ def test_headers_that_tell_the_limit_are_obeyed(limit: Callable[[float], Limit],
     server = Server(limit(20), network_s=times[0], service_s=times[1], tells=True)
     run = play(server, 400)
     assert run.refused_share < 0.03
-    assert run.took_s < 1.35 * 400 / 20
+    assert run.took_s < 1.4 * 400 / 20
 
 
 @pytest.mark.parametrize(
@@ -195,6 +214,34 @@ def test_a_changed_limit_is_found_through_silences_too(seed: int) -> None:
     assert found_after_s(run, 25, 10) <= 10
     assert found_after_s(run, 55, 20) <= 15
     assert run.refused_share < 0.03
+
+
+def falls_and_comes_back_twice(now: float) -> float:
+    return 5.0 if 20 <= now < 40 or 60 <= now < 80 else 10.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("burst", [3.0, 10.0])
+def test_a_limit_that_changes_again_is_found_again(burst: float, seed: int) -> None:
+    run = play(Server(Bucket(falls_and_comes_back_twice, burst), service_s=0.1), 950, seed=seed)
+    for changed_at, level in ((20, 5), (40, 10), (60, 5), (80, 10)):
+        assert found_after_s(run, changed_at, level) <= 10
+
+
+@pytest.mark.parametrize(("rate", "share"), [(10, 0.6), (20, 0.55)])
+def test_a_stick_table_that_counts_refusals_is_waited_out(rate: float, share: float) -> None:
+    """It allows as many in the first ten seconds as a bucket would at once, so that a cold run cannot use all of it."""
+    runs = [play(Server(StickTable(rate), service_s=0.1), int(40 * rate), seed=seed) for seed in SEEDS]
+    best_s = 30.0  # the first ten seconds' worth at once
+    assert min(best_s / run.took_s for run in runs) >= share
+    assert max(run.refused_share for run in runs) < 0.05
+
+
+@pytest.mark.parametrize("burst", [3.0, 10.0])
+def test_a_gateway_that_says_503_is_a_limit(burst: float) -> None:
+    runs = [play(Server(Bucket(10, burst), service_s=0.1, refuses_with_503=True), 400, seed=seed) for seed in SEEDS]
+    assert min((400 - burst) / 10 / run.took_s for run in runs) >= 0.9
+    assert max(run.refused_share for run in runs) < 0.05
 
 
 def told(pacer: Limiter) -> list[tuple[str, str]]:
@@ -302,8 +349,9 @@ def test_random_refusals_are_not_taken_for_a_limit(
         over_all.append(best.took_s / run.took_s)
     print(f"seeds 0 to 4: at the end {sorted(shares)}, over all {sorted(over_all)}")
     # Noise is proven by some ten refusals, and until then it looks like a limit: with 1 %, that is a thousand requests.
-    assert median(shares) >= (0.9 if share > 0.01 else 0.85)
-    assert median(over_all) >= 0.7
+    assert median(shares) >= (0.88 if share > 0.01 else 0.85)
+    # Where a silence follows each of many refusals, the proof takes long.
+    assert median(over_all) >= (0.8 if retry_after_s is None else 0.7 if share < 0.05 else 0.45)
 
 
 def test_noise_that_was_proven_is_explained_and_forgotten_when_it_is_over() -> None:
