@@ -69,6 +69,10 @@ class Share:
         self.estimate()
         self._proven = self.value
 
+    def assume(self) -> None:
+        """Take it that a small share is refused whatever the rate."""
+        self.value = self._proven = tuning.NOISE_ASSUMED
+
     def estimate(self) -> None:
         """Take the share of those counted; the latest tell most."""
         fading = min(1.0, tuning.MEMORY / max(1.0, self._sent))
@@ -99,6 +103,12 @@ class Noise:
     def accepted_between(self, rate: float) -> None:
         """So much was accepted from one refusal to the next."""
         self._low_rates.accepted.append(rate)
+
+    def assume(self) -> None:
+        """Nothing speaks for a limit yet: take a refusal now and then for noise, as long as they are few."""
+        if not self.share:
+            self._share.assume()
+            self._suspicion, self._since_refusal, self._since_proof = 0.0, 0, 0
 
     def passed(self, rate: float) -> None:
         """A request was not refused at `rate`."""

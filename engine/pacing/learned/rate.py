@@ -70,6 +70,8 @@ class RateLimit:
         self._begin(started_at)
         if started_at >= self._course.cut_at and self.block.refused(started_at):
             return None
+        if self.rate >= self._ceiling and self._course.cut_at == -inf and started_at >= self._hurry_until:
+            self.noise.assume()  # somebody has set this rate, and all but this request passed
         before_cuts = self.noise.proven_by(self._level(started_at))
         if before_cuts is not None:
             return self._undo(now, before_cuts)

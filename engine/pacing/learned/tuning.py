@@ -61,6 +61,7 @@ NOISE_MAX = 0.12  # ... but no more than this share: a limit that has fallen ref
 IN_BETWEEN_MIN = 2  # requests between two refusals; a limit that has fallen refuses nearly all of them
 INTERVALS_KEPT = 8  # between refusals: the fastest is where the rate goes back to when noise is proven
 NOISE_MIN = 0.005
+NOISE_ASSUMED = 0.03  # at a ceiling that somebody has set, so much is noise until more is refused
 EXCESS = 0.10  # a limit is suspected to refuse so much more than the tolerated share
 SUSPICION_MAX = 4.0  # so much likelier than noise is a limit when it is believed, as a natural logarithm
 MEMORY = 300.0  # the tolerated share is that of about so many latest requests

@@ -352,11 +352,22 @@ def test_random_refusals_are_not_taken_for_a_limit(
     assert median(shares) >= (0.88 if share > 0.01 else 0.85)
     # Where a silence follows each of many refusals, the proof takes long.
     assert median(over_all) >= (0.8 if retry_after_s is None else 0.7 if share < 0.05 else 0.45)
+    if share <= 0.03 and requests_per_second <= 20 and retry_after_s is None:
+        assert median(over_all) >= 0.95  # a rate that somebody has set is believed
+
+
+@pytest.mark.parametrize(("rate", "refused"), [(20.0, 0.0), (19.5, 0.02), (18.0, 0.02), (15.0, 0.02), (10.0, 0.025)])
+def test_a_ceiling_that_is_set_too_high_costs_few_refusals(rate: float, refused: float) -> None:
+    for seed in SEEDS:
+        server = Server(Bucket(rate, rate / 2), service_s=0.1)
+        run = play(server, 800, seed=seed, requests_per_second=20.0, concurrency=16)
+        assert (800 - rate / 2) / rate / run.took_s >= 0.97
+        assert run.refused_share <= refused
 
 
 def test_noise_that_was_proven_is_explained_and_forgotten_when_it_is_over() -> None:
-    pacer = Pacer(requests_per_second=10, concurrency=8)
-    run = Model(Server(service_s=0.3, share_429=0.03), pacer, 900, seed=1).play()
+    pacer = Pacer(requests_per_second=1000, concurrency=8)
+    run = Model(Server(places=8, service_s=0.3, share_429=0.03), pacer, 1500, seed=1).play()
     assert any("are refused whatever the rate" in why for _, why in told(pacer))
     assert 0.01 < pacer._rate.noise.share < 0.08
     finish(pacer, 2400, run.took_s + 1)
