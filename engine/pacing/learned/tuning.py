@@ -33,7 +33,7 @@ STEP_SEARCHING = 0.1
 USED = 0.7  # if no more than this share of the rate starts, something else is the limit
 
 # What a refusal says about the limit.
-FORMER_S = 60.0  # a limit that has fallen is expected back for so long,
+FORMER_S = 120.0  # a limit that has fallen is expected back for so long,
 FORMER_HOLD_S = 5.0  # is tried again so often,
 SAME = 0.04  # a limit that has moved by a smaller share is the same
 RETURNED = 0.75  # and has come back, or never fell far, at this share of what it was
