@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RECORDS_PER_REQUEST = 100
@@ -25,10 +25,10 @@ class Scenario:
 
     name: str
     title: str
-    requests: int
-    service_s: float
-    upload: Mapping[str, Any]
-    target: str
+    requests: int = 400
+    service_s: float = 0.1
+    upload: Mapping[str, Any] = field(default_factory=lambda: CEILINGS_FAR_TOO_HIGH)
+    target: str = "≥ 90 %"
     rates: Sequence[tuple[float, float]] = ()
     burst: float = 1.0
     capacity: int = 0
@@ -74,6 +74,7 @@ class Scenario:
         return t_s if self.capacity else t_s + self.service_s
 
 
+_TOLD_20 = {"requests_per_second": 20.0, "concurrency": 8}
 _ONE_IN_A_HUNDRED_503 = ("--error-share", "0.01", "--seed", "7")
 
 SCENARIOS = {
@@ -93,7 +94,6 @@ SCENARIOS = {
             "rate",
             "B: known rate, 10/s, burst 10; 1 % 503",
             requests=200,
-            service_s=0.1,
             upload={"requests_per_second": 10.0, "concurrency": 8},
             target="≥ 97 %, < 0.5 % refused",
             rates=((0, 10),),
@@ -103,9 +103,6 @@ SCENARIOS = {
         Scenario(
             "unknown-rate",
             "unknown rate, 20/s, Retry-After",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="≥ 90 %, warm ≥ 95 %, < 3 % refused",
             rates=((0, 20),),
             burst=5,
@@ -113,9 +110,6 @@ SCENARIOS = {
         Scenario(
             "unknown-rate-silent",
             "unknown rate, 20/s, no Retry-After",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="≥ 90 %, warm ≥ 95 %, < 3 % refused",
             rates=((0, 20),),
             burst=5,
@@ -124,9 +118,6 @@ SCENARIOS = {
         Scenario(
             "unknown-window",
             "unknown rate, 20 in each second by the clock",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="≥ 90 %, warm ≥ 95 %, < 3 % refused",
             rates=((0, 20),),
             burst=20,
@@ -135,10 +126,6 @@ SCENARIOS = {
         Scenario(
             "unknown-window-2s",
             "unknown rate, 20 in each two seconds by the clock",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
-            target="≥ 90 %",
             rates=((0, 10),),
             burst=20,
             more_flags=("--rate-window-s", "2"),
@@ -146,30 +133,18 @@ SCENARIOS = {
         Scenario(
             "small-reserves",
             "unknown rate, 10/s, reserves of 3, Retry-After",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
-            target="≥ 90 %",
             rates=((0, 10),),
             burst=3,
         ),
         Scenario(
             "no-reserves",
             "unknown rate, 10/s, no reserves, no Retry-After",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
-            target="≥ 90 %",
             rates=((0, 10),),
             more_flags=("--retry-after", "none"),
         ),
         Scenario(
             "gateway-503",
             "a gateway's limit, 10/s, reserves of 3, that says 503",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
-            target="≥ 90 %",
             rates=((0, 10),),
             burst=3,
             refuses_with_503=True,
@@ -178,9 +153,6 @@ SCENARIOS = {
         Scenario(
             "stick-table",
             "a gateway's stick table: 100 in the last 10 s, refused ones too",
-            requests=400,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="≥ 60 %",
             rates=((0, 10),),
             burst=100,
@@ -189,9 +161,7 @@ SCENARIOS = {
         Scenario(
             "unknown-capacity",
             "unknown capacity, 6 at a time, 0.3 s each, the others queue",
-            requests=400,
             service_s=0.3,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="≥ 90 %, warm ≥ 95 %",
             capacity=6,
         ),
@@ -199,8 +169,6 @@ SCENARIOS = {
             "changes",
             "unknown rate that halves and doubles back, twice: 10, 5, 10, 5, 10/s",
             requests=850,
-            service_s=0.1,
-            upload=CEILINGS_FAR_TOO_HIGH,
             target="found within 10 s, both ways, twice",
             rates=((0, 10), (20, 5), (40, 10), (60, 5), (80, 10)),
             burst=3,
@@ -208,9 +176,7 @@ SCENARIOS = {
         Scenario(
             "outage",
             "an outage of 10 s (503); known rate, 20/s",
-            requests=400,
-            service_s=0.1,
-            upload={"requests_per_second": 20.0, "concurrency": 8},
+            upload=_TOLD_20,
             target="rate back within 10 s",
             rates=((0, 20),),
             burst=5,
@@ -219,9 +185,7 @@ SCENARIOS = {
         Scenario(
             "random-503",
             "1 % random 503; known rate, 20/s",
-            requests=400,
-            service_s=0.1,
-            upload={"requests_per_second": 20.0, "concurrency": 8},
+            upload=_TOLD_20,
             target="≥ 97 %",
             rates=((0, 20),),
             burst=5,
@@ -231,9 +195,7 @@ SCENARIOS = {
             "random-429",
             "3 % random 429, Retry-After none; known rate, 20/s",
             requests=900,
-            service_s=0.1,
-            upload={"requests_per_second": 20.0, "concurrency": 8},
-            target="≥ 90 %",
+            upload=_TOLD_20,
             more_flags=("--fault", "429:0.03", "--seed", "7"),
         ),
     )
