@@ -97,8 +97,8 @@ canonical = b'\\n'.join(b'{{"id":"%d","data":{{"a":1}}}}' % n for n in range(200
 for _ in range(3):
     flat = attempt(lambda: a.extension().FlatScanner(100, 1, True, b'', b'"x":1', (b'word', b'other'), 0, 0))
     if flat:
-        attempt(lambda: flat.learn(b'id', True, False, 0, None, (), -1, ()))
-        attempt(lambda: flat.learn(b'k', False, False, 1, b'"k":', (b'a', b'b'), -1, (b'c',)))
+        attempt(lambda: flat.learn(b'id', True, False, None, (), -1, ()))
+        attempt(lambda: flat.learn(b'k', False, False, b'"k":', (b'a', b'b'), -1, (b'c',)))
         found = attempt(lambda: flat.scan(lines, 0, len(lines)))
         assert not found or found[2] == found[3] == len(found[1]) // 8
     found = attempt(lambda: a.canonical_scanner(100).scan(canonical, 0, len(canonical)))

@@ -8,31 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import pyarrow as pa
 
 from engine.sources.columns.column_text import join
-from engine.sources.ndjson.acceleration import accelerator
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from engine.sources.ndjson.acceleration import accelerator, load
 
 SOURCE_DIGEST = "244cb9e1a9c90082c2c6ffe0d61c0098"
 """What the binary must say of its source."""
 
 
-def _load() -> ModuleType | None:
-    if accelerator is None:
-        return None
-    try:
-        from engine.sources.columns import _strings
-    except ImportError:
-        return None
-    return _strings if _strings.SOURCE_DIGEST == SOURCE_DIGEST else None
+def _import_strings() -> ModuleType:
+    from engine.sources.columns import _strings
+
+    return _strings
 
 
-strings = _load()
+strings = load(_import_strings, SOURCE_DIGEST)[0] if accelerator is not None else None
 """The extension, or None."""
 
 

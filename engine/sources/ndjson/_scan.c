@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "d4f28c5daed6d6f6eb77c198cf40aabb"
+#define SOURCE_DIGEST "1386bec919e6769f9e304c6065e17fb2"
 
 typedef const unsigned char *Text;
 
@@ -34,6 +34,13 @@ static inline Text skip_spaces(Text at)
     while (*at == ' ' || *at == '\t' || *at == '\r')
         at++;
     return at;
+}
+
+/* A mark and the spaces around it. */
+static inline Text skip_mark(Text at, unsigned char mark)
+{
+    at = skip_spaces(at);
+    return *at == mark ? skip_spaces(at + 1) : NULL;
 }
 
 static inline uint64_t eight_bytes(Text at)
@@ -212,13 +219,8 @@ static Text skip_object(Text at, Text end, int depth, int *fields)
     if (*at == '}')
         return at + 1;
     for (;;) {
-        if (*at != '"' || !(at = find_quote(at + 1, end, &escapes)))
-            return NULL;
-        at = skip_spaces(at + 1);
-        if (*at != ':')
-            return NULL;
-        at = skip_value(skip_spaces(at + 1), end, depth + 1, &escapes);
-        if (!at)
+        if (*at != '"' || !(at = find_quote(at + 1, end, &escapes)) || !(at = skip_mark(at + 1, ':')) ||
+            !(at = skip_value(at, end, depth + 1, &escapes)))
             return NULL;
         *fields = 1;
         at = skip_spaces(at);
@@ -249,6 +251,16 @@ static Text skip_list(Text at, Text end, int depth)
             return NULL;
         at = skip_spaces(at + 1);
     }
+}
+
+/* The closing quote of the id, if a line begins as canonical ones do: {"id":"… `*id` is behind the opening one. */
+static inline Text find_id(Text line, Text end, Text *id, int *escapes)
+{
+    Text at = *line == '{' ? skip_word(skip_spaces(line + 1), "\"id\"") : NULL;
+    if (!at || !(at = skip_mark(at, ':')) || *at != '"')
+        return NULL;
+    *id = at + 1;
+    return find_quote(*id, end, escapes);
 }
 
 /* The end of a line: a newline, or the NUL behind all text. */
@@ -410,6 +422,18 @@ static uint32_t read_escape(Text *at)
     return 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
 }
 
+/* Write what the next character of a valid string means, and step over it; returns how many bytes that takes, which are
+ * never more than it is written with. */
+static size_t next_character(Text *at, unsigned char *out)
+{
+    if (**at != '\\') {
+        *out = *(*at)++;
+        return 1;
+    }
+    ++*at;
+    return put_character(out, read_escape(at));
+}
+
 /* ---------------------------------------------------------------- ids as 64-bit numbers: different numbers prove different
  * ids, equal ones are a doubt. */
 
@@ -432,21 +456,18 @@ static uint64_t number_of(Text text, size_t size, uint64_t seed)
 
 enum { ESCAPED_ID_MAX = 1024 };
 
-/* The number of an id that is written with escapes, from behind its opening quote to its closing one; 0 if it is too
+/* The number of an id as it is written, from behind its opening quote to its closing one; 0 if it has escapes and is too
  * long to be looked at here. */
-static uint64_t number_of_escaped(Text at, Text end, uint64_t seed)
+static inline uint64_t number_of_id(Text at, Text end, int escapes, uint64_t seed)
 {
+    if (!escapes)
+        return number_of(at, (size_t)(end - at), seed);
     unsigned char id[ESCAPED_ID_MAX];
     size_t size = 0;
     if (end - at > ESCAPED_ID_MAX)
         return 0;
-    while (at < end) { /* no escape means more bytes than it is written with */
-        if (*at == '\\') {
-            at++;
-            size += put_character(id + size, read_escape(&at));
-        } else
-            id[size++] = *at++;
-    }
+    while (at < end)
+        size += next_character(&at, id + size);
     return number_of(id, size, seed);
 }
 
@@ -522,9 +543,9 @@ static PyObject *scan_text(PyObject *self, Scan *scan, LineScanner scan_line, Py
 }
 
 /* Note the number of the id of the next record; 0 if that can't be done here. */
-static inline int note_id(Scan *scan, Text id, size_t size, int escapes)
+static inline int note_id(Scan *scan, Text id, Text id_end, int escapes)
 {
-    uint64_t number = escapes ? number_of_escaped(id, id + size, scan->seed) : number_of(id, size, scan->seed);
+    uint64_t number = number_of_id(id, id_end, escapes, scan->seed);
     if (!number || !reserve(&scan->numbers, sizeof number))
         return 0;
     append(&scan->numbers, &number, sizeof number);
@@ -568,23 +589,11 @@ typedef struct {
 static enum Found scan_canonical(void *scanner, Text line, Text end, Text *line_end)
 {
     Scan *scan = &((Canonical *)scanner)->scan;
-    Text begin = skip_spaces(line), at = begin, id;
+    Text begin = skip_spaces(line), at, id;
     int escapes = 0, fields;
-    if (*at != '{' || !(at = skip_word(skip_spaces(at + 1), "\"id\"")))
-        return DECLINED;
-    at = skip_spaces(at);
-    if (*at != ':')
-        return DECLINED;
-    at = skip_spaces(at + 1);
-    id = at + 1;
-    if (*at != '"' || *id == '"' || !(at = find_quote(id, end, &escapes)))
-        return DECLINED;
-    size_t id_size = (size_t)(at - id);
-    at = skip_spaces(at + 1);
-    if (*at != ',' || !(at = skip_word(skip_spaces(at + 1), "\"data\"")))
-        return DECLINED;
-    at = skip_spaces(at);
-    if (*at != ':' || !(at = skip_object(skip_spaces(at + 1), end, 2, &fields)) || !fields)
+    Text id_end = find_id(begin, end, &id, &escapes);
+    if (!id_end || id_end == id || !(at = skip_mark(id_end + 1, ',')) || !(at = skip_word(at, "\"data\"")) ||
+        !(at = skip_mark(at, ':')) || !(at = skip_object(at, end, 2, &fields)) || !fields)
         return DECLINED;
     at = skip_spaces(at);
     if (*at != '}')
@@ -596,7 +605,7 @@ static enum Found scan_canonical(void *scanner, Text line, Text end, Text *line_
     append(&scan->lines, begin, (size_t)(stop - begin));
     append(&scan->lines, "\n", 1);
     *line_end = at;
-    return note_id(scan, id, id_size, escapes) ? RECORD : DECLINED;
+    return note_id(scan, id, id_end, escapes) ? RECORD : DECLINED;
 }
 
 static PyObject *canonical_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
@@ -722,12 +731,7 @@ static int means(Text at, Text end, const Piece *word)
     size_t matched = 0;
     while (at < end) {
         unsigned char character[4];
-        size_t size = 1;
-        if (*at == '\\') {
-            at++;
-            size = put_character(character, read_escape(&at));
-        } else
-            character[0] = *at++;
+        size_t size = next_character(&at, character);
         if (word->size - matched < size || memcmp(word->bytes + matched, character, size))
             return 0;
         matched += size;
@@ -780,10 +784,9 @@ static int read_members(Flat *flat, Text *line, Text end, uint64_t *met)
         if (key->met_in == flat->line_number)
             return NONE; /* written twice */
         key->met_in = flat->line_number;
-        at = skip_spaces(at);
-        if (*at != ':')
+        if (!(at = skip_mark(at, ':')))
             return NONE;
-        member->value = skip_spaces(at + 1);
+        member->value = at;
         member->escapes = 0;
         member->value_end = at = skip_value(member->value, end, 2, &member->escapes);
         if (!at)
@@ -842,7 +845,7 @@ static int write_id(Flat *flat, const Member *id)
     }
     append(lines, ",\"data\":{", 9);
     int quoted = *id->value == '"';
-    return note_id(&flat->scan, id->value + quoted, size - 2 * (size_t)quoted, id->escapes);
+    return note_id(&flat->scan, id->value + quoted, id->value_end - quoted, id->escapes);
 }
 
 /* Append the members that are sent; returns whether there were any, -1 in doubt. Members that can be sent as they are
@@ -999,27 +1002,39 @@ static PyObject *flat_scan(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(learn_doc,
-             "learn(key: bytes, is_id: bool, declines: bool, slot: int, member: bytes | None, nulls: tuple[bytes, ...],\n"
+             "learn(key: bytes, is_id: bool, declines: bool, member: bytes | None, nulls: tuple[bytes, ...],\n"
              "      condition: int, wanted: tuple[bytes, ...]) -> bool\n\n"
              "Say what becomes of the values of a key; False if it is known already, or too many are.\n\n"
-             "`declines`: lines with it are declined. `slot`: a number for the field that it is sent as, below 1,000.\n"
-             "`member`: how that begins, `\"field\":`; None if it is not sent. `nulls`: texts that mean null.\n"
+             "`declines`: lines with it are declined. `member`: how the field begins that it is sent as, `\"field\":`, None\n"
+             "if it is not sent; a line that would send one twice is declined. `nulls`: texts that mean null.\n"
              "`condition`: which of the conditions of `where` it is, -1 for none, and `wanted` the texts that meet it.");
+
+/* The slot of a field: that of an earlier key that is sent as the same one, or a new one. */
+static int slot_of(const Flat *flat, const Piece *member)
+{
+    for (int i = 0; i < flat->key_count; i++) {
+        const Piece *other = &flat->keys[i].member;
+        if (member->owner && other->owner && other->size == member->size &&
+            !memcmp(other->bytes, member->bytes, member->size))
+            return flat->keys[i].slot;
+    }
+    return flat->key_count;
+}
 
 static PyObject *flat_learn(PyObject *object, PyObject *args)
 {
     Flat *self = (Flat *)object;
     PyObject *text, *member, *nulls, *wanted;
-    int is_id, declines, slot, condition;
+    int is_id, declines, condition;
     size_t place;
-    if (!PyArg_ParseTuple(args, "SppiOO!iO!", &text, &is_id, &declines, &slot, &member, &PyTuple_Type, &nulls, &condition,
+    if (!PyArg_ParseTuple(args, "SppOO!iO!", &text, &is_id, &declines, &member, &PyTuple_Type, &nulls, &condition,
                           &PyTuple_Type, &wanted))
         return NULL;
-    if (slot < 0 || slot >= KEYS_MAX || condition < NONE || condition > 63)
-        return PyErr_Format(PyExc_ValueError, "slot or condition is out of range");
+    if (condition < NONE || condition > 63)
+        return PyErr_Format(PyExc_ValueError, "condition is out of range");
     if (self->scan.busy)
         return PyErr_Format(PyExc_RuntimeError, "another thread is using this scanner");
-    Key key = {.condition = condition, .is_id = is_id, .declines = declines, .slot = slot, .next = NONE};
+    Key key = {.condition = condition, .is_id = is_id, .declines = declines, .next = NONE};
     if (!piece_of(&key.key, text) || (member != Py_None && !piece_of(&key.member, member)) ||
         !words_of(&key.nulls, nulls) || !words_of(&key.wanted, wanted)) {
         release_key(&key);
@@ -1029,6 +1044,7 @@ static PyObject *flat_learn(PyObject *object, PyObject *args)
         release_key(&key);
         return PyBool_FromLong(0);
     }
+    key.slot = slot_of(self, &key.member);
     self->keys[self->key_count++] = key;
     self->table[place] = (int16_t)self->key_count;
     return PyBool_FromLong(1);
@@ -1057,20 +1073,9 @@ static PyType_Spec flat_spec = {"engine.sources.ndjson._scan.FlatScanner", sizeo
 static int number_lines(Text at, Text end, uint64_t *numbers, Py_ssize_t count, uint64_t seed)
 {
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (*at != '{' || !(at = skip_word(skip_spaces(at + 1), "\"id\"")))
-            return 0;
-        at = skip_spaces(at);
-        if (*at != ':')
-            return 0;
-        at = skip_spaces(at + 1);
-        if (*at != '"')
-            return 0;
-        Text id = at + 1;
+        Text id;
         int escapes = 0;
-        if (!(at = find_quote(id, end, &escapes)))
-            return 0;
-        numbers[i] = escapes ? number_of_escaped(id, at, seed) : number_of(id, (size_t)(at - id), seed);
-        if (!numbers[i])
+        if (!(at = find_id(at, end, &id, &escapes)) || !(numbers[i] = number_of_id(id, at, escapes, seed)))
             return 0;
         Text newline = memchr(at, '\n', (size_t)(end - at));
         at = newline ? newline + 1 : end;
@@ -1339,7 +1344,8 @@ static int add_type(PyObject *module, PyType_Spec *spec)
 static int execute(PyObject *module)
 {
     if (PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0 ||
-        PyModule_AddIntConstant(module, "DEPTH_MAX", DEPTH_MAX) < 0 || add_type(module, &canonical_spec) < 0 ||
+        PyModule_AddIntConstant(module, "DEPTH_MAX", DEPTH_MAX) < 0 ||
+        PyModule_AddIntConstant(module, "KEYS_MAX", KEYS_MAX) < 0 || add_type(module, &canonical_spec) < 0 ||
         add_type(module, &flat_spec) < 0)
         return -1;
     return add_type(module, &set_spec);

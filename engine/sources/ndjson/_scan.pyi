@@ -2,6 +2,7 @@
 
 SOURCE_DIGEST: str
 DEPTH_MAX: int
+KEYS_MAX: int
 
 def numbers_of_lines(lines: bytes, count: int, seed: int, /) -> bytes | None: ...
 def numbers_of_ids(ids: list[bytes], seed: int, /) -> bytes: ...
@@ -32,7 +33,6 @@ class FlatScanner:
         key: bytes,
         is_id: bool,
         declines: bool,
-        slot: int,
         member: bytes | None,
         nulls: tuple[bytes, ...],
         condition: int,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,29 +23,35 @@ KEPT_BYTES = 64 << 20
 """How much freed memory a process keeps for its next chunks: getting it from the system again takes a tenth of all CPU
 time."""
 
-SOURCE_DIGEST = "d4f28c5daed6d6f6eb77c198cf40aabb"
+SOURCE_DIGEST = "1386bec919e6769f9e304c6065e17fb2"
 """What the binary must say of its source: it is not used if it was built from another version of it."""
 
 
-def _load() -> tuple[ModuleType | None, str]:
-    """Return the extension, or None and why there is none."""
+def load(import_it: Callable[[], ModuleType], digest: str) -> tuple[ModuleType | None, str]:
+    """Return an extension that was built from a source of this digest, or None and why there is none."""
     if os.environ.get(PURE_VARIABLE) == "1":
         return None, f"{PURE_VARIABLE}=1 is set"
     if sys.implementation.name != "cpython":
         return None, f"{sys.implementation.name} cannot use it"
     try:
-        from engine.sources.ndjson import _scan
+        found = import_it()
     except ImportError:
         return None, "it was not built; a C compiler at installation builds it"
-    if _scan.SOURCE_DIGEST != SOURCE_DIGEST:
+    if digest != found.SOURCE_DIGEST:
         return None, "it was built from another version; install the engine again"
-    return _scan, ""
+    return found, ""
+
+
+def _import_scan() -> ModuleType:
+    from engine.sources.ndjson import _scan
+
+    return _scan
 
 
 id_seed = int.from_bytes(os.urandom(8), "big")
 """What the numbers are made with that stand for ids in this process: nobody can choose ids that have the same."""
 
-accelerator, why_pure = _load()
+accelerator, why_pure = load(_import_scan, SOURCE_DIGEST)
 """The extension, or None; and if so, why, as a sentence without its end."""
 
 

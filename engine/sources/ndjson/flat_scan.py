@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 CONDITIONS_MAX = 64
 """So many conditions of `where` fit into the scanner; with more, lines are read in Python."""
 
-KEYS_MAX = 1_000
-"""So many keys are learnt; lines with others are read in Python."""
-
 
 class FlatScan:
     """Reads lines as `flat` does: most of them at once, by `scan`, the others one by one, by `read_line`."""
@@ -33,7 +30,7 @@ class FlatScan:
         self._spec = spec
         self._scanner = scanner
         self._learnt: set[str] = set()
-        self._slots: dict[str, int] = {}
+        self._keys_max = acceleration.extension().KEYS_MAX
         self._conditions = {name: index for index, name in enumerate(spec.where)}
         self._reserved = {*spec.constants, *(field for field, _ in flat.added_members())}
         self.scan = scanner.scan
@@ -49,7 +46,7 @@ class FlatScan:
 
     def _learn(self, key: str) -> bool:
         """Tell the scanner what becomes of the values of a key; whether there was room for it."""
-        if len(self._learnt) == KEYS_MAX:
+        if len(self._learnt) == self._keys_max:
             return False
         if msgspec.json.encode(key) != b'"%b"' % key.encode():
             return True  # written with escapes, which the scanner declines anyway
@@ -59,13 +56,11 @@ class FlatScan:
         id_is_shaped = is_id and not self._flat.id_shaper.only_null_words
         is_shaped = field is not None and not shaper.only_null_words
         is_taken = key in self._flat.added or (field is not None and field in self._reserved)
-        slot = self._slots.setdefault(field or "", len(self._slots))
         self._learnt.add(key)
         return self._scanner.learn(
             key.encode(),
             is_id,
             id_is_shaped or is_shaped or is_taken,
-            slot,
             None if field is None else msgspec.json.encode(field) + b":",
             _words(shaper.null_words) if field is not None else (),
             self._conditions.get(key, -1),

@@ -13,6 +13,7 @@ import pytest
 import xxhash
 from hypothesis import given, strategies as st
 
+from engine.sources.json_text import DEPTH_MAX
 from engine.sources.ndjson import acceleration
 from engine.sources.ndjson.acceleration import nth_newline
 
@@ -37,6 +38,11 @@ def test_the_binary_says_from_which_source_it_was_built() -> None:
     digest = xxhash.xxh3_128_hexdigest(re.sub(r"(?m)^#define SOURCE_DIGEST .*\n", "", lines).encode())
     assert f'#define SOURCE_DIGEST "{digest}"' in lines, f"_scan.c has changed: its SOURCE_DIGEST must be {digest}"
     assert digest == acceleration.SOURCE_DIGEST, "acceleration.py must say the same"
+
+
+@accelerated
+def test_both_ways_go_as_deep() -> None:
+    assert acceleration.extension().DEPTH_MAX == DEPTH_MAX
 
 
 @accelerated

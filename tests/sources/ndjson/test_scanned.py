@@ -262,11 +262,11 @@ def test_memory_of_the_settings_is_given_back() -> None:
     before = (sys.getrefcount(word), sys.getrefcount(tail))
     for _ in range(100):
         scanner = acceleration.extension().FlatScanner(100, 1, True, b"", tail, (word,), 0, 0)
-        assert scanner.learn(b"k", True, False, 0, None, (word, word), -1, (word,))
-        assert not scanner.learn(b"k", True, False, 0, tail, (word,), -1, ())
+        assert scanner.learn(b"k", True, False, None, (word, word), -1, (word,))
+        assert not scanner.learn(b"k", True, False, tail, (word,), -1, ())
         with pytest.raises(TypeError):
-            scanner.learn(b"l", True, False, 0, tail, (word, "no bytes"), -1, ())
+            scanner.learn(b"l", True, False, tail, (word, "no bytes"), -1, ())
         with pytest.raises(ValueError, match="out of range"):
-            scanner.learn(b"l", True, False, 1_000, tail, (word,), -1, ())
+            scanner.learn(b"l", True, False, tail, (word,), 64, ())
     del scanner
     assert (sys.getrefcount(word), sys.getrefcount(tail)) == before
