@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         StateFailed,
         StateLocked,
     )
+    from engine.values.extensions import PURE_VARIABLE, load_extension
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
         Block,
