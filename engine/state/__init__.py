@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.state.journal import Journal, Run, Undelivered, id_digest
+    from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
     from engine.state.late_copies import Left
+    from engine.state.ledger_rows import Feed, LedgerRow
     from engine.state.private_files import make_private_dir, write_private_file
     from engine.state.rejects import REJECTED, add_reason
     from engine.state.sqlite_journal import SqliteJournal

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,
+        CampaignMissing,
         ConfigError,
         EndpointUntrusted,
         EngineError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Block,
         Chunk,
         ChunkResult,
+        Entries,
         Failure,
         JoinedLines,
         LineIds,

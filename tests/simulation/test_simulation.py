@@ -23,7 +23,7 @@ from engine.pipeline import admission, aggregator, availability, delivery, late_
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.pipeline.witnesses import Witness
-from engine.reading import chunker, recent_ids
+from engine.reading import open_chunk, recent_ids
 from engine.state import rejects
 from engine.state.journal import Run
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome
@@ -392,8 +392,8 @@ def _silence_is_for_others(patch: Patch) -> None:
 
 @bug("the chunks are not what the source holds")
 def _older_values_win(patch: Patch) -> None:
-    original = chunker.merge_lines
-    patch.setattr(chunker, "merge_lines", lambda older, newer: original(newer, older))
+    original = open_chunk.merge_lines
+    patch.setattr(open_chunk, "merge_lines", lambda older, newer: original(newer, older))
 
 
 @bug("a chunk is missing")
