@@ -25,6 +25,8 @@ import msgspec
 from msgspec import Raw
 from xxhash import xxh3_64_intdigest
 
+from engine.ledger.acceleration import accelerator
+
 REPEATED_NAMES = 0x9E3779B97F4A7C15
 """What the seed of digests differs by where `data` has a name twice, so that they are numbers of another kind."""
 
@@ -53,15 +55,34 @@ def keys_and_digests(lines: bytes, count: int, key: int) -> tuple[bytes, bytes]:
     Raises:
         ValueError: there are not so many lines.
     """
-    each = lines.split(b"\n") if lines else []
-    if len(each) != count:
-        raise ValueError(f"there are {len(each)} lines, not {count}")
+    if accelerator is None:
+        return _in_python(lines, count, key)
+    keys, digests, declined = accelerator.keys_and_digests(lines, count, key)
+    return _with_declined(lines, keys, digests, declined, key) if declined else (keys, digests)
+
+
+def _in_python(lines: bytes, count: int, key: int) -> tuple[bytes, bytes]:
     keys, digests = array("Q"), array("Q")
-    for line in each:
+    for line in lines.split(b"\n") if lines else ():
         number, digest = key_and_digest(line, key)
         keys.append(number)
         digests.append(digest)
+    if len(keys) != count:
+        raise ValueError(f"there are not {count} lines")
     return keys.tobytes(), digests.tobytes()
+
+
+def _with_declined(lines: bytes, keys: bytes, digests: bytes, declined: int, key: int) -> tuple[bytes, bytes]:
+    """Return the numbers of the extension with those of the lines that it declined."""
+    all_keys, all_digests = array("Q", keys), array("Q", digests)
+    index = -1
+    for _ in range(declined):
+        index = all_digests.index(VOID, index + 1)
+        start = all_keys[index]  # of a declined line
+        stop = lines.find(b"\n", start)
+        line = lines[start:] if stop < 0 else lines[start:stop]
+        all_keys[index], all_digests[index] = key_and_digest(line, key)
+    return all_keys.tobytes(), all_digests.tobytes()
 
 
 def key_and_digest(line: bytes, key: int) -> tuple[int, int]:

@@ -50,3 +50,25 @@ def fields() -> st.SearchStrategy[tuple[str, str]]:
     """Return names and values, both as they are written; names that are likely to come again."""
     names = st.builds(json.dumps, st.sampled_from(NAMES), ensure_ascii=st.booleans())
     return st.tuples(st.one_of(names, strings(5)), VALUES)
+
+
+IDS = st.one_of(
+    st.from_regex(r"L[0-9]{1,4}", fullmatch=True).map(written),
+    strings(),
+    st.text("ab é", min_size=200, max_size=250).map(written),
+)
+
+
+@st.composite
+def canonical_lines(draw: st.DrawFn) -> bytes:
+    """Draw a line, rarely one with its members the other way round, or a member named with an escape."""
+    gap = draw(st.sampled_from(("", "", " ", "\t ", "\r")))
+    data = an_object(*(f"{gap}{name}{gap}:{gap}{value}" for name, value in draw(st.lists(fields(), max_size=8))))
+    data = data[:-1] + gap + "}"
+    members = [f'"id"{gap}:{gap}{draw(IDS)}', f'{gap}"data":{gap}{data}{gap}']
+    kind = draw(st.integers(0, 19))
+    if kind == 0:
+        members.reverse()
+    if kind == 1:
+        members[1] = members[1].replace('"data"', '"d\\u0061ta"', 1)
+    return (gap + an_object(*members) + gap).encode()
