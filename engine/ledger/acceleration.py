@@ -12,7 +12,7 @@ from engine.values import load_extension
 if TYPE_CHECKING:
     from types import ModuleType
 
-SOURCE_DIGEST = "ef50c4dda0463c6cba50421e23611d6e"
+SOURCE_DIGEST = "55fb708b3dc1d350492b4333661364b3"
 """What the binary must say of its source."""
 
 
