@@ -20,7 +20,7 @@ import xxhash
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from engine.ledger.ids import WORD_BYTES, Words, id_at
+from engine.ledger.ids import Words, id_at
 
 KEY_BITS = 52
 """So many bits of a key are kept: at ten million ids, two of them share a key once in a hundred ledgers."""
@@ -124,7 +124,8 @@ class Columns:
         """Return the keys of consecutive entries, as far as they are kept."""
         first = int(np.searchsorted(self.edges, start, side="right")) - 1
         last = int(np.searchsorted(self.edges, stop, side="left"))
-        filled = np.diff(np.clip(self.edges[first : last + 1].astype(np.int64), start, stop))
+        edges = np.clip(self.edges[first : last + 1].astype(np.int64), start, stop)
+        filled = edges[1:] - edges[:-1]
         buckets = np.repeat(np.arange(first, first + len(filled), dtype=np.uint64), filled)
         return (buckets << np.uint64(self.header.low_bits)) | self.keys[start:stop].astype(np.uint64)
 
@@ -206,6 +207,3 @@ def delete_files(stem: Path, *, but: tuple[str, ...] = ()) -> None:
 def _mapped(path: Path, kind: Any) -> Array:
     size = path.stat().st_size // np.dtype(kind).itemsize
     return np.memmap(path, kind, "r", shape=(size,)) if size else np.empty(0, kind)
-
-
-assert WORD_BYTES == np.dtype(np.uint64).itemsize  # noqa: S101 - ids are mapped as words

@@ -34,7 +34,7 @@ def _packed(text: bytes) -> bytes:
 def id_at(words: Words, at: int) -> str:
     """Return the id that begins there."""
     length = int(words[at]) & ID_BYTES_MAX
-    count = _count_of(length)
+    count = -(-(_LENGTH_BYTES + length) // WORD_BYTES)
     return words[at : at + count].tobytes()[_LENGTH_BYTES : _LENGTH_BYTES + length].decode()
 
 
@@ -58,8 +58,5 @@ def gather_ids(words: Words, at: Places) -> tuple[Words, Places]:
 
 def _counts(first: Words) -> Places:
     """Return how many words ids take that begin with these."""
-    return _count_of((first & np.uint64(ID_BYTES_MAX)).astype(np.int64))
-
-
-def _count_of(length):  # type: ignore[no-untyped-def]  # of a number or an array of them
-    return (length + _LENGTH_BYTES + WORD_BYTES - 1) // WORD_BYTES
+    lengths = (first & np.uint64(ID_BYTES_MAX)).astype(np.int64)
+    return (lengths + (_LENGTH_BYTES + WORD_BYTES - 1)) // WORD_BYTES

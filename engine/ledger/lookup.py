@@ -45,7 +45,8 @@ class Seen:
         if not len(self._bits):
             return np.zeros(len(entries), np.bool_)
         bits = self._bits[entries >> 3] & _BIT[entries & 7]
-        return (entries >= 0) & (bits != 0)
+        is_there: NDArray[np.bool_] = (entries >= 0) & (bits != 0)
+        return is_there
 
     def __bytes__(self) -> bytes:
         return self._bits.tobytes()

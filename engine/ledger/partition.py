@@ -93,13 +93,14 @@ def _shared_keys(entries: Entries, changes: Changes, words: Words, new_words: Wo
     twice = entries.keys[1:][entries.keys[1:] == entries.keys[:-1]]
     named = changes.at(changes.kinds != VOIDED)
     if not len(named):
-        return twice
+        return np.asarray(twice)
     places = named.places.astype(np.int64)
     first = np.searchsorted(named.keys, named.keys)  # the first change of the same key
     differ = ~same_ids(new_words, places, new_words, places[first])
     known, at = _matches(entries.keys, named.keys)
     differ[known] |= ~same_ids(new_words, places[known], words, entries.places[at[known]].astype(np.int64))
-    return np.unique(np.concatenate([twice, named.keys[differ]]))
+    shared: Array = np.unique(np.concatenate([twice, named.keys[differ]]))
+    return shared
 
 
 def _matches(keys: Array, wanted: Array) -> tuple[Array, Array]:

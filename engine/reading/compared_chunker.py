@@ -241,7 +241,8 @@ class _OpenSpan:
         self._noted = [(keys[keep], digests[keep], entries[keep])]
 
 
-_NO_BLOCK = Looked(*(np.empty(0, kind) for kind in (np.uint64, np.uint64, np.int64, np.bool_, np.bool_)))
+_NO_NUMBERS = np.empty(0, np.uint64)
+_NO_BLOCK = Looked(_NO_NUMBERS, _NO_NUMBERS, np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))
 
 
 def _picked(lines: list[bytes], which: Indexes) -> list[bytes]:
@@ -252,5 +253,9 @@ def _picked_spans(spans: Sequence[Span], which: Indexes, count: int) -> list[Spa
     """Return a span for each of some records."""
     if len(which) * 4 > count:
         every = list(places(spans))
-        return [Span(*every[index], 1) for index in which.tolist()]
-    return [Span(*place_of(spans, index), 1) for index in which.tolist()]
+        return [_span_of(every[index]) for index in which.tolist()]
+    return [_span_of(place_of(spans, index)) for index in which.tolist()]
+
+
+def _span_of(place: Place) -> Span:
+    return Span(place.path, place.row, 1)

@@ -127,7 +127,7 @@ class Comparison:
             return np.full(len(keys), -1)
         entries = find(self._columns, keys)
         if len(self._shared):
-            for index in np.flatnonzero(np.isin(entries, self._shared)):
+            for index in np.flatnonzero(np.isin(entries, self._shared)).tolist():
                 entries[index] = self._entry_of(int(entries[index]), ids[index])
         return entries
 

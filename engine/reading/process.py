@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 from engine import values
 from engine.reading.comparing import Comparing, Presence
 from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
-from engine.reading.plan import Pass, Reading
+from engine.reading.plan import Reading
 from engine.values import Chunk, EngineError, Interrupted
 
 PAYS_FROM_BYTES = 16 << 20
@@ -48,7 +48,7 @@ def pays(source_bytes: int | None) -> bool:
     return len(os.sched_getaffinity(0)) > 1
 
 
-class ReaderProcess(Pass):
+class ReaderProcess:
     """A process that reads, from now on, or if it is `compared`, as soon as it knows what with."""
 
     def __init__(self, reading: Reading, *, compared: bool = False) -> None:

@@ -196,6 +196,10 @@ class Journal(Protocol):
         """Return the id of the run with this number; None if it is not known any more."""
         ...
 
+    def first_run_since(self, moment: str) -> int:
+        """Return the number of the first run that began at this moment or later; a greater one than any without one."""
+        ...
+
     def left_by_others(self, campaign_id: str) -> Left:
         """Return what the runs of a campaign have left that may still land."""
         ...

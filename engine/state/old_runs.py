@@ -31,7 +31,8 @@ _DELETE_ROWS = (
     "DELETE FROM chunk WHERE run_id = ?",
     "DELETE FROM reason WHERE run_id = ?",
     "DELETE FROM late_copy WHERE run_id = ?",
-    "DELETE FROM run WHERE id = ? AND rowid NOT IN (SELECT each.value FROM ledger, json_each(ledger.value, '$.runs') each)",
+    "DELETE FROM run WHERE id = ? AND rowid NOT IN "
+    "(SELECT each.value FROM ledger, json_each(ledger.value, '$.runs') each)",
 )
 
 

@@ -215,6 +215,13 @@ class SqliteJournal(Journal):
         row = self._db.row("SELECT id FROM run WHERE rowid = ?", (run,))
         return row["id"] if row else None
 
+    def first_run_since(self, moment: str) -> int:
+        query = (
+            "SELECT coalesce((SELECT min(rowid) FROM run WHERE started_at >= ?), (SELECT max(rowid) + 1 FROM run), 1)"
+        )
+        number: int = self._db.row(query, (moment,))[0]
+        return number
+
     def left_by_others(self, campaign_id: str) -> Left:
         rows = self._db.rows(
             "SELECT id, alive_at FROM run WHERE campaign_id = ? AND alive_at IS NOT NULL", (campaign_id,)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple, overload
@@ -241,6 +241,17 @@ class Chunk:
         """How many records of the source this chunk accounts for."""
         return len(self.ids) + len(self.refusals) + self.superseded + self.unchanged
 
+    @property
+    def not_held(self) -> ChunkCounts:
+        """What became of the records that it accounts for, but does not hold."""
+        return ChunkCounts(
+            read=self.read,
+            filtered=self.filtered,
+            invalid=len(self.refusals),
+            superseded=self.superseded,
+            unchanged=self.unchanged,
+        )
+
     def digest(self) -> bytes:
         """Return what a resumed run compares to see that this is the same chunk as when its result was noted."""
         if self.source_digest is not None:
@@ -269,17 +280,8 @@ class ChunkResult:
     @property
     def counts(self) -> ChunkCounts:
         """What became of the records that the chunk accounts for."""
-        chunk = self.chunk
         failed = Counter(str(failure.outcome) for failure in self.failures)
-        return ChunkCounts(
-            read=chunk.read,
-            invalid=len(chunk.refusals),
-            superseded=chunk.superseded,
-            unchanged=chunk.unchanged,
-            updated=len(chunk.ids) - len(self.failures),
-            filtered=chunk.filtered,
-            **failed,
-        )
+        return replace(self.chunk.not_held, updated=len(self.chunk.ids) - len(self.failures), **failed)
 
 
 def place_of(spans: Iterable[Span], index: int) -> Place:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from engine.ledger import Columns, Completed, Merged, Seen, VoidedAll, find, merge, open_columns, verify
 from engine.ledger.changes import Change, Voided, acknowledged, removed

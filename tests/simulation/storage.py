@@ -220,6 +220,10 @@ class MemoryJournal(Journal):
     def run_id(self, run: int) -> str | None:
         return next((each.run.id for each in self._disk.runs.values() if each.run.number == run), None)
 
+    def first_run_since(self, moment: str) -> int:
+        numbers = [each.run.number for each in self._disk.runs.values() if each.run.started_at >= moment]
+        return min(numbers, default=len(self._disk.runs) + 1)
+
     def _add_changes(self, changes: LedgerChanges, run: int) -> None:
         for change in changes.changes:
             self._disk.changes_made += 1

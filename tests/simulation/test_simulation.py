@@ -316,7 +316,7 @@ def _a_record_alone_is_never_rejected(patch: Patch) -> None:
 
 @bug("the server does not hold the latest")
 def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
-    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any) -> None:
+    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any, before: Any) -> None:
         async for chunk in chunks:
             work = delivery.Delivery(chunk, settle, isolation, borrow)
             with suppress(TurnRefused):
