@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from engine.report.summary import render_summary, wants_color
     from engine.report.wording import (
+        age_text,
         bytes_text,
         counted,
         moment_text,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.report.report import Report, RunStatus
 from engine.values import ExitCode, Reason
@@ -152,6 +153,12 @@ def limits_text(report: Report) -> str:
         return ""
     moved = f" (moved {counted(len(pacing.moves), 'time')})" if pacing.moves else ""
     return "found " + " and ".join(found) + moved
+
+
+def age_text(moment: str, now: datetime) -> str:
+    """Return how long ago a moment of a report was, such as `3 days`, `5 h`; less than an hour as `0 h`."""
+    hours = max(0, round((now - datetime.fromisoformat(moment)).total_seconds())) // 3600
+    return counted(hours // 24, "day") if hours >= 48 else f"{hours} h"
 
 
 def moment_text(moment: str) -> str:
