@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from engine.report import Gone, iso
+from engine.report import GONE_FILE, Gone, iso
 from engine.run.guards import GuardWords
 from engine.run.job import Job
 from engine.run.ledger_of_run import LedgerOfRun
@@ -27,8 +27,6 @@ from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted
 if TYPE_CHECKING:
     from engine.ledger import Tag
     from engine.reading import Presence
-
-GONE_FILE = "gone.ndjson"
 
 FIRST_SEQ = 1 << 40
 """Chunks of constants are numbered from here on: no source has so many records."""

@@ -40,7 +40,8 @@ def test_a_journal_that_nobody_has_open_is_copied_as_well(tmp_path: Path) -> Non
 
 
 def test_a_copy_that_a_checkpoint_has_disturbed_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, disturbed = copying._copy, []
+    real = copying._copy
+    disturbed: list[bool] = []
 
     def copy_disturbed_once(state_dir: Path, place: Path) -> bool:
         is_whole = real(state_dir, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.wording import bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
+from engine.report.formatting import bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
 
 
 @pytest.mark.parametrize(
