@@ -225,6 +225,8 @@ class Chunk:
     entries: Entries | None = None
     source_digest: bytes | None = None
     repeats: bool = True
+    unchanged_line: bytes = b""
+    """The line of a record that needed no update, and of which no other version was read before."""
 
     @property
     def lines(self) -> bytes:
