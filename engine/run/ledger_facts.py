@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.run.ledger_of_run import paths_of
-from engine.state import DATABASE, Journal, LedgerRow, journal_copy
+from engine.state import Journal, LedgerRow, journal_copy
 
 FILES_MISSING = "the files of the ledger are missing or cut"
 
@@ -51,13 +51,11 @@ class LedgerFacts:
 
 
 def ledgers_in(state_dir: Path) -> list[LedgerFacts]:
-    """Return what is known of all ledgers; none without a journal.
+    """Return what is known of all ledgers.
 
     Raises:
         StateFailed: the journal can't be read.
     """
-    if not (state_dir / DATABASE).exists():
-        return []
     found: list[LedgerFacts] = []
     for _ in range(ATTEMPTS):
         with journal_copy(state_dir) as journal:

@@ -20,16 +20,19 @@ WRITE_AHEAD_LOG = f"{DATABASE}-wal"
 
 @contextmanager
 def journal_copy(state_dir: Path) -> Iterator[SqliteJournal]:
-    """Open a copy of the journal, which is deleted afterwards. Nothing in the state directory is written to.
+    """Open a copy of the journal, which is deleted afterwards; an empty journal where there is none.
+
+    Nothing in the state directory is written to.
 
     Raises:
-        StateFailed: the journal is not there, or can't be read.
+        StateFailed: the journal can't be read.
     """
     with TemporaryDirectory(prefix="bulk-sync-") as place:
-        with translated(state_dir / DATABASE):
-            is_whole = any(_copy(state_dir, Path(place)) for _ in range(ATTEMPTS))
-        if not is_whole:
-            raise StateFailed(f"{state_dir / DATABASE} is being written to without a break; try again")
+        if (state_dir / DATABASE).exists():
+            with translated(state_dir / DATABASE):
+                is_whole = any(_copy(state_dir, Path(place)) for _ in range(ATTEMPTS))
+            if not is_whole:
+                raise StateFailed(f"{state_dir / DATABASE} is being written to without a break; try again")
         journal = SqliteJournal(Path(place))
         try:
             yield journal

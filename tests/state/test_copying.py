@@ -76,6 +76,13 @@ def test_a_database_that_is_written_to_while_it_is_copied_is_noticed(
         pass
 
 
-def test_a_journal_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+def test_without_a_journal_the_copy_is_empty(tmp_path: Path) -> None:
+    with journal_copy(tmp_path / "state") as copy:
+        assert copy.latest_runs(10) == []
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_journal_that_is_damaged_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"half")
     with pytest.raises(StateFailed), journal_copy(tmp_path):
         pass
