@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
@@ -78,6 +79,8 @@ def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
         yield from _guarded("size", lambda: _size(settings))
     yield from _text(settings)
     yield from _guarded("state", lambda: _state(settings))
+    if settings.delta.mode != "off":
+        yield from _guarded("ledger", lambda: [_ledger(settings)])
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
 
@@ -167,6 +170,23 @@ def _state(settings: Any) -> list[Finding]:
     next_sync = "resumes it" if continues else "begins a new run instead"
     text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync {next_sync}"
     return [Finding("state", text, warning=True)]
+
+
+def _ledger(settings: Any) -> Finding:
+    """Say what the next sync compares the source with."""
+    from engine.report import age_text, counted
+    from engine.run import ledger_for
+
+    facts = ledger_for(settings)
+    if facts is None:
+        return Finding("ledger", "there is none yet: the first run sends everything, later ones what has changed")
+    if facts.full_reason:
+        return Finding("ledger", f"the next run sends everything: {facts.full_reason}", warning=True)
+    if facts.last_full_at is None:
+        return Finding("ledger", f"none of its {counted(facts.ids, 'id')} is good: the next run sends everything")
+    age = age_text(facts.last_full_at, datetime.now(UTC))
+    held = f"{counted(facts.ids, 'id')}, {facts.good:,} of them known to be on the server"
+    return Finding("ledger", f"{held}, the oldest acknowledged {age} ago; the next run sends what has changed")
 
 
 def _found(settings: Any) -> dict[str, FileFingerprint]:

@@ -90,13 +90,6 @@ def _lines(ledger: LedgerFacts, now: datetime) -> list[str]:
         )
     if ledger.full_reason:
         rows.append(("next run", f"sends everything: {shown(ledger.full_reason, 200)}"))
-    if ledger.changes_waiting:
-        rows.append(
-            (
-                "",
-                "(as of the last merge: what has changed since is taken in by the next run, or at the end of this one)",
-            )
-        )
     return [
         f"Campaign {shown(ledger.campaign_id)} at {shown(where, 200)}",
         *(f"  {name:<8}  {text}" for name, text in rows),

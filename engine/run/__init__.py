@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.run.jobs.push import push
     from engine.run.jobs.replay import replay
     from engine.run.jobs.sync import next_sync_continues, sync
-    from engine.run.ledger_facts import LedgerFacts, ledgers_in
+    from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.previewing import Preview, preview
 else:
     __getattr__ = lazy_face(__name__)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.run.ledger_of_run import paths_of
+from engine.run.job import delta_of
+from engine.run.ledger_of_run import paths_of, target_of
+from engine.run.opened_ledger import MAPPING_CHANGED
+from engine.settings import Settings
 from engine.state import Journal, LedgerRow, journal_copy
+
+if TYPE_CHECKING:
+    from engine.ledger import Columns
 
 FILES_MISSING = "the files of the ledger are missing or cut"
 
@@ -29,7 +36,7 @@ class FeedFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFacts:
-    """The ledger of a campaign, as its files have it: what a run has acknowledged since is merged at its end."""
+    """The ledger of a campaign, with what a run under way, or one that was killed, has acknowledged so far."""
 
     url: str
     org_id: str | None
@@ -44,8 +51,6 @@ class LedgerFacts:
     last_full_at: str | None
     """When the oldest of the good ones was acknowledged; None without any."""
     feeds: tuple[FeedFacts, ...]
-    changes_waiting: bool
-    """Whether something is not merged yet: a run is under way, or was killed, or something was forgotten."""
     full_reason: str | None
     """Why the next run sends everything, if that is known already."""
 
@@ -65,9 +70,34 @@ def ledgers_in(state_dir: Path) -> list[LedgerFacts]:
     return found
 
 
+def ledger_for(settings: Settings) -> LedgerFacts | None:
+    """Return what is known of the ledger that the next sync with these settings compares its source with.
+
+    Raises:
+        StateFailed: the journal can't be read.
+    """
+    delta = delta_of(settings, full=False)
+    with journal_copy(settings.state.dir) as journal:
+        row = journal.ledger(target_of(settings))
+        if row is None or delta is None:
+            return None
+        facts = _facts(row, settings.state.dir, journal)
+    if row.mapping != delta.mapping and not facts.full_reason:
+        return replace(facts, good=0, full_reason=MAPPING_CHANGED)
+    return facts
+
+
 def _facts(row: LedgerRow, state_dir: Path, journal: Journal) -> LedgerFacts:
+    from engine.ledger import NotTheLedger, decode_change, open_columns, tally
+
     url, org_id, campaign_id = json.loads(row.target)
-    gone = _gone(row, state_dir)
+    stem, ids = paths_of(row, state_dir)
+    try:
+        columns = open_columns(stem, row.generation, ids) if row.generation else None
+        full_reason = row.forgotten
+    except NotTheLedger:
+        columns, full_reason = None, row.forgotten or FILES_MISSING
+    held = tally(columns, (decode_change(change) for _, _, change in journal.ledger_changes(row.target)))
     feeds = (
         FeedFacts(
             name=name,
@@ -81,15 +111,21 @@ def _facts(row: LedgerRow, state_dir: Path, journal: Journal) -> LedgerFacts:
         url=url,
         org_id=org_id,
         campaign_id=campaign_id,
-        ids=row.records,
-        good=0 if row.forgotten or gone is None else row.valid,
-        gone=gone or 0,
+        ids=held.ids,
+        good=0 if full_reason else held.good,
+        gone=_gone(columns),
         bytes=sum(_size(path) for path in state_dir.glob(f"{row.name}[.-]*")),
         last_full_at=journal.started_at(row.oldest_run) if row.oldest_run else None,
         feeds=tuple(feeds),
-        changes_waiting=next(iter(journal.ledger_changes(row.target)), None) is not None,
-        full_reason=row.forgotten or (FILES_MISSING if gone is None else None),
+        full_reason=full_reason or None,
     )
+
+
+def _gone(columns: Columns | None) -> int:
+    if columns is None:
+        return 0
+    tags = zip(columns.header.tags, columns.header.tag_records, strict=True)
+    return sum(records for tag, records in tags if tag.gone_since)
 
 
 def _size(path: Path) -> int:
@@ -97,18 +133,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # a run has just deleted it
         return 0
-
-
-def _gone(row: LedgerRow, state_dir: Path) -> int | None:
-    """Return how many ids are gone; None if the files can't be read."""
-    from engine.ledger import NotTheLedger, open_columns
-
-    if not row.generation:
-        return 0
-    stem, ids = paths_of(row, state_dir)
-    try:
-        header = open_columns(stem, row.generation, ids).header
-    except NotTheLedger:
-        return None
-    tags = zip(header.tags, header.tag_records, strict=True)
-    return sum(records for tag, records in tags if tag.gone_since)

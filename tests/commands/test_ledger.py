@@ -48,7 +48,7 @@ def test_the_same_as_json(
     assert ledger.run(arguments("ledger", "--json", ids=ids, delta=DELTA)) == 0
     [found] = json.loads(capsys.readouterr().out)["ledgers"]
     assert (found["url"], found["org_id"], found["campaign_id"]) == (server.url, None, server.campaign_id)
-    assert (found["ids"], found["good"], found["gone"], found["changes_waiting"]) == (3, 3, 0, False)
+    assert (found["ids"], found["good"], found["gone"]) == (3, 3, 0)
     assert found["bytes"] > 0
     assert found["last_full_at"].endswith("Z")
     assert [feed["holds"] for feed in found["feeds"]] == ["portfolio"]
@@ -72,7 +72,7 @@ def test_it_can_be_read_while_a_run_goes_on(
     assert json.loads(capsys.readouterr().out)["ledgers"][0]["ids"] == 3
 
 
-def test_it_says_who_is_gone_why_all_is_sent_next_and_what_is_not_merged() -> None:
+def test_it_says_who_is_gone_and_why_all_is_sent_next() -> None:
     now = datetime(2026, 11, 28, tzinfo=UTC)
     facts = LedgerFacts(
         url="https://api",
@@ -84,12 +84,11 @@ def test_it_says_who_is_gone_why_all_is_sent_next_and_what_is_not_merged() -> No
         bytes=1_500,
         last_full_at=(now - timedelta(days=3)).isoformat(),
         feeds=(),
-        changes_waiting=True,
         full_reason="its campaign was forgotten",
     )
     text = as_text([facts, facts], Path("state"), now=now)
     assert text.count("Campaign camp at https://api, organisation org") == 2
-    for words in ("1.5 kB", "3 days ago", "2 ids that", "sends everything: its campaign was forgotten", "last merge"):
+    for words in ("1.5 kB", "3 days ago", "2 ids that", "sends everything: its campaign was forgotten"):
         assert words in text
 
 
