@@ -38,6 +38,8 @@ def ledger_text(report: Report) -> str:
     if report.delta.last_full_at is None:
         return f"{held}, none of them good for leaving a record out"
     oldest = report.delta.last_full_at
+    if oldest == report.started_at:
+        return f"{held}, none acknowledged before this run"
     age = age_text(oldest, datetime.fromisoformat(report.finished_at)) if report.finished_at else ""
     return f"{held}; the oldest acknowledged {moment_text(oldest)}" + (f", {age} before the end" if age else "")
 

@@ -59,9 +59,11 @@ def example_ids(reason: Reason) -> list[str]:
 
 
 def age_text(moment: str, now: datetime) -> str:
-    """Return how long ago a moment of a report was, such as `3 days`, `5 h`; less than an hour as `0 h`."""
-    hours = max(0, round((now - datetime.fromisoformat(moment)).total_seconds())) // 3600
-    return counted(hours // 24, "day") if hours >= 48 else f"{hours} h"
+    """Return how long ago a moment of a report was, such as `3 days`, `5 h`, `12 min`."""
+    minutes = max(0, round((now - datetime.fromisoformat(moment)).total_seconds())) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
 def moment_text(moment: str) -> str:

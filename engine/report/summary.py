@@ -108,7 +108,12 @@ def _effort(report: Report, pen: _Pen) -> list[str]:
 
 def _took(report: Report) -> str:
     parts = [seconds_text(report.duration_s)]
-    if report.records.sent:
+    if report.records.unchanged and report.duration_s:
+        settled = report.records.sent + report.records.unchanged
+        parts.append(
+            f"{rate_text(settled / report.duration_s)} records/s, {rate_text(report.records_per_s)} of them sent"
+        )
+    elif report.records.sent:
         parts.append(f"{rate_text(report.records_per_s)} records/s")
     if report.bytes_sent:
         parts.append(f"{bytes_text(report.bytes_sent)} sent")

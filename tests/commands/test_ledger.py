@@ -39,7 +39,7 @@ def test_what_it_holds_for_people(
     assert first == f"Campaign {server.campaign_id} at {server.url}"
     assert [row.split()[0] for row in rows] == ["ids", "size", "oldest", "feed"]
     assert rows[0].split(maxsplit=1)[1] == "3, 3 of them known to be on the server as they were sent last"
-    assert "0 h ago" in rows[2]
+    assert "0 min ago" in rows[2]
 
 
 def test_the_same_as_json(

@@ -27,7 +27,7 @@ All 1,000,000 records were delivered or needed no update. 120 ids are gone: gone
   gone        120 ids, 100 of them new since the last complete run; 120 only listed
   ledger      1,000,120 ids known; the oldest acknowledged 2026-11-20 02:00 UTC, 3 days before the end
 
-  took        7 min 30 s, 44.5 records/s, 641 MB sent
+  took        7 min 30 s, 2,225 records/s, 44.5 of them sent, 641 MB sent
   requests    2: 2 succeeded
   latency     median 312 ms, 95% within 540 ms, 99% within 812 ms, slowest 2.2 s
 
@@ -131,6 +131,12 @@ def test_more_gone_than_the_guard_allows_is_told_with_both_ways_on() -> None:
 def test_another_guard_is_not_taken_for_that_one() -> None:
     report = succeeded_report(status=RunStatus.FAILED, exit_code=65, message="too many are invalid")
     assert summary(report).startswith("Stopped: too many are invalid.")
+
+
+def test_after_a_full_send_nothing_is_older_than_the_run() -> None:
+    report = delta_report()
+    facts = DeltaFacts(mode="changed", ledger_records=5, last_full_at=report.started_at)
+    assert ledger_text(delta_report(delta=facts)) == "5 ids known, none acknowledged before this run"
 
 
 def test_the_age_of_the_ledger_is_left_out_where_the_end_is_not_known() -> None:
