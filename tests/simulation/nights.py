@@ -118,7 +118,8 @@ class Source:
         for record_id, _ in rng.sample(rows, min(len(rows), rng.choice((0, 0, 1, 3)))):
             at = next(index for index, row in enumerate(rows) if row[0] == record_id)
             rows.insert(rng.randint(0, at), (record_id, _data(rng)))
-        blocks, row = [], 1
+        blocks: list[Block] = []
+        row = 1
         left = list(rows)
         while left or not blocks:
             count = rng.randint(1, 6)
