@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -214,7 +214,7 @@ async def _api(settings: Any) -> list[Finding]:
         WEB_PAGE,
         HttpBulkApi,
         NoReply,
-        campaign_ids,
+        campaign_rows,
         date_of,
         is_refused_by_proxy,
         kind_of,
@@ -233,7 +233,8 @@ async def _api(settings: Any) -> list[Finding]:
             raise not_the_api(f"HTTP {reply.status} with {WEB_PAGE}")
         if reply.status in (401, 403):
             raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
-        findings = [_campaign(settings.api.campaign_id, await campaign_ids(reply, api.campaigns))]
+        rows = await campaign_rows(reply, api.campaigns)
+        findings = [_campaign(settings.api.campaign_id, rows), *_rows(settings, rows or {})]
         date = date_of(reply.headers)
     if date is not None and abs(date - time.time()) > CLOCK_SKEW_S_MAX:
         text = f"the API's clock and this machine's are {abs(date - time.time()):,.0f} s apart"
@@ -241,7 +242,21 @@ async def _api(settings: Any) -> list[Finding]:
     return findings
 
 
-def _campaign(wanted: str, found: list[str] | None) -> Finding:
+def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
+    """Compare how many rows the campaign holds with how many the ledger thinks it does."""
+    from engine.run import ledger_for
+
+    facts, held = ledger_for(settings), rows.get(settings.api.campaign_id)
+    if facts is None or held is None or facts.ids <= held:
+        return []
+    text = (
+        f"the campaign holds {held:,} rows, the ledger {facts.ids:,} ids: if rows were deleted there, have all sent "
+        f"again: python -m engine ledger forget --campaign {facts.campaign_id}"
+    )
+    return [Finding("ledger", text, warning=True)]
+
+
+def _campaign(wanted: str, found: Collection[str] | None) -> Finding:
     if found is None:
         return Finding("api", "reachable, but its list of campaigns can't be read: token not proven", warning=True)
     if wanted not in found:

@@ -32,11 +32,17 @@ def target_of(settings: RunSettings) -> str:
     return json.dumps([api.url, api.org_id, api.campaign_id])
 
 
+KEY_BYTES = 8
+
+
 class NoLedger:
     """What a run has that needs none: there is no ledger, and none shall be made."""
 
     comparing: Comparing | None = None
     """What the source is compared with."""
+
+    differing: int = 0
+    """So many of the records that were sent are other than what was acknowledged, as far as this process knows."""
 
     async def before_first(self) -> None:
         """Note, durably, that requests leave from now on."""
@@ -175,6 +181,7 @@ class LedgerOfRun(VoidingLedger):
         from engine.ledger import Voided
 
         if chunk.entries is not None and chunk.entries.voids:
+            self.differing += len(chunk.entries.voids) // KEY_BYTES
             await self._note(Voided(chunk.entries.voids))
 
     def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:

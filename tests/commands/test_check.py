@@ -9,6 +9,7 @@ import pytest
 from engine import sources
 from engine.commands import check, ledger, sync
 from engine.commands.check import Finding
+from engine.settings.loading import load
 from engine.simulator.process import StandInProcess
 from engine.values import VERSION
 from engine.values.errors import ExitCode
@@ -133,3 +134,17 @@ def test_a_full_send_to_come_is_a_warning(
     capsys.readouterr()
     assert check.run(arguments("check", ids=ids, **tables)) == 0
     assert "! ledger    the next run sends everything: " in capsys.readouterr().out
+
+
+def test_a_campaign_with_fewer_rows_than_the_ledger_has_ids_is_a_warning(
+    arguments: Arguments, server: StandInProcess
+) -> None:
+    ids, delta = fresh_ids(3, "loan_"), {"mode": "changed"}
+    settings = load(arguments("sync", ids=ids, delta=delta).config)
+    assert check._rows(settings, {server.campaign_id: 0}) == [], "there is no ledger yet"
+    assert sync.run(arguments("sync", ids=ids, delta=delta), plain_loop) == 0
+    for rows in ({server.campaign_id: 3}, {server.campaign_id: None}, {}):
+        assert check._rows(settings, rows) == []
+    [finding] = check._rows(settings, {server.campaign_id: 2})
+    assert finding.warning
+    assert "the campaign holds 2 rows, the ledger 3 ids" in finding.text
