@@ -55,16 +55,18 @@ class Careful:
     def refused(self, started_at: float, trial: Trial, passed: Callable[[float], float]) -> None:
         """A request that started then was refused; `passed` returns how many passed in so many seconds before it."""
         rate, held_s = self.rate(started_at, trial), max(0.05, started_at - self.resumed_at)
+        sustained = self._beside_reserves(tuning.SPAN_S, held_s, passed)
         if self._is_settled and held_s < trial.hold_s:
-            self._falls += 1
-            self.known *= tuning.FALLEN ** min(self._falls, tuning.FALLS_MAX)
+            power = self._falls + (2 if held_s < tuning.ENOUGH_S else 1)
+            fallen = self.known * tuning.FALLEN ** min(power, tuning.FALLS_MAX)
+            self._falls = 0 if sustained > fallen else self._falls + 1
+            self.known = max(fallen, min(sustained, tuning.KEEP_CAREFUL * self.known))
         elif held_s < tuning.ENOUGH_S:
             self._narrow(passed(held_s) / (held_s + tuning.RESERVES_S), rate)
         else:
             earlier = self.rate(started_at - tuning.EARLIER_S, trial)
             since_s = min(held_s, tuning.WINDOW_S)
             returned = min(trial.expected, self._beside_reserves(tuning.SPAN_RETURNED_S, held_s, passed))
-            sustained = self._beside_reserves(tuning.SPAN_S, held_s, passed)
             self.known = max(min(earlier, passed(since_s) / since_s), sustained, returned)
             self._is_settled, self._falls = True, 0
         self.known = max(tuning.RATE_MIN, self.known)

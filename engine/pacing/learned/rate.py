@@ -46,9 +46,9 @@ class RateLimit:
         self.admitted(started_at, now)
         if self._doubts_ceiling and started_at >= self._course.cut_at:
             self._trust_ceiling()
-        since = self.block.accepted(started_at, self._tally.first_at)
-        if since is not None:
-            return self._after_block(now, self._tally.rate(since, started_at))
+        period = self.block.accepted(started_at, self._tally.first_at)
+        if period is not None:
+            return self._after_block(now, self._tally.rate(*period))
         self._set(now)
         if self.rate < tuning.WORTH_TELLING * self._told:
             return None

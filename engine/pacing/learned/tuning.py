@@ -54,11 +54,11 @@ SPAN_S = 2.0  # in so much more time than before the first refusal, it tells wha
 SPAN_RETURNED_S = 0.5  # ... and in so much more, whether a limit that is expected back has come
 SPAN_STEP_S = 0.25
 SPANS = 40
-FALLEN = 0.93  # this share of a limit is left if it is refused while it is held; less if that happens again ...
+FALLEN = 0.92  # this share of a limit is left if it is refused while it is held; less if that happens again ...
 FALLS_MAX = 3  # ... this power of it at the least
 KEEP_CAREFUL = 0.984
 HOLD_CAREFUL_S = 28.0
-STEP_BOLD = 0.05  # growth where more than the rate is expected
+STEP_BOLD = 0.08  # growth where more than the rate is expected
 SAVED_UP = 0.8  # a server is assumed to save up what it allows in this share of a silence
 
 # Refusals that have nothing to do with the rate.
@@ -66,7 +66,7 @@ DEPTH = 0.97  # a rate is well below what was accepted when it is this share of 
 DEEPER = 0.85  # ... and again by so much after every proof that turned out to be wrong
 NOISE_REFUSALS_MIN = 3  # so many must be refused down there to prove that the rate is not the reason ...
 NOISE_MAX = 0.12  # ... but no more than this share: a limit that has fallen refuses more
-NOISE_SUDDEN = 0.10  # ... and no more than this share from the first of them on: it refused nothing until it fell
+NOISE_GAP_MIN = 15
 IN_BETWEEN_MIN = 2  # requests between two refusals; a limit that has fallen refuses nearly all of them
 INTERVALS_KEPT = 8  # between refusals: the fastest is where the rate goes back to when noise is proven
 NOISE_MIN = 0.005

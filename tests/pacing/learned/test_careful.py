@@ -100,10 +100,23 @@ def test_a_limit_that_is_refused_while_it_is_held_has_fallen_the_faster_the_more
     shares = []
     for at in (5.0, 10.0, 15.0, 20.0):
         before = careful.known
-        refuse(careful, at, bucket(100.0, 0.0))
+        refuse(careful, at, bucket(0.0, 1.0))
         shares.append(careful.known / before)
     assert 1 > shares[0] > shares[1] > shares[2] > 0.75
     assert shares[3] == pytest.approx(shares[2])
+
+
+def test_a_limit_that_is_refused_at_once_has_fallen_far() -> None:
+    late, soon = (Careful(passed=1, seconds=1.0, known=10.0) for _ in range(2))
+    refuse(late, 5.0, bucket(0.0, 1.0))
+    refuse(soon, 1.0, bucket(0.0, 1.0))
+    assert soon.known < late.known < 10
+
+
+def test_a_limit_that_was_held_for_long_before_it_was_refused_is_corrected_to_what_it_added_to_the_reserves() -> None:
+    careful = Careful(passed=13, seconds=0.5, known=20.0)
+    refuse(careful, 15.0, bucket(19.0, 3.5))
+    assert careful.known == pytest.approx(19.0)
 
 
 def test_time_that_proves_nothing_does_not_count() -> None:
