@@ -45,7 +45,13 @@ class Spool:
             places = np.frombuffer(change.begins, np.uint32) + np.uint32(self._words)
             self._files["words"].write(change.words)
             self._words += len(change.words) // 8
-        columns = (keys, np.full(count, kind, np.uint8), digests, np.full(count, run, np.uint32), places)
+        columns: tuple[Array, ...] = (
+            keys,
+            np.full(count, kind, np.uint8),
+            digests,
+            np.full(count, run, np.uint32),
+            places,
+        )
         for name, column in zip(Changes.__slots__, columns, strict=True):
             self._files[name].write(column.tobytes())
         self._count += count

@@ -57,12 +57,16 @@ class Comparison:
 
     def look(self, block: Block) -> Looked:
         """Compare the records of the next block, all of which are noted to have been read."""
-        count = len(block.ids)
-        keys, digests = (np.frombuffer(each, np.uint64) for each in keys_and_digests(block.lines, count, self._key))
-        entries = self._entries(keys, block.ids)
+        keys, digests = keys_and_digests(block.lines, len(block.ids), self._key)
+        looked = self.look_up(np.frombuffer(keys, np.uint64), np.frombuffer(digests, np.uint64), block.ids)
+        self._note_others(block)
+        return looked
+
+    def look_up(self, keys: Numbers, digests: Numbers, ids: Sequence[str]) -> Looked:
+        """As `look`, of records whose numbers are known; ids are asked for only where two share a key."""
+        entries = self._entries(keys, ids)
         is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys))
         self._seen.add(entries)
-        self._note_others(block)
         return Looked(keys, digests, entries, self._differs(entries, digests), is_repeated)
 
     def _note_others(self, block: Block) -> None:
