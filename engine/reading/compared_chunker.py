@@ -86,7 +86,6 @@ class ComparedChunker:
         wanted = self.comparison.wanted(looked, start, stop)
         if not len(wanted):
             return
-        self._open.repeats |= bool(looked.is_repeated[wanted].any())
         if len(wanted) == self._batch_size and (whole := self._whole(block, looked)) is not None:
             yield whole
             return
@@ -205,6 +204,7 @@ class _OpenSpan:
 
     def note(self, looked: Looked, which: Indexes) -> None:
         """Note what is known of records that are taken."""
+        self.repeats |= bool(looked.is_repeated[which].any())
         self._noted.append((looked.keys[which], looked.digests[which], looked.entries[which]))
 
     def noted(self) -> tuple[Numbers, Numbers, Indexes]:

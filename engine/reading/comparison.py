@@ -30,7 +30,7 @@ class Looked(msgspec.Struct, frozen=True):
     is_wanted: NDArray[np.bool_]
     """Whether it has to be sent."""
     is_repeated: NDArray[np.bool_]
-    """Whether its id may have been read before."""
+    """Whether its id may have been read before without being sent in this pass."""
 
 
 class Comparison:
@@ -38,8 +38,7 @@ class Comparison:
 
     def __init__(self, comparing: Comparing) -> None:
         self._key = comparing.key
-        ids = Path(comparing.ids) if comparing.ids else None
-        self._columns = open_columns(Path(comparing.stem), comparing.generation, ids) if comparing.generation else None
+        self._columns = _opened(comparing)
         self._is_full = comparing.is_full
         records = len(self._columns) if self._columns is not None else 0
         self._seen, self._passed, self._sent = Seen(records), Seen(records), Seen(records)
@@ -65,7 +64,7 @@ class Comparison:
     def look_up(self, keys: Numbers, digests: Numbers, ids: Sequence[str]) -> Looked:
         """As `look`, of records whose numbers are known; ids are asked for only where two share a key."""
         entries = self._entries(keys, ids)
-        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys))
+        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys)) | _came_before(keys)
         self._seen.add(entries)
         return Looked(keys, digests, entries, self._differs(entries, digests), is_repeated)
 
@@ -87,7 +86,9 @@ class Comparison:
     def wanted(self, looked: Looked, start: int, stop: int) -> Indexes:
         """Return which records from `start` on and before `stop` have to be sent; these are noted to be."""
         entries, is_wanted = looked.entries[start:stop], looked.is_wanted[start:stop].copy()
-        is_wanted |= self._passed.has(entries)
+        has_passed = self._passed.has(entries)
+        looked.is_repeated[start:stop] &= ~has_passed
+        is_wanted |= has_passed
         self._passed.add(entries[is_wanted])
         for index in np.flatnonzero(~is_wanted & self._passed.has(entries)):  # its id came before it, just now
             is_wanted[index] = bool(is_wanted[:index][entries[:index] == entries[index]].any())
@@ -142,6 +143,25 @@ class Comparison:
             if entry not in self._later:
                 return -1
         return entry
+
+
+def _opened(comparing: Comparing) -> Columns | None:
+    """Open the ledger; None if there is none, or it is empty."""
+    if not comparing.generation:
+        return None
+    ids = Path(comparing.ids) if comparing.ids else None
+    columns = open_columns(Path(comparing.stem), comparing.generation, ids)
+    return columns if len(columns) else None
+
+
+def _came_before(keys: Numbers) -> NDArray[np.bool_]:
+    """Return of each key whether it stands before among these."""
+    came_before = np.zeros(len(keys), np.bool_)
+    ordered = np.sort(keys)
+    if (ordered[1:] == ordered[:-1]).any():
+        came_before[:] = True
+        came_before[np.unique(keys, return_index=True)[1]] = False
+    return came_before
 
 
 def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:
