@@ -70,9 +70,10 @@ class Comparison:
 
     def _note_others(self, block: Block) -> None:
         """Take note of the ids of rows that are no records."""
-        ids = [refusal.id for refusal in block.refusals if refusal.id is not None and not refusal.is_no_record]
-        ids += block.filtered_ids
-        nameless = sum(refusal.id is None and not refusal.is_no_record for refusal in block.refusals)
+        records = [refusal for refusal in block.refusals if not refusal.is_no_record]
+        whose = [refusal.id or refusal.whose for refusal in records]
+        ids = [*filter(None, whose), *block.filtered_ids]
+        nameless = len(whose) - sum(map(bool, whose))
         self._unidentified += nameless + sum(span.count for span in block.filtered) - len(block.filtered_ids)
         if ids:
             keys = np.frombuffer(keys_of(ids, self._key), np.uint64)
@@ -146,11 +147,10 @@ class Comparison:
 
 
 def _opened(comparing: Comparing) -> Columns | None:
-    """Open the ledger; None if there is none, or it is empty."""
+    """Open the ledger; None if it has no entry."""
     if not comparing.generation:
         return None
-    ids = Path(comparing.ids) if comparing.ids else None
-    columns = open_columns(Path(comparing.stem), comparing.generation, ids)
+    columns = open_columns(Path(comparing.stem), comparing.generation, Path(comparing.ids))
     return columns if len(columns) else None
 
 

@@ -18,6 +18,7 @@ from engine.sources.ndjson.exact_lines import (
     decode_string,
     kind_of,
     object_of,
+    readable_id,
     refuse_repeated_keys,
 )
 from engine.sources.ndjson.utf8 import is_utf8
@@ -85,6 +86,15 @@ class FlatLines:
         if not shape.sent_keys and not self._spec.constants:
             raise Invalid("data has no fields", text_id, b"{}")
         return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
+
+    def id_of(self, line: bytes) -> str | None:
+        """Return the id of a line, whatever else there is in it; None if it can't be read."""
+        try:
+            values = object_of(line)
+            refuse_repeated_keys(line, values)
+            return _id_of(self._shaped_id({**self.added, **values}.get(self._id_key)))[0]
+        except Invalid:
+            return readable_id(line, self._id_key) if self.id_shaper.changes_nothing else None
 
     def _shaped(self, values: dict[str, Raw], text_id: str) -> dict[str, Raw]:
         """Return the values of the fields in their shapes; those that are not sent stay as they are."""

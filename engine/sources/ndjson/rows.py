@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
 from engine.sources.ndjson.acceleration import nth_newline
-from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader
+from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, readable_id
 from engine.values import Place, Refusal, Span
 
 
@@ -22,6 +23,7 @@ class LineRows:
     spans: list[Span]
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
+    filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: bytes | None = None
 
@@ -34,13 +36,28 @@ class LineRows:
         return memoryview(self.lines)[begin:end]
 
 
-def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
-    """Read lines one by one; the first of them stands at `start`."""
+class IdReader(NamedTuple):
+    """Reads the id in a line that is no record."""
+
+    read: Callable[[bytes], str | None]
+    """Returns it; None if it can't be read."""
+    tells_filtered: bool = False
+    """Whether the ids of lines that are left out are wanted, too."""
+
+
+CANONICAL_IDS = IdReader(readable_id)
+
+
+def exact_rows(
+    lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
+) -> LineRows:
+    """Read lines one by one; the first of them stands at `start`. `ids_of` reads the ids of those that are none."""
     ids: list[str] = []
     records: list[bytes] = []
     rows: list[int] = []
     refusals: list[Refusal] = []
     filtered: list[int] = []
+    filtered_ids: list[str] = []
     for row, line in enumerate(lines.split(b"\n"), start.row):
         stripped = line.strip(WHITESPACE)
         if not stripped:
@@ -51,16 +68,18 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
         try:
             read = read_line(stripped)
         except Invalid as invalid:
-            refusals.append(invalid.refusal(line, Place(start.path, row)))
+            refusal = invalid.refusal(line, Place(start.path, row))
+            refusals.append(refusal if refusal.id else replace(refusal, whose=ids_of.read(stripped)))
             continue
         if read is None:
             filtered.append(row)
+            filtered_ids += filter(None, [ids_of.read(stripped) if ids_of.tells_filtered else None])
             continue
         ids.append(read[0])
         records.append(read[1])
         rows.append(row)
     spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
-    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out)
+    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out, filtered_ids)
 
 
 def overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:
