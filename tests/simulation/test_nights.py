@@ -74,9 +74,9 @@ def _delta_off_voids_nothing(patch: Patch) -> None:
 def _acknowledgements_win_over_later_voids(patch: Patch) -> None:
     original = partition._applied
 
-    def applied(entries: Any, changes: Any, born_held_by: int) -> Any:
+    def applied(entries: Any, changes: Any, *more: Any) -> Any:
         order = np.lexsort((changes.kinds, changes.keys))  # of each key, what was voided comes first
-        return original(entries, changes.at(order), born_held_by)
+        return original(entries, changes.at(order), *more)
 
     patch.setattr(partition, "_applied", applied)
 
