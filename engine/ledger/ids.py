@@ -55,8 +55,14 @@ def same_ids(words: Words, at: Places, others: Words, others_at: Places) -> NDAr
 def gather_ids(words: Words, at: Places) -> tuple[Words, Places]:
     """Return the words of some ids alone, one after another, and in which of them each begins."""
     counts = _counts(words[at])
+    return words[words_of(words, at)], np.cumsum(counts) - counts
+
+
+def words_of(words: Words, at: Places) -> Places:
+    """Return which words the ids take that begin there, one id after another."""
+    counts = _counts(words[at])
     starts = np.cumsum(counts) - counts
-    return words[np.repeat(at - starts, counts) + np.arange(int(counts.sum()))], starts
+    return np.repeat(at - starts, counts) + np.arange(int(counts.sum()))
 
 
 def _counts(first: Words) -> Places:

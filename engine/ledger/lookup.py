@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,18 @@ def find_in_arrays(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
         entry, end = np.where(is_before, middle + 1, entry), np.where(is_before, end, middle)
     is_there = (entry < stop) & (columns.keys[np.minimum(entry, last)] == low)
     return np.where(is_there, entry, -1)
+
+
+def find_ids(columns: Columns, keys: NDArray[np.uint64], ids: Sequence[str]) -> Entries:
+    """Return the entry of each id, whose key is beside it; unlike `find`, it compares the ids themselves."""
+    later = frozenset(columns.header.shared)
+    found = find(columns, keys)
+    for index, (first, record_id) in enumerate(zip(found.tolist(), ids, strict=True)):
+        entry = first
+        while entry >= 0 and columns.id(entry) != record_id:
+            entry = entry + 1 if entry + 1 in later else -1
+        found[index] = entry
+    return found
 
 
 class Seen:
