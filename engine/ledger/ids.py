@@ -21,14 +21,17 @@ _LENGTH_BYTES = 2
 
 def pack_ids(ids: Sequence[str]) -> tuple[bytes, NDArray[np.uint32]]:
     """Return ids as words, and in which of them each begins."""
-    parts = [_packed(each.encode()) for each in ids]
-    lengths = np.fromiter(map(len, parts), np.uint32, len(parts)) // WORD_BYTES
-    return b"".join(parts), (np.cumsum(lengths, dtype=np.uint32) - lengths).astype(np.uint32)
-
-
-def _packed(text: bytes) -> bytes:
-    size = _LENGTH_BYTES + len(text)
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text.ljust(size + -size % WORD_BYTES - _LENGTH_BYTES, b"\0")
+    text = "".join(ids)
+    each = ids if text.isascii() else [record_id.encode() for record_id in ids]
+    lengths = np.fromiter(map(len, each), np.int64, len(ids))
+    words = -(-(_LENGTH_BYTES + lengths) // WORD_BYTES)
+    begins = np.cumsum(words) - words
+    packed = np.zeros(int(words.sum()) * WORD_BYTES, np.uint8)
+    packed[begins * WORD_BYTES], packed[begins * WORD_BYTES + 1] = lengths & 0xFF, lengths >> 8
+    text_begins = np.cumsum(lengths) - lengths
+    at = np.repeat(begins * WORD_BYTES + _LENGTH_BYTES - text_begins, lengths)
+    packed[at + np.arange(len(at))] = np.frombuffer(text.encode(), np.uint8)
+    return packed.tobytes(), begins.astype(np.uint32)
 
 
 def id_at(words: Words, at: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.acceleration import accelerator
 from engine.ledger.columns import DROPPED_BITS, Columns
 
 Entries = NDArray[np.int64]
@@ -17,6 +18,15 @@ def find(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
     """Return the first entry of each key."""
     if not len(columns):
         return np.full(len(keys), -1)
+    if accelerator is None:
+        return find_in_arrays(columns, keys)
+    found = np.empty(len(keys), np.int64)
+    accelerator.find(columns.edges, columns.keys, columns.header.low_bits, np.ascontiguousarray(keys), found)
+    return found
+
+
+def find_in_arrays(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
+    """As `find`, without the accelerator; there is an entry at least."""
     low_bits = np.uint64(columns.header.low_bits)
     short = keys >> DROPPED_BITS
     bucket = (short >> low_bits).astype(np.int64)
