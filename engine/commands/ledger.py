@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def as_json(found: Sequence[LedgerFacts]) -> str:
-    """Return what the ledgers hold as one JSON object, `ledgers`."""
-    return orjson.dumps({"ledgers": [asdict(each) for each in found]}, option=orjson.OPT_INDENT_2).decode()
+    """Return what the ledgers hold as one JSON object, `campaigns`."""
+    return orjson.dumps({"campaigns": [asdict(each) for each in found]}, option=orjson.OPT_INDENT_2).decode()
 
 
 def as_text(found: Sequence[LedgerFacts], state_dir: Path, *, now: datetime) -> str:

@@ -46,7 +46,7 @@ def test_the_same_as_json(
     arguments: Arguments, server: StandInProcess, ids: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ledger.run(arguments("ledger", "--json", ids=ids, delta=DELTA)) == 0
-    [found] = json.loads(capsys.readouterr().out)["ledgers"]
+    [found] = json.loads(capsys.readouterr().out)["campaigns"]
     assert (found["url"], found["org_id"], found["campaign_id"]) == (server.url, None, server.campaign_id)
     assert (found["ids"], found["good"], found["gone"]) == (3, 3, 0)
     assert found["bytes"] > 0
@@ -60,7 +60,7 @@ def test_without_a_ledger_it_says_what_the_first_run_does(
     assert ledger.run(arguments("ledger")) == 0
     assert "the first run sends everything" in capsys.readouterr().out
     assert ledger.run(arguments("ledger", "--json")) == 0
-    assert json.loads(capsys.readouterr().out) == {"ledgers": []}
+    assert json.loads(capsys.readouterr().out) == {"campaigns": []}
     assert not (tmp_path / "state").exists()
 
 
@@ -69,7 +69,7 @@ def test_it_can_be_read_while_a_run_goes_on(
 ) -> None:
     with closing(SqliteJournal(tmp_path / "state")):
         assert ledger.run(arguments("ledger", "--json", ids=ids, delta=DELTA)) == 0
-    assert json.loads(capsys.readouterr().out)["ledgers"][0]["ids"] == 3
+    assert json.loads(capsys.readouterr().out)["campaigns"][0]["ids"] == 3
 
 
 def test_it_says_who_is_gone_and_why_all_is_sent_next() -> None:
