@@ -23,6 +23,6 @@ if TYPE_CHECKING:
     from engine.ledger.erasing import write_ids_without
     from engine.ledger.lookup import KeysBefore, Seen, find, find_ids
     from engine.ledger.merging import Completed, Merged, merge
-    from engine.ledger.tally import tally
+    from engine.ledger.tallying import tally
 else:
     __getattr__ = lazy_face(__name__)

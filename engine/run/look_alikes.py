@@ -39,7 +39,7 @@ def look_alikes(columns: Columns, key: int, gone: Iterable[str], *, new_from_byt
     others = [other for _, other in pairs]
     entries = find_ids(columns, np.frombuffer(keys_of(others, key), np.uint64), others)
     is_new = (entries >= 0) & (columns.places[np.maximum(entries, 0)] >= new_from_byte // columns.words.itemsize)
-    return [pair for pair, new in zip(pairs, is_new.tolist(), strict=True) if new]
+    return sorted(pair for pair, new in zip(pairs, is_new.tolist(), strict=True) if new)
 
 
 def doubt_about(pairs: Sequence[tuple[str, str]]) -> str | None:
