@@ -159,8 +159,8 @@ def forgetting(history: History, feed: Feed) -> None:
 
 
 def another_mapping(history: History, feed: Feed) -> None:
-    """The mapping adds a field, or adds it no more."""
-    if feed.lender.form == "csv" and feed.lender.change_mapping():
+    """The mapping adds a field, sends nulls, or does neither any more."""
+    if feed.lender.change_mapping():
         feed.beliefs.remapped()
         feed.remapped = True
 

@@ -69,8 +69,7 @@ class Lender:
 
     def __init__(self, dice: Random, campaign: str, form: Form, size: int) -> None:
         self.campaign, self.form = campaign, form
-        self.constants: dict[str, str] = {}
-        """What the mapping adds to each record."""
+        self._mapping: dict[str, Any] = {}
         self._dice = dice
         self._loans: Portfolio = {f"loan_{number:05d}": self._data() for number in range(size)}
         self._before: Portfolio = {}
@@ -87,8 +86,8 @@ class Lender:
         path = f"{self.campaign}.{self.form}"
         if self.form == "ndjson":
             return {"path": path, "holds": "portfolio"}
-        shaped = {"types": {self._name("amount"): "integer"}, "constants": self.constants}
-        return {"path": path, "holds": "portfolio", "id": "loan_id"} | shaped
+        typed = {"types": {self._name("amount"): "integer"}}
+        return {"path": path, "holds": "portfolio", "id": "loan_id"} | typed | self._mapping
 
     def some(self, count: int) -> list[str]:
         """Return at most so many ids of the portfolio."""
@@ -99,6 +98,8 @@ class Lender:
         dice, before = self._dice, dict(self._loans)
         for id_ in self.some(dice.choice([0, 0, 1, 5, len(self._loans) // 3])):
             self._loans[id_] = self._before.get(id_, self._data()) if dice.random() < 0.5 else self._data()
+        if dice.random() < 0.2:
+            self._loans |= {id_: self._before[id_] for id_ in self._loans.keys() & self._before.keys()}
         for id_ in self.some(dice.choice([0, 0, 1, 3, len(self._loans) // 10])):
             self._left[id_] = self._loans.pop(id_)
         for id_ in dice.sample(sorted(self._left), min(len(self._left), dice.choice([0, 1, 3]))):
@@ -111,11 +112,11 @@ class Lender:
     def export(self) -> Export:
         """Return tonight's export: in any order, some ids twice, some rows bad."""
         dice = self._dice
-        rows = [Row(id_, self._with_constants(data)) for id_, data in self._loans.items()]
+        rows = [Row(id_, self._mapped(data)) for id_, data in self._loans.items()]
         dice.shuffle(rows)
         if dice.random() < 0.4:
             for row in dice.sample(rows, min(len(rows), dice.choice([1, 4, 20]))):
-                older = self._with_constants(self._data())
+                older = self._mapped(self._data())
                 rows.insert(dice.randrange(rows.index(row) + 1), Row(row.id, older))
         if dice.random() < 0.2:
             row = dice.choice([row for row in rows if sum(one.id == row.id for one in rows) == 1])
@@ -126,17 +127,18 @@ class Lender:
 
     def flawless_export(self) -> Export:
         """Return an export in which each loan stands once."""
-        return Export([Row(id_, self._with_constants(data)) for id_, data in self._loans.items()])
+        return Export([Row(id_, self._mapped(data)) for id_, data in self._loans.items()])
 
     def change_mapping(self) -> bool:
-        """Let the mapping add other constants from now on; return whether it does."""
-        before, self.constants = self.constants, self._dice.choice([{}, {self._name("lang"): "hi"}])
-        return self.constants != before
+        """Let the mapping of CSV be another one from now on; return whether it is."""
+        mappings: list[dict[str, Any]] = [{}, {"constants": {self._name("lang"): "hi"}}, {"nulls": "send"}]
+        before, self._mapping = self._mapping, self._dice.choice(mappings) if self.form == "csv" else {}
+        return self._mapping != before
 
     def part(self, count: int) -> Export:
         """Return an export of changes: other values of some loans, and one that no portfolio ever holds."""
         ids = [*self.some(count), f"other_{self._dice.getrandbits(40):x}"]
-        return Export([Row(id_, self._with_constants(self._data())) for id_ in ids])
+        return Export([Row(id_, self._mapped(self._data())) for id_ in ids])
 
     def write(self, path: Path, export: Export) -> None:
         """Write the export in the lender's form."""
@@ -171,8 +173,11 @@ class Lender:
             if value is not ABSENT:
                 yield self._name(name), value
 
-    def _with_constants(self, data: dict[str, Any]) -> dict[str, Any]:
-        return data | self.constants
+    def _mapped(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return what the mapping makes of a row."""
+        nulls: dict[str, Any] = {self._name("kind"): None} if self._mapping.get("nulls") == "send" else {}
+        constants: dict[str, Any] = self._mapping.get("constants", {})
+        return nulls | data | constants
 
 
 def _ndjson_line(row: Row) -> str:
