@@ -27,7 +27,9 @@ def live_on(history: History) -> None:
     if history.clock_moves:
         history.day += dice.choice([0.0, 1.0, 3.0])
         at_day(history.engine, history.day)
-    plan, trouble = planned(history, feed), dice.choice([*TROUBLES, *([] if history.clock_moves else LATE_TROUBLES)])
+    troubles = [*TROUBLES, *([] if history.clock_moves else LATE_TROUBLES)]
+    trouble = no_trouble if dice.random() < (0.6 if feed.upset else 0.2) else dice.choice(troubles)
+    plan = planned(history, feed)
     print(f"  {trouble.__name__}, {'off' if plan.off else 'on'}, {plan.arguments}, {len(plan.export.rows)} rows")
     trouble(history, plan)
 
@@ -38,7 +40,7 @@ def planned(history: History, feed: Feed) -> Plan:
     same = waits is not None and waits.feed is feed and not waits.feed.remapped
     if waits and same and not waits.arguments and not waits.off and dice.random() < 0.6:
         return replace(waits, continued=True)
-    feed.lender.live_a_day()
+    feed.lender.live_a_day(back=dice.random() < (0.7 if feed.upset else 0.1))
     export = feed.lender.export()
     limit = str(max(1, len(export.rows) // dice.choice([2, 3, 10])))
     arguments = dice.choice([(), (), (), (), ("--full",), ("--fresh",), ("--limit", limit)])
@@ -51,7 +53,7 @@ def planned(history: History, feed: Feed) -> Plan:
 def end(history: History) -> None:
     """Assert that in the end all is well, and that then nothing is sent any more."""
     for feed in history.feeds:
-        feed.lender.live_a_day()
+        feed.lender.live_a_day(back=True)
         plan = Plan(feed, feed.lender.flawless_export())
         assert history.run(plan, clean=True).exit_code == 0
         again = history.run(plan, clean=True)
@@ -77,7 +79,7 @@ def a_push(history: History, feed: Feed) -> None:
         assert server_has(history.engine, part)
     feed.beliefs.doubt({*feed.beliefs.entries, *part})
     feed.beliefs.perhaps_known |= part.keys()
-    feed.must_be_full = False
+    feed.upset, feed.must_be_full = True, False
 
 
 def a_replay(history: History, feed: Feed) -> None:
@@ -166,8 +168,9 @@ def another_mapping(history: History, feed: Feed) -> None:
 
 
 BETWEEN = [
-    *(nothing, nothing, nothing, a_push, a_replay, a_feed_of_changes, damage),
-    *(a_backup, a_restored_backup, forgetting, another_mapping),
+    *([nothing] * 6),
+    *(a_push, a_push, a_replay, a_feed_of_changes, forgetting, another_mapping),
+    *(damage, a_backup, a_restored_backup),
 ]
 
 # In a night
@@ -254,7 +257,7 @@ def a_kill_before_a_late_copy(history: History, plan: Plan) -> None:
 
 
 TROUBLES = [
-    *(no_trouble, no_trouble, no_trouble, refusals, lost_replies, an_outage),
+    *(refusals, lost_replies, an_outage),
     *(a_kill_at_a_request, a_kill_at_a_request, a_kill_at_any_time),
 ]
 LATE_TROUBLES = [a_late_copy, a_kill_before_a_late_copy]

@@ -25,6 +25,8 @@ class Feed:
     closes: bool
     """Whether gone loans get constants; else they are only reported."""
     beliefs: Beliefs = field(default_factory=Beliefs)
+    upset: bool = False
+    """Whether since the last complete night others were cut, or sent what the ledger does not know."""
     remapped: bool = False
     """Whether its mapping is another one than in its last night."""
     must_be_full: bool = False
@@ -62,7 +64,7 @@ class History:
     def __init__(self, engine: Engine, seed: int) -> None:
         self.engine, self.dice = engine, Random(seed)
         self.chunk = self.dice.choice(list(SIZES))
-        names = self.dice.choice(["a", "ab"])
+        names = self.dice.choice(["a", "a", "ab"])
         self.feeds = [self._feed(name) for name in names]
         self.clock_moves = self.dice.random() < 0.5
         self.day = 0.0
@@ -79,7 +81,7 @@ class History:
 
     def _feed(self, name: str) -> Feed:
         form: Form = self.dice.choice(FORMS)
-        return Feed(Lender(self.dice, name, form, SIZES[self.chunk]), closes=self.dice.random() < 0.7)
+        return Feed(Lender(self.dice, name, form, SIZES[self.chunk]), closes=self.dice.random() < 0.5)
 
     def ledger(self) -> dict[Path, bytes]:
         """Return the files of the ledger."""
@@ -124,7 +126,7 @@ class History:
         if plan.off:
             plan.feed.beliefs.doubt()
         plan.feed.beliefs.unfinished(plan.export, self.day)
-        plan.feed.must_be_full = False
+        plan.feed.upset, plan.feed.must_be_full = True, False
         self._check_closed(plan)
         self.interrupted = plan
 
@@ -150,6 +152,8 @@ class History:
             beliefs.partly_finished(export, sent, refused, self.day)
         else:
             beliefs.finished(export, sent, refused, told, self.day)
+            feed.lender.remember()
+        feed.upset = plan.off or (feed.upset and plan.limited)
         feed.must_be_full = feed.must_be_full and plan.off
         self.interrupted, self.latest = None, (feed, done)
 

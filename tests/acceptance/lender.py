@@ -72,7 +72,7 @@ class Lender:
         self._mapping: dict[str, Any] = {}
         self._dice = dice
         self._loans: Portfolio = {f"loan_{number:05d}": self._data() for number in range(size)}
-        self._before: Portfolio = {}
+        self._acknowledged: Portfolio = {}
         self._left: Portfolio = {}
 
     @property
@@ -93,21 +93,24 @@ class Lender:
         """Return at most so many ids of the portfolio."""
         return self._dice.sample(sorted(self._loans), min(count, len(self._loans)))
 
-    def live_a_day(self) -> None:
-        """Change values, change some back, let loans leave and return, and take new ones in."""
-        dice, before = self._dice, dict(self._loans)
+    def remember(self) -> None:
+        """Keep in mind that the portfolio was acknowledged as it is."""
+        self._acknowledged = dict(self._loans)
+
+    def live_a_day(self, *, back: bool) -> None:
+        """Change values, let loans leave and return, and take new ones in; or go `back` to what was acknowledged."""
+        dice, acknowledged = self._dice, self._acknowledged
         for id_ in self.some(dice.choice([0, 0, 1, 5, len(self._loans) // 3])):
-            self._loans[id_] = self._before.get(id_, self._data()) if dice.random() < 0.5 else self._data()
-        if dice.random() < 0.2:
-            self._loans |= {id_: self._before[id_] for id_ in self._loans.keys() & self._before.keys()}
-        for id_ in self.some(dice.choice([0, 0, 1, 3, len(self._loans) // 10])):
+            self._loans[id_] = acknowledged.get(id_, self._data()) if dice.random() < 0.3 else self._data()
+        if back:
+            self._loans |= {id_: acknowledged[id_] for id_ in self._loans.keys() & acknowledged.keys()}
+        for id_ in self.some(dice.choice([0, 0, 1, 5, len(self._loans) // 10])):
             self._left[id_] = self._loans.pop(id_)
-        for id_ in dice.sample(sorted(self._left), min(len(self._left), dice.choice([0, 1, 3]))):
+        for id_ in dice.sample(sorted(self._left), min(len(self._left), dice.choice([0, 1, 9]))):
             values = self._left.pop(id_)
             self._loans[id_] = values if dice.random() < 0.7 else self._data()
         for _ in range(dice.choice([0, 0, 1, 7])):
             self._loans[f"loan_{dice.getrandbits(40):x}"] = self._data()
-        self._before = before
 
     def export(self) -> Export:
         """Return tonight's export: in any order, some ids twice, some rows bad."""

@@ -15,8 +15,8 @@ from tests.acceptance.history import History
 from tests.acceptance.nights import MakeEngine
 
 SEED = int(os.environ.get("NIGHTS_SEED", "16"))
-HISTORIES = int(os.environ.get("NIGHTS_HISTORIES", "6"))
-NIGHTS = 12
+HISTORIES = int(os.environ.get("NIGHTS_HISTORIES", "8"))
+NIGHTS = 16
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + HISTORIES))
