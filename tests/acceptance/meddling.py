@@ -5,6 +5,7 @@ A `sitecustomize` that Python loads before the engine does it, told by variables
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from tests.acceptance.engine_process import Engine
@@ -95,4 +96,5 @@ def _meddle(engine: Engine, program: str, **variables: Any) -> None:
     place = engine.home / "meddling"
     place.mkdir(exist_ok=True)
     (place / "sitecustomize.py").write_text(program, encoding="utf-8")
-    engine.env |= {"PYTHONPATH": str(place)} | {name: str(value) for name, value in variables.items()}
+    path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
+    engine.env |= {"PYTHONPATH": path} | {name: str(value) for name, value in variables.items()}
