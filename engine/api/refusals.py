@@ -10,7 +10,7 @@ from http import HTTPStatus
 from engine.api.documents import WEB_PAGE, kind_of
 from engine.api.proxies import is_refused_by_proxy, proxy_refuses
 from engine.api.wire import Reply
-from engine.values import AccessRefused, EndpointUntrusted, EngineError, NotTheApi
+from engine.values import AccessRefused, CampaignMissing, EndpointUntrusted, EngineError, NotTheApi
 
 _REFUSES_ACCESS = frozenset({401, 402, 403, 404, 410, 451})
 _REFUSES_FORM = frozenset({405, 406, 411, 414, 415, 417, 426, 428, 431, 501, 505, 506, 510})
@@ -61,7 +61,7 @@ def _why_no_access(status: int, kind: str) -> AccessRefused:
             f"the API refused the token (HTTP 401{hint}); put a valid one into api.token_env or token_file"
         )
     if status == HTTPStatus.NOT_FOUND:
-        return AccessRefused(
+        return CampaignMissing(
             "the API does not know the campaign or the address (HTTP 404); check api.campaign_id and api.url"
         )
     return AccessRefused(

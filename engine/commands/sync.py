@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("--dry-run", action="store_true", help="read and validate everything, send nothing")
     parser.add_argument("--fresh", action="store_true", help="start over instead of resuming an interrupted run")
+    parser.add_argument("--full", action="store_true", help="with delta, send unchanged records, too")
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
     add_run_arguments(parser)
 
@@ -38,7 +39,13 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
         from engine.run import sync
 
         return await sync(
-            settings, fresh=args.fresh, limit=args.limit, stop=stop, display=display, config_path=str(args.config)
+            settings,
+            fresh=args.fresh,
+            full=args.full,
+            limit=args.limit,
+            stop=stop,
+            display=display,
+            config_path=str(args.config),
         )
 
     return make_run(work, settings, args, run_loop, json_logs=json_logs)

@@ -21,10 +21,18 @@ LATE_MAX = 64
 
 
 class _Late(Struct, frozen=True):
-    """Ids of which an older version may land until then."""
+    """Ids of which an older version may land until then; None: those of records that were read before."""
 
-    ids: frozenset[str]
+    ids: frozenset[str] | None
     until: float
+
+    def concerns(self, chunk: Chunk) -> bool:
+        """Whether a chunk has, or may have, any of them."""
+        return chunk.repeats if self.ids is None else not self.ids.isdisjoint(chunk.ids)
+
+    def among(self, ids: set[str]) -> set[str]:
+        """Return which of these ids are, or may be, among them."""
+        return ids if self.ids is None else ids & self.ids
 
 
 class OrderGate:
@@ -80,7 +88,9 @@ class OrderGate:
         """Note a chunk that an earlier process has finished. The producer's thread may call this."""
         until = self._late_copies.until(chunk.seq)
         if until > -inf:
-            self._late_before.append(_Late(frozenset(chunk.ids), until))
+            # What is compared with the ledger does not tell the ids of chunks that are done.
+            ids = frozenset(chunk.ids) if chunk.source_digest is None else None
+            self._late_before.append(_Late(ids, until))
 
     def borrow(self, record_id: str, of_seq: int, for_seq: int) -> bool:
         """Let an unfinished chunk send a record of a finished one again; it holds the id from then on.
@@ -103,13 +113,13 @@ class OrderGate:
         self._late = [late for late in self._late if late.until > now]
         if len(self._late) >= LATE_MAX:
             return min(late.until for late in self._late)
-        return max((late.until for late in self._late if not late.ids.isdisjoint(chunk.ids)), default=-inf)
+        return max((late.until for late in self._late if late.concerns(chunk)), default=-inf)
 
     def _held_back(self, chunk: Chunk, until: float) -> HeldBack | None:
         if until == -inf:
             return None
         ids = set(chunk.ids)
-        return HeldBack(len(set().union(*(ids & late.ids for late in self._late))), until)
+        return HeldBack(len(set().union(*(late.among(ids) for late in self._late))), until)
 
     def _must_wait(self, chunk: Chunk) -> bool:
         if self._borrowed and not set().union(*self._borrowed.values()).isdisjoint(chunk.ids):

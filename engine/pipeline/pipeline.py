@@ -24,7 +24,7 @@ from engine.pipeline.aggregator import aggregate
 from engine.pipeline.channel import Channel
 from engine.pipeline.producer import produce, skip_done
 from engine.pipeline.traffic import Traffic
-from engine.pipeline.uploader import upload
+from engine.pipeline.uploader import nothing, upload
 from engine.pipeline.witnesses import Witnesses
 from engine.values import Chunk, ChunkResult, EngineError, Interrupted, Stop
 
@@ -48,13 +48,15 @@ async def run_pipeline(
     drain_timeout_s: float,
     produce: Produce = produce,
     inspect: Callable[[Iterable[Chunk]], Iterable[Chunk]] = iter,
+    before: Callable[[Chunk], Awaitable[None]] = nothing,
 ) -> None:
     """Bring every chunk to a durable result, or as many as can be before `stop` is requested.
 
     `chunks` are all of the source, in order; those with a digest in `done`, by seq, have a durable result of an earlier
     process and are not sent; in those of `without_failures`, every record was updated. `concurrency` of them are
     brought to their end at the same time. `record` makes results durable; `judge` looks at the accounts whenever they
-    have changed, and may ask the run to stop. `inspect` passes on what was read, in the producer's thread, or raises.
+    have changed, and may ask the run to stop. `before` makes durable what must be before a chunk is sent. `inspect`
+    passes on what was read, in the producer's thread, or raises.
     After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
 
     Raises:
@@ -66,7 +68,9 @@ async def run_pipeline(
     gate = OrderGate(concurrency, traffic.late_copies)
     witnesses = Witnesses(gate)
     settle, isolation = traffic.over(api).settle, traffic.isolation
-    uploader = partial(upload, ready, results, settle=settle, isolation=isolation, borrow=witnesses.borrow)
+    uploader = partial(
+        upload, ready, results, settle=settle, isolation=isolation, borrow=witnesses.borrow, before=before
+    )
     release = partial(_release, gate=gate, witnesses=witnesses)
     aggregator = partial(aggregate, results, record=record, count=accounts.settle, judge=judge, release=release)
     skip = partial(_skip, accounts=accounts, gate=gate, witnesses=witnesses, without_failures=without_failures)

@@ -13,6 +13,10 @@ from engine.pipeline.witnesses import Witness
 from engine.values import Chunk, ChunkResult
 
 
+async def nothing(_: Chunk) -> None:
+    """Do nothing."""
+
+
 async def upload(
     chunks: Channel[Chunk],
     results: Channel[ChunkResult],
@@ -20,10 +24,15 @@ async def upload(
     settle: Callable[[Request], Awaitable[Proof]],
     isolation: Isolation,
     borrow: Callable[[int], Witness | None] = lambda _: None,
+    before: Callable[[Chunk], Awaitable[None]] = nothing,
 ) -> None:
-    """Run one worker until the channel ends or the run stops. A chunk that was not brought to an end is left."""
+    """Run one worker until the channel ends or the run stops. A chunk that was not brought to an end is left.
+
+    `before` returns when what must be durable before a chunk leaves is.
+    """
     async for chunk in chunks:
         try:
+            await before(chunk)
             failures = await Delivery(chunk, settle, isolation, borrow).run()
         except TurnRefused:
             return

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.reading.plan import Cutting, Reading
+    from engine.reading.comparing import Comparing, Presence
+    from engine.reading.plan import Cutting, Pass, PassHere, Reading
     from engine.reading.process import ReaderProcess, pays
 else:
     __getattr__ = lazy_face(__name__)

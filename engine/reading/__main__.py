@@ -11,7 +11,7 @@ import traceback
 from typing import BinaryIO, NoReturn
 
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
-from engine.reading.plan import Reading
+from engine.reading.plan import PassHere, Reading
 from engine.sources import keep_freed_memory
 from engine.values import EngineError
 
@@ -41,7 +41,8 @@ def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: Binary
     memory = memoryview(mmap.mmap(memory_fd, SLOTS * slot_bytes))
     slots = Slots(commands)
     try:
-        for chunk in reading.cutting.cut(reading.open()):
+        pass_ = PassHere(reading.cutting, reading.open())
+        for chunk in pass_.chunks(reading.comparing):
             number = slots.take()
             if number is None:
                 return
@@ -57,7 +58,7 @@ def _read(reading: Reading, memory_fd: int, commands: BinaryIO, messages: Binary
         where = " < ".join(f"{os.path.basename(place.filename)}:{place.lineno}" for place in reversed(places))
         send(messages, Failed("", f"{type(bug).__name__} at {where}"))  # no message: it might hold data
     else:
-        send(messages, Ended())
+        send(messages, Ended(pass_.presence))
 
 
 class Slots:

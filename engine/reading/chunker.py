@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
-
+from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
-from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Refusal, Span, cut_spans, join_spans, places
+from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, cut_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -37,7 +36,7 @@ class Chunker:
         self._lines_bytes_max = lines_bytes_max
         self._recent = recent_ids(concurrency)
         self._seq = 0
-        self._open = _OpenChunk()
+        self._open = OpenChunk()
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
         """Yield the chunks of one whole pass over a source."""
@@ -47,11 +46,7 @@ class Chunker:
 
     def add(self, block: Block) -> Iterator[Chunk]:
         """Take the next block of the source; yield the chunks that it completes."""
-        self._open.refusals += block.refusals
-        self._open.source_bytes += block.source_bytes
-        self._open.filtered += sum(span.count for span in block.filtered)
-        self._open.notes += block.notes
-        self._open.digests |= block.digests
+        self._open.take_notes(block)
         whole = self._whole(block)
         if whole is not None:
             yield whole
@@ -93,7 +88,7 @@ class Chunker:
 
     def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
         if len(line) > self._lines_bytes_max:
-            self._open.refusals.append(_too_large(record_id, line, place))
+            self._open.refusals.append(too_large(record_id, line, place))
             return
         if not self._open.merge(record_id, line, place, self._lines_bytes_max):
             yield self._close_open()
@@ -110,7 +105,7 @@ class Chunker:
         return self._close(lines, self._open.spans(), len(ids), apart_from)
 
     def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
-        closed, self._open = self._open, _OpenChunk()
+        closed, self._open = self._open, OpenChunk()
         seq, self._seq = self._seq, self._seq + 1
         joined = JoinedLines(lines)
         return Chunk(
@@ -128,70 +123,6 @@ class Chunker:
         )
 
 
-class _OpenChunk:
-    """The chunk being filled: single lines beside their ids and places."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.refusals: list[Refusal] = []
-        self.source_bytes = 0
-        self.superseded = 0
-        self.filtered = 0
-        self.notes: list[str] = []
-        self.digests: dict[str, str] = {}
-        self.ids: list[str] = []
-        self._index: dict[str, int] = {}  # id → position in the chunk
-        self._spans: list[Span] = []
-        self._joined_bytes = -1  # of the lines and the newlines between them
-
-    def refused_bytes(self) -> int:
-        """How much text the refusals hold."""
-        return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
-
-    def can_extend(self, ids: Sequence[str], lines: list[bytes], bytes_max: int) -> bool:
-        """Whether a run of records fits whole: within `bytes_max`, and every id new."""
-        if self._joined_bytes + sum(map(len, lines)) + len(lines) > bytes_max:
-            return False
-        return len(set(ids)) == len(ids) and self._index.keys().isdisjoint(ids)
-
-    def extend(self, ids: Sequence[str], lines: list[bytes], spans: list[Span]) -> None:
-        """Take a run of records that fits whole."""
-        self._index.update(zip(ids, range(len(self.ids), len(self.ids) + len(ids)), strict=True))
-        self.ids += ids
-        self.lines += lines
-        self._spans += spans
-        self._joined_bytes += sum(map(len, lines)) + len(lines)
-
-    def merge(self, record_id: str, line: bytes, place: Place, bytes_max: int) -> bool:
-        """Take one record, merged into an earlier one of its id. False, and nothing taken, if it would not fit."""
-        index = self._index.get(record_id)
-        if index is None:
-            grown = self._joined_bytes + len(line) + 1
-            if grown > bytes_max:
-                return False
-            self.extend([record_id], [line], [Span(*place, 1)])
-            return True
-        merged = merge_lines(self.lines[index], line)
-        grown = self._joined_bytes + len(merged) - len(self.lines[index])
-        if grown > bytes_max:
-            return False
-        self.lines[index] = merged
-        self._joined_bytes = grown
-        self._move(index, place)
-        self.superseded += 1
-        return True
-
-    def spans(self) -> list[Span]:
-        """Return where the records stand."""
-        return join_spans(self._spans)
-
-    def _move(self, index: int, place: Place) -> None:
-        """Say that the record at `index` now stands at `place`: where its latest values come from."""
-        if len(self._spans) != len(self.lines):
-            self._spans = [Span(*each, 1) for each in places(self._spans)]
-        self._spans[index] = Span(*place, 1)
-
-
 def _take(spans: deque[Span], count: int) -> list[Span]:
     """Remove the places of the first `count` records from `spans`, or as many as there are, and return them."""
     taken: list[Span] = []
@@ -202,30 +133,3 @@ def _take(spans: deque[Span], count: int) -> list[Span]:
         spans.extendleft(tail)
         count -= span.count
     return taken
-
-
-def merge_lines(older: bytes, newer: bytes) -> bytes:
-    """Return one canonical line with the fields of both, the newer ones winning; their bytes are kept as they are."""
-    before, after = _decoder.decode(older), _decoder.decode(newer)
-    return msgspec.json.encode(_Line(after.id, {**before.data, **after.data}))
-
-
-class _Line(msgspec.Struct):
-    id: str
-    data: dict[str, msgspec.Raw]
-
-
-_decoder = msgspec.json.Decoder(_Line)
-
-
-def _too_large(record_id: str, line: bytes, place: Place) -> Refusal:
-    return Refusal(
-        reason="the record alone is larger than upload.max_body_bytes",
-        place=place,
-        id=record_id,
-        data=bytes(msgspec.json.decode(line, type=_Data).data),
-    )
-
-
-class _Data(msgspec.Struct):
-    data: msgspec.Raw

@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from engine.reading.comparing import Presence
 from engine.reading.plan import Reading
 from engine.sources import put_elements
-from engine.values import Chunk, JoinedLines, LineIds, Refusal, Span
+from engine.values import Chunk, Entries, JoinedLines, LineIds, Refusal, Span
 
 SLOTS = 32
 """So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""
@@ -33,6 +34,10 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     filtered: int
     notes: Sequence[str]
     digests: Mapping[str, str]
+    unchanged: int
+    entries: Entries | None
+    source_digest: bytes | None
+    repeats: bool
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
@@ -49,6 +54,10 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             filtered=self.filtered,
             notes=self.notes,
             digests=self.digests,
+            unchanged=self.unchanged,
+            entries=self.entries,
+            source_digest=self.source_digest,
+            repeats=self.repeats,
         )
 
 
@@ -74,6 +83,10 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         filtered=chunk.filtered,
         notes=chunk.notes,
         digests=chunk.digests,
+        unchanged=chunk.unchanged,
+        entries=chunk.entries,
+        source_digest=chunk.source_digest,
+        repeats=chunk.repeats,
     )
 
 
@@ -86,6 +99,9 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 
 class Ended(msgspec.Struct, tag=True, frozen=True):
     """The source has come to its end."""
+
+    presence: Presence | None = None
+    """Whose records there were, if it was compared."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

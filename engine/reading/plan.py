@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from engine.reading.chunker import Chunker
+from engine.reading.comparing import Comparing, Presence
 from engine.reading.limit import first_records
 from engine.sources import Source, SourceSpec, StoredObject, list_files, open_source
 from engine.values import Chunk
@@ -29,10 +31,46 @@ class Cutting:
         Raises:
             EngineError: what reading the source raises.
         """
-        chunker = Chunker(
-            batch_size=self.batch_size, lines_bytes_max=self.lines_bytes_max, concurrency=self.concurrency
-        )
-        return chunker.cut(first_records(source.blocks(), self.limit))
+        return PassHere(self, source).chunks()
+
+
+class Pass(Protocol):
+    """A source, to be read once from its start."""
+
+    @property
+    def presence(self) -> Presence | None:
+        """Whose records there were, once all was read and compared."""
+
+    def chunks(self, comparing: Comparing | None = None) -> Iterator[Chunk]:
+        """Yield the chunks; of what has changed, if it is compared with a ledger.
+
+        Raises:
+            EngineError: what reading the source raises.
+        """
+        ...
+
+
+class PassHere:
+    """A pass over a source in this process."""
+
+    def __init__(self, cutting: Cutting, source: Source) -> None:
+        self._cutting = cutting
+        self._source = source
+        self.presence: Presence | None = None
+
+    def chunks(self, comparing: Comparing | None = None) -> Iterator[Chunk]:
+        """See `Pass`."""
+        cutting = self._cutting
+        blocks = first_records(self._source.blocks(), cutting.limit)
+        limits = {"lines_bytes_max": cutting.lines_bytes_max, "concurrency": cutting.concurrency}
+        if comparing is None:
+            yield from Chunker(batch_size=cutting.batch_size, **limits).cut(blocks)
+            return
+        from engine.reading.compared_chunker import ComparedChunker  # here: it takes numpy, and long to import
+
+        compared = ComparedChunker(comparing, batch_size=cutting.batch_size, **limits)
+        yield from compared.cut(blocks)
+        self.presence = compared.comparison.presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +83,8 @@ class Reading:
     """A record whose line is longer is refused."""
     files: tuple[StoredObject, ...] | None = None
     """The files that were found; None as long as nobody has looked for them."""
+    comparing: Comparing | None = None
+    """What it is compared with."""
 
     def with_files(self) -> Reading:
         """Return this pass with its files found: whichever process opens it reads these, as they are now.

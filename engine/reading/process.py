@@ -12,10 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from engine import values
+from engine.reading.comparing import Comparing, Presence
 from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
 from engine.reading.plan import Reading
 from engine.values import Chunk, EngineError, Interrupted
@@ -47,9 +49,12 @@ def pays(source_bytes: int | None) -> bool:
 
 
 class ReaderProcess:
-    """A process that reads, from now on; its chunks can be taken once."""
+    """A process that reads, from now on, or if it is `compared`, as soon as it knows what with."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, *, compared: bool = False) -> None:
+        self.presence: Presence | None = None
+        self._reading = reading
+        self._compared = compared
         self._slot_bytes = reading.cutting.lines_bytes_max
         memory = os.memfd_create("chunks")
         try:
@@ -65,6 +70,10 @@ class ReaderProcess:
             )
         finally:
             os.close(memory)
+        if not compared:
+            self._begin(reading)
+
+    def _begin(self, reading: Reading) -> None:
         with suppress(BrokenPipeError):  # it has gone already: no message will come
             send(self._pipes()[0], reading)
 
@@ -73,12 +82,14 @@ class ReaderProcess:
         """The process's number."""
         return self._process.pid
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks of the pass.
+    def chunks(self, comparing: Comparing | None = None) -> Iterator[Chunk]:
+        """Yield the chunks of the pass, which can be taken once.
 
         Raises:
             EngineError: what reading the source raises; `Interrupted` if the process was killed.
         """
+        if self._compared:
+            self._begin(replace(self._reading, comparing=comparing))
         commands, messages = self._pipes()
         try:
             while isinstance(message := receive(messages), Cut):
@@ -96,6 +107,7 @@ class ReaderProcess:
             )
         if isinstance(message, Failed):
             raise _error_of(message)
+        self.presence = message.presence
 
     def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
         commands, messages = self._process.stdin, self._process.stdout

@@ -43,6 +43,7 @@ def merged(reports: Sequence[Report]) -> Report:
         duration_s=max(report.duration_s for report in reports),
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
+        gone=reduce(add, (report.gone for report in reports)),
         requests=sum((report.requests for report in reports), RequestCounts()),
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),

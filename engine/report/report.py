@@ -16,7 +16,7 @@ from typing import Self
 import orjson
 
 from engine.report.measured import Latency, LatencyHistogram, Sample
-from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
+from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -81,6 +81,52 @@ class Ambiguous:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """Ids that the source holds no more: those `found` are the sum of the last four."""
+
+    found: int = 0
+    new: int = 0
+    """Those that the last complete run still held."""
+    moved: int = 0
+    """Those that stand under another campaign now: they are not gone."""
+    skipped: str | None = None
+    """Why nobody was judged, or why constants were withheld."""
+    updated: int = 0
+    """The API has acknowledged the constants for them."""
+    rejected: int = 0
+    unknown: int = 0
+    pending: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        counts = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "skipped"}
+        return type(self)(**counts, skipped=self.skipped or other.skipped)
+
+    def check(self) -> None:
+        """Check the equation.
+
+        Raises:
+            AccountsDoNotBalance: it does not hold: a bug.
+        """
+        states = {f.name for f in fields(self)} - {"found", "new", "moved", "skipped"}
+        if self.found != sum(getattr(self, name) for name in states):
+            raise AccountsDoNotBalance(f"the accounts of gone ids do not balance: {self}; this is a bug")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaFacts:
+    """How only what has changed was sent."""
+
+    mode: str = "off"
+    full: bool = False
+    """Whether nothing was left out, because no entry of the ledger was good for it."""
+    full_reason: str | None = None
+    ledger_records: int = 0
+    """How many ids the ledger holds."""
+    last_full_at: str | None = None
+    """When the oldest of its entries was acknowledged: everything else was sent later than that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
     """Which engine it was."""
 
@@ -106,6 +152,8 @@ class Report:
     duration_s: float = 0.0
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
+    gone: Gone = field(default_factory=Gone)
+    delta: DeltaFacts = field(default_factory=DeltaFacts)
     requests: RequestCounts = field(default_factory=RequestCounts)
     ambiguous: Ambiguous = field(default_factory=Ambiguous)
     reasons: list[Reason] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +13,26 @@ from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
 from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
+from engine.run.gone import GoneIds
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
-from engine.run.job import Job
+from engine.run.job import Job, cutting_of
 from engine.run.late_copies import DurableLateCopies, late_copy_s
+from engine.run.ledger_of_run import LedgerOfRun, NoLedger
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
 from engine.settings import RunSettings
 from engine.sources import FileFingerprint
 from engine.state import Journal, OwnThread, Run
-from engine.values import ChunkCounts, ChunkResult, EngineError, Interrupted, SourceMissing, Stop
+from engine.values import (
+    CampaignMissing,
+    Chunk,
+    ChunkCounts,
+    ChunkResult,
+    EngineError,
+    Interrupted,
+    SourceMissing,
+    Stop,
+)
 
 
 class FirstRequest:
@@ -65,7 +76,14 @@ class ActiveRun:
         thread: OwnThread[Journal],
         api: HttpBulkApi,
         stop: Stop,
+        ledger: NoLedger | None = None,
     ) -> None:
+        self.ledger = ledger or NoLedger()
+        self.gone = (
+            GoneIds(job, settings, run, thread, ledger)
+            if isinstance(ledger, LedgerOfRun) and ledger.delta.feed and job.limit is None
+            else None
+        )
         self.job, self.run, self.settings = job, run, settings
         self.thread, self.api, self.stop = thread, api, stop
         before = run.fingerprint if run.fingerprint and run.done else {}
@@ -105,12 +123,51 @@ class ActiveRun:
         try:
             async with watch.kept(), self.api:
                 await self._deliver()
+                return await self._conclude_source()
         except Interrupted as error:
-            if not self.accounts.finished:
-                return error  # else it was asked to stop when there was nothing left to do
+            if self.accounts.finished and (self.gone is None or self.gone.is_settled):
+                return await self._conclude_source()  # it was asked to stop when there was nothing left to do
+            return error
+        except CampaignMissing as error:
+            await self.ledger.campaign_is_missing()
+            return error
         except EngineError as error:
             return error
-        return None if self.job.of_rejects else self._judge_whole()
+
+    async def _conclude_source(self) -> EngineError | None:
+        """See what is to be said about the source as a whole, and tell the API who is gone from it."""
+        if self.job.of_rejects:
+            return None
+        presence = self.job.compared.presence if self.job.compared is not None else None
+        error = self._judge_whole()
+        if error is not None or self.gone is None or presence is None or self.gone.is_judged:
+            return error
+        error = await self.gone.judge(presence, len(self.job.source.sizes()))
+        if error is None and self.gone.must_be_told:
+            await self._tell_gone(self.gone)
+        return error
+
+    async def _tell_gone(self, gone: GoneIds) -> None:
+        upload = self.settings.upload
+        cutting = cutting_of(self.settings)
+        await run_pipeline(
+            gone.chunks(cutting.batch_size, cutting.lines_bytes_max),
+            done={},
+            accounts=Accounts(ChunkCounts()),
+            api=FirstRequest(self.api, self._note_sending),
+            traffic=self.traffic,
+            concurrency=upload.concurrency,
+            record=self._record_gone,
+            judge=lambda: None,
+            stop=self.stop,
+            drain_timeout_s=upload.drain_timeout_s,
+        )
+        gone.settled()
+
+    async def _record_gone(self, results: Sequence[ChunkResult]) -> None:
+        if self.gone is not None:
+            await self.note_late_copies()
+            await self.gone.record(results)
 
     def _judge_whole(self) -> EngineError | None:
         """Return what is wrong with a source whose every record was tried."""
@@ -119,10 +176,16 @@ class ActiveRun:
             return SourceMissing("no record was given" if self.job.kind == "push" else f"{label} holds no record")
         return self.invalid.exceeded()
 
+    def _chunks(self) -> Iterator[Chunk]:
+        comparing = self.ledger.comparing
+        if comparing is None or self.job.compared is None:
+            return self.job.chunks()
+        return self.job.compared.chunks(comparing)
+
     async def _deliver(self) -> None:
         upload = self.settings.upload
         await run_pipeline(
-            self.contents.reading(self.job.chunks()),
+            self.contents.reading(self._chunks()),
             done=self.run.done,
             without_failures=self.run.without_failures,
             accounts=self.accounts,
@@ -134,11 +197,13 @@ class ActiveRun:
             stop=self.stop,
             drain_timeout_s=upload.drain_timeout_s,
             inspect=iter if self.job.of_rejects else self.invalid.inspected,
+            before=self.ledger.before,
         )
 
     async def _note_sending(self) -> None:
         """Make durable that requests leave, and of which source, before the first one does."""
         await self.note_contents()
+        await self.ledger.before_first()
         if not self.run.sending:
             await self.thread.call(self.thread.value.note_sending, self.run)
 
@@ -147,7 +212,8 @@ class ActiveRun:
         journal, call = self.thread.value, self.thread.call
         await self.note_contents()
         await self.note_late_copies()
-        await call(journal.record, self.run, results, self.clock.worked_s, replace(self.traffic.requests))
+        requests, changes = replace(self.traffic.requests), self.ledger.changes(results)
+        await call(journal.record, self.run, results, self.clock.worked_s, requests, changes)
 
     async def note_contents(self) -> None:
         """Make durable what is known of the source by now."""

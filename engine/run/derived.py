@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine.report import REPORT_JSON, Ambiguous, Report, Sample, iso, read_report, status_of, write_report
+from engine.report import REPORT_JSON, Ambiguous, Gone, Report, Sample, iso, read_report, status_of, write_report
 from engine.run.telemetry import latencies_in
 from engine.state import DATABASE, Journal, Run, SqliteJournal
 from engine.values import ExitCode, RecordCounts
@@ -41,6 +41,7 @@ def derived_report(journal: Journal, run: Run) -> Report:
         duration_s=round(run.worked_s, 3),
         resumes=run.resumes,
         records=counts,
+        gone=Gone(**run.gone),
         requests=replace(run.requests),
         ambiguous=Ambiguous(attempts=run.requests.in_doubt),
         reasons=journal.reasons(run),

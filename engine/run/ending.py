@@ -8,9 +8,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from engine.outlets import get_logger
-from engine.report import Ambiguous, EngineFacts, Report, RunStatus, iso, latest_report, status_of, write_report
+from engine.report import (
+    Ambiguous,
+    DeltaFacts,
+    EngineFacts,
+    Gone,
+    Report,
+    RunStatus,
+    iso,
+    latest_report,
+    status_of,
+    write_report,
+)
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
+from engine.run.ledger_of_run import target_of
 from engine.run.not_before import NotBefore, name_of
 from engine.sources import accelerator
 from engine.state import RUNS, Run
@@ -27,9 +39,11 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     journal, call, run = active.thread.value, active.thread.call, active.run
     await active.note_contents()
     await active.note_late_copies()
+    await active.ledger.merge()
     report = await _report(active, error)
     # Who says that it was interrupted can be resumed, even if nothing is left to do.
     came_to_its_end = active.accounts.finished and report.status is not RunStatus.INTERRUPTED
+    came_to_its_end = came_to_its_end and (active.gone is None or active.gone.is_settled)
     await call(
         journal.save,
         run,
@@ -49,6 +63,8 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     runs = active.settings.state.dir / RUNS
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
+    if active.gone is not None and active.gone.is_judged:
+        await call(active.gone.write, journal.run_dir(run.id))
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, journal.run_dir(run.id))
     await _forget_old_runs(active)
@@ -70,7 +86,9 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     """Derive the report from the journal; what was read beyond it is pending."""
     run, job, telemetry = active.run, active.job, active.telemetry
     counts = await _checked_counts(active, error)
-    delivered = ExitCode.SOME_NOT_ACCEPTED if counts.not_accepted else ExitCode.OK
+    gone = _gone(active)
+    is_partial = counts.not_accepted or gone.rejected or gone.unknown
+    delivered = ExitCode.SOME_NOT_ACCEPTED if is_partial else ExitCode.OK
     exit_code = error.exit_code if error else delivered
     last = await _run_of_same_source(active)
     return Report(
@@ -83,6 +101,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         duration_s=round(active.clock.worked_s, 3),
         resumes=run.resumes,
         records=counts,
+        gone=gone,
+        delta=await active.thread.call(_delta, active),
         requests=replace(active.traffic.requests),
         ambiguous=_ambiguous(active),
         reasons=await active.thread.call(active.thread.value.reasons, run),
@@ -101,6 +121,23 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _gone(active: ActiveRun) -> Gone:
+    """Return what became of ids that are gone, or why nobody has looked."""
+    if active.job.delta is None or active.gone is None:
+        limited = active.job.limit is not None and active.job.delta is not None
+        return Gone(skipped="only the first records were read (--limit)" if limited else None)
+    if not active.gone.is_judged and not active.gone.counts.found:
+        return Gone(skipped="the run is not complete")
+    return active.gone.counts
+
+
+def _delta(active: ActiveRun) -> DeltaFacts:
+    """Return what is told of the ledger. Called in the journal's thread."""
+    facts, journal = active.ledger.facts(), active.thread.value
+    row = journal.ledger(target_of(active.settings)) if active.job.delta is not None else None
+    return replace(facts, last_full_at=journal.started_at(row.oldest_run)) if row is not None else facts
 
 
 def _ambiguous(active: ActiveRun) -> Ambiguous:

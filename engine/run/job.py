@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from engine.api import Endpoint
-from engine.reading import Cutting, Reading
-from engine.settings import RunSettings, Settings, SourceTable
+from engine.reading import Cutting, Pass, Reading
+from engine.settings import RunSettings, Settings, SourceTable, Threshold
 from engine.sources import Source
 from engine.values import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """How a job treats the ledger of its campaign, where only what has changed is sent."""
+
+    feed: str
+    """What the source is called from night to night; empty if it is none, so that nobody can be gone from it."""
+    holds: str
+    """As `source.holds`."""
+    mapping: str
+    """Stands for what shapes the records."""
+    is_full: bool = False
+    """Whether every record is sent."""
+    full_every_s: float | None = None
+    gone: str = "ignore"
+    """`report`, `ignore`, or `send`, and then the constants."""
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    max_gone: Threshold = field(default_factory=Threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +48,10 @@ class Job:
     of_rejects: bool = False
     """Whether these are records that were rejected before: there may be none, and any share of them may fail again."""
     config_path: str = ""
+    delta: Delta | None = None
+    """None: every record is sent, and what the ledger knew of it is void."""
+    compared: Pass | None = None
+    """Reads the source once, compared with the ledger."""
     holds_all: bool = True
     """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
 
@@ -73,6 +98,33 @@ def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, An
 def source_identity_of(settings: Settings) -> dict[str, Any]:
     """Return the settings that decide what is read, and what it becomes."""
     return {f"source.{key}": value for key, value in settings.source.identity().items()}
+
+
+def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta | None:
+    """Return how the ledger is treated, None with delta off. Records are `of_source`, or were rejected earlier."""
+    table, mapping = settings.delta, json.dumps(settings.source.mapping(), sort_keys=True)
+    if table.mode == "off":
+        return None
+    mapping_digest = blake2b(mapping.encode(), digest_size=16).hexdigest()
+    if not of_source:
+        return Delta("", "changes", mapping_digest, is_full=True)
+    constants = table.constants()
+    return Delta(
+        feed=table.feed or ", ".join(settings.source.path),
+        holds=settings.source.holds,
+        mapping=mapping_digest,
+        is_full=full,
+        full_every_s=table.full_every,
+        gone=str(table.gone) if constants is None else "send",
+        constants=constants or {},
+        max_gone=settings.guard.max_gone,
+    )
+
+
+def delta_identity_of(settings: Settings, *, full: bool) -> dict[str, Any]:
+    """Return the settings of `[delta]` that decide what is sent; none with delta off."""
+    table = {f"delta.{key}": value for key, value in settings.delta.identity().items()}
+    return {**table, "--full": True} if table and full else table
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

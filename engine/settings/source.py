@@ -253,6 +253,18 @@ class SourceTable(Table):
         """Return, as plain values, the keys that decide what is read and what it becomes."""
         return self.model_dump(mode="json", exclude={"done_marker", "holds"})
 
+    def mapping(self) -> dict[str, Any]:
+        """Return, as plain values, the keys that decide what becomes of a record, wherever it comes from."""
+        keys = ("id", "fields", "exclude", "rename", "types", "columns", "constants", "null_values", "nulls")
+        return self.model_dump(mode="json", include=set(keys))
+
+    def yields(self) -> set[str] | None:
+        """Return the names of the fields that are sent, as far as the settings tell; None if they do not."""
+        if self.fields is None:
+            return None
+        renamed = {**self.rename, **{name: column.field for name, column in self.columns.items() if column.field}}
+        return {renamed.get(name, name) for name in self.fields} | set(self.constants)
+
     @classmethod
     def default_identity(cls) -> dict[str, Any]:
         """Return what `identity` has for the keys that nobody sets."""

@@ -10,25 +10,26 @@ from __future__ import annotations
 import os
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
-from engine.settings.source import SourceTable
+from engine.settings.source import Constant, SourceTable
 from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
 from engine.settings.values import (
     Threshold,
     as_arguments,
+    as_constants,
     as_deadline,
     as_duration,
     as_header_text,
     as_service_url,
     as_variable_name,
 )
-from engine.sources import STDIN
+from engine.sources import STDIN, Scalar
 from engine.values import CHUNK_RECORDS_MAX
 
 Duration = Annotated[float, BeforeValidator(as_duration), Field(gt=0)]
@@ -75,7 +76,33 @@ class GuardTable(Table):
     min_records: int | None = Field(default=None, ge=1)
     max_shrink: Limit | None = None
     max_invalid: Limit = Threshold(percent=5.0)
+    max_gone: Limit = Threshold(percent=2.0)
     max_age: Duration | None = None
+
+
+Gone = Annotated[
+    Annotated[Literal["report", "ignore"], Tag("word")]
+    | Annotated[dict[Text, Constant], BeforeValidator(as_constants), Tag("table")],
+    Discriminator(lambda value: "table" if isinstance(value, dict) else "word"),
+]
+
+
+class DeltaTable(Table):
+    """`[delta]`: whether only what has changed is sent, and what becomes of what is gone."""
+
+    mode: Literal["off", "changed"] = "off"
+    full_every: Duration | None = None
+    gone: Gone = "report"
+    moved: Literal["report", "gone"] = "report"
+    feed: Text | None = None
+
+    def constants(self) -> dict[str, Scalar] | None:
+        """Return the fields that gone ids get, if they get any."""
+        return self.gone if isinstance(self.gone, dict) else None
+
+    def identity(self) -> dict[str, Any]:
+        """Return, as plain values, the keys that decide what is sent; none with delta off."""
+        return {} if self.mode == "off" else self.model_dump(mode="json")
 
 
 class StateTable(Table):
@@ -117,6 +144,24 @@ class Settings(RunSettings):
     """All tables. Made by `load` or `from_tables`, which raise `ConfigError`."""
 
     source: SourceTable
+    delta: DeltaTable
+
+    @field_validator("delta")
+    @classmethod
+    def _known_fields(cls, delta: DeltaTable, info: ValidationInfo) -> DeltaTable:
+        source, constants = info.data.get("source"), delta.constants()
+        if source is None or constants is None:
+            return delta
+        yields = source.yields()
+        unknown = [] if yields is None else [name for name in constants if name not in yields]
+        if unknown:
+            raise PydanticCustomError(
+                CONTRADICTION,
+                "gives gone records a field that no other record has: {name}; a constant must be one of the fields "
+                "that source.fields and its companions yield",
+                {"key": "delta.gone", "name": unknown[0]},
+            )
+        return delta
 
     @field_validator("source")
     @classmethod

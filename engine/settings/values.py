@@ -47,6 +47,13 @@ def as_text(value: Any) -> Any:
     return value
 
 
+def as_constants(value: Any) -> Any:
+    """Refuse a table without any field."""
+    if value == {}:
+        raise ValueError('must have a field at least, such as { payment_status = "closed" }')
+    return value
+
+
 def as_column_name(value: Any) -> Any:
     """Accept whatever can stand in a header, line breaks included; only nothing is no name."""
     if isinstance(value, str) and not value:

@@ -7,13 +7,14 @@ beside it, which counts up to the length that was committed here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
 from engine.state.late_copies import Left
+from engine.state.ledger_rows import LedgerRow
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
 
 
@@ -51,6 +52,14 @@ class Run:
     """Why it did not come to its end, in one sentence."""
     alive_at: float | None = None
     """When its process last wrote, in seconds since 1970; None once that has ended by itself, not by being killed."""
+    read: dict[int, int] = field(default_factory=dict)
+    """How many records each chunk of `done` accounts for."""
+    gone: Mapping[str, Any] = field(default_factory=dict)
+    """What became of ids that the source holds no more."""
+    tried: bool = False
+    """Whether the source was read to its end, and every record tried."""
+    number: int = 0
+    """A number of its own that stands for it in ledgers, and grows from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,14 @@ class Undelivered:
     campaign_id: str
     file_bytes: int
     first: Mapping[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChanges:
+    """What changes about the ledger of a target, in its order; see `engine.ledger`."""
+
+    target: str
+    changes: Sequence[bytes]
 
 
 def id_digest(record_id: str) -> bytes:
@@ -120,11 +137,68 @@ class Journal(Protocol):
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
         """Write down what the source's content is. Must be durable before the first result is."""
 
-    def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
-        """Make results durable: their reject lines first, then everything else in one transaction."""
+    def record(
+        self,
+        run: Run,
+        results: Sequence[ChunkResult],
+        worked_s: float,
+        requests: RequestCounts,
+        changes: LedgerChanges | None = None,
+    ) -> None:
+        """Make results durable: their reject lines first, then everything else in one transaction.
+
+        What changes about the ledger is durable together with them.
+        """
 
     def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
         """Make durable until when copies of these chunks, by seq, may land. Must be, before their results are."""
+
+    def ledgers(self) -> list[LedgerRow]:
+        """Return all ledgers."""
+        ...
+
+    def ledger(self, target: str) -> LedgerRow | None:
+        """Return the ledger of a target; None if there is none."""
+        ...
+
+    def put_ledger(self, row: LedgerRow, changes: Sequence[bytes] = (), *, run: int = 0) -> None:
+        """Write down a ledger, and what changes about it for this run."""
+
+    def note_gone(
+        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+    ) -> None:
+        """Make durable what became of ids that are gone, and that the run has tried every record.
+
+        What was not delivered of the ids that are `over` needs not be sent any more.
+        """
+
+    def take_back_unchanged(self, run: Run) -> None:
+        """Forget the results of chunks with unchanged records: what these equalled is gone."""
+
+    def delete_ledger(self, target: str) -> None:
+        """Delete what is known of a ledger. Its files are nobody's any more."""
+
+    def change_ledger(self, changes: LedgerChanges, run: int) -> None:
+        """Make durable what changes about a ledger for this run."""
+
+    def ledger_changes(self, target: str) -> Iterator[tuple[int, int, bytes]]:
+        """Yield what has changed since the files were written: a number that ascends, the run's, and the change."""
+        ...
+
+    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
+        """Write down that a ledger has new files, which the changes up to this number are merged into."""
+
+    def started_at(self, run: int) -> str | None:
+        """Return when the run with this number began; None if it is not known any more."""
+        ...
+
+    def run_id(self, run: int) -> str | None:
+        """Return the id of the run with this number; None if it is not known any more."""
+        ...
+
+    def first_run_since(self, moment: str) -> int:
+        """Return the number of the first run that began at this moment or later; a greater one than any without one."""
+        ...
 
     def left_by_others(self, campaign_id: str) -> Left:
         """Return what the runs of a campaign have left that may still land."""

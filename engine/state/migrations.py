@@ -70,6 +70,24 @@ ALTER TABLE run ADD COLUMN closed_by TEXT;
 ALTER TABLE run ADD COLUMN exit_code INTEGER;
 ALTER TABLE run ADD COLUMN message TEXT NOT NULL DEFAULT '';
 """,
+    # Ledgers: which files hold them, and what is not merged into these yet.
+    5: """
+CREATE TABLE ledger (
+    target TEXT PRIMARY KEY,          -- url, organisation and campaign, as JSON
+    value TEXT NOT NULL               -- a `LedgerRow`, as JSON
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_change (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    run INTEGER NOT NULL,             -- the rowid of the run that it came of
+    change BLOB NOT NULL
+) STRICT;
+CREATE INDEX ledger_change_of ON ledger_change (target, number);
+-- gone: what became of ids that the source holds no more, as JSON
+ALTER TABLE run ADD COLUMN gone TEXT NOT NULL DEFAULT '{}';
+-- tried: whether the source was read to its end, and every record tried
+ALTER TABLE run ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

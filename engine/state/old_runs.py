@@ -1,6 +1,7 @@
 """Forgetting old runs: their directories, and what the journal knows of them.
 
-Never forgotten are an unfinished run, one with records that still wait to be delivered, and the latest few. A directory
+Never forgotten are an unfinished run, one with records that still wait to be delivered, and the latest few; and of one
+that entries of a ledger name, that it was, and when. A directory
 is first taken away from the others as a whole and only then deleted, the rows last, so a crash leaves nothing half that
 anybody would look at, and the next time goes on. Symbolic links are not followed.
 """
@@ -30,7 +31,8 @@ _DELETE_ROWS = (
     "DELETE FROM chunk WHERE run_id = ?",
     "DELETE FROM reason WHERE run_id = ?",
     "DELETE FROM late_copy WHERE run_id = ?",
-    "DELETE FROM run WHERE id = ?",
+    "DELETE FROM run WHERE id = ? AND rowid NOT IN "
+    "(SELECT each.value FROM ledger, json_each(ledger.value, '$.runs') each)",
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,7 +45,12 @@ def make_private_dir(path: Path) -> None:
 
 
 def write_private_file(path: Path, data: bytes, *, mode: int = FILE_MODE) -> None:
-    """Make `data` the whole content of `path`, durably and at once; whatever was there before is replaced.
+    """Make `data` the whole content of `path`, as `write_private_pieces` does."""
+    write_private_pieces(path, [data], mode=mode)
+
+
+def write_private_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = FILE_MODE) -> None:
+    """Make `pieces` the whole content of `path`, durably and at once; whatever was there before is replaced.
 
     Raises:
         StateFailed: the file cannot be written; what was there before is untouched.
@@ -53,7 +59,7 @@ def write_private_file(path: Path, data: bytes, *, mode: int = FILE_MODE) -> Non
     try:
         with os.fdopen(os.open(draft, NEW_FILE, mode), "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

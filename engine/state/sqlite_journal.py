@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from engine.state.database import Database
-from engine.state.journal import Journal, Run, Undelivered
+from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import LateCopyRows, Left
+from engine.state.ledger_rows import LedgerRow, LedgerRows
 from engine.state.masking import without_record_data
 from engine.state.old_runs import forget_old_runs
 from engine.state.private_files import make_private_dir
@@ -54,6 +55,7 @@ class SqliteJournal(Journal):
         self._alive_before = os.fstat(self._lock.fileno()).st_mtime
         self._run_of_lock = self._lock.read().decode("ascii", "replace")
         self._late_copies = LateCopyRows(self._db)
+        self._ledgers = LedgerRows(self._db)
         self._clock = clock
         self._rejects: RejectWriter | None = None
         self._undelivered: UndeliveredIds | None = None
@@ -69,21 +71,22 @@ class SqliteJournal(Journal):
         return self.dir / RUNS / run_id
 
     def unfinished_run(self, kind: str) -> Run | None:
-        row = self._db.row("SELECT * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,))
+        row = self._db.row("SELECT rowid AS number, * FROM run WHERE kind = ? ORDER BY rowid DESC LIMIT 1", (kind,))
         if row is None or row["finished"]:
             return None
         run = self._run_of(row)
         for chunk in self._db.rows(
-            "SELECT seq, digest, rejected + unknown AS failures FROM chunk WHERE run_id = ?", (run.id,)
+            "SELECT seq, digest, read, rejected + unknown AS failures FROM chunk WHERE run_id = ?", (run.id,)
         ):
             run.done[chunk["seq"]] = chunk["digest"]
+            run.read[chunk["seq"]] = chunk["read"]
             if not chunk["failures"]:
                 run.without_failures.add(chunk["seq"])
         run.late_copies = self._late_copies.of_run(run.id)
         return run
 
     def latest_runs(self, count: int) -> list[Run]:
-        rows = self._db.rows("SELECT * FROM run ORDER BY rowid DESC LIMIT ?", (count,))
+        rows = self._db.rows("SELECT rowid AS number, * FROM run ORDER BY rowid DESC LIMIT ?", (count,))
         return [self._run_of(dict(row) | {"telemetry": "{}"}) for row in reversed(rows)]
 
     def telemetry(self, run: Run) -> Mapping[str, Any]:
@@ -94,10 +97,10 @@ class SqliteJournal(Journal):
     def _run_of(self, row: Mapping[str, Any]) -> Run:
         """Return a run without what is known of its chunks."""
         values = dict(row)
-        values |= {"finished": bool(row["finished"]), "sending": bool(row["sending"])}
+        values |= {name: bool(row[name]) for name in ("finished", "sending", "tried")}
         if row["alive_at"] is not None:
             values["alive_at"] = self._last_alive(row["id"], row["alive_at"])
-        for name in ("identity", "fingerprint", "requests", "telemetry"):
+        for name in ("identity", "fingerprint", "requests", "telemetry", "gone"):
             values[name] = json.loads(values[name] or "null")
         values["requests"] = RequestCounts(**values["requests"])
         return Run(**values)
@@ -110,6 +113,7 @@ class SqliteJournal(Journal):
                 "VALUES (?, ?, ?, ?, ?, ?, 0)",
                 [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity), self._clock())],
             )
+            run.number = self._db.row("SELECT rowid FROM run WHERE id = ?", (run.id,))[0]
         self._open(run)
 
     def resume(self, run: Run) -> None:
@@ -133,7 +137,14 @@ class SqliteJournal(Journal):
             self._write(run, fingerprint=fingerprint)
         run.fingerprint = fingerprint
 
-    def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
+    def record(
+        self,
+        run: Run,
+        results: Sequence[ChunkResult],
+        worked_s: float,
+        requests: RequestCounts,
+        changes: LedgerChanges | None = None,
+    ) -> None:
         if self._rejects is None or self._undelivered is None:
             raise RuntimeError("the run was neither begun nor resumed")
         results = [without_record_data(each) for each in results]
@@ -142,6 +153,8 @@ class SqliteJournal(Journal):
             self._add_results(run, results)
             self._add_reasons(run, [reason for each in results for reason in reasons(each)])
             self._undelivered.note(results, from_byte=run.rejected_bytes)
+            if changes is not None:
+                self._ledgers.add_changes(changes.target, run.number, changes.changes)
             now = self._clock()
             self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests, alive_at=now, progress_at=now)
         run.rejected_bytes = length
@@ -150,6 +163,64 @@ class SqliteJournal(Journal):
         if until:
             with self._db.transaction():
                 self._late_copies.note(run.id, until)
+
+    def ledgers(self) -> list[LedgerRow]:
+        return self._ledgers.all()
+
+    def ledger(self, target: str) -> LedgerRow | None:
+        return self._ledgers.of(target)
+
+    def put_ledger(self, row: LedgerRow, changes: Sequence[bytes] = (), *, run: int = 0) -> None:
+        with self._db.transaction():
+            self._ledgers.put(row)
+            self._ledgers.add_changes(row.target, run, changes)
+
+    def note_gone(
+        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+    ) -> None:
+        with self._db.transaction():
+            self._write(run, gone=gone, tried=True)
+            if changes is not None:
+                self._ledgers.add_changes(changes.target, run.number, changes.changes)
+            rows = [(run.campaign_id, id_digest(each)) for each in over]
+            self._db.change("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ?", rows)
+        run.gone, run.tried = gone, True
+
+    def take_back_unchanged(self, run: Run) -> None:
+        with self._db.transaction():
+            self._db.change("DELETE FROM chunk WHERE run_id = ? AND unchanged > 0", [(run.id,)])
+
+    def delete_ledger(self, target: str) -> None:
+        with self._db.transaction():
+            self._ledgers.delete(target)
+
+    def change_ledger(self, changes: LedgerChanges, run: int) -> None:
+        with self._db.transaction():
+            self._ledgers.add_changes(changes.target, run, changes.changes)
+
+    def ledger_changes(self, target: str) -> Iterator[tuple[int, int, bytes]]:
+        return self._ledgers.changes(target)
+
+    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
+        with self._db.transaction():
+            self._ledgers.put(row)
+            self._ledgers.forget_changes(row.target, merged_to)
+        self._ledgers.give_space_back()
+
+    def started_at(self, run: int) -> str | None:
+        row = self._db.row("SELECT started_at FROM run WHERE rowid = ?", (run,))
+        return row["started_at"] if row else None
+
+    def run_id(self, run: int) -> str | None:
+        row = self._db.row("SELECT id FROM run WHERE rowid = ?", (run,))
+        return row["id"] if row else None
+
+    def first_run_since(self, moment: str) -> int:
+        query = (
+            "SELECT coalesce((SELECT min(rowid) FROM run WHERE started_at >= ?), (SELECT max(rowid) + 1 FROM run), 1)"
+        )
+        number: int = self._db.row(query, (moment,))[0]
+        return number
 
     def left_by_others(self, campaign_id: str) -> Left:
         rows = self._db.rows(

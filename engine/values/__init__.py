@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,
+        CampaignMissing,
         ConfigError,
         EndpointUntrusted,
         EngineError,
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
         StateFailed,
         StateLocked,
     )
+    from engine.values.extensions import PURE_VARIABLE, load_extension
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
         Block,
         Chunk,
         ChunkResult,
+        Entries,
         Failure,
         JoinedLines,
         LineIds,

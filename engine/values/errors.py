@@ -78,6 +78,10 @@ class AccessRefused(EngineError):
     exit_code = ExitCode.ACCESS_REFUSED
 
 
+class CampaignMissing(AccessRefused):
+    """The API does not know the campaign, or not any more: whatever it held is gone with it."""
+
+
 class EndpointUntrusted(AccessRefused):
     """The server redirects, or fails TLS: not one more byte of personal data goes there."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple, overload
@@ -58,6 +58,7 @@ class Refusal:
 
     `reason` is one line that groups well and never contains record data. `data` is the record's JSON object as text,
     `raw` the text of a line that could not be read (cut to a sensible length by the source); one of them may be None.
+    `is_no_record` where it is the header again or a footer: it could not be anybody's.
     """
 
     reason: str
@@ -65,6 +66,7 @@ class Refusal:
     id: str | None = None
     data: bytes | None = None
     raw: str | None = None
+    is_no_record: bool = False
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Block:
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     id_numbers: bytes | None = None
+    filtered_ids: list[str] = field(default_factory=list)
+    """The ids of the rows left out, of all of them if somebody has asked for them."""
 
 
 class JoinedLines:
@@ -183,6 +187,17 @@ _decode_lines = msgspec.json.Decoder(_IdOfLine).decode_lines
 NOT_KNOWN = sys.maxsize
 
 
+class Entries(msgspec.Struct, frozen=True, array_like=True):
+    """What the ledger is to know of the records of a chunk: arrays of unsigned 64-bit numbers."""
+
+    keys: bytes
+    """The key of each record's id."""
+    digests: bytes
+    """The digest of each record: its entry, once it is acknowledged."""
+    voids: bytes
+    """Keys of entries that must be void before the chunk is sent: it has other values for their ids."""
+
+
 @dataclass(slots=True)
 class Chunk:
     """The unit of upload: at most `CHUNK_RECORDS_MAX` records with pairwise different ids.
@@ -206,6 +221,10 @@ class Chunk:
     filtered: int = 0
     notes: Sequence[str] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    unchanged: int = 0
+    entries: Entries | None = None
+    source_digest: bytes | None = None
+    repeats: bool = True
 
     @property
     def lines(self) -> bytes:
@@ -220,10 +239,23 @@ class Chunk:
     @property
     def read(self) -> int:
         """How many records of the source this chunk accounts for."""
-        return len(self.ids) + len(self.refusals) + self.superseded
+        return len(self.ids) + len(self.refusals) + self.superseded + self.unchanged
+
+    @property
+    def not_held(self) -> ChunkCounts:
+        """What became of the records that it accounts for, but does not hold."""
+        return ChunkCounts(
+            read=self.read,
+            filtered=self.filtered,
+            invalid=len(self.refusals),
+            superseded=self.superseded,
+            unchanged=self.unchanged,
+        )
 
     def digest(self) -> bytes:
         """Return what a resumed run compares to see that this is the same chunk as when its result was noted."""
+        if self.source_digest is not None:
+            return self.source_digest
         counts = len(self.refusals).to_bytes(4, "big") + self.superseded.to_bytes(4, "big")
         return self.joined.digest() + counts
 
@@ -248,16 +280,8 @@ class ChunkResult:
     @property
     def counts(self) -> ChunkCounts:
         """What became of the records that the chunk accounts for."""
-        chunk = self.chunk
         failed = Counter(str(failure.outcome) for failure in self.failures)
-        return ChunkCounts(
-            read=chunk.read,
-            invalid=len(chunk.refusals),
-            superseded=chunk.superseded,
-            updated=len(chunk.ids) - len(self.failures),
-            filtered=chunk.filtered,
-            **failed,
-        )
+        return replace(self.chunk.not_held, updated=len(self.chunk.ids) - len(self.failures), **failed)
 
 
 def place_of(spans: Iterable[Span], index: int) -> Place:

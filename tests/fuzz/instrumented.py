@@ -4,7 +4,11 @@ import os
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
-NAMES = {"INSTRUMENTED_SCAN": "engine.sources.ndjson._scan", "INSTRUMENTED_STRINGS": "engine.sources.columns._strings"}
+NAMES = {
+    "INSTRUMENTED_SCAN": "engine.sources.ndjson._scan",
+    "INSTRUMENTED_STRINGS": "engine.sources.columns._strings",
+    "INSTRUMENTED_DIGESTS": "engine.ledger._digests",
+}
 
 for _variable, _name in NAMES.items():
     if _variable in os.environ:

@@ -1,84 +1,48 @@
 """The accelerator under AddressSanitizer and UndefinedBehaviorSanitizer, and with memory that runs out.
 
-Not in the usual run, because it needs a C compiler and a minute: `python -m pytest tests/fuzz`. `FUZZ_SEED` and
-`FUZZ_ROUNDS` in the environment try others, and more.
+Not in the usual run, because it needs a C compiler and a minute: `python -m pytest tests/fuzz`.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from random import Random
 
-import pytest
-
-from engine.sources.ndjson import acceleration
+from tests.fuzz.compiling import (
+    HERE,
+    ROOT,
+    ROUNDS,
+    SANITIZED,
+    SCAN,
+    SEED,
+    STRINGS,
+    build,
+    drive,
+    needs_compiler,
+    run_tests,
+    sanitized_environment,
+)
 from tests.sources.ndjson.lines_of_all_kinds import canonical_line, flat_line
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-SOURCE = Path(acceleration.__file__).with_name("_scan.c")
-COLUMNS_SOURCE = SOURCE.parent.with_name("columns") / "_strings.c"
-COMPILER = os.environ.get("CC", "gcc")
-SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-SEED = int(os.environ.get("FUZZ_SEED", "1"))
-ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "2000000"))
-
-pytestmark = pytest.mark.skipif(not shutil.which(COMPILER), reason=f"{COMPILER} is not installed")
-
-
-def build(target: Path, source: Path, *flags: str) -> Path:
-    """Compile `source`, which may include `_scan.c`, with warnings as errors."""
-    include = sysconfig.get_paths()["include"]
-    warnings = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-missing-field-initializers")
-    command = [COMPILER, *warnings, "-Wno-cast-function-type", f"-I{include}", f"-I{SOURCE.parent}", *flags]
-    done = subprocess.run([*command, str(source), "-o", str(target)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-def library_of(sanitizer: str) -> str:
-    command = [COMPILER, f"-print-file-name=lib{sanitizer}.so"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+pytestmark = needs_compiler
 
 
 def test_no_line_leads_out_of_its_memory(tmp_path: Path) -> None:
-    print(f"seed {SEED}, {ROUNDS} rounds")
     rng = Random(SEED)
-    corpus = tmp_path / "corpus"
-    corpus.write_bytes(b"".join(make(rng) + b"\n" for _ in range(5_000) for make in (canonical_line, flat_line)))
-    alone = ("-no-pie", "-fno-pie", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-z,lazy")  # it calls nothing of Python
-    driver = build(tmp_path / "drive_scan", HERE / "drive_scan.c", *SANITIZED, *alone)
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}  # it ends without giving anything back
-    command = [str(driver), str(corpus), str(SEED), str(ROUNDS)]
-    done = subprocess.run(command, capture_output=True, env=environment, check=False)
-    print(done.stdout.decode())
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-4_000:]
-    texts, scanned, accepted = (int(word) for word in done.stdout.split() if word.isdigit())
-    assert texts == ROUNDS
+    corpus = [make(rng) for _ in range(5_000) for make in (canonical_line, flat_line)]
+    scanned, accepted = drive(tmp_path, HERE / "drive_scan.c", corpus)
     assert scanned > accepted > ROUNDS // 20
 
 
 def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
-    flags = ("-shared", "-fPIC", *SANITIZED)
-    environment = {
-        **os.environ,
-        "INSTRUMENTED_SCAN": str(build(tmp_path / "_scan.abi3.so", SOURCE, *flags)),
-        "INSTRUMENTED_STRINGS": str(build(tmp_path / "_strings.abi3.so", COLUMNS_SOURCE, *flags)),
-        "LD_PRELOAD": f"{library_of('asan')} {library_of('ubsan')}",
-        "ASAN_OPTIONS": "detect_leaks=0",  # CPython itself keeps much until it ends
-        "PYTHONMALLOC": "malloc",  # each object has memory of its own, with guards around
+    extensions = {
+        "INSTRUMENTED_SCAN": build(tmp_path / "_scan.abi3.so", SCAN, "-shared", "-fPIC", *SANITIZED),
+        "INSTRUMENTED_STRINGS": build(tmp_path / "_strings.abi3.so", STRINGS, "-shared", "-fPIC", *SANITIZED),
     }
     tests = [f"tests/sources/ndjson/{name}" for name in ("test_scanned.py", "test_reader.py", "test_acceleration.py")]
-    tests.append("tests/sources/columns/test_acceleration.py")
-    options = ["-q", "-p", "tests.fuzz.instrumented", "--numprocesses=0", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
+    run_tests(["tests/sources/columns/test_acceleration.py", *tests], sanitized_environment(extensions))
 
 
 PROGRAM = """
@@ -115,16 +79,10 @@ print(failed)
 def test_memory_that_runs_out_is_passed_on(tmp_path: Path) -> None:
     """Whichever allocation fails: a MemoryError, nothing half done, and the next call works."""
     flags = ("-shared", "-fPIC", *SANITIZED, "-include", str(HERE / "failing_memory.h"))
-    extension = build(tmp_path / "_scan.abi3.so", SOURCE, *flags)
+    extension = build(tmp_path / "_scan.abi3.so", SCAN, *flags)
     failures = []
     for allocations in (*range(24), 1_000_000):
-        environment = {
-            **os.environ,
-            "INSTRUMENTED_SCAN": str(extension),
-            "LD_PRELOAD": f"{library_of('asan')} {library_of('ubsan')}",
-            "ASAN_OPTIONS": "detect_leaks=0",
-            "ALLOCATIONS": str(allocations),
-        }
+        environment = sanitized_environment({"INSTRUMENTED_SCAN": extension}) | {"ALLOCATIONS": str(allocations)}
         command = [sys.executable, "-c", PROGRAM.format(path=str(extension))]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{allocations} allocations: {done.stderr[-3_000:]}"

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.reading.chunker import REFUSALS_MAX, Chunker, merge_lines
+from engine.reading.chunker import REFUSALS_MAX, Chunker
+from engine.reading.open_chunk import merge_lines
 from engine.values.records import Block, Chunk, Place, Refusal, Span, place_of, places
 
 

@@ -204,19 +204,18 @@ def test_it_ends_when_nobody_is_there_any_more(ndjson: Path) -> None:
 
 def test_a_bug_is_told_as_places_without_values() -> None:
     class Broken:
-        cutting: Broken
-        lines_bytes_max = mmap.PAGESIZE
+        cutting = Cutting(batch_size=1, lines_bytes_max=mmap.PAGESIZE)
+        comparing = None
 
-        def open(self) -> None:
-            pass
+        def open(self) -> Broken:
+            return self
 
-        def cut(self, source: None) -> None:
+        def blocks(self) -> None:
             raise ValueError("secret")
 
     plan, said = Broken(), io.BytesIO()
-    plan.cutting = plan
     memory = os.memfd_create("chunks")
-    os.ftruncate(memory, SLOTS * Broken.lines_bytes_max)
+    os.ftruncate(memory, SLOTS * mmap.PAGESIZE)
     _read(plan, memory, io.BytesIO(), said)  # type: ignore[arg-type]
     os.close(memory)
     failed = receive(io.BytesIO(said.getvalue()))

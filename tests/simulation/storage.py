@@ -15,8 +15,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from engine.state.journal import Journal, Run, Undelivered, id_digest
+from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import Left
+from engine.state.ledger_rows import LedgerRow
 from engine.state.masking import without_record_data
 from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import add_reason, reasons, reject_lines
@@ -53,6 +54,10 @@ class Disk:
     undelivered: dict[tuple[str, bytes, str], int] = field(default_factory=dict)
     """By campaign, digest of the id, and run: the byte from which lines of the id count."""
     learned: dict[str, str] = field(default_factory=dict)
+    ledgers: dict[str, LedgerRow] = field(default_factory=dict)
+    changes: list[tuple[int, str, int, bytes]] = field(default_factory=list)
+    """What is to change about ledgers: a number, the target, the run's number, and the change."""
+    changes_made: int = 0
     violations: list[str] = field(default_factory=list)
     """What must never be written."""
 
@@ -83,7 +88,8 @@ class MemoryJournal(Journal):
         done = {seq: result.chunk.digest() for seq, result in latest.results.items()}
         without_failures = {seq for seq, result in latest.results.items() if not result.failures}
         requests = replace(latest.run.requests)
-        return replace(latest.run, done=done, without_failures=without_failures, requests=requests)
+        read = {seq: result.chunk.read for seq, result in latest.results.items()}
+        return replace(latest.run, done=done, read=read, without_failures=without_failures, requests=requests)
 
     def latest_runs(self, count: int) -> list[Run]:
         return [replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
@@ -104,6 +110,7 @@ class MemoryJournal(Journal):
     def begin(self, run: Run) -> None:
         self._write("commit")
         self._close_others(run)
+        run.number = len(self._disk.runs) + 1
         self._disk.runs[run.id] = StoredRun(replace(run, alive_at=self._clock()))
 
     def resume(self, run: Run) -> None:
@@ -123,12 +130,24 @@ class MemoryJournal(Journal):
         self._save(run, fingerprint=fingerprint)
         run.fingerprint = fingerprint
 
-    def record(self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts) -> None:
-        for _ in self.recording(run, results, worked_s, requests):
+    def record(
+        self,
+        run: Run,
+        results: Sequence[ChunkResult],
+        worked_s: float,
+        requests: RequestCounts,
+        changes: LedgerChanges | None = None,
+    ) -> None:
+        for _ in self.recording(run, results, worked_s, requests, changes):
             pass
 
     def recording(
-        self, run: Run, results: Sequence[ChunkResult], worked_s: float, requests: RequestCounts
+        self,
+        run: Run,
+        results: Sequence[ChunkResult],
+        worked_s: float,
+        requests: RequestCounts,
+        changes: LedgerChanges | None = None,
     ) -> Iterator[None]:
         """Do what `record` does, and stop before each of its two writes, for the process may die there."""
         results = [without_record_data(each) for each in results]
@@ -140,12 +159,75 @@ class MemoryJournal(Journal):
             self._disk.violations.append("a chunk with a durable result got another one")
             raise StateFailed("a chunk with a durable result got another one")
         now = self._clock()
-        changes: dict[str, Any] = {"rejected_bytes": length, "worked_s": worked_s, "requests": replace(requests)}
-        self._save(run, **changes, alive_at=now, progress_at=now)
+        columns: dict[str, Any] = {"rejected_bytes": length, "worked_s": worked_s, "requests": replace(requests)}
+        self._save(run, **columns, alive_at=now, progress_at=now)
         stored.results |= {each.chunk.seq: each for each in results}
         for each in results:
             self._note_undelivered(run, each)
+        if changes is not None:
+            self._add_changes(changes, run.number)
         run.rejected_bytes = length
+
+    def ledgers(self) -> list[LedgerRow]:
+        return [self._disk.ledgers[target] for target in sorted(self._disk.ledgers)]
+
+    def ledger(self, target: str) -> LedgerRow | None:
+        return self._disk.ledgers.get(target)
+
+    def put_ledger(self, row: LedgerRow, changes: Sequence[bytes] = (), *, run: int = 0) -> None:
+        self._write("commit")
+        self._disk.ledgers[row.target] = row
+        self._add_changes(LedgerChanges(row.target, changes), run)
+
+    def delete_ledger(self, target: str) -> None:
+        self._write("commit")
+        self._disk.ledgers.pop(target, None)
+        self._disk.changes = [each for each in self._disk.changes if each[1] != target]
+
+    def change_ledger(self, changes: LedgerChanges, run: int) -> None:
+        self._write("commit")
+        self._add_changes(changes, run)
+
+    def ledger_changes(self, target: str) -> Iterator[tuple[int, int, bytes]]:
+        for number, of, run, change in list(self._disk.changes):
+            if of == target:
+                yield number, run, change
+
+    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
+        self._write("commit")
+        self._disk.ledgers[row.target] = row
+        self._disk.changes = [each for each in self._disk.changes if each[1] != row.target or each[0] > merged_to]
+
+    def note_gone(
+        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+    ) -> None:
+        self._save(run, gone=gone, tried=True)
+        run.gone, run.tried = gone, True
+        if changes is not None:
+            self._add_changes(changes, run.number)
+        ids = {id_digest(each) for each in over}
+        for key in [key for key in self._disk.undelivered if key[0] == run.campaign_id and key[1] in ids]:
+            del self._disk.undelivered[key]
+
+    def take_back_unchanged(self, run: Run) -> None:
+        self._write("commit")
+        stored = self._disk.runs[run.id]
+        stored.results = {seq: each for seq, each in stored.results.items() if not each.chunk.unchanged}
+
+    def started_at(self, run: int) -> str | None:
+        return next((each.run.started_at for each in self._disk.runs.values() if each.run.number == run), None)
+
+    def run_id(self, run: int) -> str | None:
+        return next((each.run.id for each in self._disk.runs.values() if each.run.number == run), None)
+
+    def first_run_since(self, moment: str) -> int:
+        numbers = [each.run.number for each in self._disk.runs.values() if each.run.started_at >= moment]
+        return min(numbers, default=len(self._disk.runs) + 1)
+
+    def _add_changes(self, changes: LedgerChanges, run: int) -> None:
+        for change in changes.changes:
+            self._disk.changes_made += 1
+            self._disk.changes.append((self._disk.changes_made, changes.target, run, change))
 
     def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
         if until:

@@ -23,7 +23,7 @@ from engine.pipeline import admission, aggregator, availability, delivery, late_
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.pipeline.witnesses import Witness
-from engine.reading import chunker, recent_ids
+from engine.reading import open_chunk, recent_ids
 from engine.state import rejects
 from engine.state.journal import Run
 from engine.values.records import Chunk, ChunkResult, Failure, Outcome
@@ -316,7 +316,7 @@ def _a_record_alone_is_never_rejected(patch: Patch) -> None:
 
 @bug("the server does not hold the latest")
 def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
-    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any) -> None:
+    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any, before: Any) -> None:
         async for chunk in chunks:
             work = delivery.Delivery(chunk, settle, isolation, borrow)
             with suppress(TurnRefused):
@@ -392,8 +392,8 @@ def _silence_is_for_others(patch: Patch) -> None:
 
 @bug("the chunks are not what the source holds")
 def _older_values_win(patch: Patch) -> None:
-    original = chunker.merge_lines
-    patch.setattr(chunker, "merge_lines", lambda older, newer: original(newer, older))
+    original = open_chunk.merge_lines
+    patch.setattr(open_chunk, "merge_lines", lambda older, newer: original(newer, older))
 
 
 @bug("a chunk is missing")

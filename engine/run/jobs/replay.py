@@ -16,8 +16,9 @@ from pathlib import Path
 import msgspec
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
+from engine.reading import PassHere
 from engine.report import Report
-from engine.run.job import Job, cutting_of
+from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
@@ -55,9 +56,19 @@ def _plan(
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
-    chunks = partial(cutting_of(settings).cut, source)
-    identity = {"replayed_run": chosen}
-    return Job("replay", source, chunks, identity, fresh=True, of_rejects=True, config_path=config_path)
+    pass_ = PassHere(cutting_of(settings), source)
+    delta = delta_of(settings, full=True, of_source=False)
+    return Job(
+        "replay",
+        source,
+        pass_.chunks,
+        identity={"replayed_run": chosen},
+        fresh=True,
+        of_rejects=True,
+        config_path=config_path,
+        delta=delta,
+        compared=pass_ if delta is not None else None,
+    )
 
 
 @dataclass(slots=True)

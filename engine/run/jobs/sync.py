@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from engine.outlets import ProgressDisplay
-from engine.reading import ReaderProcess, pays
+from engine.reading import Pass, PassHere, ReaderProcess, pays
 from engine.report import Report
-from engine.run.job import Job, identity_of, reading_of, source_identity_of
+from engine.run.job import Job, delta_identity_of, delta_of, identity_of, reading_of, source_identity_of
 from engine.settings import Settings
 from engine.sources import FileFingerprint
 from engine.state import Run
@@ -22,6 +21,7 @@ async def sync(
     settings: Settings,
     *,
     fresh: bool = False,
+    full: bool = False,
     limit: int | None = None,
     stop: Stop | None = None,
     display: ProgressDisplay | None = None,
@@ -36,10 +36,21 @@ async def sync(
     """
     reading = await asyncio.to_thread(reading_of(settings, limit).with_files)  # once, for both processes
     source = await asyncio.to_thread(reading.open)
-    reader = ReaderProcess(reading) if pays(source.size()) else None
-    chunks = reader.chunks if reader else partial(reading.cutting.cut, source)
-    identity, holds_all = _identity(settings, limit), _holds_all(settings)
-    job = Job("sync", source, chunks, identity, fresh, limit, config_path=config_path, holds_all=holds_all)
+    delta = delta_of(settings, full=full)
+    reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
+    pass_: Pass = reader or PassHere(reading.cutting, source)
+    job = Job(
+        "sync",
+        source,
+        pass_.chunks,
+        _identity(settings, limit, full=full),
+        fresh,
+        limit,
+        config_path=config_path,
+        delta=delta,
+        compared=pass_ if delta is not None else None,
+        holds_all=_holds_all(settings),
+    )
     try:
         from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
 
@@ -57,13 +68,17 @@ def next_sync_continues(settings: Settings, unfinished: Run, found: Mapping[str,
     """
     from engine.run.continuing import Claim, Waiting, run_to_continue
 
-    claim = Claim("sync", _identity(settings, None), found, holds_all=_holds_all(settings))
+    claim = Claim("sync", _identity(settings, None, full=False), found, holds_all=_holds_all(settings))
     within_s, waiting = settings.state.resume_within, Waiting(unfinished, unfinished)
     return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time()) is not None
 
 
-def _identity(settings: Settings, limit: int | None) -> dict[str, Any]:
-    return {**identity_of(settings, limit), **source_identity_of(settings)}
+def _identity(settings: Settings, limit: int | None, *, full: bool) -> dict[str, Any]:
+    return {
+        **identity_of(settings, limit),
+        **source_identity_of(settings),
+        **delta_identity_of(settings, full=full),
+    }
 
 
 def _holds_all(settings: Settings) -> bool:

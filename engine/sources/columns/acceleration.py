@@ -13,7 +13,8 @@ from types import ModuleType
 import pyarrow as pa
 
 from engine.sources.columns.column_text import join
-from engine.sources.ndjson.acceleration import accelerator, load
+from engine.sources.ndjson.acceleration import accelerator
+from engine.values import load_extension
 
 SOURCE_DIGEST = "244cb9e1a9c90082c2c6ffe0d61c0098"
 """What the binary must say of its source."""
@@ -25,7 +26,7 @@ def _import_strings() -> ModuleType:
     return _strings
 
 
-strings = load(_import_strings, SOURCE_DIGEST)[0] if accelerator is not None else None
+strings = load_extension(_import_strings, SOURCE_DIGEST)[0] if accelerator is not None else None
 """The extension, or None."""
 
 

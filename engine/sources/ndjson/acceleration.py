@@ -1,23 +1,20 @@
 """The accelerator: an extension in C that proves lines of NDJSON at once, and tells ids apart by numbers.
 
-Nothing depends on it but speed: what it declines, and everything where it is missing, is read in Python. It is missing
-where there was no C compiler at installation, and with an interpreter that has no stable binary interface.
+Nothing depends on it but speed: what it declines, and everything where it is missing, is read in Python.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from engine.values import load_extension
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from engine.sources.ndjson import _scan
-
-PURE_VARIABLE = "ENGINE_PURE"
-"""The environment variable that, if it is 1, keeps the accelerator from being used."""
 
 KEPT_BYTES = 64 << 20
 """How much freed memory a process keeps for its next chunks: getting it from the system again takes a tenth of all CPU
@@ -25,21 +22,6 @@ time."""
 
 SOURCE_DIGEST = "1386bec919e6769f9e304c6065e17fb2"
 """What the binary must say of its source: it is not used if it was built from another version of it."""
-
-
-def load(import_it: Callable[[], ModuleType], digest: str) -> tuple[ModuleType | None, str]:
-    """Return an extension that was built from a source of this digest, or None and why there is none."""
-    if os.environ.get(PURE_VARIABLE) == "1":
-        return None, f"{PURE_VARIABLE}=1 is set"
-    if sys.implementation.name != "cpython":
-        return None, f"{sys.implementation.name} cannot use it"
-    try:
-        found = import_it()
-    except ImportError:
-        return None, "it was not built; a C compiler at installation builds it"
-    if digest != found.SOURCE_DIGEST:
-        return None, "it was built from another version; install the engine again"
-    return found, ""
 
 
 def _import_scan() -> ModuleType:
@@ -51,7 +33,7 @@ def _import_scan() -> ModuleType:
 id_seed = int.from_bytes(os.urandom(8), "big")
 """What the numbers are made with that stand for ids in this process: nobody can choose ids that have the same."""
 
-accelerator, why_pure = load(_import_scan, SOURCE_DIGEST)
+accelerator, why_pure = load_extension(_import_scan, SOURCE_DIGEST)
 """The extension, or None; and if so, why, as a sentence without its end."""
 
 

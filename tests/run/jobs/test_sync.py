@@ -36,8 +36,8 @@ class Readers:
         self.asked.append(source_bytes)
         return self._answer
 
-    def _start(self, reading: Reading) -> ReaderProcess:
-        self.started.append(ReaderProcess(reading))
+    def _start(self, reading: Reading, *, compared: bool = False) -> ReaderProcess:
+        self.started.append(ReaderProcess(reading, compared=compared))
         return self.started[-1]
 
     @property

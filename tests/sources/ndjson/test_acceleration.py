@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 from engine.sources.json_text import DEPTH_MAX
 from engine.sources.ndjson import acceleration
 from engine.sources.ndjson.acceleration import nth_newline
+from engine.values import PURE_VARIABLE
 
 SOURCE = Path(acceleration.__file__).with_name("_scan.c")
 accelerated = pytest.mark.skipif(acceleration.accelerator is None, reason=f"no accelerator: {acceleration.why_pure}")
@@ -26,7 +27,7 @@ def loaded(program: str = "", **environment: str) -> str:
     code = (
         f"{program}\nfrom engine.sources.ndjson import acceleration as a\nprint(a.accelerator is not None, a.why_pure)"
     )
-    variables = {name: text for name, text in os.environ.items() if name != acceleration.PURE_VARIABLE}
+    variables = {name: text for name, text in os.environ.items() if name != PURE_VARIABLE}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**variables, **environment}
     )

@@ -1,0 +1,164 @@
+"""Merging what has changed into the ledger: a new set of files beside the old ones, part by part, in little memory.
+
+The journal is told of the new files, and of the changes that are in them, in one transaction: whatever happens before
+that, the old files and all changes are still there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from engine.ledger.changes import Change
+from engine.ledger.columns import KEY_BITS, Columns, Header, ids_checksum_of
+from engine.ledger.lookup import seen_between
+from engine.ledger.partition import ACKNOWLEDGED, Changes, Entries, apply, marked
+from engine.ledger.spooling import Spool, Spooled
+from engine.ledger.writing import ColumnsWriter
+
+Array = NDArray[Any]
+
+PART_ENTRIES = 500_000
+"""About so many entries and changes are merged at once."""
+
+TAGS_NARROW = 50_000
+
+
+class Completed(Struct, frozen=True):
+    """A complete run of a feed: what it has seen of the entries before the merge (see `Seen`)."""
+
+    feed: int
+    run: int
+    seen: bytes
+    others: int = 0
+    """Other feeds of the campaign that count."""
+    keep_since: int = 0
+    """What has been gone since before this run is no more of interest."""
+
+
+class Merged(Struct, frozen=True):
+    """The new ledger, as the journal has to know it."""
+
+    generation: str
+    checksum: str
+    ids_bytes: int
+    ids_checksum: str
+    header: Header
+
+
+def merge(
+    base: Columns | None,
+    changes: Iterable[tuple[int, Change]],
+    *,
+    stem: Path,
+    ids: Path,
+    ids_bytes: int,
+    completed: Completed | None = None,
+) -> Merged:
+    """Write the ledger that comes of `base` and `changes`, each with the number of its run, and of a complete run.
+
+    The ids that are new are written behind the first `ids_bytes` of the file `ids`.
+
+    Raises:
+        OSError: something can't be written; the old ledger is as it was.
+    """
+    with ExitStack() as stack:
+        spool = Spool(stack, stem.parent)
+        for run, change in changes:
+            spool.add(run, change)
+        spooled = spool.read()
+        generation = secrets.token_hex(4)
+        writer = stack.enter_context(ColumnsWriter(stem, generation, _most(base, spooled), _has_many_tags(base)))
+        file = stack.enter_context(_opened(ids, ids_bytes))
+        words = base.words if base is not None else np.empty(0, np.uint64)
+        words_before = ids_bytes // words.itemsize
+        for entries, some in _parts(base, spooled, completed):
+            born_held_by = completed.feed if completed else 0
+            result, new_words = apply(entries, some, words[:words_before], spooled.words, born_held_by)
+            shift = file.tell() // words.itemsize - words_before
+            is_new = result.places >= words_before
+            writer.write(result.at(slice(None)), np.where(is_new, result.places + np.uint32(shift), result.places))
+            file.write(new_words.tobytes())
+            spooled.forget_pages()
+        file.flush()
+        os.fsync(file.fileno())
+        ids_bytes = file.tell()
+        header, checksum = writer.finish()
+    return Merged(generation, checksum, ids_bytes, ids_checksum_of(ids, ids_bytes), header)
+
+
+def _opened(path: Path, length: int) -> BinaryIO:
+    """Open the file of ids to write behind what counts of it."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+    file.truncate(length)
+    file.seek(length)
+    return file
+
+
+def _most(base: Columns | None, spooled: Spooled) -> int:
+    return (len(base) if base is not None else 0) + int((spooled.changes.kinds == ACKNOWLEDGED).sum())
+
+
+def _has_many_tags(base: Columns | None) -> bool:
+    """Whether the numbers of tags may need more than two bytes: a merge adds few."""
+    return base is not None and len(base.header.tags) > TAGS_NARROW
+
+
+def _parts(base: Columns | None, spooled: Spooled, completed: Completed | None) -> Iterator[tuple[Entries, Changes]]:
+    """Yield all entries and changes, some consecutive keys at a time."""
+    keys = spooled.changes.keys
+    parts = 1 + ((len(base) if base is not None else 0) + len(keys)) // PART_ENTRIES
+    borders = [(number << KEY_BITS) // parts for number in range(parts + 1)]
+    start = 0
+    for low, high in pairwise(borders):
+        which = slice(None) if parts == 1 else np.flatnonzero((keys >= np.uint64(low)) & (keys < np.uint64(high)))
+        stop = _first_from(base, high) if base is not None else 0
+        entries = _read(base, start, stop, spooled.all_void)
+        if completed is not None:
+            seen = seen_between(completed.seen, start, stop)
+            entries = marked(
+                entries,
+                seen,
+                feed=completed.feed,
+                others=completed.others,
+                run=completed.run,
+                keep_since=completed.keep_since,
+            )
+        yield entries, spooled.changes.at(which)
+        start = stop
+
+
+def _first_from(base: Columns, key: int) -> int:
+    """Return the index of the first entry with this key or a greater one."""
+    low_bits = base.header.low_bits
+    bucket = key >> low_bits
+    if bucket >= len(base.edges) - 1:
+        return len(base)
+    start, stop = int(base.edges[bucket]), int(base.edges[bucket + 1])
+    low = base.keys.dtype.type(key & ((1 << low_bits) - 1))
+    return start + int(np.searchsorted(base.keys[start:stop], low))
+
+
+def _read(base: Columns | None, start: int, stop: int, all_void: bool) -> Entries:
+    if base is None:
+        keys, digests, places, tags = (np.empty(0, kind) for kind in (np.uint64, np.uint64, np.uint32, np.uint16))
+        table = np.empty((1, 4), np.uint32)
+    else:
+        keys, digests = base.short_keys(start, stop), np.array(base.digests[start:stop])
+        places, tags = np.array(base.places[start:stop]), base.tags[start:stop]
+        table = np.array([(t.run, t.held_by, t.gone_since, t.gone_from) for t in base.header.tags], np.uint32)
+    if all_void:
+        digests[:] = 0
+    runs, held_by, gone_since, gone_from = (
+        (table[:, number][tags] for number in range(4)) if len(tags) else (np.empty(0, np.uint32) for _ in range(4))
+    )
+    return Entries(keys, digests, places, runs, held_by, gone_since, gone_from)

@@ -1,0 +1,147 @@
+"""What of a source is as the ledger knows it? Asked for whole blocks at once, and only of what was read so far.
+
+A record that equals its entry needs no update, unless another record of its id came before it: whatever that was, this
+one must land behind it. What is remembered of the pass are some bits for each entry, however long the source is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ledger import Columns, KeysBefore, Seen, find, keys_and_digests, keys_of, open_columns
+from engine.reading.comparing import Comparing, Presence
+from engine.values import Block, Entries
+
+Numbers = NDArray[np.uint64]
+Indexes = NDArray[np.int64]
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What is known of the records of a block: arrays, an element a record."""
+
+    keys: Numbers
+    digests: Numbers
+    entries: Indexes
+    is_wanted: NDArray[np.bool_]
+    """Whether it has to be sent."""
+    is_repeated: NDArray[np.bool_]
+    """Whether its id may have been read before."""
+
+
+class Comparison:
+    """The state of one pass over a source while it is compared."""
+
+    def __init__(self, comparing: Comparing) -> None:
+        self._key = comparing.key
+        ids = Path(comparing.ids) if comparing.ids else None
+        self._columns = open_columns(Path(comparing.stem), comparing.generation, ids) if comparing.generation else None
+        self._is_full = comparing.is_full
+        records = len(self._columns) if self._columns is not None else 0
+        self._seen, self._passed, self._sent = Seen(records), Seen(records), Seen(records)
+        self._keys_sent = KeysBefore()
+        self._keys_seen = KeysBefore()
+        self._due = _due(comparing.due, self._columns) if comparing.due and self._columns is not None else None
+        self._later = frozenset(self._columns.header.shared if self._columns is not None else ())
+        self._shared = np.array(sorted({each - 1 for each in self._later} | self._later), np.int64)
+        self._unidentified = 0
+
+    @property
+    def presence(self) -> Presence:
+        """Whose records were met so far."""
+        return Presence(bytes(self._seen), self._unidentified)
+
+    def look(self, block: Block) -> Looked:
+        """Compare the records of the next block, all of which are noted to have been read."""
+        count = len(block.ids)
+        keys, digests = (np.frombuffer(each, np.uint64) for each in keys_and_digests(block.lines, count, self._key))
+        entries = self._entries(keys, block.ids)
+        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys))
+        self._seen.add(entries)
+        self._note_others(block)
+        return Looked(keys, digests, entries, self._differs(entries, digests), is_repeated)
+
+    def _note_others(self, block: Block) -> None:
+        """Take note of the ids of rows that are no records."""
+        ids = [refusal.id for refusal in block.refusals if refusal.id is not None and not refusal.is_no_record]
+        ids += block.filtered_ids
+        nameless = sum(refusal.id is None and not refusal.is_no_record for refusal in block.refusals)
+        self._unidentified += nameless + sum(span.count for span in block.filtered) - len(block.filtered_ids)
+        if ids:
+            keys = np.frombuffer(keys_of(ids, self._key), np.uint64)
+            self._seen.add(self._entries(keys, ids))
+
+    def skip(self, looked: Looked, start: int, stop: int) -> None:
+        """Note that an earlier process of the run has settled some of the records of a block."""
+        keys = looked.keys[start:stop]
+        self._keys_seen.add(keys[looked.entries[start:stop] < 0])
+
+    def wanted(self, looked: Looked, start: int, stop: int) -> Indexes:
+        """Return which records from `start` on and before `stop` have to be sent; these are noted to be."""
+        entries, is_wanted = looked.entries[start:stop], looked.is_wanted[start:stop].copy()
+        is_wanted |= self._passed.has(entries)
+        self._passed.add(entries[is_wanted])
+        for index in np.flatnonzero(~is_wanted & self._passed.has(entries)):  # its id came before it, just now
+            is_wanted[index] = bool(is_wanted[:index][entries[:index] == entries[index]].any())
+        return np.flatnonzero(is_wanted) + start
+
+    def equals_entry(self, entries: Indexes, digests: Numbers) -> NDArray[np.bool_]:
+        """Whether records may be left out, though others of their ids came before: they were merged into these."""
+        return ~self._differs(entries, digests) & ~self._sent.has(entries)
+
+    def send(self, keys: Numbers, digests: Numbers, entries: Indexes) -> Entries:
+        """Return what the ledger is to know of records that are sent now."""
+        other = (entries >= 0) & ((self._acknowledged(entries) != 0) & (self._acknowledged(entries) != digests))
+        other |= self._sent.has(entries)
+        is_new = entries < 0
+        other |= is_new & self._keys_sent.may_have(keys)
+        self._sent.add(entries)
+        self._keys_sent.add(keys[is_new])
+        return Entries(keys.tobytes(), digests.tobytes(), keys[other].tobytes())
+
+    def digests_of(self, lines: bytes, count: int) -> Numbers:
+        """Return the digests of some records."""
+        return np.frombuffer(keys_and_digests(lines, count, self._key)[1], np.uint64)
+
+    def _acknowledged(self, entries: Indexes) -> Numbers:
+        """Return the digests that were acknowledged; 0 where there is none, or it is void."""
+        if self._columns is None:
+            return np.zeros(len(entries), np.uint64)
+        return np.where(entries >= 0, self._columns.digests[np.maximum(entries, 0)], np.uint64(0))
+
+    def _differs(self, entries: Indexes, digests: Numbers) -> NDArray[np.bool_]:
+        if self._columns is None or self._is_full:
+            return np.ones(len(entries), np.bool_)
+        differs: NDArray[np.bool_] = self._acknowledged(entries) != digests
+        if self._due is not None:
+            differs |= self._due[self._columns.tags[np.maximum(entries, 0)]]
+        return differs
+
+    def _entries(self, keys: Numbers, ids: Sequence[str]) -> Indexes:
+        """Return the entry of each id, -1 where there is none."""
+        if self._columns is None:
+            return np.full(len(keys), -1)
+        entries = find(self._columns, keys)
+        if len(self._shared):
+            for index in np.flatnonzero(np.isin(entries, self._shared)).tolist():
+                entries[index] = self._entry_of(int(entries[index]), ids[index])
+        return entries
+
+    def _entry_of(self, entry: int, record_id: str) -> int:
+        """Return which of the entries of one key is that of an id."""
+        while self._columns is not None and self._columns.id(entry) != record_id:
+            entry += 1
+            if entry not in self._later:
+                return -1
+        return entry
+
+
+def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:
+    """Return of each tag whether it is one of these."""
+    is_due = np.zeros(len(columns.header.tags), np.bool_)
+    is_due[list(tags)] = True
+    return is_due

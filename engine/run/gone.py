@@ -1,0 +1,275 @@
+"""Ids that the last complete run of a feed held, and that this one, read to its proven end, holds no more.
+
+When in doubt nobody is told to be gone. Constants leave last, in requests of their own, once the entries are void; what
+is acknowledged is no more in the ledger, everything else is found again by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+
+from engine.report import Gone, iso
+from engine.run.guards import GuardWords
+from engine.run.job import Job
+from engine.run.ledger_of_run import LedgerOfRun
+from engine.run.opened_ledger import other_feeds
+from engine.settings import RunSettings, Threshold
+from engine.state import Feed, Journal, LedgerChanges, OwnThread, Run, write_private_pieces
+from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted
+
+if TYPE_CHECKING:
+    from engine.ledger import Tag
+    from engine.reading import Presence
+
+GONE_FILE = "gone.ndjson"
+
+FIRST_SEQ = 1 << 40
+"""Chunks of constants are numbered from here on: no source has so many records."""
+
+JUDGED_FROM = 1_000
+"""A share of gone ids is judged against at least so many."""
+
+
+class GoneId(msgspec.Struct, frozen=True):
+    """An id, the run that was acknowledged last of it, and whether the last complete run still held it."""
+
+    id: str
+    run: str | None
+    is_new: bool
+
+
+class GoneIds:
+    """Those of one run: judged once its source was read to the end, told to the API if that is wanted."""
+
+    def __init__(
+        self, job: Job, settings: RunSettings, run: Run, thread: OwnThread[Journal], ledger: LedgerOfRun
+    ) -> None:
+        self._job, self._settings, self._run = job, settings, run
+        self._thread, self._ledger = thread, ledger
+        self._delta = ledger.delta
+        self._outcomes: dict[str, tuple[str, str]] = {}
+        """What became of an id, and why: of those that the API has answered for."""
+        self._listed: list[GoneId] = []
+        self.counts = Gone(**run.gone) if run.gone else Gone()
+        self.is_settled = True
+        """Whether nothing is left to be told to the API."""
+        self.is_judged = False
+        """Whether it is known, in this process, who is gone."""
+
+    async def judge(self, presence: Presence, files: int) -> SourceUntrusted | None:
+        """See who is gone, after a complete run that has read so many files.
+
+        Returns:
+            The reason to stop if there are more than `guard.max_gone` allows.
+        """
+        from engine.ledger import Completed
+
+        ledger, delta = self._ledger, self._delta
+        columns, feed = ledger.columns(), ledger.row.feeds[delta.feed]
+        held_before = 0
+        if columns is not None:
+            tags = zip(columns.header.tags, columns.header.tag_records, strict=True)
+            held_before = sum(records for tag, records in tags if self._held_it_before(tag, feed))
+        why_not = self._why_not_judged(feed)
+        others = other_feeds(ledger.row, delta, self._settings.state.keep_days)
+        completed = Completed(
+            feed=feed.bit if delta.holds == "portfolio" else 0,
+            run=self._run.number,
+            seen=presence.seen,
+            others=sum(other.bit for other in others.values()),
+            keep_since=await self._keep_since(),
+        )
+        now = Feed(
+            bit=feed.bit, holds=delta.holds, last_run_at=feed.last_run_at, complete_run=self._run.number, files=files
+        )
+        await ledger.complete(completed, now)
+        self.is_judged = True
+        before = self.counts
+        if why_not:
+            self.counts = Gone(skipped=why_not)
+            await self._note()
+            return None
+        self._listed = await self._thread.call(self._list, feed.bit)
+        self.counts = Gone(
+            found=len(self._listed) + before.updated,
+            new=before.new or sum(each.is_new for each in self._listed),
+            updated=before.updated,
+            pending=len(self._listed),
+        )
+        error = self._withhold(presence, feed, files, held_before)
+        await self._note()
+        return error
+
+    def _held_it_before(self, tag: Tag, feed: Feed) -> bool:
+        """Whether the feed held it in its last complete run; an earlier process of this run may have judged it."""
+        return bool(tag.held_by & feed.bit) or (tag.gone_since == self._run.number and tag.gone_from == feed.bit)
+
+    def _why_not_judged(self, feed: Feed) -> str | None:
+        delta = self._delta
+        if delta.gone == "ignore":
+            return 'delta.gone is "ignore"'
+        if delta.holds != "portfolio":
+            return f'source.holds is "{delta.holds}"'
+        if not feed.complete_run:
+            return f"this is the first complete run of the feed {delta.feed!r}"
+        others = other_feeds(self._ledger.row, delta, self._settings.state.keep_days)
+        if others:
+            return f"another feed holds a portfolio of this campaign, too: {next(iter(others))!r}"
+        return None
+
+    async def _keep_since(self) -> int:
+        """Return the first run since which an id may have been gone that is still of interest."""
+        if self._delta.gone == "send":
+            return 0
+        since = iso(datetime.now(UTC) - timedelta(days=self._settings.state.keep_days))
+        return await self._thread.call(self._thread.value.first_run_since, since)
+
+    def _list(self, bit: int) -> list[GoneId]:
+        """Return who is gone from a feed. Called in the journal's thread."""
+        import numpy as np
+
+        columns = self._ledger.columns()
+        if columns is None:
+            return []
+        tags = columns.header.tags
+        is_gone = np.array([tag.gone_since != 0 and tag.gone_from == bit for tag in tags], np.bool_)
+        runs = {tag.run: self._thread.value.run_id(tag.run) for tag in tags}
+        found = []
+        for entry in np.flatnonzero(is_gone[columns.tags]).tolist():
+            tag = tags[columns.tags[entry]]
+            found.append(GoneId(columns.id(entry), runs[tag.run], tag.gone_since == self._run.number))
+        return found
+
+    def _withhold(self, presence: Presence, feed: Feed, files: int, held_before: int) -> SourceUntrusted | None:
+        """See whether constants may leave; say why not, which is an error if there are too many gone."""
+        if self._delta.gone != "send" or not self._listed:
+            return None
+        found = self.counts.found
+        if presence.unidentified:
+            why = f"{presence.unidentified:,} rows have no id that can be read: anybody's could be among them"
+        elif files < feed.files:
+            why = f"the source has {files} files, and had {feed.files} in the last complete run"
+        elif _exceeded(self._delta.max_gone, found, held_before):
+            words = GuardWords(self._job.kind)
+            why = f"{found:,} ids are gone, more than {words.named('max_gone', self._delta.max_gone)} allows"
+            self.counts = replace(self.counts, skipped=why)
+            self.is_settled = False
+            return SourceUntrusted(
+                f"{found:,} of the {held_before:,} ids that this feed held last time are gone, more than "
+                f"{words.named('max_gone', self._delta.max_gone)} allows: nothing was sent to them; look at "
+                f"{GONE_FILE}, then {words.again} to go on, with a higher limit for this run: "
+                f"{words.override('max_gone', '100%')}"
+            )
+        else:
+            self.is_settled = False
+            return None
+        self.counts = replace(self.counts, skipped=why)
+        return None
+
+    @property
+    def must_be_told(self) -> bool:
+        """Whether constants are to be sent now."""
+        return not self.is_settled and self.counts.skipped is None
+
+    def chunks(self, batch_size: int, lines_bytes_max: int) -> Iterator[Chunk]:
+        """Yield the constants for all who are gone, in chunks."""
+        data = orjson.dumps(dict(self._delta.constants))
+        lines: list[bytes] = []
+        ids: list[str] = []
+        size = 0
+        number = 0
+        for record_id in (each.id for each in self._listed):
+            line = b'{"id":%b,"data":%b}' % (orjson.dumps(record_id), data)
+            if lines and (len(lines) == batch_size or size + len(line) + 1 > lines_bytes_max):
+                yield Chunk(FIRST_SEQ + number, ids, JoinedLines(b"\n".join(lines)), ())
+                number, lines, ids, size = number + 1, [], [], 0
+            lines.append(line)
+            ids.append(record_id)
+            size += len(line) + 1
+        if lines:
+            yield Chunk(FIRST_SEQ + number, ids, JoinedLines(b"\n".join(lines)), ())
+
+    async def record(self, results: Sequence[ChunkResult]) -> None:
+        """Make durable what became of some who are gone."""
+        from engine.ledger import encode_change, keys_of, removed
+
+        told: list[str] = []
+        for result in results:
+            ids = result.chunk.ids
+            failed = {failure.index: failure for failure in result.failures}
+            for index, failure in failed.items():
+                self._outcomes[ids[index]] = (str(failure.outcome), failure.reason)
+            told += [record_id for index, record_id in enumerate(ids) if index not in failed]
+        self._outcomes |= dict.fromkeys(told, ("updated", ""))
+        counts = asdict(self.counts)
+        for outcome, count in _sums(results).items():
+            counts[outcome] += count
+            counts["pending"] -= count
+        self.counts = Gone(**counts)
+        row = self._ledger.row
+        changes = LedgerChanges(row.target, [encode_change(removed(keys_of(told, row.key), told))] if told else [])
+        await self._note(changes, told)
+
+    def settled(self) -> None:
+        """Note that all of them were told, or refused."""
+        self.is_settled = True
+
+    async def _note(self, changes: LedgerChanges | None = None, over: Sequence[str] = ()) -> None:
+        over = [each.id for each in self._listed] if changes is None else over
+        await self._thread.call(self._thread.value.note_gone, self._run, asdict(self.counts), changes, over)
+
+    def write(self, run_dir: Path) -> None:
+        """Write down who is gone, one object a line; nothing where nobody was judged.
+
+        Raises:
+            StateFailed: it cannot be written.
+        """
+        path = run_dir / GONE_FILE
+        if self.counts.found or path.exists():
+            write_private_pieces(path, self._lines(_told_before(path)))
+
+    def _lines(self, before: Mapping[str, bytes]) -> Iterator[bytes]:
+        now = {each.id for each in self._listed}
+        yield from (line + b"\n" for record_id, line in before.items() if record_id not in now)
+        for each in self._listed:
+            line: dict[str, Any] = {"id": each.id, "campaign_id": self._run.campaign_id, "last_run": each.run}
+            if each.id in self._outcomes:
+                outcome, reason = self._outcomes[each.id]
+                line |= {"outcome": outcome, "reason": reason or None}
+            yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _sums(results: Sequence[ChunkResult]) -> dict[str, int]:
+    """Return how many were told, refused and left unproven."""
+    sums = {"updated": 0, "rejected": 0, "unknown": 0}
+    for result in results:
+        for name in sums:
+            sums[name] += getattr(result.counts, name)
+    return sums
+
+
+def _exceeded(limit: Threshold, found: int, held: int) -> bool:
+    return limit.exceeded(found, max(held, JUDGED_FROM))
+
+
+class _Told(msgspec.Struct):
+    id: str
+    outcome: str = ""
+
+
+_decode = msgspec.json.Decoder(_Told).decode
+
+
+def _told_before(path: Path) -> dict[str, bytes]:
+    """Return the lines of who was told by earlier processes of the run, by their ids."""
+    if not path.exists():
+        return {}
+    lines: Iterable[bytes] = path.read_bytes().splitlines()
+    return {told.id: line for line in lines if (told := _decode(line)).outcome == "updated"}

@@ -1,0 +1,267 @@
+"""The ledger as a run treats it: what its source is compared with, and what is noted of what is sent.
+
+Three states of an id keep this true under every fault: a digest, void, and absent. An entry is void, durably, before
+other values leave for its id; a digest enters only together with an acknowledgement. So whatever is not known for sure
+is sent again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.reading import Comparing
+from engine.report import DeltaFacts
+from engine.run.job import Delta
+from engine.settings import RunSettings
+from engine.state import Feed, Journal, LedgerChanges, LedgerRow, OwnThread, Run, translated
+from engine.values import Chunk, ChunkResult
+
+if TYPE_CHECKING:
+    from engine.ledger import Change, Columns, Completed
+
+
+def target_of(settings: RunSettings) -> str:
+    """Return what stands for the campaign that a ledger is of."""
+    api = settings.api
+    return json.dumps([api.url, api.org_id, api.campaign_id])
+
+
+class NoLedger:
+    """What a run has that needs none: there is no ledger, and none shall be made."""
+
+    comparing: Comparing | None = None
+    """What the source is compared with."""
+
+    async def before_first(self) -> None:
+        """Note, durably, that requests leave from now on."""
+
+    async def before(self, chunk: Chunk) -> None:
+        """Note, durably, that this chunk leaves now."""
+
+    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+        """Return what becomes of the ledger when these results are durable."""
+        return None
+
+    async def merge(self) -> None:
+        """Take what has changed into the files of the ledger."""
+
+    async def campaign_is_missing(self) -> None:
+        """Note, durably, that the API does not know the campaign: it holds nothing of what was acknowledged."""
+
+    def facts(self) -> DeltaFacts:
+        """Return what is told of it."""
+        return DeltaFacts()
+
+
+class VoidingLedger(NoLedger):
+    """That of a run which sends without looking: what it sends may be other than what the ledger knows.
+
+    A whole source voids all of it at once (`is_whole`), a few records only theirs.
+    """
+
+    def __init__(self, row: LedgerRow, run: Run, thread: OwnThread[Journal], *, is_whole: bool) -> None:
+        self._row, self._run, self._thread = row, run, thread
+        self._is_whole = is_whole
+
+    async def before_first(self) -> None:
+        """See `NoLedger`."""
+        from engine.ledger import VoidedAll
+
+        if self._is_whole:
+            await self._note(VoidedAll())
+
+    async def before(self, chunk: Chunk) -> None:
+        """See `NoLedger`."""
+        from engine.ledger import Voided, keys_of
+
+        if not self._is_whole and chunk.ids:
+            await self._note(Voided(keys_of(chunk.ids, self._row.key)))
+
+    async def campaign_is_missing(self) -> None:
+        """See `NoLedger`."""
+        from engine.ledger import VoidedAll
+
+        await self._note(VoidedAll())
+
+    async def _note(self, change: Change) -> None:
+        from engine.ledger import encode_change
+
+        changes = LedgerChanges(self._row.target, [encode_change(change)])
+        await self._thread.call(self._thread.value.change_ledger, changes, self._run.number)
+
+
+class LedgerOfRun(VoidingLedger):
+    """That of a run which sends what has changed. Made by `open_ledger`."""
+
+    def __init__(
+        self,
+        row: LedgerRow,
+        run: Run,
+        thread: OwnThread[Journal],
+        *,
+        delta: Delta,
+        state_dir: Path,
+        full_reason: str,
+        keep_days: int,
+    ) -> None:
+        super().__init__(row, run, thread, is_whole=False)
+        self.delta = delta
+        self._stem, self._ids = paths_of(row, state_dir)
+        self._keep_days = keep_days
+        self.full_reason = full_reason
+        self.comparing = Comparing(key=row.key)  # as long as nobody has looked
+
+    @property
+    def row(self) -> LedgerRow:
+        """The ledger as the journal knows it."""
+        return self._row
+
+    def prepare(self, journal: Journal) -> None:
+        """Bring the ledger up to date, and see what can be compared with it. Called in the journal's thread.
+
+        Raises:
+            StateFailed: it cannot be written.
+        """
+        self._merge(journal, None)
+        due: tuple[int, ...] = ()
+        columns = self.columns()
+        if columns is not None:
+            tags = enumerate(columns.header.tags)
+            due = tuple(number for number, tag in tags if self._is_due(journal, tag.run))
+            if sum(columns.header.tag_valid) == sum(columns.header.tag_valid[number] for number in due):
+                self.full_reason = self.full_reason or _NOTHING_GOOD
+        elif not self.full_reason:
+            self.full_reason = "nothing was acknowledged yet"
+        if self.delta.is_full:
+            self.full_reason = "it was asked for (--full)"
+        self.comparing = Comparing(
+            key=self._row.key,
+            stem=str(self._stem),
+            generation=self._row.generation,
+            ids=str(self._ids),
+            is_full=self.delta.is_full,
+            due=due,
+            done=tuple(sorted(self._run.read.items())),
+        )
+
+    def _is_due(self, journal: Journal, run: int) -> bool:
+        """Whether what this run has acknowledged is sent again, for its age; a moment in the future counts as old."""
+        if self.delta.full_every_s is None:
+            return False
+        began = journal.started_at(run)
+        if began is None:
+            return True
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds()
+        return not 0 <= age_s < self.delta.full_every_s
+
+    def columns(self) -> Columns | None:
+        """Open the files; None if there are none."""
+        from engine.ledger import open_columns
+
+        return open_columns(self._stem, self._row.generation, self._ids) if self._row.generation else None
+
+    async def before(self, chunk: Chunk) -> None:
+        """See `NoLedger`."""
+        from engine.ledger import Voided
+
+        if chunk.entries is not None and chunk.entries.voids:
+            await self._note(Voided(chunk.entries.voids))
+
+    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+        """See `NoLedger`."""
+        from engine.ledger import encode_change
+
+        changes = [encode_change(change) for result in results for change in _changes_of(result)]
+        return LedgerChanges(self._row.target, changes) if changes else None
+
+    async def merge(self) -> None:
+        """See `NoLedger`."""
+        await self._thread.call(self._merge, self._thread.value, None)
+
+    async def complete(self, completed: Completed, feed: Feed) -> None:
+        """Take what has changed into the files, and that a run of a feed is complete."""
+        row = msgspec.structs.replace(self._row, feeds={**self._row.feeds, self.delta.feed: feed})
+        await self._thread.call(self._merge, self._thread.value, completed, row)
+
+    def _merge(self, journal: Journal, completed: Completed | None, row: LedgerRow | None = None) -> None:
+        from engine.ledger import decode_change, delete_files, merge
+
+        last = 0
+
+        def changes() -> Iterator[tuple[int, Change]]:
+            nonlocal last
+            for number, run, change in journal.ledger_changes(self._row.target):
+                last = number
+                yield run, decode_change(change)
+
+        if completed is None and next(iter(journal.ledger_changes(self._row.target)), None) is None:
+            return
+        with translated(self._stem):
+            ids_bytes = self._row.ids_bytes if self._row.generation else 0
+            merged = merge(
+                self.columns(), changes(), stem=self._stem, ids=self._ids, ids_bytes=ids_bytes, completed=completed
+            )
+        header = merged.header
+        valid_runs = [tag.run for tag, valid in zip(header.tags, header.tag_valid, strict=True) if valid]
+        self._row = msgspec.structs.replace(
+            row or self._row,
+            generation=merged.generation,
+            checksum=merged.checksum,
+            ids_bytes=merged.ids_bytes,
+            ids_checksum=merged.ids_checksum,
+            records=header.records,
+            valid=header.valid,
+            oldest_run=min(valid_runs, default=0),
+            runs=tuple(sorted({tag.run for tag in header.tags})),
+        )
+        journal.replace_ledger(self._row, last)
+        delete_files(self._stem, but=(merged.generation,))
+
+    async def campaign_is_missing(self) -> None:
+        """See `NoLedger`."""
+        await super().campaign_is_missing()
+        await self._thread.call(self._thread.value.take_back_unchanged, self._run)
+
+    def facts(self) -> DeltaFacts:
+        """See `NoLedger`."""
+        return DeltaFacts(
+            mode="changed",
+            full=bool(self.full_reason),
+            full_reason=self.full_reason or None,
+            ledger_records=self._row.records,
+        )
+
+
+_NOTHING_GOOD = "no record is known to be on the server as it was acknowledged, or it is too long ago"
+
+
+def _changes_of(result: ChunkResult) -> list[Change]:
+    """Return what becomes of the entries of a chunk: what was acknowledged is good, what was not is void."""
+    import numpy as np
+
+    from engine.ledger import Voided, acknowledged
+
+    chunk, entries = result.chunk, result.chunk.entries
+    if entries is None:
+        return []
+    keys, digests, ids = entries.keys, entries.digests, chunk.ids
+    changes: list[Change] = []
+    if result.failures:
+        failed = np.array([failure.index for failure in result.failures])
+        good = np.delete(np.arange(len(ids)), failed)
+        every, each = np.frombuffer(keys, np.uint64), np.frombuffer(digests, np.uint64)
+        changes.append(Voided(every[failed].tobytes()))
+        keys, digests, ids = every[good].tobytes(), each[good].tobytes(), [ids[index] for index in good.tolist()]
+    new = acknowledged(keys, digests, ids)
+    return [*changes, new] if new is not None else changes
+
+
+def paths_of(row: LedgerRow, state_dir: Path) -> tuple[Path, Path]:
+    """Return what the paths of a ledger's files begin with, and that of its ids."""
+    return state_dir / row.name, state_dir / f"{row.name}.ids"
