@@ -70,7 +70,7 @@ class ComparedChunker:
             index = stop
         self._open.hash_up_to(looked, count)
         yield from self._cross(self._end)
-        if self._open.is_full(self._lines_bytes_max, self._end):
+        if not self._is_done and self._open.is_full(self._lines_bytes_max, self._end):
             yield self._close(self._end)
 
     def _cross(self, position: int) -> Iterator[Chunk]:

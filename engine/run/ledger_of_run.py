@@ -140,6 +140,10 @@ class LedgerOfRun(VoidingLedger):
             self.full_reason = "nothing was acknowledged yet"
         if self.delta.is_full:
             self.full_reason = "it was asked for (--full)"
+        if self._run.delta:  # it goes on: what was so when it began is told of it
+            self.full_reason = self._run.delta["full_reason"]
+        else:
+            journal.note_delta(self._run, {"full_reason": self.full_reason})
         self.comparing = Comparing(
             key=self._row.key,
             stem=str(self._stem),

@@ -56,6 +56,8 @@ class Run:
     """How many records each chunk of `done` accounts for."""
     gone: Mapping[str, Any] = field(default_factory=dict)
     """What became of ids that the source holds no more."""
+    delta: Mapping[str, Any] = field(default_factory=dict)
+    """How it was compared with the ledger when it began."""
     tried: bool = False
     """Whether the source was read to its end, and every record tried."""
     number: int = 0
@@ -163,6 +165,9 @@ class Journal(Protocol):
 
     def put_ledger(self, row: LedgerRow, changes: Sequence[bytes] = (), *, run: int = 0) -> None:
         """Write down a ledger, and what changes about it for this run."""
+
+    def note_delta(self, run: Run, delta: Mapping[str, Any]) -> None:
+        """Write down how a run is compared with the ledger."""
 
     def note_gone(
         self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()

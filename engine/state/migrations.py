@@ -85,6 +85,8 @@ CREATE TABLE ledger_change (
 CREATE INDEX ledger_change_of ON ledger_change (target, number);
 -- gone: what became of ids that the source holds no more, as JSON
 ALTER TABLE run ADD COLUMN gone TEXT NOT NULL DEFAULT '{}';
+-- delta: how it was compared with the ledger when it began, as JSON
+ALTER TABLE run ADD COLUMN delta TEXT NOT NULL DEFAULT '{}';
 -- tried: whether the source was read to its end, and every record tried
 ALTER TABLE run ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
 """,

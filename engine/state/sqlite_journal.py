@@ -100,7 +100,7 @@ class SqliteJournal(Journal):
         values |= {name: bool(row[name]) for name in ("finished", "sending", "tried")}
         if row["alive_at"] is not None:
             values["alive_at"] = self._last_alive(row["id"], row["alive_at"])
-        for name in ("identity", "fingerprint", "requests", "telemetry", "gone"):
+        for name in ("identity", "fingerprint", "requests", "telemetry", "gone", "delta"):
             values[name] = json.loads(values[name] or "null")
         values["requests"] = RequestCounts(**values["requests"])
         return Run(**values)
@@ -174,6 +174,11 @@ class SqliteJournal(Journal):
         with self._db.transaction():
             self._ledgers.put(row)
             self._ledgers.add_changes(row.target, run, changes)
+
+    def note_delta(self, run: Run, delta: Mapping[str, Any]) -> None:
+        with self._db.transaction():
+            self._write(run, delta=delta)
+        run.delta = delta
 
     def note_gone(
         self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()

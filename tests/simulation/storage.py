@@ -198,6 +198,10 @@ class MemoryJournal(Journal):
         self._disk.ledgers[row.target] = row
         self._disk.changes = [each for each in self._disk.changes if each[1] != row.target or each[0] > merged_to]
 
+    def note_delta(self, run: Run, delta: Mapping[str, Any]) -> None:
+        self._save(run, delta=delta)
+        run.delta = delta
+
     def note_gone(
         self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
     ) -> None:
