@@ -36,17 +36,16 @@ def live_on(history: History) -> None:
 
 def planned(history: History, feed: Feed) -> Plan:
     """Return the next night: the one that was cut goes on, or there is another export."""
-    dice, waits = history.dice, history.interrupted
-    same = waits is not None and waits.feed is feed and not waits.feed.remapped
-    if waits and same and not waits.arguments and not waits.off and dice.random() < 0.6:
-        return replace(waits, continued=True)
+    dice, off = history.dice, history.dice.random() < 0.1
+    same = not feed.remapped and all(cut.feed is feed and cut.is_usual for cut in history.cut)
+    if history.cut and same and dice.random() < 0.6:
+        return replace(history.cut[-1], arguments=(), continued=True)
     feed.lender.live_a_day(back=dice.random() < (0.7 if feed.upset else 0.1))
     export = feed.lender.export()
     limit = str(max(1, len(export.rows) // dice.choice([2, 3, 10])))
     arguments = dice.choice([(), (), (), (), ("--full",), ("--fresh",), ("--limit", limit)])
-    off = dice.random() < 0.1
-    if waits and not (same and waits.off is off):
-        arguments = ("--fresh",)  # with other settings, a night that waits gives way to nothing else
+    if history.cut:  # with other settings, it gives way to nothing but --fresh
+        arguments = () if same and not off else ("--fresh",)
     return Plan(feed, export, arguments, off)
 
 
@@ -71,7 +70,7 @@ def a_push(history: History, feed: Feed) -> None:
     """The library sends other values of some loans; it may not while a night waits to be continued."""
     part = feed.lender.part(5).latest
     history.configure(feed)
-    if history.interrupted:
+    if history.cut:
         with suppress(ConfigError):
             pushed(history.engine, part.items(), feed.lender.campaign)
     else:
@@ -89,7 +88,7 @@ def a_replay(history: History, feed: Feed) -> None:
     feed, done = history.latest
     history.configure(feed)
     replayed = night(history.engine, None, done.report["run_id"], command="replay")
-    assert replayed.exit_code in ((0, 2, 3) if history.interrupted else (0, 3)), replayed.outcome.err
+    assert replayed.exit_code in ((0, 2, 3) if history.cut else (0, 3)), replayed.outcome.err
     lines = lines_of(history.engine, done.report["run_id"], "rejected.ndjson")
     ids = {str(line["id"]) for line in lines if line.get("id")}
     feed.beliefs.doubt({*feed.beliefs.entries, *ids})
@@ -99,7 +98,7 @@ def a_replay(history: History, feed: Feed) -> None:
 
 def a_feed_of_changes(history: History, feed: Feed) -> None:
     """Another feed of the same campaign brings other values of some loans, and loans of its own."""
-    if history.interrupted:
+    if history.cut:
         return
     part, suffix = feed.lender.part(5), feed.lender.form
     feed.lender.write(history.engine.home / f"part.{suffix}", part)

@@ -50,6 +50,11 @@ class Plan:
     continued: bool = False
 
     @property
+    def is_usual(self) -> bool:
+        """Whether its settings are those of most nights."""
+        return not self.off and self.arguments in ((), ("--fresh",))
+
+    @property
     def limited(self) -> bool:
         return "--limit" in self.arguments
 
@@ -68,8 +73,8 @@ class History:
         self.feeds = [self._feed(name) for name in names]
         self.clock_moves = self.dice.random() < 0.5
         self.day = 0.0
-        self.interrupted: Plan | None = None
-        """The night that waits to be continued."""
+        self.cut: list[Plan] = []
+        """The nights that were cut since one has finished: one of them waits to be continued."""
         self.latest: tuple[Feed, Night] | None = None
         """The latest night that has finished."""
         self.backups: list[dict[Path, bytes]] = []
@@ -128,7 +133,7 @@ class History:
         plan.feed.beliefs.unfinished(plan.export, self.day)
         plan.feed.upset, plan.feed.must_be_full = True, False
         self._check_closed(plan)
-        self.interrupted = plan
+        self.cut.append(plan)
 
     def _has_finished(self, plan: Plan, done: Night, *, clean: bool) -> None:
         feed, export, beliefs = plan.feed, self._read_of(plan), plan.feed.beliefs
@@ -155,7 +160,7 @@ class History:
             feed.lender.remember()
         feed.upset = plan.off or (feed.upset and plan.limited)
         feed.must_be_full = feed.must_be_full and plan.off
-        self.interrupted, self.latest = None, (feed, done)
+        self.cut, self.latest = [], (feed, done)
 
     @staticmethod
     def _read_of(plan: Plan) -> Export:

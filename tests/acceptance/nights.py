@@ -79,6 +79,7 @@ def night(engine: Engine, loans: Portfolio | Pairs | None = None, *args: str, co
     before = engine.server.stats()
     outcome = engine.run(command, "--json", *args)
     after = engine.server.stats()
+    assert outcome.exit_code != 1, outcome.err
     if outcome.out:
         check_sums(outcome.report)
     return Night(outcome, after["requests"] - before["requests"], after["records"] - before["records"])

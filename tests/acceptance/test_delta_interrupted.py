@@ -119,7 +119,7 @@ def test_no_entry_survives_another_job_in_between(job: Callable[[Engine], None],
     engine = with_delta(make_engine())
     night(engine, LOANS)
     job(engine)
-    assert night(engine, LOANS).exit_code == 0
+    assert night(engine, LOANS, "--fresh").exit_code == 0
     check_quiet(engine, LOANS)
 
 
@@ -131,6 +131,7 @@ def test_other_jobs_are_refused_while_a_night_waits_and_the_ledger_is_none_the_w
 
     engine = with_delta(make_engine(reject=SOME[0]), state={"resume_within": "6h"})
     assert night(engine, LOANS).exit_code == 3
+    engine.server.change(reject=[])
     stopped = cut(engine, OTHER, done=2)
     requests = engine.server.stats()["requests"]
     if command == "replay":
@@ -140,7 +141,6 @@ def test_other_jobs_are_refused_while_a_night_waits_and_the_ledger_is_none_the_w
             pushed(engine, LOANS.items())
     assert engine.server.stats()["requests"] == requests
     assert stopped.report["run_id"] in engine.run("status").out
-    engine.server.change(reject=[])
     done = night(engine)
     assert (done.exit_code, done.report["run_id"]) == (0, stopped.report["run_id"])
     check_quiet(engine, OTHER)
