@@ -38,8 +38,7 @@ class Comparison:
 
     def __init__(self, comparing: Comparing) -> None:
         self._key = comparing.key
-        ids = Path(comparing.ids) if comparing.ids else None
-        self._columns = open_columns(Path(comparing.stem), comparing.generation, ids) if comparing.generation else None
+        self._columns = _opened(comparing)
         self._is_full = comparing.is_full
         records = len(self._columns) if self._columns is not None else 0
         self._seen, self._passed, self._sent = Seen(records), Seen(records), Seen(records)
@@ -67,9 +66,9 @@ class Comparison:
 
     def _note_others(self, block: Block) -> None:
         """Take note of the ids of rows that are no records."""
-        ids = [refusal.id for refusal in block.refusals if refusal.id is not None and not refusal.is_no_record]
-        ids += block.filtered_ids
-        nameless = sum(refusal.id is None and not refusal.is_no_record for refusal in block.refusals)
+        records = [refusal for refusal in block.refusals if not refusal.is_no_record]
+        ids = [*(refusal.id for refusal in records if refusal.id), *block.filtered_ids]
+        nameless = sum(not refusal.id for refusal in records)
         self._unidentified += nameless + sum(span.count for span in block.filtered) - len(block.filtered_ids)
         if ids:
             keys = np.frombuffer(keys_of(ids, self._key), np.uint64)
@@ -138,6 +137,14 @@ class Comparison:
             if entry not in self._later:
                 return -1
         return entry
+
+
+def _opened(comparing: Comparing) -> Columns | None:
+    """Open the ledger; None if it has no entry."""
+    if not comparing.generation:
+        return None
+    columns = open_columns(Path(comparing.stem), comparing.generation, Path(comparing.ids))
+    return columns if len(columns) else None
 
 
 def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:

@@ -55,7 +55,7 @@ def run_to_continue(claim: Claim, waiting: Waiting, *, resume_within_s: float, n
         return run
     if is_untouched(run):
         return None
-    if not settings and claim.holds_all and now - progress_at(run) > resume_within_s:
+    if run.tried or (source and claim.holds_all and now - progress_at(run) > resume_within_s):
         return None
     raise SourceUntrusted(_why_not(run, settings, source))
 

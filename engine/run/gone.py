@@ -105,6 +105,8 @@ class GoneIds:
         )
         error = self._withhold(presence, feed, files, held_before)
         await self._note()
+        if self.must_be_told:  # once they are told, the ledger knows them no more
+            await self._thread.call(self.write, self._thread.value.run_dir(self._run.id))
         return error
 
     def _held_it_before(self, tag: Tag, feed: Feed) -> bool:
@@ -237,7 +239,9 @@ class GoneIds:
 
     def _lines(self, before: Mapping[str, bytes]) -> Iterator[bytes]:
         now = {each.id for each in self._listed}
-        yield from (line + b"\n" for record_id, line in before.items() if record_id not in now)
+        for record_id, told in before.items():
+            if record_id not in now:
+                yield orjson.dumps(orjson.loads(told) | _UPDATED, option=orjson.OPT_APPEND_NEWLINE)
         for each in self._listed:
             line: dict[str, Any] = {"id": each.id, "campaign_id": self._run.campaign_id, "last_run": each.run}
             if each.id in self._outcomes:
@@ -259,17 +263,19 @@ def _exceeded(limit: Threshold, found: int, held: int) -> bool:
     return limit.exceeded(found, max(held, JUDGED_FROM))
 
 
+_UPDATED = {"outcome": "updated", "reason": None}
+
+
 class _Told(msgspec.Struct):
     id: str
-    outcome: str = ""
 
 
 _decode = msgspec.json.Decoder(_Told).decode
 
 
 def _told_before(path: Path) -> dict[str, bytes]:
-    """Return the lines of who was told by earlier processes of the run, by their ids."""
+    """Return the lines of an earlier process of the run, by their ids. Who is not gone any more was told."""
     if not path.exists():
         return {}
     lines: Iterable[bytes] = path.read_bytes().splitlines()
-    return {told.id: line for line in lines if (told := _decode(line)).outcome == "updated"}
+    return {_decode(line).id: line for line in lines}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -80,7 +80,11 @@ def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
 
 def reading_of(settings: Settings, limit: int | None) -> Reading:
     """Return how the source is read and cut, as plain values."""
-    return Reading(settings.source.spec(), cutting_of(settings, limit), record_bytes_max=settings.upload.max_body_bytes)
+    spec, constants = settings.source.spec(), settings.delta.constants() or {}
+    if settings.delta.mode != "off" and spec.id is not None:
+        columns = (settings.source.column_of(name) for name in constants if name not in spec.constants)
+        spec = replace(spec, tells_filtered=bool(spec.where), also_needed=tuple(filter(None, columns)))
+    return Reading(spec, cutting_of(settings, limit), record_bytes_max=settings.upload.max_body_bytes)
 
 
 def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, Any]:

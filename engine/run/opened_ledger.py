@@ -14,6 +14,8 @@ from engine.run.ledger_of_run import LedgerOfRun, NoLedger, VoidingLedger, paths
 from engine.settings import RunSettings
 from engine.state import Feed, Journal, LedgerRow, OwnThread, Run
 
+random_bytes = os.urandom
+
 DIGEST_VERSION = 1
 """Of what `engine/ledger/digests.py` makes: digests of another version say nothing."""
 
@@ -68,7 +70,7 @@ def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal:
 
 def _new_row(target: str, delta: Delta) -> LedgerRow:
     name = f"ledger-{blake2b(target.encode(), digest_size=6).hexdigest()}"
-    key = int.from_bytes(os.urandom(8), "big")
+    key = int.from_bytes(random_bytes(8), "big")
     return LedgerRow(target, key, name, mapping=delta.mapping, digest_version=DIGEST_VERSION)
 
 

@@ -258,12 +258,11 @@ class SourceTable(Table):
         keys = ("id", "fields", "exclude", "rename", "types", "columns", "constants", "null_values", "nulls")
         return self.model_dump(mode="json", include=set(keys))
 
-    def yields(self) -> set[str] | None:
-        """Return the names of the fields that are sent, as far as the settings tell; None if they do not."""
-        if self.fields is None:
-            return None
-        renamed = {**self.rename, **{name: column.field for name, column in self.columns.items() if column.field}}
-        return {renamed.get(name, name) for name in self.fields} | set(self.constants)
+    def column_of(self, field: str) -> str | None:
+        """Return the column that becomes this field if it is there; None if none can."""
+        spec = self.spec()
+        candidates = (*self.rename, *self.columns, field)
+        return next((name for name in candidates if spec.field_of(name) == field), None)
 
     @classmethod
     def default_identity(cls) -> dict[str, Any]:

@@ -150,15 +150,13 @@ class Settings(RunSettings):
     @classmethod
     def _known_fields(cls, delta: DeltaTable, info: ValidationInfo) -> DeltaTable:
         source, constants = info.data.get("source"), delta.constants()
-        if source is None or constants is None:
+        if source is None or constants is None or source.id is None:
             return delta
-        yields = source.yields()
-        unknown = [] if yields is None else [name for name in constants if name not in yields]
+        unknown = [name for name in constants if name not in source.constants and source.column_of(name) is None]
         if unknown:
             raise PydanticCustomError(
                 CONTRADICTION,
-                "gives gone records a field that no other record has: {name}; a constant must be one of the fields "
-                "that source.fields and its companions yield",
+                "gives gone records a field that no other record gets: {name}; it must be one that [source] sends",
                 {"key": "delta.gone", "name": unknown[0]},
             )
         return delta

@@ -48,6 +48,10 @@ class Rows(Protocol):
         """Where the rows stand that were left out on purpose."""
 
     @property
+    def filtered_ids(self) -> Sequence[str]:
+        """The ids of these, as far as they are wanted and can be read."""
+
+    @property
     def notes(self) -> list[str]:
         """Doubts about the source, each a sentence without record data."""
 
@@ -66,6 +70,7 @@ class NoRows:
     spans: Sequence[Span] = ()
     refusals: list[Refusal] = field(default_factory=list)
     filtered: Sequence[Span] = ()
+    filtered_ids: Sequence[str] = ()
 
     def text(self, start: int, stop: int) -> bytes:
         """Return nothing."""
@@ -105,6 +110,7 @@ class _BlockCutter:
         self._open.source_bytes += source_bytes
         self._open.refusals += rows.refusals
         extend_spans(self._open.filtered, rows.filtered)
+        self._open.filtered_ids += rows.filtered_ids
         self._open.notes += rows.notes
         start, spans = 0, rows.spans
         while start < rows.count:
@@ -133,6 +139,8 @@ class _BlockCutter:
             closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before.first_row]
             self._open.filtered = [span for span in closed.filtered if span.first_row > before.first_row]
             closed.filtered = [span for span in closed.filtered if span.first_row < before.first_row]
+            self._open.filtered_ids = closed.filtered_ids  # whose rows they are of is not known, and of no matter
+            closed.filtered_ids = []
         return closed.block()
 
 
@@ -145,6 +153,7 @@ class _OpenBlock:
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
     filtered: list[Span] = field(default_factory=list)
+    filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     text_bytes: int = 0
     _texts: list[bytes | memoryview] = field(default_factory=list)
@@ -175,6 +184,7 @@ class _OpenBlock:
             refusals=self.refusals,
             source_bytes=self.source_bytes,
             filtered=self.filtered,
+            filtered_ids=self.filtered_ids,
             notes=self.notes,
         )
 

@@ -69,6 +69,10 @@ class SourceSpec:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     nulls: Literal["omit", "send"] = "omit"
     null_values: tuple[str, ...] = ()
+    tells_filtered: bool = False
+    """Whether the ids of rows that do not meet `where` are wanted, too."""
+    also_needed: tuple[str, ...] = ()
+    """Columns that must be there for another reason: constants are sent for their fields (`delta.gone`)."""
 
     def field_of(self, column: str) -> str | None:
         """Return the name under which `column` is sent, or None if it is not sent."""
@@ -83,12 +87,13 @@ class SourceSpec:
         return given or ColumnShape(field=self.rename.get(column), type=self.types.get(column))
 
     def named_columns(self) -> Mapping[str, Sequence[str]]:
-        """Return the columns that are named, beside the id, by the key of `[source]` that names them."""
+        """Return the columns that are named, beside the id, by the setting that names them."""
         return {
-            "fields": self.fields or (),
-            "exclude": tuple(self.exclude),
-            "rename": tuple(self.rename),
-            "types": tuple(self.types),
-            "columns": tuple(self.columns),
-            "where": tuple(self.where),
+            "delta.gone": self.also_needed,
+            "source.fields": self.fields or (),
+            "source.exclude": tuple(self.exclude),
+            "source.rename": tuple(self.rename),
+            "source.types": tuple(self.types),
+            "source.columns": tuple(self.columns),
+            "source.where": tuple(self.where),
         }

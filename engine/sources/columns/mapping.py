@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from engine.sources.shaping.shaper import Shaper, constant_members, shaper_of
 from engine.sources.spec import SourceSpec
@@ -43,6 +43,8 @@ class ColumnMapping:
     conditions: tuple[Condition, ...]
     given: Mapping[int, str | None]
     constants: str
+    tells_filtered: bool = field(default=False, kw_only=True)
+    """Whether the ids of rows that do not meet the conditions are wanted, too."""
     sends_nulls: bool
 
     @property
@@ -93,6 +95,7 @@ def map_columns(
         given=given,
         constants=constant_members(spec.constants),
         sends_nulls=spec.nulls == "send",
+        tells_filtered=spec.tells_filtered,
     )
 
 
@@ -101,7 +104,7 @@ def _mistakes(names: Sequence[str], sent: Sequence[Column], spec: SourceSpec, pa
     needed = [name for name in names if name == spec.id or name in spec.where or spec.field_of(name) is not None]
     mistakes += [f"the header of {path} has the column {name!r} twice" for name in _repeated(needed)]
     for key, wanted in spec.named_columns().items():
-        mistakes += [f"{path} has no column {name!r} (source.{key})" for name in sorted(wanted) if name not in names]
+        mistakes += [f"{path} has no column {name!r} ({key})" for name in sorted(wanted) if name not in names]
     fields = [column.field for column in sent]
     mistakes += [f"two columns become the field {field!r} (source.rename)" for field in _repeated(fields)]
     mistakes += [

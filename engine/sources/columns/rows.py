@@ -37,6 +37,7 @@ class EncodedRows:
     spans: list[Span]
     refusals: list[Refusal]
     filtered: list[Span] = field(default_factory=list)
+    filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: None = None
 
@@ -95,12 +96,16 @@ class RowEncoder:
         taken = self._taken(columns)
         if taken is None:
             return self._encode(columns, rows)
+        left_out = columns[self._mapping.id_index].filter(pc.invert(taken)) if self._mapping.tells_filtered else None
         columns = {index: column.filter(taken) for index, column in columns.items()}
         wanted, others = (
             [rows[index] for index in pc.indices_nonzero(mask).to_pylist()] for mask in (taken, pc.invert(taken))
         )
         encoded = self._encode(columns, wanted)
         encoded.filtered = spans_of(self._path, others)
+        if left_out is not None:
+            ids = shaped_ids(self._text(left_out), self._mapping.id_shaper).text
+            encoded.filtered_ids = [each for each in ids.to_pylist() if each]
         return encoded
 
     def _taken(self, columns: Mapping[int, pa.Array]) -> pa.BooleanArray | None:

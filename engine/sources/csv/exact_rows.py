@@ -136,7 +136,9 @@ class ExactReader:
             found.refusals.append(self._refusal(FOOTER, row, text[record.start : record.end]))
 
     def _refusal(self, reason: str, row: int, raw: str) -> Refusal:
-        return Refusal(reason, Place(self._file.path, row), raw=text_of(raw.encode(errors="surrogateescape")))
+        shown = text_of(raw.encode(errors="surrogateescape"))
+        is_no_record = reason in (HEADER_AGAIN, UNITS, FOOTER)
+        return Refusal(reason, Place(self._file.path, row), raw=shown, is_no_record=is_no_record)
 
 
 def _is_utf8(text: str) -> bool:

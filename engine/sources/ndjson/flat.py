@@ -86,6 +86,13 @@ class FlatLines:
             raise Invalid("data has no fields", text_id, b"{}")
         return text_id, shape.template % (raw_id, *[values[key] for key in shape.sent_keys])
 
+    def id_of(self, line: bytes) -> str | None:
+        """Return the id of a line, whatever else there is in it; None if it can't be read."""
+        try:
+            return _id_of(self._shaped_id({**self.added, **object_of(line)}.get(self._id_key)))[0]
+        except Invalid:
+            return None
+
     def _shaped(self, values: dict[str, Raw], text_id: str) -> dict[str, Raw]:
         """Return the values of the fields in their shapes; those that are not sent stay as they are."""
         changed: dict[str, Raw] = {}

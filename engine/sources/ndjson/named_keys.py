@@ -56,7 +56,7 @@ def _named_keys(spec: SourceSpec) -> dict[str, str]:
 
 
 def _refuse(wanted: dict[str, str], seen: Set[str], where: str) -> Never:
-    missing = "; ".join(f"no record has the key {name!r} (source.{key})" for name, key in sorted(wanted.items()))
+    missing = "; ".join(f"no record has the key {name!r} ({key})" for name, key in sorted(wanted.items()))
     shown = ", ".join(sorted(seen)[:KEYS_SHOWN_MAX])
     others = f" and {len(seen) - KEYS_SHOWN_MAX:,} others" if len(seen) > KEYS_SHOWN_MAX else ""
     met = f"; its keys are {shown}{others}" if seen else ""

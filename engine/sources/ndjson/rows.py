@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
@@ -22,6 +22,7 @@ class LineRows:
     spans: list[Span]
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
+    filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: bytes | None = None
 
@@ -34,13 +35,20 @@ class LineRows:
         return memoryview(self.lines)[begin:end]
 
 
-def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int) -> LineRows:
-    """Read lines one by one; the first of them stands at `start`."""
+IdReader = Callable[[bytes], str | None]
+"""Returns the id in a line, None if it can't be read."""
+
+
+def exact_rows(
+    lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int, id_of: IdReader | None = None
+) -> LineRows:
+    """Read lines one by one; the first of them stands at `start`. `id_of` reads the id of one that is left out."""
     ids: list[str] = []
     records: list[bytes] = []
     rows: list[int] = []
     refusals: list[Refusal] = []
     filtered: list[int] = []
+    filtered_ids: list[str] = []
     for row, line in enumerate(lines.split(b"\n"), start.row):
         stripped = line.strip(WHITESPACE)
         if not stripped:
@@ -55,12 +63,13 @@ def exact_rows(lines: bytes, start: Place, read_line: LineReader, record_bytes_m
             continue
         if read is None:
             filtered.append(row)
+            filtered_ids += filter(None, [id_of(stripped) if id_of else None])
             continue
         ids.append(read[0])
         records.append(read[1])
         rows.append(row)
     spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
-    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out)
+    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out, filtered_ids)
 
 
 def overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:

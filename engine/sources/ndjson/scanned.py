@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
-from engine.sources.ndjson.exact_lines import LineReader
-from engine.sources.ndjson.rows import LineRows, exact_rows
+from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
+from engine.sources.ndjson.rows import IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
 from engine.values import Place, Refusal, Span, extend_spans
 
@@ -30,6 +30,8 @@ class ScannedLines:
     read_line: LineReader
     numbers_of: NumbersOf
     record_bytes_max: int
+    id_of: IdReader | None = None
+    """Reads the id of a line that is left out, where it is wanted."""
 
     def read(self, slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
         """Read the lines of a slice, the first of which stands at `start`.
@@ -40,13 +42,16 @@ class ScannedLines:
         found = _Found(start)
         data, position, stop = slice_.data, slice_.start, slice_.stop
         while position <= stop:
+            begin = position
             text, numbers, records, scanned, position, filtered = self.scan(data, position, stop)
             found.add_scanned(text, numbers, records, scanned, filtered)
+            if filtered and self.id_of is not None:
+                found.add_filtered(data[begin : min(position, stop)].split(b"\n"), filtered, self.id_of)
             if position <= stop:
                 end = data.find(b"\n", position, stop)
                 end = stop if end < 0 else end
                 line = data[position:end].removesuffix(b"\r")
-                rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max)
+                rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max, self.id_of)
                 found.add(rows, self.numbers_of(rows.ids or ()))
                 position = end + 1
         return found.rows(), found.place.row - start.row
@@ -63,6 +68,12 @@ class _Found:
     spans: list[Span] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
+    filtered_ids: list[str] = field(default_factory=list)
+
+    def add_filtered(self, lines: list[bytes], filtered: bytes, id_of: IdReader) -> None:
+        """Take the ids of lines that were left out, given by their indexes."""
+        ids = [id_of(lines[index].strip(WHITESPACE)) for index in array("I", filtered)]
+        self.filtered_ids += filter(None, ids)
 
     def add_scanned(self, text: bytes, numbers: bytes, records: int, scanned: int, filtered: bytes) -> None:
         """Take what was scanned at once."""
@@ -88,6 +99,7 @@ class _Found:
         extend_spans(self.spans, rows.spans)
         self.refusals += rows.refusals
         extend_spans(self.filtered, rows.filtered)
+        self.filtered_ids += rows.filtered_ids
         self.place = Place(self.place.path, self.place.row + 1)
 
     def rows(self) -> LineRows:
@@ -99,6 +111,7 @@ class _Found:
             spans=self.spans,
             refusals=self.refusals,
             filtered=self.filtered,
+            filtered_ids=self.filtered_ids,
             id_numbers=b"".join(self.numbers),
         )
 
