@@ -36,7 +36,7 @@ def live_on(history: History) -> None:
 
 def planned(history: History, feed: Feed) -> Plan:
     """Return the next night: the one that was cut goes on, or there is another export."""
-    dice, off = history.dice, history.dice.random() < 0.1
+    dice = history.dice
     same = not feed.remapped and all(cut.feed is feed and cut.is_usual for cut in history.cut)
     if history.cut and same and dice.random() < 0.6:
         return replace(history.cut[-1], arguments=(), continued=True)
@@ -44,9 +44,7 @@ def planned(history: History, feed: Feed) -> Plan:
     export = feed.lender.export()
     limit = str(max(1, len(export.rows) // dice.choice([2, 3, 10])))
     arguments = dice.choice([(), (), (), (), ("--full",), ("--fresh",), ("--limit", limit)])
-    if history.cut:  # with other settings, it gives way to nothing but --fresh
-        arguments = () if same and not off else ("--fresh",)
-    return Plan(feed, export, arguments, off)
+    return Plan(feed, export, arguments, off=dice.random() < 0.1)
 
 
 def end(history: History) -> None:

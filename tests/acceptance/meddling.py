@@ -11,16 +11,28 @@ from typing import Any
 from tests.acceptance.engine_process import Engine
 
 CLOCK = """
-import os, time
+import datetime, os, time
 
 SHIFT_S = float(os.environ["MEDDLING_DAYS"]) * 86_400
 
 def shifted(clock, by):
     return lambda: clock() + by
 
+class IsOne(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, datetime_)
+
+class Datetime(datetime.datetime, metaclass=IsOne):
+    __slots__ = ()
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime_.fromtimestamp(time.time(), tz)
+
+datetime_, datetime.datetime = datetime.datetime, Datetime
 time.time, time.time_ns = shifted(time.time, SHIFT_S), shifted(time.time_ns, int(SHIFT_S) * 10**9)
 """
-"""The clock that the engine takes moments from is ahead by so many days; the monotonic one is what it is."""
+"""The wall clock is ahead by so many days; the monotonic one is what it is."""
 
 LEDGER_STEPS = '''
 import errno, os, signal, sys

@@ -119,7 +119,7 @@ def test_no_entry_survives_another_job_in_between(job: Callable[[Engine], None],
     engine = with_delta(make_engine())
     night(engine, LOANS)
     job(engine)
-    assert night(engine, LOANS, "--fresh").exit_code == 0
+    assert night(engine, LOANS).exit_code == 0
     check_quiet(engine, LOANS)
 
 
