@@ -78,7 +78,7 @@ async def run_pipeline(
     try:
         async with asyncio.TaskGroup() as group:
             production = group.create_task(_produce(produce, to_do, cut, stop))
-            admission = group.create_task(_admit(cut, ready, gate))
+            admission = group.create_task(_admit(cut, ready, gate, witnesses))
             uploads = [group.create_task(uploader()) for _ in range(concurrency)]
             aggregation = group.create_task(aggregator())
             drain = group.create_task(_drain(stop, [production, admission], ready, drain_timeout_s))
@@ -107,11 +107,12 @@ def _release(result: ChunkResult, *, gate: OrderGate, witnesses: Witnesses) -> N
     gate.release(result.chunk)
 
 
-async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate) -> None:
+async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate, witnesses: Witnesses) -> None:
     """Pass chunks on in order, each when no earlier unfinished one, or a late copy, shares an id with it."""
     try:
         async for chunk in cut:
             await gate.admit(chunk)
+            witnesses.offer(chunk)
             await ready.send(chunk)
             del chunk  # who waits for the next one keeps no other alive
         await ready.close()

@@ -19,17 +19,25 @@ class Witness(Struct, frozen=True):
 class Witnesses:
     """Keeps the last record of the latest chunk that has a durable result, in source order, if it was acknowledged.
 
-    Of its id nothing newer can have been sent, except in chunks that are not finished yet.
+    Of its id nothing newer can have been sent, except in chunks that are not finished yet. As long as there is none, a
+    record serves that the ledger knows to be on the server.
     """
 
     def __init__(self, gate: OrderGate) -> None:
         self._gate = gate
         self._seq = -1
         self._chunk: Chunk | None = None
+        self._unchanged: dict[int, bytes] = {}
+
+    def offer(self, chunk: Chunk) -> None:
+        """A chunk is about to be sent; it may know of a record that needs no update, so that the API has it."""
+        if chunk.unchanged_line:
+            self._unchanged[chunk.seq] = chunk.unchanged_line
 
     def note(self, result: ChunkResult) -> None:
         """A chunk has a durable result."""
         last = len(result.chunk.ids) - 1
+        self._unchanged.pop(result.chunk.seq, None)
         self.note_finished(result.chunk, acknowledged=all(failure.index != last for failure in result.failures))
 
     def note_finished(self, chunk: Chunk, *, acknowledged: bool) -> None:
@@ -39,11 +47,15 @@ class Witnesses:
 
     def borrow(self, for_seq: int) -> Witness | None:
         """Return a record for the chunk of this seq to send again, which holds its id from then on, or None."""
-        if self._chunk is None:
+        of_seq, line = self._seq, b""
+        if self._chunk is not None:
+            line = self._chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
+        elif self._seq < for_seq:  # else a newer version of the unchanged one may have been sent
+            of_seq, line = for_seq, self._unchanged.get(for_seq, b"")
+        if not line:
             return None
-        line = self._chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
         record_id = _id_of(line).id
-        if not self._gate.borrow(record_id, of_seq=self._seq, for_seq=for_seq):
+        if not self._gate.borrow(record_id, of_seq=of_seq, for_seq=for_seq):
             return None
         return Witness(record_id, line)
 

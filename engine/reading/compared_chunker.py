@@ -39,6 +39,8 @@ class ComparedChunker:
         """How many records were read before the current block's first one; refusals count, and come before."""
         self._block = _NO_BLOCK
         self._open = _OpenSpan(0)
+        self._unchanged_line = b""
+        """The first record that needed no update."""
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
         """Yield the chunks of one whole pass over a source."""
@@ -84,6 +86,8 @@ class ComparedChunker:
     def _take(self, block: Block, looked: Looked, start: int, stop: int) -> Iterator[Chunk]:
         """Take some records of a block, as far as they have to be sent."""
         wanted = self.comparison.wanted(looked, start, stop)
+        if not self._unchanged_line and len(wanted) < stop - start:
+            self._unchanged_line = block.lines.split(b"\n")[_first_lacking(wanted, start)]
         if not len(wanted):
             return
         self._open.repeats |= bool(looked.is_repeated[wanted].any())
@@ -162,6 +166,7 @@ class ComparedChunker:
             entries=self.comparison.send(keys, digests, entries) if count else None,
             source_digest=closed.digest(read),
             repeats=closed.repeats,
+            unchanged_line=self._unchanged_line if count else b"",
         )
 
 
@@ -243,6 +248,12 @@ class _OpenSpan:
 
 _NO_NUMBERS = np.empty(0, np.uint64)
 _NO_BLOCK = Looked(_NO_NUMBERS, _NO_NUMBERS, np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))
+
+
+def _first_lacking(wanted: Indexes, start: int) -> int:
+    """Return the first index from `start` on that is not among the ascending ones that are wanted."""
+    gaps = np.flatnonzero(wanted != np.arange(start, start + len(wanted)))
+    return start + (int(gaps[0]) if len(gaps) else len(wanted))
 
 
 def _picked(lines: list[bytes], which: Indexes) -> list[bytes]:

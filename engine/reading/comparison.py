@@ -67,8 +67,9 @@ class Comparison:
     def _note_others(self, block: Block) -> None:
         """Take note of the ids of rows that are no records."""
         records = [refusal for refusal in block.refusals if not refusal.is_no_record]
-        ids = [*(refusal.id for refusal in records if refusal.id), *block.filtered_ids]
-        nameless = sum(not refusal.id for refusal in records)
+        whose = [refusal.id or refusal.whose for refusal in records]
+        ids = [*filter(None, whose), *block.filtered_ids]
+        nameless = len(whose) - sum(map(bool, whose))
         self._unidentified += nameless + sum(span.count for span in block.filtered) - len(block.filtered_ids)
         if ids:
             keys = np.frombuffer(keys_of(ids, self._key), np.uint64)

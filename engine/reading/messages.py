@@ -38,6 +38,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     entries: Entries | None
     source_digest: bytes | None
     repeats: bool
+    unchanged_line: bytes
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
@@ -58,6 +59,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             entries=self.entries,
             source_digest=self.source_digest,
             repeats=self.repeats,
+            unchanged_line=self.unchanged_line,
         )
 
 
@@ -87,6 +89,7 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         entries=chunk.entries,
         source_digest=chunk.source_digest,
         repeats=chunk.repeats,
+        unchanged_line=chunk.unchanged_line,
     )
 
 

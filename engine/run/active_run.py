@@ -130,6 +130,7 @@ class ActiveRun:
             return error
         except CampaignMissing as error:
             await self.ledger.campaign_is_missing()
+            self.accounts.durable = await self.thread.call(self.thread.value.counts, self.run)
             return error
         except EngineError as error:
             return error

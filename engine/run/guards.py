@@ -53,7 +53,7 @@ def rejects_exceeded(
     if not bad:
         return None
     judged_from = min(expected, REJECTS_JUDGED_FROM) if expected is not None else 0
-    if not limit.exceeded(bad, max(counts.sent, judged_from)):
+    if not limit.exceeded(bad, max(counts.sent + counts.unchanged, judged_from)):
         return None
     return SourceUntrusted(
         f"the API did not accept {bad:,} of {counts.sent:,} records, more than {words.named('max_rejected', limit)} "

@@ -58,7 +58,8 @@ class Refusal:
 
     `reason` is one line that groups well and never contains record data. `data` is the record's JSON object as text,
     `raw` the text of a line that could not be read (cut to a sensible length by the source); one of them may be None.
-    `is_no_record` where it is the header again or a footer: it could not be anybody's.
+    `is_no_record` where it is the header again or a footer: it could not be anybody's. `whose` is the id where it can
+    be read though `id` is not given.
     """
 
     reason: str
@@ -67,6 +68,7 @@ class Refusal:
     data: bytes | None = None
     raw: str | None = None
     is_no_record: bool = False
+    whose: str | None = None
 
 
 @dataclass(slots=True)
@@ -225,6 +227,8 @@ class Chunk:
     entries: Entries | None = None
     source_digest: bytes | None = None
     repeats: bool = True
+    unchanged_line: bytes = b""
+    """The line of a record that needed no update, and of which no other version was read before."""
 
     @property
     def lines(self) -> bytes:

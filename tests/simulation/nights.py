@@ -349,6 +349,19 @@ def _told_apart(value: object) -> object:
     return type(value), value
 
 
+class NightJournal(MemoryJournal):
+    """A journal whose runs have real directories: who is gone is written down there."""
+
+    def __init__(self, disk: Disk, where: Path, clock: Any) -> None:
+        super().__init__(disk, clock)
+        self._where = where
+
+    def run_dir(self, run_id: str) -> Path:
+        path = self._where / run_id
+        path.mkdir(exist_ok=True)
+        return path
+
+
 class VirtualThread:
     """The journal's thread: each call takes its time, in which the process may die; what was begun comes to its end."""
 
@@ -399,7 +412,7 @@ class Process:
     async def run(self) -> bool:
         """Begin the night's run or go on with it; return whether all is done."""
         world, rng, stop = self._night.world, self._night.world.rng, Stop()
-        journal = MemoryJournal(world.disk, clock=lambda: world.server.now)
+        journal = NightJournal(world.disk, world.settings.state.dir, clock=lambda: world.server.now)
         thread: Any = VirtualThread(journal, rng)
         self._thread = thread
         run = await thread.call(self._begun, journal)

@@ -41,6 +41,16 @@ class Invalid(Exception):
         return Refusal(self.reason, place, self.id, self.data, None if readable else text_of(line))
 
 
+def readable_id(line: bytes, key: str = "id") -> str | None:
+    """Return the id in a line that is no record, if it can be read without a doubt: a text that is there once."""
+    try:
+        pairs = json.loads(line.decode(), object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return None
+    values = [value for name, value in pairs if name == key] if line.startswith(b"{") else []
+    return values[0] if len(values) == 1 and isinstance(values[0], str) and values[0] else None
+
+
 def read_canonical(line: bytes) -> tuple[str, bytes]:
     """Read a line `{"id": "…", "data": {…}}`. It is kept as it is, but for other keys, which are left out.
 

@@ -18,6 +18,7 @@ from engine.sources.ndjson.exact_lines import (
     decode_string,
     kind_of,
     object_of,
+    readable_id,
     refuse_repeated_keys,
 )
 from engine.sources.ndjson.utf8 import is_utf8
@@ -89,9 +90,11 @@ class FlatLines:
     def id_of(self, line: bytes) -> str | None:
         """Return the id of a line, whatever else there is in it; None if it can't be read."""
         try:
-            return _id_of(self._shaped_id({**self.added, **object_of(line)}.get(self._id_key)))[0]
+            values = object_of(line)
+            refuse_repeated_keys(line, values)
+            return _id_of(self._shaped_id({**self.added, **values}.get(self._id_key)))[0]
         except Invalid:
-            return None
+            return readable_id(line, self._id_key) if self.id_shaper.changes_nothing else None
 
     def _shaped(self, values: dict[str, Raw], text_id: str) -> dict[str, Raw]:
         """Return the values of the fields in their shapes; those that are not sent stay as they are."""

@@ -14,7 +14,7 @@ from engine.sources.ndjson.exact_lines import LineReader, read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.flat_scan import flat_scan
-from engine.sources.ndjson.rows import IdReader, LineRows, exact_rows, overlong
+from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows, overlong
 from engine.sources.ndjson.scanned import Scan, ScannedLines
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
@@ -73,22 +73,22 @@ def _slice_reader(file: InputFile, spec: SourceSpec, record_bytes_max: int, seen
             return _scanning(scanner.scan, read_canonical, record_bytes_max)
         return _reading(read_canonical_lines, read_canonical, record_bytes_max)
     flat = FlatLines(spec, file.keys, seen)
-    id_of = flat.id_of if spec.tells_filtered else None
+    ids_of = IdReader(flat.id_of, spec.tells_filtered)
     flat_scanner = flat_scan(flat, spec, record_bytes_max) if accelerated else None
     if flat_scanner:
-        return _scanning(flat_scanner.scan, flat_scanner.read_line, record_bytes_max, id_of)
-    return _reading(flat.read_lines, flat.read_line, record_bytes_max, id_of)
+        return _scanning(flat_scanner.scan, flat_scanner.read_line, record_bytes_max, ids_of)
+    return _reading(flat.read_lines, flat.read_line, record_bytes_max, ids_of)
 
 
 def _scanning(
-    scan: Scan, read_line: LineReader, record_bytes_max: int, id_of: IdReader | None = None
+    scan: Scan, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
 ) -> tuple[SliceReader, int]:
-    lines = ScannedLines(scan, read_line, acceleration.numbers_of, record_bytes_max, id_of)
+    lines = ScannedLines(scan, read_line, acceleration.numbers_of, record_bytes_max, ids_of)
     return lines.read, SCANNED_BYTES
 
 
 def _reading(
-    read_lines: FastReader, read_line: LineReader, record_bytes_max: int, id_of: IdReader | None = None
+    read_lines: FastReader, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
 ) -> tuple[SliceReader, int]:
     def read_slice(slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
         lines = slice_.lines
@@ -99,7 +99,7 @@ def _reading(
         if read:
             ids, records = read
             return LineRows(count, ids, records, [Span(start.path, start.row, count)]), count
-        return exact_rows(lines, start, read_line, record_bytes_max, id_of), count
+        return exact_rows(lines, start, read_line, record_bytes_max, ids_of), count
 
     return read_slice, SLICE_BYTES
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
 from engine.sources.ndjson.acceleration import nth_newline
-from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader
+from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, readable_id
 from engine.values import Place, Refusal, Span
 
 
@@ -35,14 +36,22 @@ class LineRows:
         return memoryview(self.lines)[begin:end]
 
 
-IdReader = Callable[[bytes], str | None]
-"""Returns the id in a line, None if it can't be read."""
+class IdReader(NamedTuple):
+    """Reads the id in a line that is no record."""
+
+    read: Callable[[bytes], str | None]
+    """Returns it; None if it can't be read."""
+    tells_filtered: bool = False
+    """Whether the ids of lines that are left out are wanted, too."""
+
+
+CANONICAL_IDS = IdReader(readable_id)
 
 
 def exact_rows(
-    lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int, id_of: IdReader | None = None
+    lines: bytes, start: Place, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
 ) -> LineRows:
-    """Read lines one by one; the first of them stands at `start`. `id_of` reads the id of one that is left out."""
+    """Read lines one by one; the first of them stands at `start`. `ids_of` reads the ids of those that are none."""
     ids: list[str] = []
     records: list[bytes] = []
     rows: list[int] = []
@@ -59,11 +68,12 @@ def exact_rows(
         try:
             read = read_line(stripped)
         except Invalid as invalid:
-            refusals.append(invalid.refusal(line, Place(start.path, row)))
+            refusal = invalid.refusal(line, Place(start.path, row))
+            refusals.append(refusal if refusal.id else replace(refusal, whose=ids_of.read(stripped)))
             continue
         if read is None:
             filtered.append(row)
-            filtered_ids += filter(None, [id_of(stripped) if id_of else None])
+            filtered_ids += filter(None, [ids_of.read(stripped) if ids_of.tells_filtered else None])
             continue
         ids.append(read[0])
         records.append(read[1])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
-from engine.sources.ndjson.rows import IdReader, LineRows, exact_rows
+from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
 from engine.values import Place, Refusal, Span, extend_spans
 
@@ -30,8 +30,7 @@ class ScannedLines:
     read_line: LineReader
     numbers_of: NumbersOf
     record_bytes_max: int
-    id_of: IdReader | None = None
-    """Reads the id of a line that is left out, where it is wanted."""
+    ids_of: IdReader = CANONICAL_IDS
 
     def read(self, slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
         """Read the lines of a slice, the first of which stands at `start`.
@@ -45,13 +44,13 @@ class ScannedLines:
             begin = position
             text, numbers, records, scanned, position, filtered = self.scan(data, position, stop)
             found.add_scanned(text, numbers, records, scanned, filtered)
-            if filtered and self.id_of is not None:
-                found.add_filtered(data[begin : min(position, stop)].split(b"\n"), filtered, self.id_of)
+            if filtered and self.ids_of.tells_filtered:
+                found.add_filtered(data[begin : min(position, stop)].split(b"\n"), filtered, self.ids_of)
             if position <= stop:
                 end = data.find(b"\n", position, stop)
                 end = stop if end < 0 else end
                 line = data[position:end].removesuffix(b"\r")
-                rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max, self.id_of)
+                rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max, self.ids_of)
                 found.add(rows, self.numbers_of(rows.ids or ()))
                 position = end + 1
         return found.rows(), found.place.row - start.row
@@ -70,9 +69,9 @@ class _Found:
     filtered: list[Span] = field(default_factory=list)
     filtered_ids: list[str] = field(default_factory=list)
 
-    def add_filtered(self, lines: list[bytes], filtered: bytes, id_of: IdReader) -> None:
+    def add_filtered(self, lines: list[bytes], filtered: bytes, ids_of: IdReader) -> None:
         """Take the ids of lines that were left out, given by their indexes."""
-        ids = [id_of(lines[index].strip(WHITESPACE)) for index in array("I", filtered)]
+        ids = [ids_of.read(lines[index].strip(WHITESPACE)) for index in array("I", filtered)]
         self.filtered_ids += filter(None, ids)
 
     def add_scanned(self, text: bytes, numbers: bytes, records: int, scanned: int, filtered: bytes) -> None:
