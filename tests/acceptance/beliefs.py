@@ -69,6 +69,7 @@ class Beliefs:
         left_over = self.entries.keys() - delivered - refused - self.held  # other feeds may have brought them
         self.entries = {id_: entry for id_, entry in self.entries.items() if id_ in delivered}
         self.uncertain = export.invalid | left_over | (self.uncertain - export.present - self.held)
+        self._doubt_merged(export)
         self.known -= told
         self.perhaps_known -= told
         self.held, self.perhaps_held = (
@@ -82,6 +83,7 @@ class Beliefs:
         self._acknowledge(export, export.latest.keys() - refused, sent, day)
         self.entries = {id_: entry for id_, entry in self.entries.items() if id_ not in refused}
         self.uncertain = (self.uncertain - export.latest.keys()) | export.invalid
+        self._doubt_merged(export)
 
     def finished_without_delta(self, export: Export, refused: set[str]) -> None:
         """Take in a complete night that reads no entry: it may void all, or only what it changes."""
@@ -135,3 +137,6 @@ class Beliefs:
         self.known |= set(delivered)
         self.perhaps_known |= set(delivered)
         self.may_be_closed -= set(delivered)
+
+    def _doubt_merged(self, export: Export) -> None:
+        self.doubt(export.merged & self.entries.keys())

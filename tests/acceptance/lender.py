@@ -59,6 +59,12 @@ class Export:
         return {id_ for id_, count in Counter(row.id for row in self.rows).items() if id_ and count > 1}
 
     @property
+    def merged(self) -> set[str]:
+        """The ids of which an earlier row has fields that the last one lacks: sent together or apart, in turn."""
+        latest = self.latest
+        return {row.id for row in self.rows if row.id and row.data and not row.data.keys() <= latest[row.id].keys()}
+
+    @property
     def invalid(self) -> set[str]:
         """The ids that stand beside invalid data."""
         return {row.id for row in self.rows if row.id and row.data is None}
