@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.simulation.history import History
+    from tests.simulation.nights import Nights
 
 SEEDS_AT_ONCE = 200
 FAILURES_SHOWN_MAX = 20
@@ -27,34 +28,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--histories", type=int, default=20_000, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (%(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="only the history of this seed")
+    parser.add_argument("--nights", action="store_true", help="histories of several nights, with delta")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the histories; return 1 if something happened in one of them that must never happen."""
     if args.seed is not None:
-        return _one(args.seed)
-    return _many(args.first, args.histories)
+        return _one(args.seed, args.nights)
+    return _many(args.first, args.histories, args.nights)
 
 
-def _one(seed: int) -> int:
-    history = _simulate(seed)
+def _one(seed: int, nights: bool) -> int:
+    history = _simulate(seed, nights)
     print(history)
-    print(history.counts)
     return int(bool(history.violations))
 
 
-def _many(first: int, histories: int) -> int:
+def _many(first: int, histories: int, nights: bool) -> int:
     started_at = time.monotonic()
     reported_at = started_at
     done = requests = crashes = failed = 0
-    for history in _histories(range(first, first + histories)):
+    for history in _histories(range(first, first + histories), nights):
         done += 1
         requests += history.requests
         crashes += history.crashes
         if history.violations:
             failed += 1
             if failed <= FAILURES_SHOWN_MAX:
-                print(f"{history}\n  again: python -m benchmarks simulate --seed {history.seed}", flush=True)
+                again = "--nights --seed" if nights else "--seed"
+                print(f"{history}\n  again: python -m benchmarks simulate {again} {history.seed}", flush=True)
         if time.monotonic() - reported_at > REPORT_EVERY_S:
             reported_at = time.monotonic()
             print(f"{done:,} of {histories:,}, {failed:,} failed", file=sys.stderr, flush=True)
@@ -66,19 +68,20 @@ def _many(first: int, histories: int) -> int:
     return int(failed > 0)
 
 
-def _histories(seeds: range) -> Iterator[History]:
+def _histories(seeds: range, nights: bool) -> Iterator[History | Nights]:
     """Yield the histories of all seeds as they are done, a few processes working on them."""
     parts = [seeds[start : start + SEEDS_AT_ONCE] for start in range(0, len(seeds), SEEDS_AT_ONCE)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for histories in pool.map(_simulate_all, parts):
+        for histories in pool.map(_simulate_all, parts, [nights] * len(parts)):
             yield from histories
 
 
-def _simulate_all(seeds: range) -> list[History]:
-    return [_simulate(seed) for seed in seeds]
+def _simulate_all(seeds: range, nights: bool) -> list[History | Nights]:
+    return [_simulate(seed, nights) for seed in seeds]
 
 
-def _simulate(seed: int) -> History:
+def _simulate(seed: int, nights: bool) -> History | Nights:
     from tests.simulation.history import simulate  # here, so that other benchmarks need no tests
+    from tests.simulation.nights import simulate_nights
 
-    return simulate(seed)
+    return simulate_nights(seed) if nights else simulate(seed)

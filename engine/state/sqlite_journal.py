@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from engine.state.database import Database
-from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
+from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import LateCopyRows, Left
-from engine.state.ledger_rows import LedgerRow, LedgerRows
+from engine.state.ledger_rows import LedgerRows
 from engine.state.masking import without_record_data
 from engine.state.old_runs import forget_old_runs
 from engine.state.private_files import make_private_dir
 from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
+from engine.state.sqlite_ledgers import SqliteLedgers
 from engine.state.state_dir import LOCK, RUNS, take_lock
 from engine.state.undelivered import UndeliveredIds
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
@@ -34,7 +35,7 @@ _INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{nam
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
 
-class SqliteJournal(Journal):
+class SqliteJournal(SqliteLedgers):
     """An open state directory, locked for as long as it is open. Its methods are told of in `Journal`.
 
     Raises:
@@ -164,17 +165,6 @@ class SqliteJournal(Journal):
             with self._db.transaction():
                 self._late_copies.note(run.id, until)
 
-    def ledgers(self) -> list[LedgerRow]:
-        return self._ledgers.all()
-
-    def ledger(self, target: str) -> LedgerRow | None:
-        return self._ledgers.of(target)
-
-    def put_ledger(self, row: LedgerRow, changes: Sequence[bytes] = (), *, run: int = 0) -> None:
-        with self._db.transaction():
-            self._ledgers.put(row)
-            self._ledgers.add_changes(row.target, run, changes)
-
     def note_delta(self, run: Run, delta: Mapping[str, Any]) -> None:
         with self._db.transaction():
             self._write(run, delta=delta)
@@ -194,38 +184,6 @@ class SqliteJournal(Journal):
     def take_back_unchanged(self, run: Run) -> None:
         with self._db.transaction():
             self._db.change("DELETE FROM chunk WHERE run_id = ? AND unchanged > 0", [(run.id,)])
-
-    def delete_ledger(self, target: str) -> None:
-        with self._db.transaction():
-            self._ledgers.delete(target)
-
-    def change_ledger(self, changes: LedgerChanges, run: int) -> None:
-        with self._db.transaction():
-            self._ledgers.add_changes(changes.target, run, changes.changes)
-
-    def ledger_changes(self, target: str) -> Iterator[tuple[int, int, bytes]]:
-        return self._ledgers.changes(target)
-
-    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
-        with self._db.transaction():
-            self._ledgers.put(row)
-            self._ledgers.forget_changes(row.target, merged_to)
-        self._ledgers.give_space_back()
-
-    def started_at(self, run: int) -> str | None:
-        row = self._db.row("SELECT started_at FROM run WHERE rowid = ?", (run,))
-        return row["started_at"] if row else None
-
-    def run_id(self, run: int) -> str | None:
-        row = self._db.row("SELECT id FROM run WHERE rowid = ?", (run,))
-        return row["id"] if row else None
-
-    def first_run_since(self, moment: str) -> int:
-        query = (
-            "SELECT coalesce((SELECT min(rowid) FROM run WHERE started_at >= ?), (SELECT max(rowid) + 1 FROM run), 1)"
-        )
-        number: int = self._db.row(query, (moment,))[0]
-        return number
 
     def left_by_others(self, campaign_id: str) -> Left:
         rows = self._db.rows(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ class Ledger:
     def columns(self) -> Columns | None:
         return open_columns(self.stem, self.merged.generation, self.ids) if self.merged else None
 
-    def take(self, step: tuple) -> None:
+    def take(self, step: tuple[Any, ...]) -> None:
         match step:
             case ("acknowledge", ids, digest):
                 change = acknowledged(self.keys(ids).tobytes(), np.full(len(ids), digest, np.uint64).tobytes(), ids)
@@ -140,7 +141,8 @@ class Ledger:
         ids = list(held)
         found = find(columns, self.keys(ids))
         assert all(
-            key_of(columns.id(at), self.different) == key_of(each, self.different) for at, each in zip(found, ids)
+            key_of(columns.id(at), self.different) == key_of(each, self.different)
+            for at, each in zip(found, ids, strict=True)
         )
         others = np.array([5 << 20, 77 << 30], np.uint64)
         assert find(columns, others).tolist() == [-1, -1]
@@ -159,7 +161,7 @@ class Ledger:
 @given(steps=steps)
 @settings(max_examples=60)
 def test_it_holds_what_a_dict_would(
-    steps: list, different: int, part_entries: int, tmp_path_factory: pytest.TempPathFactory
+    steps: list[tuple[Any, ...]], different: int, part_entries: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.ledger.merging.PART_ENTRIES", part_entries)

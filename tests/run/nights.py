@@ -76,6 +76,10 @@ class Night:
         finally:
             journal.close()
 
+    def write(self) -> None:
+        """Write the loans as they are now. Blocks."""
+        write_ndjson(self.path, self.loans)
+
     def arrived(self) -> Portfolio:
         """What the server holds of these loans. Blocks."""
         assert self._server is not None

@@ -118,7 +118,8 @@ class Source:
         for record_id, _ in rng.sample(rows, min(len(rows), rng.choice((0, 0, 1, 3)))):
             at = next(index for index, row in enumerate(rows) if row[0] == record_id)
             rows.insert(rng.randint(0, at), (record_id, _data(rng)))
-        blocks, row = [], 1
+        blocks: list[Block] = []
+        row = 1
         left = list(rows)
         while left or not blocks:
             count = rng.randint(1, 6)
@@ -169,6 +170,8 @@ class World:
     workers: int
     loans: dict[str, Data] = field(default_factory=dict)
     left: dict[str, Data] = field(default_factory=dict)
+    delivered: list[dict[str, Data]] = field(default_factory=list)
+    """The loans as they were in each night that came to its end: values return to these."""
     violations: list[str] = field(default_factory=list)
 
     @classmethod
@@ -191,6 +194,11 @@ class World:
     def next_export(self) -> Source:
         """Let a day pass."""
         rng = self.rng
+        if self.delivered and rng.random() < 0.3:
+            self.left |= self.loans
+            self.loans = dict(rng.choice(self.delivered))
+            self.left = {each: data for each, data in self.left.items() if each not in self.loans}
+            return Source.make(rng, self.loans, [])
         for record_id in list(self.loans):
             fate = rng.random()
             if fate < 0.15:
@@ -233,9 +241,9 @@ def _live(world: World, told: Nights) -> None:
         is_last = night == 5
         source = source if source is not None and rng.random() < 0.2 else world.next_export()
         kind = rng.choice(("changed",) * 6 + ("full", "off", "limit"))
-        is_cut = rng.random() < 0.25 and not is_last
+        is_cut = rng.random() < 0.35 and not is_last
         wait_for_others(world)
-        _one_night(world, told, Night(world, source, kind, night), is_cut=is_cut)
+        _one_night(world, told, Night(world, source, kind, night, is_cut))
         told.nights += 1
         if world.violations:
             return
@@ -247,8 +255,8 @@ def wait_for_others(world: World) -> None:
     world.server.epoch += LATE_S + SILENT_S + 1
 
 
-def _one_night(world: World, told: Nights, night: Night, *, is_cut: bool) -> None:
-    processes_max = world.rng.randint(1, 3) if is_cut else PROCESSES_MAX
+def _one_night(world: World, told: Nights, night: Night) -> None:
+    processes_max = world.rng.randint(1, 2) if night.is_cut else PROCESSES_MAX
     world.server.present = night.source.present
     is_done = False
     for number in range(processes_max):
@@ -262,19 +270,21 @@ def _one_night(world: World, told: Nights, night: Night, *, is_cut: bool) -> Non
         if is_done or world.violations:
             break
     if is_done:
+        world.delivered.append(dict(world.loans))
         counts = world.disk.latest.counts
         told.unchanged += counts.unchanged
         told.updated += counts.updated
         told.told += world.disk.latest.run.gone.get("updated", 0)
         world.violations += night.wrong_at_the_end()
-    elif not is_cut and not world.violations:
+    elif not night.is_cut and not world.violations:
         world.violations.append("never done")
 
 
 def _run_process(night: Night, number: int) -> bool:
     world, loop = night.world, VirtualLoop()
     process = Process(night, number)
-    kill_at = world.rng.randrange(1, 300) if process.troubled and world.rng.random() < 0.4 else TURNS_MAX
+    is_killed = process.troubled and world.rng.random() < (0.9 if night.is_cut else 0.4)
+    kill_at = world.rng.randrange(1, 90 if night.is_cut else 300) if is_killed else TURNS_MAX
 
     def on_turn(turns: int) -> None:
         if turns == kill_at:
@@ -299,6 +309,8 @@ class Night:
     source: Source
     kind: str
     number: int
+    is_cut: bool = False
+    """Whether nobody goes on with it once its first processes are gone."""
 
     @property
     def job(self) -> Job:
