@@ -16,6 +16,7 @@ BENCHMARKS = {
     "scale": "time and memory as the number of records grows",
     "pacing": "how close to a server's limits the engine gets, known and unknown ones",
     "cost": "what journal, order check, reply check and the like cost each",
+    "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
     "startup": "how long it takes to get going",
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",

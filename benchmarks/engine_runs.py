@@ -50,15 +50,21 @@ class Workload:
 def fresh_config(work: Workload) -> Iterator[Path]:
     """Yield a config file whose state directory is empty; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="engine-benchmark-") as directory:
-        config = Path(directory, "config.toml")
-        tables: dict[str, Mapping[str, Any]] = {
-            "api": {"url": work.server.url, "campaign_id": work.server.campaign_id},
-            "source": {"path": str(work.path), **KINDS[work.kind].source},
-            "upload": work.upload,
-            "state": {"dir": str(Path(directory, "state"))},
-        }
-        config.write_text("".join(f"[{name}]\n{_toml(table)}\n" for name, table in tables.items()))
-        yield config
+        yield write_config(work, Path(directory))
+
+
+def write_config(work: Workload, directory: Path, **more: Mapping[str, Any]) -> Path:
+    """Write a config file into a directory, in which the state directory will be, too; `more` are tables of it."""
+    config = directory / "config.toml"
+    tables: dict[str, Mapping[str, Any]] = {
+        "api": {"url": work.server.url, "campaign_id": work.server.campaign_id},
+        "source": {"path": str(work.path), **KINDS[work.kind].source},
+        "upload": work.upload,
+        "state": {"dir": str(directory / "state")},
+        **more,
+    }
+    config.write_text("".join(f"[{name}]\n{_toml(table)}\n" for name, table in tables.items()))
+    return config
 
 
 def run_engine(
@@ -69,8 +75,15 @@ def run_engine(
     The report is empty if there is none. `pure` means without the accelerator.
     """
     with fresh_config(work) as config:
-        command = [sys.executable, "-m", *program, "sync", "-c", str(config), "--json"]
-        measured = measure(command, work.env() | ({"ENGINE_PURE": "1"} if pure else {}))
+        return sync(work, config, program, pure=pure)
+
+
+def sync(
+    work: Workload, config: Path, program: Sequence[str] = ("engine",), *, pure: bool = False
+) -> tuple[Measured, dict[str, Any]]:
+    """As `run_engine`, with a config file that is there already."""
+    command = [sys.executable, "-m", *program, "sync", "-c", str(config), "--json"]
+    measured = measure(command, work.env() | ({"ENGINE_PURE": "1"} if pure else {}))
     return measured, _report(measured)
 
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from benchmarks.flat_lines import FLAT_LINES, NULL_WORDS
-from benchmarks.portfolio import ID_COLUMN, Row, rows, with_a_fifth_null
+from benchmarks.portfolio import ID_COLUMN, Row, next_night, rows, with_a_fifth_null
 
 CSV_TYPES = {"emi_amount": "number", "emi_due_date": "date", "dpd": "integer", "risk": "number"}
 """The columns of the CSV files that are not text, as `source.types` has them."""
@@ -104,12 +104,15 @@ def records_kept(kind: str, records: int) -> int:
     return sum(all(row[name] in texts for name, texts in where.items()) for row in rows(records))
 
 
-def input_file(kind: str, records: int, *, sorted_ids: bool = False) -> Path:
-    """Return the file of that kind with so many records; it is made if it is not there yet."""
-    order = "-sorted" if sorted_ids else ""
-    path = _directory() / f"portfolio-{records}{order}{KINDS[kind].suffix}"
+def input_file(kind: str, records: int, *, sorted_ids: bool = False, is_next_night: bool = False) -> Path:
+    """Return the file of that kind with so many records; it is made if it is not there yet.
+
+    `is_next_night`: what the next export of these records holds (see `portfolio.py`).
+    """
+    order, night = "-sorted" if sorted_ids else "", "-next" if is_next_night else ""
+    path = _directory() / f"portfolio-{records}{order}{night}{KINDS[kind].suffix}"
     if not path.exists():
-        options = ["--sorted-ids"] if sorted_ids else []
+        options = [*(["--sorted-ids"] if sorted_ids else []), *(["--next-night"] if is_next_night else [])]
         subprocess.run([sys.executable, "-m", "benchmarks.inputs", str(path), str(records), *options], check=True)
     return path
 
@@ -123,9 +126,9 @@ def _directory() -> Path:
     return directory
 
 
-def write(path: Path, records: int, *, sorted_ids: bool = False) -> None:
+def write(path: Path, records: int, *, sorted_ids: bool = False, is_next_night: bool = False) -> None:
     """Write a file of the format that its suffix names; it appears under its name only when it is complete."""
-    portfolio = rows(records, sorted_ids=sorted_ids)
+    portfolio = (next_night if is_next_night else rows)(records, sorted_ids=sorted_ids)
     contents = path.suffixes[-2].removeprefix(".") if len(path.suffixes) > 1 else ""
     new = path.with_name(path.name + ".new")
     with new.open("wb") as file:
@@ -176,5 +179,6 @@ if __name__ == "__main__":
     _parser.add_argument("path", type=Path)
     _parser.add_argument("records", type=int)
     _parser.add_argument("--sorted-ids", action="store_true")
+    _parser.add_argument("--next-night", action="store_true")
     _args = _parser.parse_args()
-    write(_args.path, _args.records, sorted_ids=_args.sorted_ids)
+    write(_args.path, _args.records, sorted_ids=_args.sorted_ids, is_next_night=_args.next_night)

@@ -33,6 +33,38 @@ def rows(records: int, *, sorted_ids: bool = False) -> Iterator[Row]:
         }
 
 
+CHANGED_EVERY, GONE_EVERY, NEW_PER = 50, 200, 200
+"""Of the next night's portfolio: 2 % changed, 0.5 % gone, 0.5 % new."""
+
+_FIRST_CHANGED, _FIRST_GONE = 7, 3
+
+
+def next_night(records: int, *, sorted_ids: bool = False) -> Iterator[Row]:
+    """Yield what the next export holds of so many records: changes all over it, and what is new at its end."""
+    for number, row in enumerate(rows(records + new_next_night(records), sorted_ids=sorted_ids)):
+        if number < records:
+            if number % GONE_EVERY == _FIRST_GONE:
+                continue
+            if number % CHANGED_EVERY == _FIRST_CHANGED:
+                row["dpd"] += 1
+        yield row
+
+
+def new_next_night(records: int) -> int:
+    """Return how many records are new in the next export; one at least."""
+    return -(-records // NEW_PER)
+
+
+def changed_next_night(records: int) -> int:
+    """Return how many of so many records have changed in the next export."""
+    return len(range(_FIRST_CHANGED, records, CHANGED_EVERY))
+
+
+def gone_next_night(records: int) -> int:
+    """Return how many of so many records the next export holds no more."""
+    return len(range(_FIRST_GONE, records, GONE_EVERY))
+
+
 def with_a_fifth_null(portfolio: Iterator[Row]) -> Iterator[Row]:
     """Yield the records with a fifth of the values of three columns missing, in many combinations."""
     for number, row in enumerate(portfolio):

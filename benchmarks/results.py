@@ -14,7 +14,7 @@ from typing import Any
 
 DIRECTORY = Path("benchmark-results")
 
-_LIBRARIES = ("aiohttp", "msgspec", "orjson", "polars", "pyarrow", "uvloop")
+_LIBRARIES = ("aiohttp", "duckdb", "lmdb", "msgspec", "numpy", "orjson", "polars", "pyarrow", "uvloop")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.report.measured import Latency, Sample
-from engine.report.report import LimitMove, Pacing, Report, RunStatus
+from engine.report.report import DeltaFacts, Gone, LimitMove, Pacing, Report, RunStatus
 from engine.values.counts import Reason, RecordCounts, RequestCounts
 
 RUN_ID = "20261123T020000Z-07b3f9"
@@ -63,5 +63,16 @@ def succeeded_report(**changes: Any) -> Report:
         reasons=[],
         throttled_s=0.0,
         pacing=Pacing(),
+    )
+    return replace(report, **changes)
+
+
+def delta_report(**changes: Any) -> Report:
+    """Return the report of a night that has sent only what had changed, and listed whom the source holds no more."""
+    report = succeeded_report(
+        records=RecordCounts(read=1_000_000, updated=20_000, unchanged=980_000),
+        requests=RequestCounts(sent=2, succeeded=2),
+        gone=Gone(found=120, new=100, pending=120),
+        delta=DeltaFacts(mode="changed", ledger_records=1_000_120, last_full_at="2026-11-20T02:00:00.000Z"),
     )
     return replace(report, **changes)

@@ -111,6 +111,7 @@ SMALL = {
     "throughput": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
     "scale": ["--sizes", "10,20", "--kinds", "ndjson"],
     "cost": ["--records", "20000", "--runs", "1"],  # whole chunks
+    "delta": ["--records", "400", "--runs", "1", "--kinds", "ndjson"],
     "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
     "startup": ["--runs", "1"],
     "pacing": ["--scenarios", "quick"],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.api.campaigns import CAMPAIGNS_PER_PAGE, campaign_ids
+    from engine.api.campaigns import CAMPAIGNS_PER_PAGE, campaign_rows
     from engine.api.certificates import leave_out_unused_certificates
     from engine.api.documents import WEB_PAGE, kind_of
     from engine.api.doubt import gave_up_waiting, may_still_land

@@ -12,26 +12,34 @@ CAMPAIGNS_PER_PAGE = 100
 PAGES_MAX = 100
 
 
-async def campaign_ids(first: Reply, ask: Callable[[int, int], Awaitable[Reply | NoReply]]) -> list[str] | None:
-    """Collect the ids of all pages, of which `first` is the first; `ask(page, limit)` gets another.
+async def campaign_rows(
+    first: Reply, ask: Callable[[int, int], Awaitable[Reply | NoReply]]
+) -> dict[str, int | None] | None:
+    """Collect the campaigns of all pages, of which `first` is the first; `ask(page, limit)` gets another.
 
     Returns:
-        None if a page is not what the API documents.
+        How many rows each campaign holds, by its id, None where that is not told; or None if a page is not what the
+        API documents.
     """
-    ids: list[str] = []
+    found: dict[str, int | None] = {}
     reply: Reply | NoReply = first
     for page in range(2, PAGES_MAX + 2):
         document = _document(reply)
         campaigns = _list_in(document)
         if campaigns is None:
             return None
-        ids += [str(campaign.get("id", campaign.get("_id"))) for campaign in campaigns]
+        found |= {str(campaign.get("id", campaign.get("_id"))): _rows(campaign) for campaign in campaigns}
         pagination = document.get("pagination") if isinstance(document, dict) else None
         pages = pagination.get("totalPages") if isinstance(pagination, dict) else 1
         if not isinstance(pages, int) or page > pages:
             break
         reply = await ask(page, CAMPAIGNS_PER_PAGE)
-    return ids
+    return found
+
+
+def _rows(campaign: dict[str, Any]) -> int | None:
+    rows = campaign.get("rowsLen")
+    return rows if isinstance(rows, int) and not isinstance(rows, bool) else None
 
 
 def _document(reply: Reply | NoReply) -> Any:

@@ -9,15 +9,15 @@ from pathlib import Path
 DEFAULT_CONFIG = "config.toml"
 
 
-def add_config_argument(parser: argparse.ArgumentParser) -> None:
+def add_config_argument(parser: argparse.ArgumentParser, default: Path | str = Path(DEFAULT_CONFIG)) -> None:
     """Declare `-c`, which is the same for every command that reads the configuration."""
     parser.add_argument(
         "-c",
         "--config",
         type=Path,
-        default=Path(DEFAULT_CONFIG),
+        default=default,
         metavar="FILE",
-        help="the configuration (%(default)s)",
+        help=f"the configuration ({DEFAULT_CONFIG})",
     )
 
 

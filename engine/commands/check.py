@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
@@ -78,6 +79,8 @@ def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
         yield from _guarded("size", lambda: _size(settings))
     yield from _text(settings)
     yield from _guarded("state", lambda: _state(settings))
+    if settings.delta.mode != "off":
+        yield from _guarded("ledger", lambda: [_ledger(settings)])
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
 
@@ -169,6 +172,23 @@ def _state(settings: Any) -> list[Finding]:
     return [Finding("state", text, warning=True)]
 
 
+def _ledger(settings: Any) -> Finding:
+    """Say what the next sync compares the source with."""
+    from engine.report import age_text, counted
+    from engine.run import ledger_for
+
+    facts = ledger_for(settings)
+    if facts is None:
+        return Finding("ledger", "there is none yet: the first run sends everything, later ones what has changed")
+    if facts.full_reason:
+        return Finding("ledger", f"the next run sends everything: {facts.full_reason}", warning=True)
+    if facts.last_full_at is None:
+        return Finding("ledger", f"none of its {counted(facts.ids, 'id')} is good: the next run sends everything")
+    age = age_text(facts.last_full_at, datetime.now(UTC))
+    held = f"{counted(facts.ids, 'id')}, {facts.good:,} of them known to be on the server"
+    return Finding("ledger", f"{held}, the oldest acknowledged {age} ago; the next run sends what has changed")
+
+
 def _found(settings: Any) -> dict[str, FileFingerprint]:
     """Return what the files hold; nothing of a source that can't be read, which is said by the check of the source."""
     from engine.run import reading_of
@@ -194,7 +214,7 @@ async def _api(settings: Any) -> list[Finding]:
         WEB_PAGE,
         HttpBulkApi,
         NoReply,
-        campaign_ids,
+        campaign_rows,
         date_of,
         is_refused_by_proxy,
         kind_of,
@@ -213,7 +233,8 @@ async def _api(settings: Any) -> list[Finding]:
             raise not_the_api(f"HTTP {reply.status} with {WEB_PAGE}")
         if reply.status in (401, 403):
             raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
-        findings = [_campaign(settings.api.campaign_id, await campaign_ids(reply, api.campaigns))]
+        rows = await campaign_rows(reply, api.campaigns)
+        findings = [_campaign(settings.api.campaign_id, rows), *_rows(settings, rows or {})]
         date = date_of(reply.headers)
     if date is not None and abs(date - time.time()) > CLOCK_SKEW_S_MAX:
         text = f"the API's clock and this machine's are {abs(date - time.time()):,.0f} s apart"
@@ -221,7 +242,21 @@ async def _api(settings: Any) -> list[Finding]:
     return findings
 
 
-def _campaign(wanted: str, found: list[str] | None) -> Finding:
+def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
+    """Compare how many rows the campaign holds with how many the ledger thinks it does."""
+    from engine.run import ledger_for
+
+    facts, held = ledger_for(settings), rows.get(settings.api.campaign_id)
+    if facts is None or held is None or facts.ids <= held:
+        return []
+    text = (
+        f"the campaign holds {held:,} rows, the ledger {facts.ids:,} ids: if rows were deleted there, have all sent "
+        f"again: python -m engine ledger forget --campaign {facts.campaign_id}"
+    )
+    return [Finding("ledger", text, warning=True)]
+
+
+def _campaign(wanted: str, found: Collection[str] | None) -> Finding:
     if found is None:
         return Finding("api", "reachable, but its list of campaigns can't be read: token not proven", warning=True)
     if wanted not in found:

@@ -57,6 +57,11 @@ COMMANDS = (
     ),
     Command("replay", "send again what a run could not deliver", "engine.commands.replay", True),
     Command("status", "show the runs so far, what is resumable and what was rejected", "engine.commands.status"),
+    Command(
+        "ledger",
+        "show what is known to be on the server, or have it sent again (ledger forget)",
+        "engine.commands.ledger",
+    ),
     Command("init", "look at a source and write a commented configuration for it", "engine.commands.init"),
     Command("simulate", "serve a local stand-in of the API", "engine.simulator"),
     Command("demo", "see a whole sync on a generated portfolio against the stand-in", "engine.commands.demo"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,22 @@ import orjson
 
 from engine.api import Endpoint
 from engine.commands.id_forms import IdForms
-from engine.run import GuardWords, InvalidGuard, check_age, check_size, endpoint_of, reading_of
+from engine.reading import PassHere
+from engine.report import Gone, shown
+from engine.run import GuardWords, InvalidGuard, check_age, check_size, endpoint_of, preview, reading_of
 from engine.settings import Settings
-from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, ExitCode, SourceMissing, SourceUntrusted
+from engine.sources import Source
+from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted
 
 PAYLOAD_RECORDS_SHOWN = 3
+
+SENT_BECAUSE = {
+    "new": "new",
+    "changed": "changed",
+    "unproven": "not proven to have arrived as they are",
+    "same": "as they were, but sent again",
+}
+"""Why records would be sent, of which the ledger knows no more than this: it holds digests, no values."""
 
 
 @dataclass(slots=True)
@@ -39,20 +51,70 @@ class Findings:
     """Why a sync would not go on, if more is invalid than `guard.max_invalid` allows."""
     doubts: dict[str, None] = field(default_factory=dict)
     """What was odd about the source, each once, in their order."""
+    compared: Compared | None = None
+    """What the comparison with the ledger came to; None with delta off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a sync with delta would leave out, and what it would send, and why."""
+
+    unchanged: int
+    to_send: Mapping[str, int]
+    """As `Preview.counts`."""
+    example_ids: Sequence[str]
+    """A few ids of these."""
+    full_reason: str | None
+    gone: Gone
+    too_many_gone: SourceUntrusted | None
 
 
 def survey(settings: Settings, limit: int | None = None) -> Findings:
-    """Read the source (its first `limit` records) as `sync` would, and sum up what is in it.
+    """Read the source (its first `limit` records) as `sync` without delta would, and sum up what is in it.
 
     Raises:
         EngineError: the source can't be read or is empty.
     """
     reading = reading_of(settings, limit)
     source = reading.open()
+    return _summed_up(settings, source, reading.cutting.cut(source))
+
+
+def survey_compared(settings: Settings, limit: int | None, *, full: bool) -> Findings:
+    """Do the same as a sync would with the configured delta.
+
+    Raises:
+        EngineError: as `survey`; or the state can't be read.
+    """
+    reading = reading_of(settings, limit)
+    source = reading.open()
+    with preview(settings, source, full=full, limit=limit) as previewed:
+        if previewed is None:
+            return survey(settings, limit)
+        pass_, unchanged = PassHere(reading.cutting, source), 0
+        example_ids: list[str] = []
+
+        def chunks() -> Iterator[Chunk]:
+            nonlocal unchanged
+            for chunk in pass_.chunks(previewed.comparing):
+                previewed.add(chunk)
+                unchanged += chunk.unchanged
+                example_ids.extend(chunk.ids[: EXAMPLE_IDS_MAX - len(example_ids)])
+                yield chunk
+
+        found = _summed_up(settings, source, chunks())
+        gone, error = previewed.judge(pass_.presence, source)
+        told = 0 if gone.skipped else gone.pending * (settings.delta.constants() is not None)
+        found.requests += -(-told // settings.upload.batch_size)
+        found.compared = Compared(unchanged, previewed.counts, example_ids, previewed.full_reason, gone, error)
+        return found
+
+
+def _summed_up(settings: Settings, source: Source, chunks: Iterable[Chunk]) -> Findings:
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
     found, forms = Findings(source.label), IdForms()
     guard = InvalidGuard(settings.guard.max_invalid, GuardWords("sync"))
-    for chunk in reading.cutting.cut(source):
+    for chunk in chunks:
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
         found.superseded += chunk.superseded
@@ -77,8 +139,8 @@ def survey(settings: Settings, limit: int | None = None) -> Findings:
     return found
 
 
-def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
-    """Print what a sync would send, and return 0, or 3 if records are invalid, or 65 if too many are.
+def dry_run(settings: Settings, *, limit: int | None, as_json: bool, full: bool = False) -> int:
+    """Print what a sync would send, and return 0, or 3 if records are invalid, or 65 if too many are, or are gone.
 
     Raises:
         EngineError: the source can't be read, is empty, or is not what `[guard]` accepts.
@@ -86,7 +148,7 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     source = reading_of(settings, limit).open()
     check_age(source, settings)
     check_size(source, settings, "sync", limit)
-    endpoint, found = endpoint_of(settings), survey(settings, limit)
+    endpoint, found = endpoint_of(settings), survey_compared(settings, limit, full=full)
     if as_json:
         print(orjson.dumps(_as_json(found, endpoint)).decode())
     else:
@@ -94,6 +156,8 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool) -> int:
     sys.stdout.flush()
     if found.too_many_invalid:
         return int(found.too_many_invalid.exit_code)
+    if found.compared and found.compared.too_many_gone:
+        return int(found.compared.too_many_gone.exit_code)
     return int(ExitCode.SOME_NOT_ACCEPTED if found.invalid else ExitCode.OK)
 
 
@@ -110,7 +174,9 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             "superseded": found.superseded,
             "filtered": found.filtered,
             "to_send": found.to_send,
+            **({"unchanged": found.compared.unchanged} if found.compared else {}),
         },
+        **(_delta_as_json(found.compared) if found.compared else {}),
         "requests": found.requests,
         "request_bytes_max": found.request_bytes_max,
         "reasons": [
@@ -122,12 +188,45 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+def _delta_as_json(compared: Compared) -> dict[str, Any]:
+    gone = {name: getattr(compared.gone, name) for name in ("found", "new", "skipped")}
+    return {
+        "gone": gone,
+        "delta": {
+            "full": compared.full_reason is not None,
+            "full_reason": compared.full_reason,
+            "to_send": dict(compared.to_send),
+            "example_ids": list(compared.example_ids),
+            "message": str(compared.too_many_gone or ""),
+        },
+    }
+
+
+def _delta_as_text(compared: Compared) -> list[str]:
+    why = ", ".join(f"{count:,} {SENT_BECAUSE[name]}" for name, count in compared.to_send.items() if count)
+    ids = ", ".join(shown(each, 40) for each in compared.example_ids)
+    lines = [f"              {why}; such as {ids}"] if why else []
+    if compared.full_reason:
+        lines.append(f"  full send, because: {shown(compared.full_reason, 300)}")
+    lines.append(f"  unchanged   {compared.unchanged:>12,}  {STATE_MEANINGS['unchanged']}")
+    gone = compared.gone
+    if gone.found or not gone.skipped:
+        withheld = f"; nothing would be sent to them: {shown(gone.skipped, 300)}" if gone.skipped else ""
+        lines.append(
+            f"  gone        {gone.found:>12,}  ids that the source holds no more, {gone.new:,} of them new{withheld}"
+        )
+    else:
+        lines.append(f"  gone                   ?  not judged: {shown(gone.skipped, 300)}")
+    return lines + ([f"  ✗ {compared.too_many_gone}"] if compared.too_many_gone else [])
+
+
 def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     lines = [
         f"Dry run: nothing was sent. {found.label} holds {found.read:,} records.",
         "",
         f"  to send     {found.to_send:>12,}  in {found.requests:,} requests, "
         f"the largest {found.request_bytes_max:,} bytes; {found.requests / rate:,.0f} s at {rate:g} requests/s",
+        *(_delta_as_text(found.compared) if found.compared else []),
         f"  superseded  {found.superseded:>12,}  {STATE_MEANINGS['superseded']}",
         f"  invalid     {found.invalid:>12,}",
     ]

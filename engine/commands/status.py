@@ -11,10 +11,12 @@ import orjson
 
 from engine.commands.arguments import add_config_argument, write_result
 from engine.report import (
+    GONE_FILE,
     Night,
     Report,
     RunStatus,
     counted,
+    ledger_text,
     moment_text,
     next_steps,
     nights,
@@ -168,9 +170,13 @@ def _completed(night: Night, derived: Report | None) -> Night:
 
 def table(found: Sequence[Night], *, running: bool = False) -> str:
     """Return the latest runs as an aligned table, the latest at the bottom, where a terminal ends."""
-    rows = [("RUN", "STARTED", "STATUS", "READ", "UPDATED", "NOT ACCEPTED", "TOOK", "RECORDS/S")]
-    open_run = _open_run(found)
-    rows += [_row(night, under_way=running and night is open_run) for night in found[-RUNS_SHOWN_MAX:]]
+    open_run, latest = _open_run(found), found[-RUNS_SHOWN_MAX:]
+    rows: list[tuple[str, ...]] = [
+        ("RUN", "STARTED", "STATUS", "READ", "UPDATED", "UNCHANGED", "GONE", "NOT ACCEPTED", "TOOK", "RECORDS/S")
+    ]
+    rows += [_row(night, under_way=running and night is open_run) for night in latest]
+    if not any(night.report and night.report.delta.mode != "off" for night in latest):
+        rows = [(*row[:5], *row[7:]) for row in rows]  # nobody has looked for these
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -182,11 +188,11 @@ def table(found: Sequence[Night], *, running: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str, str, str]:
+def _row(night: Night, *, under_way: bool) -> tuple[str, ...]:
     report = night.report
     name = "running" if under_way else night.status
     if report is None:
-        return (shown(night.run_id), moment_text(night.begun_at), name, "", "", "", "", "")
+        return (shown(night.run_id), moment_text(night.begun_at), name, *[""] * 7)
     records = report.records
     return (
         shown(night.run_id),
@@ -194,6 +200,8 @@ def _row(night: Night, *, under_way: bool) -> tuple[str, str, str, str, str, str
         f"{name} ({report.kind})" if report.kind != "sync" else name,
         f"{records.read:,}",
         f"{records.updated:,}",
+        f"{records.unchanged:,}",
+        f"{report.gone.found:,}",
         f"{report.not_accepted:,}",
         seconds_text(report.duration_s),
         rate_text(report.records_per_s),
@@ -213,6 +221,19 @@ def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running
         latest = waiting[-1]
         path = state_dir / RUNS / latest.run_id / REJECTED
         notes.append(f"Not accepted: {counted(latest.not_accepted, 'record')} of run {latest.run_id}, in {path}")
+    return [*notes, *_delta_notes(found, state_dir)]
+
+
+def _delta_notes(found: Sequence[Night], state_dir: Path) -> list[str]:
+    """Say who is gone and what the ledger holds, by the latest run that has compared its source with one."""
+    reports = [night.report for night in found if night.report and night.report.delta.mode != "off"]
+    if not reports:
+        return []
+    latest = reports[-1]
+    notes = [f"Ledger: {ledger_text(latest)}."]
+    if latest.gone.found:
+        path = state_dir / RUNS / latest.run_id / GONE_FILE
+        notes.insert(0, f"Gone: {counted(latest.gone.found, 'id')} in run {latest.run_id}, in {path}")
     return notes
 
 

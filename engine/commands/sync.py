@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
     if args.dry_run:
         from engine.commands.dry_run import dry_run
 
-        return dry_run(settings, limit=args.limit, as_json=args.json)
+        return dry_run(settings, limit=args.limit, as_json=args.json, full=args.full)
 
     async def work(stop: Stop, display: ProgressDisplay) -> Report:
         from engine.run import sync

@@ -8,6 +8,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.ledger.changes import (
+        Acknowledged,
         Change,
         Voided,
         VoidedAll,
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     )
     from engine.ledger.columns import Columns, Header, NotTheLedger, Tag, delete_files, open_columns, verify
     from engine.ledger.digests import keys_and_digests
-    from engine.ledger.lookup import KeysBefore, Seen, find
+    from engine.ledger.erasing import write_ids_without
+    from engine.ledger.lookup import KeysBefore, Seen, find, find_ids
     from engine.ledger.merging import Completed, Merged, merge
+    from engine.ledger.tallying import tally
 else:
     __getattr__ = lazy_face(__name__)

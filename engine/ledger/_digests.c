@@ -1,6 +1,7 @@
-/* The accelerator of the ledger: the keys and digests of canonical lines, in one pass over their bytes.
+/* The accelerator of the ledger: the keys and digests of canonical lines, in one pass over their bytes, and the entries of
+ * keys, whose columns are far larger than the processor's caches (`lookup.py`).
  *
- * What both are is said in Python (`digests.py`); this file only says the same, faster, of the lines that nearly all are.
+ * What keys and digests are is said in Python (`digests.py`); this file only says the same, faster, of the lines that nearly all are.
  * It declines what is rare, and Python finds these lines' numbers: ids and names with escapes, names that come twice, ids
  * and fields that are longer than the short forms of XXH3 go.
  *
@@ -14,7 +15,7 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "55fb708b3dc1d350492b4333661364b3"
+#define SOURCE_DIGEST "6f40433698ff94a90c93684563e9169e"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LITTLE_ENDIAN_WORDS 1
@@ -493,7 +494,116 @@ done:
     return found;
 }
 
-static PyMethodDef functions[] = {{"keys_and_digests", keys_and_digests, METH_VARARGS, lines_doc}, {0}};
+/* ------------------------------------------------------------------------------------- the entries of keys (`lookup.py`) */
+
+enum { KEY_BITS = 52, AT_ONCE = 64 };
+
+typedef struct {
+    const uint32_t *edges; /* where each bucket begins, and where the last one ends */
+    size_t buckets;
+    const void *keys; /* the lower bits of keys, of 4 bytes each or of 8 */
+    size_t records;
+    int is_wide;
+    int low_bits;
+} Columns;
+
+typedef struct {
+    uint64_t low;
+    size_t start, stop;
+} Search;
+
+#if defined(__GNUC__)
+#define WILL_READ(place) __builtin_prefetch(place)
+#else
+#define WILL_READ(place) ((void)(place))
+#endif
+
+static inline const void *key_at(const Columns *columns, size_t entry)
+{
+    return (const char *)columns->keys + entry * (columns->is_wide ? 8 : 4);
+}
+
+static inline uint64_t low_key(const Columns *columns, size_t entry)
+{
+    return columns->is_wide ? ((const uint64_t *)columns->keys)[entry] : ((const uint32_t *)columns->keys)[entry];
+}
+
+/* Return the first entry of a key, -1 if there is none. A bucket has some ten entries, in order. */
+static inline int64_t first_entry(const Columns *columns, const Search *search)
+{
+    size_t entry = search->start, end = search->stop;
+    while (entry < end) {
+        size_t middle = entry + (end - entry) / 2;
+        if (low_key(columns, middle) < search->low)
+            entry = middle + 1;
+        else
+            end = middle;
+    }
+    return entry < search->stop && low_key(columns, entry) == search->low ? (int64_t)entry : -1;
+}
+
+/* Each step is made for some keys before the next one is, so that they wait for memory together, not one by one. */
+static void find_some(const Columns *columns, const uint64_t *wanted, size_t count, int64_t *found)
+{
+    Search searches[AT_ONCE];
+    size_t bucket[AT_ONCE];
+    for (size_t i = 0; i < count; i++) {
+        uint64_t key = wanted[i] >> (64 - KEY_BITS);
+        bucket[i] = (size_t)(key >> columns->low_bits);
+        searches[i].low = key & ((UINT64_C(1) << columns->low_bits) - 1);
+        WILL_READ(columns->edges + bucket[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t start = columns->edges[bucket[i]], stop = columns->edges[bucket[i] + 1];
+        searches[i].stop = stop < columns->records ? stop : columns->records;
+        searches[i].start = start < searches[i].stop ? start : searches[i].stop;
+        WILL_READ(key_at(columns, searches[i].start));
+        WILL_READ(key_at(columns, searches[i].stop));
+    }
+    for (size_t i = 0; i < count; i++)
+        found[i] = first_entry(columns, &searches[i]);
+}
+
+static PyObject *find_all(Py_buffer *edges, Py_buffer *keys, Py_buffer *wanted, Py_buffer *found, int low_bits)
+{
+    size_t count = (size_t)wanted->len / 8;
+    Columns columns = {edges->buf, (size_t)edges->len / 4 - 1, keys->buf, 0, low_bits > 32, low_bits};
+    columns.records = (size_t)keys->len / (columns.is_wide ? 8 : 4);
+    if (low_bits < 1 || low_bits > KEY_BITS || edges->len < 8 || columns.buckets != (size_t)1 << (KEY_BITS - low_bits) ||
+        (size_t)found->len != count * 8) {
+        PyErr_SetString(PyExc_ValueError, "these are no columns of a ledger");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    for (size_t at = 0; at < count; at += AT_ONCE)
+        find_some(&columns, (const uint64_t *)wanted->buf + at, count - at < AT_ONCE ? count - at : AT_ONCE,
+                  (int64_t *)found->buf + at);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(find_doc, "find(edges, keys, low_bits, wanted, found)\n--\n\n"
+                       "Put the first entry of each wanted key into `found`, -1 where there is none.\n\n"
+                       "All are arrays of native numbers as `columns.py` has them, `found` of signed 64-bit ones.");
+
+static PyObject *find(PyObject *module, PyObject *args)
+{
+    Py_buffer edges, keys, wanted, found;
+    int low_bits;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*y*iy*w*", &edges, &keys, &low_bits, &wanted, &found))
+        return NULL;
+    PyObject *result = find_all(&edges, &keys, &wanted, &found, low_bits);
+    PyBuffer_Release(&edges);
+    PyBuffer_Release(&keys);
+    PyBuffer_Release(&wanted);
+    PyBuffer_Release(&found);
+    return result;
+}
+
+static PyMethodDef functions[] = {{"keys_and_digests", keys_and_digests, METH_VARARGS, lines_doc},
+                                  {"find", find, METH_VARARGS, find_doc},
+                                  {0}};
 
 static int execute(PyObject *module)
 {

@@ -12,7 +12,7 @@ from engine.values import load_extension
 if TYPE_CHECKING:
     from types import ModuleType
 
-SOURCE_DIGEST = "55fb708b3dc1d350492b4333661364b3"
+SOURCE_DIGEST = "6f40433698ff94a90c93684563e9169e"
 """What the binary must say of its source."""
 
 

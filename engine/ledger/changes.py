@@ -57,13 +57,13 @@ def keys_of(ids: Sequence[str], key: int) -> bytes:
 
 def acknowledged(keys: bytes, digests: bytes, ids: Sequence[str]) -> Acknowledged | None:
     """Return the change that these records, one a key, were acknowledged; None if none of them can have an entry."""
-    kept = [index for index, each in enumerate(ids) if len(each) <= ID_BYTES_MAX // 4]
-    if not kept:
-        return None
-    if len(kept) < len(ids):
+    if max(map(len, ids), default=0) > ID_BYTES_MAX // 4:
+        kept = [index for index, each in enumerate(ids) if len(each) <= ID_BYTES_MAX // 4]
         keys = np.frombuffer(keys, np.uint64)[kept].tobytes()
         digests = np.frombuffer(digests, np.uint64)[kept].tobytes()
         ids = [ids[index] for index in kept]
+    if not ids:
+        return None
     words, begins = pack_ids(ids)
     return Acknowledged(keys, digests, words, begins.tobytes())
 

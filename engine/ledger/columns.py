@@ -8,6 +8,7 @@ different ones, so they are numbered. Of a key, 52 bits are kept: the first `buc
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -120,6 +121,13 @@ class Columns:
         """Return the id of an entry."""
         return id_at(self.words, int(self.places[entry]))
 
+    def forget_pages(self) -> None:
+        """Let the system take back the memory that the files are mapped to; what is looked at is read again."""
+        for column in (self.edges, self.keys, self.digests, self.places, self.tags, self.words):
+            mapped = getattr(column.base, "obj", None)
+            if isinstance(mapped, mmap.mmap):
+                mapped.madvise(mmap.MADV_DONTNEED)
+
     def short_keys(self, start: int, stop: int) -> NDArray[np.uint64]:
         """Return the keys of consecutive entries, as far as they are kept."""
         first = int(np.searchsorted(self.edges, start, side="right")) - 1
@@ -205,5 +213,11 @@ def delete_files(stem: Path, *, but: tuple[str, ...] = ()) -> None:
 
 
 def _mapped(path: Path, kind: Any) -> Array:
-    size = path.stat().st_size // np.dtype(kind).itemsize
-    return np.memmap(path, kind, "r", shape=(size,)) if size else np.empty(0, kind)
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size // np.dtype(kind).itemsize
+        # Not np.memmap: each piece of such an array would be one again, which takes longer than many a look-up.
+        return (
+            np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), kind, size)
+            if size
+            else np.empty(0, kind)
+        )

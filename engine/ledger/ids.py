@@ -21,14 +21,17 @@ _LENGTH_BYTES = 2
 
 def pack_ids(ids: Sequence[str]) -> tuple[bytes, NDArray[np.uint32]]:
     """Return ids as words, and in which of them each begins."""
-    parts = [_packed(each.encode()) for each in ids]
-    lengths = np.fromiter(map(len, parts), np.uint32, len(parts)) // WORD_BYTES
-    return b"".join(parts), (np.cumsum(lengths, dtype=np.uint32) - lengths).astype(np.uint32)
-
-
-def _packed(text: bytes) -> bytes:
-    size = _LENGTH_BYTES + len(text)
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text.ljust(size + -size % WORD_BYTES - _LENGTH_BYTES, b"\0")
+    text = "".join(ids)
+    each = ids if text.isascii() else [record_id.encode() for record_id in ids]
+    lengths = np.fromiter(map(len, each), np.int64, len(ids))
+    words = -(-(_LENGTH_BYTES + lengths) // WORD_BYTES)
+    begins = np.cumsum(words) - words
+    packed = np.zeros(int(words.sum()) * WORD_BYTES, np.uint8)
+    packed[begins * WORD_BYTES], packed[begins * WORD_BYTES + 1] = lengths & 0xFF, lengths >> 8
+    text_begins = np.cumsum(lengths) - lengths
+    at = np.repeat(begins * WORD_BYTES + _LENGTH_BYTES - text_begins, lengths)
+    packed[at + np.arange(len(at))] = np.frombuffer(text.encode(), np.uint8)
+    return packed.tobytes(), begins.astype(np.uint32)
 
 
 def id_at(words: Words, at: int) -> str:
@@ -52,8 +55,14 @@ def same_ids(words: Words, at: Places, others: Words, others_at: Places) -> NDAr
 def gather_ids(words: Words, at: Places) -> tuple[Words, Places]:
     """Return the words of some ids alone, one after another, and in which of them each begins."""
     counts = _counts(words[at])
+    return words[words_of(words, at)], np.cumsum(counts) - counts
+
+
+def words_of(words: Words, at: Places) -> Places:
+    """Return which words the ids take that begin there, one id after another."""
+    counts = _counts(words[at])
     starts = np.cumsum(counts) - counts
-    return words[np.repeat(at - starts, counts) + np.arange(int(counts.sum()))], starts
+    return np.repeat(at - starts, counts) + np.arange(int(counts.sum()))
 
 
 def _counts(first: Words) -> Places:

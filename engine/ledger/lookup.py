@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.acceleration import accelerator
 from engine.ledger.columns import DROPPED_BITS, Columns
 
 Entries = NDArray[np.int64]
@@ -15,6 +18,15 @@ def find(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
     """Return the first entry of each key."""
     if not len(columns):
         return np.full(len(keys), -1)
+    if accelerator is None:
+        return find_in_arrays(columns, keys)
+    found = np.empty(len(keys), np.int64)
+    accelerator.find(columns.edges, columns.keys, columns.header.low_bits, np.ascontiguousarray(keys), found)
+    return found
+
+
+def find_in_arrays(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
+    """As `find`, without the accelerator; there is an entry at least."""
     low_bits = np.uint64(columns.header.low_bits)
     short = keys >> DROPPED_BITS
     bucket = (short >> low_bits).astype(np.int64)
@@ -27,6 +39,18 @@ def find(columns: Columns, keys: NDArray[np.uint64]) -> Entries:
         entry, end = np.where(is_before, middle + 1, entry), np.where(is_before, end, middle)
     is_there = (entry < stop) & (columns.keys[np.minimum(entry, last)] == low)
     return np.where(is_there, entry, -1)
+
+
+def find_ids(columns: Columns, keys: NDArray[np.uint64], ids: Sequence[str]) -> Entries:
+    """Return the entry of each id, whose key is beside it; unlike `find`, it compares the ids themselves."""
+    later = frozenset(columns.header.shared)
+    found = find(columns, keys)
+    for index, (first, record_id) in enumerate(zip(found.tolist(), ids, strict=True)):
+        entry = first
+        while entry >= 0 and columns.id(entry) != record_id:
+            entry = entry + 1 if entry + 1 in later else -1
+        found[index] = entry
+    return found
 
 
 class Seen:

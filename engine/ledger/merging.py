@@ -12,20 +12,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from engine.ledger.changes import Change
 from engine.ledger.columns import KEY_BITS, Columns, Header, ids_checksum_of
+from engine.ledger.ids import Words
 from engine.ledger.lookup import seen_between
-from engine.ledger.partition import ACKNOWLEDGED, Changes, Entries, apply, marked
-from engine.ledger.spooling import Spool, Spooled
+from engine.ledger.partition import Changes, Entries, apply, marked
+from engine.ledger.spooling import Spool
+from engine.ledger.tags import Marking, TagNumbers
 from engine.ledger.writing import ColumnsWriter
-
-Array = NDArray[Any]
 
 PART_ENTRIES = 500_000
 """About so many entries and changes are merged at once."""
@@ -75,24 +74,27 @@ def merge(
         spool = Spool(stack, stem.parent)
         for run, change in changes:
             spool.add(run, change)
-        spooled = spool.read()
         generation = secrets.token_hex(4)
-        writer = stack.enter_context(ColumnsWriter(stem, generation, _most(base, spooled), _has_many_tags(base)))
+        records = len(base) if base is not None else 0
+        most, has_many_tags = records + spool.acknowledged, _has_many_tags(base)
+        writer = stack.enter_context(ColumnsWriter(stem, generation, most, has_many_tags))
         file = stack.enter_context(_opened(ids, ids_bytes))
         words = base.words if base is not None else np.empty(0, np.uint64)
         words_before = ids_bytes // words.itemsize
-        for entries, some in _parts(base, spooled, completed):
+        tags = TagNumbers(base.header.tags if base is not None else ())
+        for entries, some, some_words in _parts(base, spool, completed, tags):
             born_held_by = completed.feed if completed else 0
-            result, new_words = apply(entries, some, words[:words_before], spooled.words, born_held_by)
+            result, new_words = apply(entries, some, words[:words_before], some_words, tags, born_held_by)
             shift = file.tell() // words.itemsize - words_before
             is_new = result.places >= words_before
-            writer.write(result.at(slice(None)), np.where(is_new, result.places + np.uint32(shift), result.places))
+            writer.write(result, np.where(is_new, result.places + np.uint32(shift), result.places))
             file.write(new_words.tobytes())
-            spooled.forget_pages()
+            if base is not None:
+                base.forget_pages()
         file.flush()
         os.fsync(file.fileno())
         ids_bytes = file.tell()
-        header, checksum = writer.finish()
+        header, checksum = writer.finish(tags.tags)
     return Merged(generation, checksum, ids_bytes, ids_checksum_of(ids, ids_bytes), header)
 
 
@@ -104,36 +106,34 @@ def _opened(path: Path, length: int) -> BinaryIO:
     return file
 
 
-def _most(base: Columns | None, spooled: Spooled) -> int:
-    return (len(base) if base is not None else 0) + int((spooled.changes.kinds == ACKNOWLEDGED).sum())
-
-
 def _has_many_tags(base: Columns | None) -> bool:
     """Whether the numbers of tags may need more than two bytes: a merge adds few."""
     return base is not None and len(base.header.tags) > TAGS_NARROW
 
 
-def _parts(base: Columns | None, spooled: Spooled, completed: Completed | None) -> Iterator[tuple[Entries, Changes]]:
-    """Yield all entries and changes, some consecutive keys at a time."""
-    keys = spooled.changes.keys
-    parts = 1 + ((len(base) if base is not None else 0) + len(keys)) // PART_ENTRIES
+def _parts(
+    base: Columns | None, spool: Spool, completed: Completed | None, tags: TagNumbers
+) -> Iterator[tuple[Entries, Changes, Words]]:
+    """Yield all entries and changes, some consecutive keys at a time, and the words of the ids of the changes."""
+    marking = None
+    if completed is not None:
+        marking = Marking(
+            tags,
+            feed=completed.feed,
+            others=completed.others,
+            run=completed.run,
+            keep_since=completed.keep_since,
+        )
+    records = (len(base) if base is not None else 0) + spool.count
+    parts = 1 << (records // PART_ENTRIES).bit_length()
     borders = [(number << KEY_BITS) // parts for number in range(parts + 1)]
     start = 0
     for low, high in pairwise(borders):
-        which = slice(None) if parts == 1 else np.flatnonzero((keys >= np.uint64(low)) & (keys < np.uint64(high)))
         stop = _first_from(base, high) if base is not None else 0
-        entries = _read(base, start, stop, spooled.all_void)
-        if completed is not None:
-            seen = seen_between(completed.seen, start, stop)
-            entries = marked(
-                entries,
-                seen,
-                feed=completed.feed,
-                others=completed.others,
-                run=completed.run,
-                keep_since=completed.keep_since,
-            )
-        yield entries, spooled.changes.at(which)
+        entries = _read(base, start, stop, spool.all_void)
+        if completed is not None and marking is not None:
+            entries = marked(entries, seen_between(completed.seen, start, stop), marking)
+        yield entries, *spool.between(low, high)
         start = stop
 
 
@@ -150,15 +150,7 @@ def _first_from(base: Columns, key: int) -> int:
 
 def _read(base: Columns | None, start: int, stop: int, all_void: bool) -> Entries:
     if base is None:
-        keys, digests, places, tags = (np.empty(0, kind) for kind in (np.uint64, np.uint64, np.uint32, np.uint16))
-        table = np.empty((1, 4), np.uint32)
-    else:
-        keys, digests = base.short_keys(start, stop), np.array(base.digests[start:stop])
-        places, tags = np.array(base.places[start:stop]), base.tags[start:stop]
-        table = np.array([(t.run, t.held_by, t.gone_since, t.gone_from) for t in base.header.tags], np.uint32)
-    if all_void:
-        digests[:] = 0
-    runs, held_by, gone_since, gone_from = (
-        (table[:, number][tags] for number in range(4)) if len(tags) else (np.empty(0, np.uint32) for _ in range(4))
-    )
-    return Entries(keys, digests, places, runs, held_by, gone_since, gone_from)
+        return Entries(*(np.empty(0, kind) for kind in (np.uint64, np.uint64, np.uint32, np.int64)))
+    digests = np.zeros(stop - start, np.uint64) if all_void else np.array(base.digests[start:stop])
+    places, tags = np.array(base.places[start:stop]), base.tags[start:stop].astype(np.int64)
+    return Entries(base.short_keys(start, stop), digests, places, tags)

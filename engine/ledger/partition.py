@@ -7,12 +7,14 @@ id, in Python; that is as rare as it is slow.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.columns import Tag
 from engine.ledger.ids import Words, gather_ids, id_at, pack_ids, same_ids
+from engine.ledger.tags import Marking, TagNumbers
 
 Array = NDArray[Any]
 
@@ -32,6 +34,9 @@ class _Columns:
         return type(self)(*(getattr(self, f.name)[which] for f in fields(self)))  # type: ignore[arg-type]
 
 
+C = TypeVar("C", bound=_Columns)
+
+
 @dataclass(frozen=True, slots=True)
 class Entries(_Columns):
     """Entries in the order of their keys."""
@@ -41,17 +46,23 @@ class Entries(_Columns):
     digests: Array
     places: Array
     """Where the ids are, in words."""
-    runs: Array
-    held_by: Array
-    gone_since: Array
-    gone_from: Array
+    tags: Array
+    """See `TagNumbers`."""
 
     def with_inserted(self, others: Entries) -> Entries:
         """Return these and other entries, in order."""
         if not len(others):
             return self
-        at = np.searchsorted(self.keys, others.keys, side="right")
-        return Entries(*(np.insert(getattr(self, f.name), at, getattr(others, f.name)) for f in fields(self)))
+        at = np.searchsorted(self.keys, others.keys, side="right") + np.arange(len(others))
+        is_own = np.ones(len(self) + len(others), np.bool_)
+        is_own[at] = False
+        return Entries(*(_woven(getattr(self, f.name), getattr(others, f.name), is_own, at) for f in fields(self)))
+
+
+def _woven(own: Array, others: Array, is_own: Array, others_at: Array) -> Array:
+    both = np.empty(len(is_own), own.dtype)
+    both[is_own], both[others_at] = own, others
+    return both
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +78,35 @@ class Changes(_Columns):
 
 
 def apply(
-    entries: Entries, changes: Changes, words: Words, new_words: Words, born_held_by: int = 0
+    entries: Entries, changes: Changes, words: Words, new_words: Words, tags: TagNumbers, born_held_by: int = 0
 ) -> tuple[Entries, Words]:
     """Return the entries as they are after all changes, and the words of the ids that are new among them.
 
     `words` are those of the ids of `entries`, `new_words` those of `changes`. Ids that are new are placed where they
     will be once the returned words stand behind `words`. New entries are held by the feeds `born_held_by`.
     """
+    if not len(changes):
+        return entries, new_words[:0]
     changes = changes.at(np.argsort(changes.keys, kind="stable"))
     shared = _shared_keys(entries, changes, words, new_words)
-    entry_is_apart, change_is_apart = np.isin(entries.keys, shared), np.isin(changes.keys, shared)
-    result, born = _applied(entries.at(~entry_is_apart), changes.at(~change_is_apart), born_held_by)
+    entries_apart, changes_apart = entries.at(slice(0)), changes.at(slice(0))
+    if len(shared):
+        entries, entries_apart = _parted(entries, np.isin(entries.keys, shared))
+        changes, changes_apart = _parted(changes, np.isin(changes.keys, shared))
+    born_tag = Tag(0, born_held_by)
+    result, born = _applied(entries, changes, tags, born_tag)
     born_words, starts = gather_ids(new_words, born.places.astype(np.int64))
     result = result.with_inserted(replace(born, places=(starts + len(words)).astype(np.uint32)))
     if len(shared):
-        ledger = _SharedKeys(entries.at(entry_is_apart), words)
-        ledger.change(changes.at(change_is_apart), new_words)
-        settled, more_words = ledger.entries(len(words) + len(born_words), born_held_by)
+        ledger = _SharedKeys(entries_apart, words, tags, born_tag)
+        ledger.change(changes_apart, new_words)
+        settled, more_words = ledger.entries(len(words) + len(born_words))
         result, born_words = result.with_inserted(settled), np.concatenate([born_words, more_words])
     return result, born_words
+
+
+def _parted(columns: C, is_apart: Array) -> tuple[C, C]:
+    return columns.at(~is_apart), columns.at(is_apart)
 
 
 def _shared_keys(entries: Entries, changes: Changes, words: Words, new_words: Words) -> Array:
@@ -111,7 +132,7 @@ def _matches(keys: Array, wanted: Array) -> tuple[Array, Array]:
     return keys[np.minimum(at, len(keys) - 1)] == wanted, at
 
 
-def _applied(entries: Entries, changes: Changes, born_held_by: int) -> tuple[Entries, Entries]:
+def _applied(entries: Entries, changes: Changes, tags: TagNumbers, born_tag: Tag) -> tuple[Entries, Entries]:
     """Return what becomes of the entries, and those that are new; each key is that of one id."""
     if not len(changes):
         return entries, _no_entries()
@@ -122,19 +143,16 @@ def _applied(entries: Entries, changes: Changes, born_held_by: int) -> tuple[Ent
     keys, digests = changes.keys[last], np.where(changes.kinds[last] == ACKNOWLEDGED, changes.digests[last], 0)
     runs = changes.runs[acknowledged]  # where there is no acknowledgement, not of interest
     known, at = _matches(entries.keys, keys)
-    result = _updated(entries, at[known], digests[known], np.where(acknowledged >= 0, runs, 0)[known])
+    result = _updated(entries, at[known], digests[known], np.where(acknowledged >= 0, runs, 0)[known], tags)
     is_over = known & (removed >= 0) & (acknowledged < removed)
-    result = result.at(np.delete(np.arange(len(entries)), at[is_over]))
+    if is_over.any():
+        result = result.at(np.delete(np.arange(len(entries)), at[is_over]))
     is_born = ~known & (acknowledged >= 0) & (acknowledged > removed)
-    zeros = np.zeros(int(is_born.sum()), np.uint32)
     born = Entries(
         keys=keys[is_born],
         digests=digests[is_born].astype(np.uint64),
         places=changes.places[acknowledged[is_born]],
-        runs=runs[is_born],
-        held_by=zeros + np.uint32(born_held_by),
-        gone_since=zeros,
-        gone_from=zeros,
+        tags=tags.acknowledged(np.full(int(is_born.sum()), tags.number(born_tag)), runs[is_born]),
     )
     return result, born
 
@@ -147,23 +165,24 @@ def _last_of(changes: Changes, kind: int, group: Array) -> Array:
     return found
 
 
-def _updated(entries: Entries, at: Array, digests: Array, runs: Array) -> Entries:
+def _updated(entries: Entries, at: Array, digests: Array, runs: Array, tags: TagNumbers) -> Entries:
     """Return the entries with other digests, and where one was acknowledged, with the run that did."""
-    new_digests, new_runs = entries.digests.copy(), entries.runs.copy()
+    new_digests, new_tags = entries.digests.copy(), entries.tags.copy()
     new_digests[at] = digests
-    new_runs[at] = np.where(runs > 0, runs, new_runs[at])
-    return replace(entries, digests=new_digests, runs=new_runs)
+    acknowledged = at[runs > 0]
+    new_tags[acknowledged] = tags.acknowledged(new_tags[acknowledged], runs[runs > 0])
+    return replace(entries, digests=new_digests, tags=new_tags)
 
 
 def _no_entries() -> Entries:
-    kinds = (np.uint64, np.uint64, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32)
-    return Entries(*(np.empty(0, kind) for kind in kinds))
+    return Entries(*(np.empty(0, kind) for kind in (np.uint64, np.uint64, np.uint32, np.int64)))
 
 
 class _SharedKeys:
     """Entries of keys that more than one id has."""
 
-    def __init__(self, entries: Entries, words: Words) -> None:
+    def __init__(self, entries: Entries, words: Words, tags: TagNumbers, born_tag: Tag) -> None:
+        self._tags, self._born_tag = tags, born_tag
         self._known: dict[tuple[int, str], dict[str, int]] = {}
         for index in range(len(entries)):
             row = {f.name: int(getattr(entries, f.name)[index]) for f in fields(entries)}
@@ -181,43 +200,27 @@ class _SharedKeys:
             if kind == REMOVED:
                 self._known.pop((key, record_id), None)
                 continue
-            row = self._known.setdefault((key, record_id), {"keys": key})
-            row |= {"digests": int(changes.digests[index]), "runs": int(changes.runs[index])}
+            row = self._known.setdefault((key, record_id), {"keys": key, "tags": self._tags.number(self._born_tag)})
+            [tag] = self._tags.acknowledged(np.array([row["tags"]]), changes.runs[index : index + 1])
+            row |= {"digests": int(changes.digests[index]), "tags": int(tag)}
 
-    def entries(self, new_from: int, born_held_by: int) -> tuple[Entries, Words]:
+    def entries(self, new_from: int) -> tuple[Entries, Words]:
         """Return the entries, and the words of the ids that are new, which will stand from word `new_from` on."""
         born = [record_id for (_, record_id), row in self._known.items() if "places" not in row]
         packed, begins = pack_ids(born)
         places = iter((begins + np.uint32(new_from)).tolist())
-        defaults = {"held_by": born_held_by, "gone_since": 0, "gone_from": 0}
-        rows = [row if "places" in row else {**defaults, **row, "places": next(places)} for row in self._known.values()]
+        rows = [row if "places" in row else {**row, "places": next(places)} for row in self._known.values()]
         rows.sort(key=lambda row: row["keys"])
-        kinds = {name: array.dtype for name, array in zip(Entries.__slots__, _columns_of(_no_entries()), strict=True)}
-        columns = [np.array([row[name] for row in rows], kind) for name, kind in kinds.items()]
+        none = _no_entries()
+        columns = [np.array([row[f.name] for row in rows], getattr(none, f.name).dtype) for f in fields(none)]
         return Entries(*columns), np.frombuffer(packed, np.uint64)
 
 
-def _columns_of(entries: Entries) -> list[Array]:
-    return [getattr(entries, f.name) for f in fields(entries)]
-
-
-def marked(entries: Entries, seen: Array, *, feed: int, others: int, run: int, keep_since: int) -> Entries:
-    """Return the entries after a complete run of a feed that has `seen` some of them; there are `others` beside it.
-
-    What the feed held and holds no more is void. It is gone since this run if no other feed holds it. What is back is
-    not gone any more, and what has been gone since before run `keep_since` is forgotten to be.
-    """
-    feeds, without = np.uint32(feed), np.uint32(~feed & 0xFFFFFFFF)
-    is_lost = ((entries.held_by & feeds) != 0) & ~seen
-    is_newly_gone = is_lost & ((entries.held_by & np.uint32(others & ~feed)) == 0)
-    was_gone = entries.gone_since != 0
-    is_over = was_gone & (seen | (entries.gone_since < keep_since))
-    gone_since = np.where(is_newly_gone, np.uint32(run), np.where(is_over, np.uint32(0), entries.gone_since))
-    gone_from = np.where(is_newly_gone, feeds, np.where(is_over, np.uint32(0), entries.gone_from))
-    return replace(
-        entries,
-        digests=np.where(is_lost, np.uint64(0), entries.digests),
-        held_by=np.where(seen, entries.held_by | feeds, entries.held_by & without),
-        gone_since=gone_since,
-        gone_from=gone_from,
-    )
+def marked(entries: Entries, seen: Array, marking: Marking) -> Entries:
+    """Return the entries after a complete run that has `seen` some of them."""
+    missed = np.flatnonzero(~seen)
+    tags = marking.if_met[entries.tags]
+    tags[missed] = marking.if_missed[entries.tags[missed]]
+    digests = entries.digests.copy()
+    digests[missed[marking.loses[entries.tags[missed]]]] = 0
+    return replace(entries, digests=digests, tags=tags)

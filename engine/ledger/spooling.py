@@ -1,84 +1,138 @@
-"""Changes on their way into the ledger, in files without names: there may be as many as records."""
+"""Changes on their way into the ledger, sorted roughly by their keys, as files without names: they may be many."""
 
 from __future__ import annotations
 
-import mmap
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.ledger.changes import Acknowledged, Change, Removed, Voided, VoidedAll
-from engine.ledger.columns import DROPPED_BITS
+from engine.ledger.columns import DROPPED_BITS, KEY_BITS
+from engine.ledger.ids import Words, gather_ids
 from engine.ledger.partition import ACKNOWLEDGED, REMOVED, VOIDED, Changes
 
 Array = NDArray[Any]
 
+BUCKET_BITS = 5
+BUCKETS = 1 << BUCKET_BITS
+_SHIFT = np.uint64(KEY_BITS - BUCKET_BITS)
+
+AT_ONCE = 50_000
+"""So many changes are put into their buckets at once."""
+
+IN_MEMORY_BYTES = 1 << 18
+"""What is smaller needs no file."""
+
+_ROW = np.dtype([("keys", "u8"), ("kinds", "u1"), ("digests", "u8"), ("runs", "u4"), ("places", "u4")])
+
 
 class Spool:
-    """Takes changes in their order and puts them into files without names: there may be as many as records."""
+    """Takes changes in their order; gives those of a range of keys back, in their order."""
 
     def __init__(self, stack: ExitStack, where: Path) -> None:
-        names = (*Changes.__slots__, "words")
-        self._files = {name: stack.enter_context(TemporaryFile(dir=where)) for name in names}  # noqa: SIM115 - the stack closes them
-        self._words = 0
-        self._count = 0
-        self._void_until = 0
-        self._all_void = False
+        self._buckets = [_Bucket(stack, where) for _ in range(BUCKETS)]
+        self._waiting: list[tuple[Array, Words]] = []
+        self._rows_waiting = self._words_waiting = 0
+        self.count = 0
+        self.acknowledged = 0
+        """How many of them are acknowledgements."""
+        self.all_void = False
+        """Whether all entries were voided."""
 
     def add(self, run: int, change: Change) -> None:
         """Take the next change, of the run with this number."""
         if isinstance(change, VoidedAll):
-            self._void_until, self._all_void = self._count, True
+            self.all_void = True
+            self._distribute()
+            for each in self._buckets:
+                each.void()
             return
-        keys = np.frombuffer(change.keys, np.uint64) >> DROPPED_BITS
-        count = len(keys)
-        kind, digests, places = VOIDED, np.zeros(count, np.uint64), np.zeros(count, np.uint32)
-        if isinstance(change, Acknowledged):
-            kind, digests = ACKNOWLEDGED, np.frombuffer(change.digests, np.uint64)
-        elif isinstance(change, Removed):
-            kind = REMOVED
-        if not isinstance(change, Voided):
-            places = np.frombuffer(change.begins, np.uint32) + np.uint32(self._words)
-            self._files["words"].write(change.words)
-            self._words += len(change.words) // 8
-        columns = (keys, np.full(count, kind, np.uint8), digests, np.full(count, run, np.uint32), places)
-        for name, column in zip(Changes.__slots__, columns, strict=True):
-            self._files[name].write(column.tobytes())
-        self._count += count
+        rows, words = _rows_of(run, change)
+        rows["places"] += np.uint32(self._words_waiting)
+        self._waiting.append((rows, words))
+        self._rows_waiting += len(rows)
+        self._words_waiting += len(words)
+        self.count += len(rows)
+        self.acknowledged += len(rows) if isinstance(change, Acknowledged) else 0
+        if self._rows_waiting >= AT_ONCE:
+            self._distribute()
 
-    def read(self) -> Spooled:
-        """Return all that was taken. What was acknowledged before all was voided is void."""
-        kinds = dict(zip(Changes.__slots__, (np.uint64, np.uint8, np.uint64, np.uint32, np.uint32), strict=True))
-        columns = {name: self._mapped(name, kind) for name, kind in kinds.items()}
-        if self._void_until:
-            columns["digests"] = np.concatenate(
-                [np.zeros(self._void_until, np.uint64), columns["digests"][self._void_until :]]
-            )
-        return Spooled(Changes(**columns), self._mapped("words", np.uint64), self._all_void)
+    def _distribute(self) -> None:
+        """Put what is waiting into the buckets."""
+        if not self._waiting:
+            return
+        rows, words = (np.concatenate(each) for each in zip(*self._waiting, strict=True))
+        self._waiting, self._rows_waiting, self._words_waiting = [], 0, 0
+        bucket = (rows["keys"] >> _SHIFT).astype(np.uint8)
+        order = np.argsort(bucket, kind="stable")
+        rows = rows[order]
+        edges = np.searchsorted(bucket[order], np.arange(BUCKETS + 1))
+        named = np.flatnonzero(rows["kinds"] != VOIDED)
+        words, starts = gather_ids(words, rows["places"][named].astype(np.int64))
+        word_edges = np.append(starts, len(words))[np.searchsorted(named, edges)]
+        rows["places"][named] = starts - np.repeat(word_edges[:-1], np.diff(np.searchsorted(named, edges)))
+        for number in np.flatnonzero(np.diff(edges)).tolist():
+            some = slice(edges[number], edges[number + 1])
+            self._buckets[number].add(rows[some], words[word_edges[number] : word_edges[number + 1]])
 
-    def _mapped(self, name: str, kind: Any) -> Array:
-        file = self._files[name]
-        file.flush()
-        size = file.tell() // np.dtype(kind).itemsize
-        return np.memmap(file, kind, "r", shape=(size,)) if size else np.empty(0, kind)
+    def between(self, low: int, high: int) -> tuple[Changes, Words]:
+        """Return the changes of keys from `low` on and before `high`, and the words of their ids."""
+        self._distribute()
+        numbers = range(low >> int(_SHIFT), ((high - 1) >> int(_SHIFT)) + 1)
+        read = [self._buckets[number].read() for number in numbers]
+        words_before = np.cumsum([0, *(len(words) for _, words in read)])
+        for (rows, _), before in zip(read, words_before, strict=False):
+            rows["places"] += np.uint32(before)
+        rows = np.concatenate([rows for rows, _ in read])
+        if len(numbers) == 1:  # perhaps a part of a bucket
+            rows = rows[(rows["keys"] >= low) & (rows["keys"] < high)]
+        changes = Changes(*(np.ascontiguousarray(rows[name]) for name in Changes.__slots__))
+        return changes, np.concatenate([words for _, words in read])
 
 
-class Spooled:
-    """Changes, mapped from files."""
+def _rows_of(run: int, change: Acknowledged | Voided | Removed) -> tuple[Array, Words]:
+    """Return a change as rows, and the words of its ids, where `places` say."""
+    keys = np.frombuffer(change.keys, np.uint64)
+    rows = np.zeros(len(keys), _ROW)
+    rows["keys"], rows["runs"], rows["kinds"] = keys >> DROPPED_BITS, run, VOIDED
+    if isinstance(change, Voided):
+        return rows, np.empty(0, np.uint64)
+    rows["places"] = np.frombuffer(change.begins, np.uint32)
+    if isinstance(change, Acknowledged):
+        rows["kinds"], rows["digests"] = ACKNOWLEDGED, np.frombuffer(change.digests, np.uint64)
+    else:
+        rows["kinds"] = REMOVED
+    return rows, np.frombuffer(change.words, np.uint64)
 
-    def __init__(self, changes: Changes, words: Array, all_void: bool) -> None:
-        self.changes = changes
-        self.words = words
-        self.all_void = all_void
-        """Whether all entries were voided."""
 
-    def forget_pages(self) -> None:
-        """Let the system take the memory back that the files are mapped to."""
-        for name in Changes.__slots__:
-            mapped = getattr(getattr(self.changes, name), "_mmap", None)
-            if mapped is not None:
-                mapped.madvise(mmap.MADV_DONTNEED)
+class _Bucket:
+    """The changes of some of the keys."""
+
+    def __init__(self, stack: ExitStack, where: Path) -> None:
+        self._rows, self._words = (
+            stack.enter_context(SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(where)))  # noqa: SIM115 - the stack closes them
+            for _ in range(2)
+        )
+        self._void_until = 0
+
+    def add(self, rows: Array, words: Words) -> None:
+        """Take changes; the places of their ids begin with 0."""
+        rows["places"] += np.uint32(self._words.tell() // words.itemsize)
+        self._rows.write(rows.tobytes())
+        self._words.write(words.tobytes())
+
+    def void(self) -> None:
+        """What was acknowledged up to now is void."""
+        self._void_until = self._rows.tell() // _ROW.itemsize
+
+    def read(self) -> tuple[Array, Words]:
+        """Return all that was taken."""
+        self._rows.seek(0)
+        self._words.seek(0)
+        rows = np.frombuffer(bytearray(self._rows.read()), _ROW)
+        rows["digests"][: self._void_until] = 0
+        return rows, np.frombuffer(self._words.read(), np.uint64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,7 +45,10 @@ class ColumnsWriter:
         self._files: dict[str, BinaryIO] = {}
         self._hashes: dict[str, Any] = {}
         self._filled = np.zeros(1 << self._bits, np.uint32)
-        self._tags: dict[tuple[int, ...], int] = {}
+        self._numbers = np.empty(0, np.int64)
+        """Of the tags of entries, by their numbers: as what they are written; -1 where there was none yet."""
+        self._used: list[int] = []
+        """The tags that there were, in the order in which they are written."""
         self._records: Counter[int] = Counter()
         self._valid: Counter[int] = Counter()
         self._shared: list[int] = []
@@ -77,9 +81,9 @@ class ColumnsWriter:
         if not len(entries):
             return
         low_bits = KEY_BITS - self._bits
-        self._filled += np.bincount(
-            (entries.keys >> np.uint64(low_bits)).astype(np.int64), minlength=len(self._filled)
-        ).astype(np.uint32)
+        buckets = (entries.keys >> np.uint64(low_bits)).astype(np.int64)
+        filled = np.bincount(buckets - buckets[0]).astype(np.uint32)
+        self._filled[buckets[0] : buckets[0] + len(filled)] += filled
         low = entries.keys & np.uint64((1 << low_bits) - 1)
         self._put(KEYS, low.astype(key_type(self._bits)).tobytes())
         self._put(DIGESTS, entries.digests.astype(np.uint64).tobytes())
@@ -91,18 +95,19 @@ class ColumnsWriter:
         self._count += len(entries)
 
     def _numbered(self, entries: Entries) -> Array:
-        """Return the number of each entry's tag."""
-        columns = (entries.runs, entries.held_by, entries.gone_since, entries.gone_from)
-        rows = np.stack([column.astype(np.uint32) for column in columns], axis=1)
-        different, which = _unique_rows(rows)
-        numbers = np.array([self._tags.setdefault(tuple(row), len(self._tags)) for row in different.tolist()])
-        tags = numbers[which]
-        self._records.update(dict(enumerate(np.bincount(tags).tolist())))
-        self._valid.update(dict(enumerate(np.bincount(tags[entries.digests != 0]).tolist())))
-        return tags
+        """Return the number of each entry's tag as it is written."""
+        records = np.bincount(entries.tags)
+        self._records.update(dict(enumerate(records.tolist())))
+        self._valid.update(dict(enumerate(np.bincount(entries.tags[entries.digests != 0]).tolist())))
+        if len(records) > len(self._numbers):
+            self._numbers = np.append(self._numbers, np.full(len(records) - len(self._numbers), -1))
+        for tag in np.flatnonzero((records > 0) & (self._numbers[: len(records)] < 0)).tolist():
+            self._numbers[tag] = len(self._used)
+            self._used.append(tag)
+        return self._numbers[entries.tags]
 
-    def finish(self) -> tuple[Header, str]:
-        """Make the files durable; return what they hold, and its checksum."""
+    def finish(self, tags: Sequence[Tag]) -> tuple[Header, str]:
+        """Make the files durable; return what they hold, and its checksum. `tags` are those of entries, in order."""
         self._open(EDGES)
         self._put(EDGES, np.append(np.uint32(0), np.cumsum(self._filled, dtype=np.uint32)).tobytes())
         header = Header(
@@ -110,9 +115,9 @@ class ColumnsWriter:
             records=self._count,
             bucket_bits=self._bits,
             bucket_max=int(self._filled.max(initial=0)),
-            tags=[Tag(*row) for row in self._tags],
-            tag_records=[self._records[number] for number in range(len(self._tags))],
-            tag_valid=[self._valid[number] for number in range(len(self._tags))],
+            tags=[tags[number] for number in self._used],
+            tag_records=[self._records[number] for number in self._used],
+            tag_valid=[self._valid[number] for number in self._used],
             shared=self._shared,
             has_wide_tags=self._has_wide_tags,
         )
@@ -122,16 +127,3 @@ class ColumnsWriter:
             file.flush()
             os.fsync(file.fileno())
         return header, one_checksum(self._hashes[name].hexdigest() for name in (HEAD, EDGES, *ENTRY_COLUMNS))
-
-
-def _unique_rows(rows: Array) -> tuple[Array, Array]:
-    """Return the different rows of four 32-bit numbers, and which of them each row is."""
-    if (rows == rows[0]).all():
-        return rows[:1], np.zeros(len(rows), np.int64)
-    halves = rows.astype(np.uint64)
-    pairs = halves[:, 0] << np.uint64(32) | halves[:, 1], halves[:, 2] << np.uint64(32) | halves[:, 3]
-    first, first_of = np.unique(pairs[0], return_inverse=True)
-    second, second_of = np.unique(pairs[1], return_inverse=True)
-    both, at, which = np.unique(first_of * len(second) + second_of, return_index=True, return_inverse=True)
-    del first, both
-    return rows[at], which

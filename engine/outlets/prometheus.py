@@ -49,8 +49,9 @@ class MetricValues:
 
     `exit_code` and `finished_at_s` are None while the run is under way, `last_success_s` is None when it never
     succeeded; both moments are seconds since 1970. `statuses` counts requests by the HTTP status of their reply, as
-    text, with `none` for no reply. Limits are None as long as none was learned. `taken_at` says when all that was so,
-    by the monotonic clock, in seconds.
+    text, with `none` for no reply. Limits are None as long as none was learned. What is told of gone ids and of the
+    ledger is None where there is none; `ledger_oldest_s` is when the oldest of its entries was acknowledged, in seconds
+    since 1970, known at the end. `taken_at` says when all that was so, by the monotonic clock, in seconds.
     """
 
     campaign_id: str
@@ -64,6 +65,10 @@ class MetricValues:
     in_flight: int = 0
     rate_limit: float | None = None
     in_flight_limit: int | None = None
+    gone_found: int | None = None
+    gone_updated: int | None = None
+    ledger_records: int | None = None
+    ledger_oldest_s: float | None = None
     exit_code: int | None = None
     finished_at_s: float | None = None
     last_success_s: float | None = None
@@ -180,6 +185,10 @@ def _gauges(values: MetricValues) -> list[tuple[str, str, float | None]]:
         ("in_flight", "Requests in flight.", values.in_flight),
         ("rate_limit", "Learned limit, in requests a second.", values.rate_limit),
         ("in_flight_limit", "Learned limit, in requests in flight.", values.in_flight_limit),
+        ("gone_found", "Ids that the source holds no more.", values.gone_found),
+        ("gone_updated", "Of these, ids that the API was told so.", values.gone_updated),
+        ("ledger_records", "Ids in the ledger.", values.ledger_records),
+        ("ledger_oldest_timestamp_seconds", "When the oldest good entry was acknowledged.", values.ledger_oldest_s),
         ("run_duration_seconds", "Time worked by the run, without pauses.", values.duration_s),
         ("run_exit_code", "Exit code of the latest run that ended; absent while one is under way.", values.exit_code),
         ("run_finished_timestamp_seconds", "When the latest run ended.", values.finished_at_s),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiolimiter import AsyncLimiter
 
@@ -12,6 +12,9 @@ from engine.pacing.limiter import Limiter
 from engine.pacing.retry import Breaker
 from engine.pacing.turns import At, Go, Turns, WhenOneLeaves
 from engine.values import Stop
+
+LONG_S = 0.2
+"""Who has to wait longer for the pace asks again when a request is over."""
 
 
 class TurnRefused(Exception):
@@ -64,15 +67,25 @@ class Turnstile:
         while not self._stop.requested:
             now = self._now()
             match self._turns.next(now):
-                case At(t, is_silence):
-                    self.quiet_s += t - now if is_silence else 0.0
+                case At(t, is_silence=True):
+                    self.quiet_s += t - now
                     await self._stop.pause(t - now)
+                case At(t) if t - now < LONG_S:
+                    await self._stop.pause(t - now)
+                case At(t):  # a reply may well raise the rate until then
+                    self._left.clear()
+                    await self._stop.unless_stopped(self._one_leaves_within(t - now))
                 case WhenOneLeaves():
                     self._left.clear()
                     await self._stop.unless_stopped(self._left.wait())
                 case Go() if await self._paid():
                     return
         raise TurnRefused
+
+    async def _one_leaves_within(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._left.wait()
 
     async def _paid(self) -> bool:
         """Pay the ceiling; whether it is still somebody's turn after that."""

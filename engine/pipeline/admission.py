@@ -122,6 +122,10 @@ class OrderGate:
         return HeldBack(len(set().union(*(late.among(ids) for late in self._late))), until)
 
     def _must_wait(self, chunk: Chunk) -> bool:
+        # An older version may be among what an unfinished chunk does not hold, since it was as the ledger has it. Were
+        # this one done then and that one not, a resumed run would find that the older version differs, and send it.
+        if chunk.source_digest is not None and chunk.repeats and self._unfinished:
+            return True
         if self._borrowed and not set().union(*self._borrowed.values()).isdisjoint(chunk.ids):
             return True
         # The chunker has compared it with the chunks just before it already; what is older is compared here.

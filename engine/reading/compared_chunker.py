@@ -90,11 +90,10 @@ class ComparedChunker:
             self._unchanged_line = block.lines.split(b"\n")[_first_lacking(wanted, start)]
         if not len(wanted):
             return
-        self._open.repeats |= bool(looked.is_repeated[wanted].any())
         if len(wanted) == self._batch_size and (whole := self._whole(block, looked)) is not None:
             yield whole
             return
-        lines = _picked(block.lines.split(b"\n"), wanted)
+        lines = _picked_lines(block.lines, wanted, len(block.ids))
         ids = LineIds(JoinedLines(b"\n".join(lines)), len(lines))
         spans = _picked_spans(block.spans, wanted, len(block.ids))
         begin = 0
@@ -210,6 +209,7 @@ class _OpenSpan:
 
     def note(self, looked: Looked, which: Indexes) -> None:
         """Note what is known of records that are taken."""
+        self.repeats |= bool(looked.is_repeated[which].any())
         self._noted.append((looked.keys[which], looked.digests[which], looked.entries[which]))
 
     def noted(self) -> tuple[Numbers, Numbers, Indexes]:
@@ -246,6 +246,10 @@ class _OpenSpan:
         self._noted = [(keys[keep], digests[keep], entries[keep])]
 
 
+_NEWLINE = ord("\n")
+_MANY = 4
+"""Of so many records one that is wanted: then all of them are told apart at once."""
+
 _NO_NUMBERS = np.empty(0, np.uint64)
 _NO_BLOCK = Looked(_NO_NUMBERS, _NO_NUMBERS, np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0, np.bool_))
 
@@ -256,13 +260,19 @@ def _first_lacking(wanted: Indexes, start: int) -> int:
     return start + (int(gaps[0]) if len(gaps) else len(wanted))
 
 
-def _picked(lines: list[bytes], which: Indexes) -> list[bytes]:
-    return lines if len(which) == len(lines) else [lines[index] for index in which.tolist()]
+def _picked_lines(lines: bytes, which: Indexes, count: int) -> list[bytes]:
+    """Return some of so many lines."""
+    if len(which) * _MANY > count:
+        every = lines.split(b"\n")
+        return every if len(which) == count else [every[index] for index in which.tolist()]
+    ends = np.append(np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE), len(lines))
+    begins = np.where(which > 0, ends[which - 1] + 1, 0)
+    return [lines[begin:end] for begin, end in zip(begins.tolist(), ends[which].tolist(), strict=True)]
 
 
 def _picked_spans(spans: Sequence[Span], which: Indexes, count: int) -> list[Span]:
     """Return a span for each of some records."""
-    if len(which) * 4 > count:
+    if len(which) * _MANY > count:
         every = list(places(spans))
         return [_span_of(every[index]) for index in which.tolist()]
     return [_span_of(place_of(spans, index)) for index in which.tolist()]

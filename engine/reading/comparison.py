@@ -30,7 +30,7 @@ class Looked(msgspec.Struct, frozen=True):
     is_wanted: NDArray[np.bool_]
     """Whether it has to be sent."""
     is_repeated: NDArray[np.bool_]
-    """Whether its id may have been read before."""
+    """Whether its id may have been read before without being sent in this pass."""
 
 
 class Comparison:
@@ -56,12 +56,16 @@ class Comparison:
 
     def look(self, block: Block) -> Looked:
         """Compare the records of the next block, all of which are noted to have been read."""
-        count = len(block.ids)
-        keys, digests = (np.frombuffer(each, np.uint64) for each in keys_and_digests(block.lines, count, self._key))
-        entries = self._entries(keys, block.ids)
-        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys))
-        self._seen.add(entries)
+        keys, digests = keys_and_digests(block.lines, len(block.ids), self._key)
+        looked = self.look_up(np.frombuffer(keys, np.uint64), np.frombuffer(digests, np.uint64), block.ids)
         self._note_others(block)
+        return looked
+
+    def look_up(self, keys: Numbers, digests: Numbers, ids: Sequence[str]) -> Looked:
+        """As `look`, of records whose numbers are known; ids are asked for only where two share a key."""
+        entries = self._entries(keys, ids)
+        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys)) | _came_before(keys)
+        self._seen.add(entries)
         return Looked(keys, digests, entries, self._differs(entries, digests), is_repeated)
 
     def _note_others(self, block: Block) -> None:
@@ -83,7 +87,9 @@ class Comparison:
     def wanted(self, looked: Looked, start: int, stop: int) -> Indexes:
         """Return which records from `start` on and before `stop` have to be sent; these are noted to be."""
         entries, is_wanted = looked.entries[start:stop], looked.is_wanted[start:stop].copy()
-        is_wanted |= self._passed.has(entries)
+        has_passed = self._passed.has(entries)
+        looked.is_repeated[start:stop] &= ~has_passed
+        is_wanted |= has_passed
         self._passed.add(entries[is_wanted])
         for index in np.flatnonzero(~is_wanted & self._passed.has(entries)):  # its id came before it, just now
             is_wanted[index] = bool(is_wanted[:index][entries[:index] == entries[index]].any())
@@ -146,6 +152,16 @@ def _opened(comparing: Comparing) -> Columns | None:
         return None
     columns = open_columns(Path(comparing.stem), comparing.generation, Path(comparing.ids))
     return columns if len(columns) else None
+
+
+def _came_before(keys: Numbers) -> NDArray[np.bool_]:
+    """Return of each key whether it stands before among these."""
+    came_before = np.zeros(len(keys), np.bool_)
+    ordered = np.sort(keys)
+    if (ordered[1:] == ordered[:-1]).any():
+        came_before[:] = True
+        came_before[np.unique(keys, return_index=True)[1]] = False
+    return came_before
 
 
 def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:

@@ -12,9 +12,9 @@ from math import ceil, floor, log10
 from statistics import median
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from engine.report.formatting import ms_text, rate_text, seconds_text
 from engine.report.measured import Sample
 from engine.report.report import LimitMove, Report
-from engine.report.wording import ms_text, rate_text, seconds_text
 
 BINS_MAX = 150
 """The most columns in a panel; more would be finer than a screen shows."""

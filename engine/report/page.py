@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.report.charts import charts
-from engine.report.report import Report, RunStatus
-from engine.report.wording import (
+from engine.report.delta_wording import delta_rows
+from engine.report.formatting import (
     bytes_text,
     counted,
     example_ids,
-    limits_text,
     moment_text,
     ms_text,
-    next_steps,
     rate_text,
     seconds_text,
     shown,
-    verdict,
 )
+from engine.report.report import Report, RunStatus
+from engine.report.wording import limits_text, next_steps, verdict
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ def render_page(report: Report, previous: Report | None = None) -> str:
         tiles=_tiles(report),
         steps=next_steps(report),
         charts=charts(report),
+        delta=delta_rows(report),
         **_sums(report),
         **_reasons(report),
         **_limits(report),
@@ -112,8 +112,9 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
     requests, latency = report.requests, report.latency_ms
     resumed = f"resumed {counted(report.resumes, 'time')}" if report.resumes else "without a break"
     isolating = f", {requests.split:,} to isolate" if requests.split else ""
+    unchanged = f"; {report.records.unchanged:,} unchanged" if report.records.unchanged else ""
     tiles = [
-        ("Updated", f"{report.records.updated:,}", f"of {report.records.read:,} read"),
+        ("Updated", f"{report.records.updated:,}", f"of {report.records.read:,} read{unchanged}"),
         ("Not accepted", f"{report.not_accepted:,}", " or ".join([", ".join(NOT_ACCEPTED[:-1]), NOT_ACCEPTED[-1]])),
         ("Time worked", seconds_text(report.duration_s), resumed),
         ("Rate", f"{rate_text(report.records_per_s)}/s", f"records; {bytes_text(report.bytes_sent)} sent"),

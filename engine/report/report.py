@@ -20,6 +20,7 @@ from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, 
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
+GONE_FILE = "gone.ndjson"
 
 LIMIT_MOVES_MAX = 200
 """The most moves of the learned limits a report keeps, the latest ones."""

@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine.report.report import REPORT_HTML, Report, RunStatus
-from engine.report.wording import (
-    bytes_text,
-    counted,
-    example_ids,
-    limits_text,
-    ms_text,
-    next_steps,
-    rate_text,
-    seconds_text,
-    shown,
-    verdict,
-)
+from engine.report.delta_wording import delta_rows
+from engine.report.formatting import bytes_text, counted, example_ids, ms_text, rate_text, seconds_text, shown
+from engine.report.report import GONE_FILE, REPORT_HTML, Report, RunStatus
+from engine.report.wording import limits_text, next_steps, verdict
 from engine.state import REJECTED
 from engine.values import STATE_MEANINGS, Reason
 
@@ -49,6 +40,7 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
         [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
         _closed(report, pen),
         _sums(report, pen),
+        [f"  {name:<10}  {text}" for name, text in delta_rows(report)],
         _doubts(report, pen, width),
         _effort(report, pen),
         _reasons(report.reasons, pen, width),
@@ -116,7 +108,12 @@ def _effort(report: Report, pen: _Pen) -> list[str]:
 
 def _took(report: Report) -> str:
     parts = [seconds_text(report.duration_s)]
-    if report.records.sent:
+    if report.records.unchanged and report.duration_s:
+        settled = report.records.sent + report.records.unchanged
+        parts.append(
+            f"{rate_text(settled / report.duration_s)} records/s, {rate_text(report.records_per_s)} of them sent"
+        )
+    elif report.records.sent:
         parts.append(f"{rate_text(report.records_per_s)} records/s")
     if report.bytes_sent:
         parts.append(f"{bytes_text(report.bytes_sent)} sent")
@@ -153,7 +150,8 @@ def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
 
 
 def _files(report: Report, run_dir: Path, pen: _Pen) -> list[str]:
-    names = [REPORT_HTML, REJECTED] if report.not_accepted else [REPORT_HTML]
+    there = {REPORT_HTML: True, REJECTED: report.not_accepted, GONE_FILE: report.gone.found}
+    names = [name for name, is_there in there.items() if is_there]
     return [pen.title("Files"), *(f"  {run_dir / name}" for name in names)]
 
 

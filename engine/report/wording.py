@@ -1,12 +1,14 @@
-"""The words and numbers that the summary, the report page, notifications and `status` share."""
+"""The sentences that the summary, the report page, notifications and `status` share."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 
-from engine.report.report import Report, RunStatus
-from engine.values import ExitCode, Reason
+from engine.report.delta_wording import gone_sentence, too_many_are_gone
+from engine.report.formatting import counted, rate_text
+from engine.report.report import GONE_FILE, Report, RunStatus
+from engine.values import ExitCode
 
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
@@ -35,25 +37,30 @@ def verdict(report: Report) -> str:
 
 
 def _outcome(report: Report) -> str:
-    records = report.records
     match report.status:
-        case RunStatus.SUCCEEDED if records.read == 0:
-            return "Nothing to send."
-        case RunStatus.SUCCEEDED if records.unchanged == records.read:
-            return f"Nothing to send: none of the {counted(records.read, 'record')} needed an update."
-        case RunStatus.SUCCEEDED if records.unchanged:
-            return f"All {counted(records.read, 'record')} were delivered or needed no update."
-        case RunStatus.SUCCEEDED if records.read == 1:
-            return "The one record was delivered."
-        case RunStatus.SUCCEEDED:
-            return f"All {counted(records.read, 'record')} were delivered."
-        case RunStatus.PARTIAL:
-            were = "was" if report.not_accepted == 1 else "were"
-            return f"Finished, but {report.not_accepted:,} of {counted(records.read, 'record')} {were} not accepted."
+        case RunStatus.SUCCEEDED | RunStatus.PARTIAL:
+            return f"{_delivered(report)}.{gone_sentence(report)}"
         case RunStatus.INTERRUPTED:
             return f"Not finished: {stop_reason(report)}. Run the same command again to resume."
+        case RunStatus.FAILED if too_many_are_gone(report):
+            return f"{_delivered(report)}. Stopped then: {stop_reason(report)}."
         case RunStatus.FAILED:
             return f"Stopped: {stop_reason(report)}."
+
+
+def _delivered(report: Report) -> str:
+    """Return what became of the records of a run that has tried them all, without a full stop."""
+    records = report.records
+    if report.not_accepted:
+        were = "was" if report.not_accepted == 1 else "were"
+        return f"Finished, but {report.not_accepted:,} of {counted(records.read, 'record')} {were} not accepted"
+    if records.read == 0:
+        return "Nothing to send"
+    if records.unchanged == records.read:
+        return f"Nothing to send: none of the {counted(records.read, 'record')} needed an update"
+    if records.unchanged:
+        return f"All {counted(records.read, 'record')} were delivered or needed no update"
+    return "The one record was delivered" if records.read == 1 else f"All {records.read:,} records were delivered"
 
 
 def stop_reason(report: Report) -> str:
@@ -71,8 +78,15 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
         case ExitCode.OK:
             return []
         case ExitCode.SOME_NOT_ACCEPTED:
-            mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
-            return [NextStep(mend), NextStep("Or send them again as they are:", replay)]
+            return _mending(report, replay)
+        case ExitCode.SOURCE_UNTRUSTED if too_many_are_gone(report):
+            return [
+                NextStep(f"Look at {GONE_FILE}: are these ids really gone, or is the export not whole?"),
+                NextStep("If they are gone, go on:", f"ENGINE_GUARD__MAX_GONE=100% {again}"),
+                NextStep(
+                    "If not, mend the export and begin anew; all that was delivered stays known:", f"{again} --fresh"
+                ),
+            ]
         case ExitCode.INTERRUPTED:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
@@ -89,55 +103,14 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
             return [NextStep("Report this with the log of the run, then try:", again)]
 
 
-def counted(count: int, noun: str) -> str:
-    """Return `1 record`, `1,000 records`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a duration such as `0.4 s`, `12 s`, `4 min 05 s`, `2 h 05 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def ms_text(milliseconds: float) -> str:
-    """Return a latency such as `310 ms`, `1.2 s`."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else seconds_text(milliseconds / 1000)
-
-
-def rate_text(per_s: float) -> str:
-    """Return a rate such as `9.5`, `9,999`: one decimal only where it says something."""
-    return f"{per_s:,.0f}" if per_s >= 99.95 or per_s == round(per_s) else f"{per_s:.1f}"
-
-
-def bytes_text(count: int) -> str:
-    """Return an amount of data such as `812 bytes`, `142 MB` (decimal units)."""
-    if count < 1000:
-        return counted(count, "byte")
-    amount, units = count / 1000, ["kB", "MB", "GB", "TB"]
-    while amount >= 999.5 and len(units) > 1:
-        amount /= 1000
-        del units[0]
-    return f"{amount:.1f} {units[0]}" if amount < 9.95 else f"{amount:,.0f} {units[0]}"
-
-
-def shown(text: str, width_max: int = 60) -> str:
-    """Return `text` fit for one line: control, invisible and direction-changing characters escaped, cut to size."""
-    visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: width_max + 1])
-    return visible if len(visible) <= width_max else visible[: width_max - 3] + "..."
-
-
-def example_ids(reason: Reason) -> list[str]:
-    """Return the example ids of `reason` fit to be shown, with `...` at the end when there are more like them."""
-    ids = [shown(i, 40) for i in reason.example_ids if i.strip()]
-    return [*ids, "..."] if ids and reason.count > len(reason.example_ids) else ids
+def _mending(report: Report, replay: str) -> list[NextStep]:
+    steps = []
+    if report.not_accepted:
+        mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
+        steps = [NextStep(mend), NextStep("Or send them again as they are:", replay)]
+    if report.gone.rejected or report.gone.unknown:
+        steps.append(NextStep(f"{GONE_FILE} says who could not be told to be gone, and why; the next run tries again."))
+    return steps
 
 
 def limits_text(report: Report) -> str:
@@ -152,8 +125,3 @@ def limits_text(report: Report) -> str:
         return ""
     moved = f" (moved {counted(len(pacing.moves), 'time')})" if pacing.moves else ""
     return "found " + " and ".join(found) + moved
-
-
-def moment_text(moment: str) -> str:
-    """Return a moment as reports hold it the way people read it: `2026-11-23 02:00 UTC`."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engine.outlets import (
     Harmless,
@@ -17,7 +19,7 @@ from engine.outlets import (
     run_command,
     write_metrics_file,
 )
-from engine.report import REPORT_JSON, Report
+from engine.report import REPORT_JSON, Gone, Report
 from engine.run.active_run import ActiveRun
 from engine.settings import NotifyTable, RunSettings
 
@@ -58,10 +60,24 @@ def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValu
         in_flight=traffic.turnstile.in_flight,
         rate_limit=pacing.rate_limit,
         in_flight_limit=pacing.in_flight_limit,
+        **(_delta_values(active, report) if active.job.delta is not None else {}),
         exit_code=report.exit_code if report else None,
         finished_at_s=now_s if report else None,
         last_success_s=now_s if report and report.exit_code == 0 else None,
     )
+
+
+def _delta_values(active: ActiveRun, report: Report | None) -> dict[str, Any]:
+    """Return what is shown of gone ids and of the ledger; of the latter, its age is known at the end."""
+    facts = report.delta if report else active.ledger.facts()
+    gone = report.gone if report else active.gone.counts if active.gone is not None else Gone()
+    oldest = datetime.fromisoformat(facts.last_full_at).timestamp() if facts.last_full_at else None
+    return {
+        "gone_found": gone.found,
+        "gone_updated": gone.updated,
+        "ledger_records": facts.ledger_records,
+        "ledger_oldest_s": oldest,
+    }
 
 
 def write_metrics(table: NotifyTable, values: MetricValues) -> None:

@@ -5,17 +5,15 @@ The journal is the truth, and a report only tells it: what is missing is made ag
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from engine.report import REPORT_JSON, Ambiguous, Gone, Report, Sample, iso, read_report, status_of, write_report
 from engine.run.telemetry import latencies_in
-from engine.state import DATABASE, Journal, Run, SqliteJournal
+from engine.state import Journal, Run, journal_copy
 from engine.values import ExitCode, RecordCounts
 
 RUNS_LOOKED_AT = 1_000
@@ -60,16 +58,13 @@ def derived_reports(state_dir: Path, run_ids: Collection[str]) -> dict[str, Repo
     """Return the reports of these runs, by their ids, as the journal tells them, without those it does not know.
 
     It looks at a copy: nobody is disturbed, and nothing is written. Call it while no run is under way.
+
+    Raises:
+        StateFailed: the journal can't be read.
     """
-    with TemporaryDirectory(prefix="bulk-sync-") as copy:
-        for path in state_dir.glob(f"{DATABASE}*"):
-            shutil.copy2(path, copy)
-        journal = SqliteJournal(Path(copy))
-        try:
-            runs = [run for run in journal.latest_runs(RUNS_LOOKED_AT) if run.id in run_ids]
-            return {run.id: derived_report(journal, run) for run in runs}
-        finally:
-            journal.close()
+    with journal_copy(state_dir) as journal:
+        runs = [run for run in journal.latest_runs(RUNS_LOOKED_AT) if run.id in run_ids]
+        return {run.id: derived_report(journal, run) for run in runs}
 
 
 def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:

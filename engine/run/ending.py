@@ -15,6 +15,7 @@ from engine.report import (
     Gone,
     Report,
     RunStatus,
+    counted,
     iso,
     latest_report,
     status_of,
@@ -27,6 +28,9 @@ from engine.run.not_before import NotBefore, name_of
 from engine.sources import accelerator
 from engine.state import RUNS, Run
 from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
+
+DIFFERING_JUDGED_FROM = 100
+"""Among fewer records, it says nothing that more than half of them differ."""
 
 
 async def conclude(active: ActiveRun, error: EngineError | None, limits_name: str) -> Report:
@@ -109,7 +113,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
-        doubts=[*active.accounts.notes, *_repetition(last)],
+        doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
@@ -160,6 +164,18 @@ def _repetition(last: Mapping[str, str] | None) -> list[str]:
         return []
     when = last["started_at"][:10]
     return [f"the source is byte for byte that of run {last['run_id']} of {when}: is it an old export again?"]
+
+
+def _delta_doubts(active: ActiveRun) -> list[str]:
+    """Say what the comparison with the ledger makes doubtful about the source."""
+    differing, read = active.ledger.differing, active.accounts.read
+    doubts = []
+    if read >= DIFFERING_JUDGED_FROM and differing > read / 2:
+        doubts.append(
+            f"{differing:,} of {counted(read, 'record')} differ from what was acknowledged: if a column changes every "
+            "night, such as the time of the export, put it into source.exclude"
+        )
+    return [*doubts, *filter(None, [active.gone.doubt if active.gone is not None else None])]
 
 
 async def _learn_source(active: ActiveRun, report: Report) -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from engine.report import Gone, iso
+from engine.report import GONE_FILE, Gone, iso
 from engine.run.guards import GuardWords
 from engine.run.job import Job
 from engine.run.ledger_of_run import LedgerOfRun
+from engine.run.look_alikes import doubt_about, look_alikes
 from engine.run.opened_ledger import other_feeds
 from engine.settings import RunSettings, Threshold
 from engine.state import Feed, Journal, LedgerChanges, OwnThread, Run, write_private_pieces
@@ -27,8 +28,6 @@ from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted
 if TYPE_CHECKING:
     from engine.ledger import Tag
     from engine.reading import Presence
-
-GONE_FILE = "gone.ndjson"
 
 FIRST_SEQ = 1 << 40
 """Chunks of constants are numbered from here on: no source has so many records."""
@@ -60,6 +59,8 @@ class GoneIds:
         self.counts = Gone(**run.gone) if run.gone else Gone()
         self.is_settled = True
         """Whether nothing is left to be told to the API."""
+        self.doubt: str | None = None
+        """What a person should look at before believing it."""
         self.is_judged = False
         """Whether it is known, in this process, who is gone."""
 
@@ -89,6 +90,7 @@ class GoneIds:
         now = Feed(
             bit=feed.bit, holds=delta.holds, last_run_at=feed.last_run_at, complete_run=self._run.number, files=files
         )
+        ids_bytes_before = ledger.row.ids_bytes
         await ledger.complete(completed, now)
         self.is_judged = True
         before = self.counts
@@ -97,6 +99,7 @@ class GoneIds:
             await self._note()
             return None
         self._listed = await self._thread.call(self._list, feed.bit)
+        self.doubt = await self._thread.call(self._look_alikes, ids_bytes_before)
         self.counts = Gone(
             found=len(self._listed) + before.updated,
             new=before.new or sum(each.is_new for each in self._listed),
@@ -148,6 +151,14 @@ class GoneIds:
             tag = tags[columns.tags[entry]]
             found.append(GoneId(columns.id(entry), runs[tag.run], tag.gone_since == self._run.number))
         return found
+
+    def _look_alikes(self, ids_bytes_before: int) -> str | None:
+        """Say it if some who are newly gone look like new ids. Called in the journal's thread."""
+        columns = self._ledger.columns()
+        if columns is None:
+            return None
+        gone = (each.id for each in self._listed if each.is_new)
+        return doubt_about(look_alikes(columns, self._ledger.row.key, gone, new_from_byte=ids_bytes_before))
 
     def _withhold(self, presence: Presence, feed: Feed, files: int, held_before: int) -> SourceUntrusted | None:
         """See whether constants may leave; say why not, which is an error if there are too many gone."""

@@ -23,7 +23,7 @@ from engine.state import Feed, Journal, LedgerChanges, LedgerRow, OwnThread, Run
 from engine.values import Chunk, ChunkResult
 
 if TYPE_CHECKING:
-    from engine.ledger import Change, Columns, Completed
+    from engine.ledger import Change, Columns, Completed, Merged
 
 
 def target_of(settings: RunSettings) -> str:
@@ -32,11 +32,17 @@ def target_of(settings: RunSettings) -> str:
     return json.dumps([api.url, api.org_id, api.campaign_id])
 
 
+KEY_BYTES = 8
+
+
 class NoLedger:
     """What a run has that needs none: there is no ledger, and none shall be made."""
 
     comparing: Comparing | None = None
     """What the source is compared with."""
+
+    differing: int = 0
+    """So many of the records that were sent are other than what was acknowledged, as far as this process knows."""
 
     async def before_first(self) -> None:
         """Note, durably, that requests leave from now on."""
@@ -175,6 +181,7 @@ class LedgerOfRun(VoidingLedger):
         from engine.ledger import Voided
 
         if chunk.entries is not None and chunk.entries.voids:
+            self.differing += len(chunk.entries.voids) // KEY_BYTES
             await self._note(Voided(chunk.entries.voids))
 
     def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
@@ -211,19 +218,7 @@ class LedgerOfRun(VoidingLedger):
             merged = merge(
                 self.columns(), changes(), stem=self._stem, ids=self._ids, ids_bytes=ids_bytes, completed=completed
             )
-        header = merged.header
-        valid_runs = [tag.run for tag, valid in zip(header.tags, header.tag_valid, strict=True) if valid]
-        self._row = msgspec.structs.replace(
-            row or self._row,
-            generation=merged.generation,
-            checksum=merged.checksum,
-            ids_bytes=merged.ids_bytes,
-            ids_checksum=merged.ids_checksum,
-            records=header.records,
-            valid=header.valid,
-            oldest_run=min(valid_runs, default=0),
-            runs=tuple(sorted({tag.run for tag in header.tags})),
-        )
+        self._row = with_files(row or self._row, merged)
         journal.replace_ledger(self._row, last)
         delete_files(self._stem, but=(merged.generation,))
 
@@ -264,6 +259,23 @@ def _changes_of(result: ChunkResult) -> list[Change]:
         keys, digests, ids = every[good].tobytes(), each[good].tobytes(), [ids[index] for index in good.tolist()]
     new = acknowledged(keys, digests, ids)
     return [*changes, new] if new is not None else changes
+
+
+def with_files(row: LedgerRow, merged: Merged) -> LedgerRow:
+    """Return what the journal has to know of a ledger whose files are new."""
+    header = merged.header
+    valid_runs = [tag.run for tag, valid in zip(header.tags, header.tag_valid, strict=True) if valid]
+    return msgspec.structs.replace(
+        row,
+        generation=merged.generation,
+        checksum=merged.checksum,
+        ids_bytes=merged.ids_bytes,
+        ids_checksum=merged.ids_checksum,
+        records=header.records,
+        valid=header.valid,
+        oldest_run=min(valid_runs, default=0),
+        runs=tuple(sorted({tag.run for tag in header.tags})),
+    )
 
 
 def paths_of(row: LedgerRow, state_dir: Path) -> tuple[Path, Path]:

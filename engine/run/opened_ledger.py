@@ -16,6 +16,8 @@ from engine.state import Feed, Journal, LedgerRow, OwnThread, Run
 
 random_bytes = os.urandom
 
+MAPPING_CHANGED = "what shapes the records has changed since (the mapping)"
+
 DIGEST_VERSION = 1
 """Of what `engine/ledger/digests.py` makes: digests of another version say nothing."""
 
@@ -65,7 +67,7 @@ def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal:
         return row, row.forgotten
     same = msgspec.structs.replace(row, mapping=delta.mapping, digest_version=DIGEST_VERSION)
     journal.put_ledger(same, [encode_change(VoidedAll())])
-    return same, "what shapes the records has changed since (the mapping)"
+    return same, MAPPING_CHANGED
 
 
 def _new_row(target: str, delta: Delta) -> LedgerRow:

@@ -190,8 +190,11 @@ class Journal(Protocol):
         """Yield what has changed since the files were written: a number that ascends, the run's, and the change."""
         ...
 
-    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
-        """Write down that a ledger has new files, which the changes up to this number are merged into."""
+    def replace_ledger(self, row: LedgerRow, merged_to: int, *, erase: bool = False) -> None:
+        """Write down that a ledger has new files, which the changes up to this number are merged into.
+
+        With `erase`, no trace of these changes is left, which takes longer.
+        """
 
     def started_at(self, run: int) -> str | None:
         """Return when the run with this number began; None if it is not known any more."""

@@ -102,10 +102,13 @@ class LedgerRows:
         """Delete changes up to this number: they are merged. Must be called in a transaction."""
         self._db.change("DELETE FROM ledger_change WHERE target = ? AND number <= ?", [(target, up_to)])
 
-    def give_space_back(self) -> None:
-        """Give the space to the system that changes took. Must not be called in a transaction."""
+    def give_space_back(self, *, all_of_it: bool = False) -> None:
+        """Give the space to the system that changes took, where it is much. Must not be called in a transaction.
+
+        With `all_of_it`, nothing that was deleted is left in the database.
+        """
         free = self._db.row("PRAGMA freelist_count")[0] * self._db.row("PRAGMA page_size")[0]
-        if free > VACUUM_FROM_BYTES:
+        if all_of_it or free > VACUUM_FROM_BYTES:
             self._db.rows("VACUUM")
 
 

@@ -37,11 +37,11 @@ class SqliteLedgers(Journal):
     def ledger_changes(self, target: str) -> Iterator[tuple[int, int, bytes]]:
         return self._ledgers.changes(target)
 
-    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
+    def replace_ledger(self, row: LedgerRow, merged_to: int, *, erase: bool = False) -> None:
         with self._db.transaction():
             self._ledgers.put(row)
             self._ledgers.forget_changes(row.target, merged_to)
-        self._ledgers.give_space_back()
+        self._ledgers.give_space_back(all_of_it=erase)
 
     def started_at(self, run: int) -> str | None:
         row = self._db.row("SELECT started_at FROM run WHERE rowid = ?", (run,))

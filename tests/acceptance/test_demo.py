@@ -26,10 +26,14 @@ def test_it_delivers_the_portfolio_and_proves_it(tmp_path: Path) -> None:
     done = subprocess.run(demo(tmp_path / "d", 25_000), env=environ, capture_output=True, text=True, timeout=WAIT_S)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PROVEN: of 25,000 records in the portfolio, 25,000 are on the stand-in" in done.stdout
-    [report_path] = (tmp_path / "d" / "state" / "runs").glob("*/report.json")
-    report = json.loads(report_path.read_text(encoding="utf-8"))
-    assert (report["status"], report["records"]["updated"], report["requests"]["sent"]) == ("succeeded", 25_000, 3)
-    assert str(report_path) in done.stdout
+    assert "PROVEN: of 24,995 records in the portfolio, 24,995 are on the stand-in" in done.stdout
+    assert "Of the 5 that are gone from the portfolio, 5 are closed there." in done.stdout
+    paths = sorted((tmp_path / "d" / "state" / "runs").glob("*/report.json"))
+    first, second = (json.loads(path.read_text(encoding="utf-8")) for path in paths)
+    assert (first["status"], first["records"]["updated"], first["requests"]["sent"]) == ("succeeded", 25_000, 3)
+    assert (second["status"], second["records"]["updated"], second["requests"]["sent"]) == ("succeeded", 500, 2)
+    assert (second["records"]["unchanged"], second["gone"]["updated"]) == (24_495, 5)
+    assert str(paths[1]) in done.stdout
     assert (tmp_path / "d" / "token").read_text(encoding="utf-8") not in done.stdout + done.stderr
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine import sources
-from engine.commands import check
+from engine.commands import check, ledger, sync
 from engine.commands.check import Finding
+from engine.settings.loading import load
 from engine.simulator.process import StandInProcess
 from engine.values import VERSION
 from engine.values.errors import ExitCode
 from tests.commands.conftest import Arguments
+from tests.commands.loops import plain_loop
+from tests.stand_in import fresh_ids
 
 
 def test_marks() -> None:
@@ -98,3 +103,48 @@ def test_what_would_stop_a_sync_goes_before_invalid_records(arguments: Arguments
     assert check.run(arguments("check", ids=["loan_1", ""], guard={"min_records": 3})) == ExitCode.SOURCE_UNTRUSTED
     other = {"url": server.url, "campaign_id": "camp_other"}
     assert check.run(arguments("check", ids=["loan_1", ""], api=other)) == ExitCode.ACCESS_REFUSED
+
+
+def test_it_says_what_the_ledger_holds_or_that_the_first_run_sends_everything(
+    arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, delta = fresh_ids(3, "loan_"), {"mode": "changed"}
+    assert check.run(arguments("check", ids=ids)) == 0
+    assert " ledger " not in capsys.readouterr().out
+    assert check.run(arguments("check", ids=ids, delta=delta)) == 0
+    assert "✓ ledger    there is none yet: the first run sends everything" in capsys.readouterr().out
+    assert sync.run(arguments("sync", ids=ids, delta=delta), plain_loop) == 0
+    assert check.run(arguments("check", ids=ids, delta=delta)) == 0
+    assert "✓ ledger    3 ids, 3 of them known to be on the server" in capsys.readouterr().out
+    assert ledger.run(arguments("ledger", "forget", ids[0], ids=ids, delta=delta)) == 0
+    assert check.run(arguments("check", ids=ids, delta=delta)) == 0
+    assert "3 ids, 2 of them known" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["mapping", "forgotten"])
+def test_a_full_send_to_come_is_a_warning(
+    arguments: Arguments, capsys: pytest.CaptureFixture[str], tmp_path: Path, what: str
+) -> None:
+    ids, tables = fresh_ids(3, "loan_"), {"delta": {"mode": "changed"}}
+    assert sync.run(arguments("sync", ids=ids, **tables), plain_loop) == 0
+    if what == "forgotten":
+        assert ledger.run(arguments("ledger", "forget", "--all", ids=ids, **tables)) == 0
+    else:
+        tables["source"] = {"path": str(tmp_path / "loans.ndjson"), "id": "id"}
+    capsys.readouterr()
+    assert check.run(arguments("check", ids=ids, **tables)) == 0
+    assert "! ledger    the next run sends everything: " in capsys.readouterr().out
+
+
+def test_a_campaign_with_fewer_rows_than_the_ledger_has_ids_is_a_warning(
+    arguments: Arguments, server: StandInProcess
+) -> None:
+    ids, delta = fresh_ids(3, "loan_"), {"mode": "changed"}
+    settings = load(arguments("sync", ids=ids, delta=delta).config)
+    assert check._rows(settings, {server.campaign_id: 0}) == [], "there is no ledger yet"
+    assert sync.run(arguments("sync", ids=ids, delta=delta), plain_loop) == 0
+    for rows in ({server.campaign_id: 3}, {server.campaign_id: None}, {}):
+        assert check._rows(settings, rows) == []
+    [finding] = check._rows(settings, {server.campaign_id: 2})
+    assert finding.warning
+    assert "the campaign holds 2 rows, the ledger 3 ids" in finding.text

@@ -12,7 +12,7 @@ from engine.report.history import Night, latest_report, nights, write_report
 from engine.report.report import Report, RunStatus
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ConfigError
-from tests.reports import partial_report, succeeded_report
+from tests.reports import delta_report, partial_report, succeeded_report
 
 FIRST, SECOND, THIRD = (f"2026112{day}T020000Z-00000{day}" for day in (1, 2, 3))
 START_OF_SECOND = ("2026-11-22", "02:00", "UTC")
@@ -59,6 +59,19 @@ def test_the_nights_so_far(tmp_path: Path, runs: Path) -> None:
         "Go on with: python -m engine sync -c night.toml\n"
         f"Not accepted: 19 records of run 20261122T020000Z-000002, in {runs / SECOND / 'rejected.ndjson'}\n"
     )
+
+
+def test_with_delta_it_tells_what_was_left_out_who_is_gone_and_what_the_ledger_holds(
+    tmp_path: Path, runs: Path
+) -> None:
+    keep(runs, succeeded_report(run_id=FIRST), delta_report(run_id=SECOND))
+    lines = status(tmp_path).splitlines()
+    assert lines[0].split()[3:8] == ["READ", "UPDATED", "UNCHANGED", "GONE", "NOT"]
+    assert lines[2].split()[5:9] == ["1,000,000", "20,000", "980,000", "120"]
+    assert lines[-2:] == [
+        f"Gone: 120 ids in run {SECOND}, in {runs / SECOND / 'gone.ndjson'}",
+        "Ledger: 1,000,120 ids known; the oldest acknowledged 2026-11-20 02:00 UTC, 3 days before the end.",
+    ]
 
 
 def test_the_same_as_json(tmp_path: Path, runs: Path) -> None:

@@ -165,6 +165,7 @@ def test_it_holds_what_a_dict_would(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.ledger.merging.PART_ENTRIES", part_entries)
+        patch.setattr("engine.ledger.spooling.AT_ONCE", part_entries)
         ledger = Ledger(tmp_path_factory.mktemp("ledger"), different)
         for step in steps:
             ledger.take(step)

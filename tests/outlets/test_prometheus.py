@@ -55,6 +55,15 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
     return samples.get((name, frozenset(labels.items())))
 
 
+def test_gone_ids_and_the_ledger_are_there_where_there_is_one() -> None:
+    told = {"gone_found": 12, "gone_updated": 7, "ledger_records": 100, "ledger_oldest_s": 1_795_000_000.0}
+    samples = parsed(render_metrics(values(**told)))
+    assert (value(samples, "gone_found"), value(samples, "gone_updated")) == (12, 7)
+    assert value(samples, "ledger_records") == 100
+    assert value(samples, "ledger_oldest_timestamp_seconds") == 1_795_000_000
+    assert not [name for name, _ in parsed(render_metrics(values())) if "gone" in name or "ledger" in name]
+
+
 def test_records_and_requests_are_told_apart_by_label() -> None:
     samples = parsed(render_metrics(values()))
     assert value(samples, "records", outcome="updated") == 90

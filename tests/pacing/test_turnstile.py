@@ -142,6 +142,23 @@ def test_a_ceiling_that_falls_is_kept_by_those_who_come_later() -> None:
     assert [round(at) for at in passed_at] == [0, 0, 0, 0, 1, 2, 3, 4]
 
 
+def test_a_rate_that_a_reply_raises_counts_at_once() -> None:
+    crowd = Crowd(rate=10.0, takes_s=1.0)
+    crowd.limits.now_rate = 0.1
+
+    async def raise_rate() -> None:
+        await asyncio.sleep(0.9)
+        crowd.limits.now_rate = 10.0
+
+    assert crowd.go(3, raise_rate) == pytest.approx([0.0, 1.0, 1.1], abs=0.02)
+
+
+def test_a_rate_that_stays_low_is_kept_while_replies_come() -> None:
+    crowd = Crowd(rate=10.0, takes_s=1.0)
+    crowd.limits.now_rate = 0.25
+    assert crowd.go(3) == pytest.approx([0.0, 4.0, 8.0], abs=0.02)
+
+
 def test_silence_is_for_everybody_and_is_accounted() -> None:
     crowd = Crowd(rate=10.0)
 

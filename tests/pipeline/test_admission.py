@@ -44,6 +44,18 @@ async def test_a_chunk_waits_for_the_one_it_shares_an_id_with() -> None:
     assert await is_admitted(gate, third)
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+async def test_what_was_read_before_and_found_unchanged_waits_for_all_before_it(repeats: bool) -> None:
+    gate = OrderGate(concurrency=10)
+    first, second = chunk(0, "a", apart_from=0), chunk(1, "b", apart_from=0)
+    second.source_digest, second.repeats = b"compared", repeats
+    await gate.admit(first)
+    assert await is_admitted(gate, second) is not repeats
+    gate.release(first)
+    if repeats:
+        assert await is_admitted(gate, second)
+
+
 async def test_only_chunks_about_which_nothing_is_known_are_compared() -> None:
     gate = OrderGate(concurrency=10)
     for seq in range(3):

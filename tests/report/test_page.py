@@ -12,10 +12,10 @@ from hypothesis import given, strategies as st
 
 from engine.report import page
 from engine.report.charts import BINS_MAX, bin_width_s, bins, nice_max
+from engine.report.formatting import rate_text
 from engine.report.measured import TIMELINE_SAMPLES_MAX, Sample
 from engine.report.page import MOVES_MAX, REASONS_MAX, render_page, share_text
 from engine.report.report import LIMIT_MOVES_MAX, LimitMove, Pacing, Report, RunStatus
-from engine.report.wording import rate_text
 from engine.values.counts import Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from engine.run import announce
 from engine.run.announce import announce_end, announce_no_run, announce_start, metric_values, write_metrics
+from engine.run.jobs.sync import sync
 from engine.settings.tables import NotifyTable
+from engine.simulator.process import StandInProcess
 from engine.values.counts import RecordCounts, RequestCounts
 from tests.acceptance.listeners import HealthCheck
+from tests.acceptance.portfolios import write_ndjson
 from tests.fakes import chunk_of
 from tests.reports import partial_report, succeeded_report
+from tests.run.nights import Night
 from tests.run.runs import active_run, settings_of
 
 NOBODY = NotifyTable()
@@ -140,3 +146,16 @@ async def test_the_metrics_file_is_written(tmp_path: Path) -> None:
     async with active_run(settings_of(tmp_path / "state")) as active:
         write_metrics(NotifyTable(prometheus_textfile=path), metric_values(active))
     assert 'bulk_sync_records_read{campaign="camp"} 0.0\n' in path.read_text(encoding="utf-8")
+
+
+async def test_what_delta_has_found_is_among_the_metrics_at_the_end(tmp_path: Path, server: StandInProcess) -> None:
+    file = tmp_path / "bulk_sync.prom"
+    night = Night(tmp_path, server, delta={"mode": "changed"}, notify={"prometheus_textfile": str(file)})
+    report = await sync(night.settings)
+    write_ndjson(night.path, dict(list(night.loans.items())[2:]))
+    await sync(night.settings)
+    told = dict(re.findall(r"^bulk_sync_(\w+)\{campaign=\"[^\"]*\"\} (\S+)$", file.read_text("utf-8"), re.MULTILINE))
+    assert (float(told["gone_found"]), float(told["gone_updated"])) == (2, 0)
+    assert float(told["ledger_records"]) == 30
+    began_s = datetime.fromisoformat(report.started_at).timestamp()
+    assert float(told["ledger_oldest_timestamp_seconds"]) == pytest.approx(began_s, abs=0.001)

@@ -18,6 +18,7 @@ from engine.run import ending
 from engine.run.active_run import ActiveRun
 from engine.run.ending import conclude
 from engine.run.job import reading_of
+from engine.run.jobs.sync import sync
 from engine.run.lifecycle import carry_out
 from engine.settings.tables import RunSettings
 from engine.simulator.process import StandInProcess
@@ -40,6 +41,7 @@ from tests.pipeline.senders import REQUEST
 from tests.reports import RUN_ID, partial_report
 from tests.run.nights import Night
 from tests.run.runs import active_run, settings_of
+from tests.stand_in import fresh_ids
 
 CHUNKS = [chunk_of("a", "b"), chunk_of("c", seq=1)]
 LIMITS = "limits of nowhere"
@@ -312,3 +314,17 @@ async def test_a_source_that_was_not_delivered_is_not_doubted(tmp_path: Path, se
     await carry_out(lambda _journal: job, night.settings, stop=stop)
     resumed = await end_of_night(night)
     assert (resumed.status, resumed.doubts) == (RunStatus.SUCCEEDED, [])
+
+
+@pytest.mark.parametrize(("changed", "expected"), [(60, 1), (50, 0)])
+async def test_more_than_half_that_differ_are_a_doubt(
+    tmp_path: Path, server: StandInProcess, changed: int, expected: int
+) -> None:
+    night = Night(tmp_path, server, delta={"mode": "changed"})
+    loans = {each: {"amount": 1} for each in fresh_ids(100, "loan_")}
+    write_ndjson(night.path, loans)
+    assert (await sync(night.settings)).doubts == []
+    write_ndjson(night.path, loans | {each: {"amount": 2} for each in list(loans)[:changed]})
+    doubts = (await sync(night.settings)).doubts
+    assert len(doubts) == expected
+    assert all("60 of 100 records differ from what was acknowledged" in doubt for doubt in doubts)

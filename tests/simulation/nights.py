@@ -109,15 +109,19 @@ class Source:
 
     rows: list[tuple[str, Data]]
     blocks: list[Block]
+    early: dict[str, Data]
+    """What stands in it of an id before its last version."""
 
     @classmethod
     def make(cls, rng: Random, loans: dict[str, Data], refused_ids: list[str]) -> Source:
         """Write an export: some ids stand in it twice, the last time as they are."""
         rows = list(loans.items())
         rng.shuffle(rows)
+        early: dict[str, Data] = {}
         for record_id, _ in rng.sample(rows, min(len(rows), rng.choice((0, 0, 1, 3)))):
             at = next(index for index, row in enumerate(rows) if row[0] == record_id)
-            rows.insert(rng.randint(0, at), (record_id, _data(rng)))
+            early[record_id] = _data(rng)
+            rows.insert(rng.randint(0, at), (record_id, early[record_id]))
         blocks: list[Block] = []
         row = 1
         left = list(rows)
@@ -136,7 +140,7 @@ class Source:
                 block.filtered = [Span(PATH, row + len(some), 1)]
             row += len(some) + 1
             blocks.append(block)
-        return cls(rows, blocks)
+        return cls(rows, blocks, early)
 
     def read(self) -> Iterator[Block]:
         """Read it once more."""
@@ -191,9 +195,12 @@ class World:
             workers=rng.randint(1, 4),
         )
 
-    def next_export(self) -> Source:
-        """Let a day pass."""
+    def next_export(self, before: Source | None) -> Source:
+        """Let a day pass after the export `before`."""
         rng = self.rng
+        if before is not None and before.early and rng.random() < 0.5:
+            self.loans |= {each: data for each, data in before.early.items() if each in self.loans}
+            return Source.make(rng, self.loans, [])
         if self.delivered and rng.random() < 0.3:
             self.left |= self.loans
             self.loans = dict(rng.choice(self.delivered))
@@ -239,7 +246,7 @@ def _live(world: World, told: Nights) -> None:
     rng, source = world.rng, None
     for night in range(rng.randint(2, 6)):
         is_last = night == 5
-        source = source if source is not None and rng.random() < 0.2 else world.next_export()
+        source = source if source is not None and rng.random() < 0.2 else world.next_export(source)
         kind = rng.choice(("changed",) * 6 + ("full", "off", "limit"))
         is_cut = rng.random() < 0.35 and not is_last
         wait_for_others(world)

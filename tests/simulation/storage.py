@@ -193,7 +193,7 @@ class MemoryJournal(Journal):
             if of == target:
                 yield number, run, change
 
-    def replace_ledger(self, row: LedgerRow, merged_to: int) -> None:
+    def replace_ledger(self, row: LedgerRow, merged_to: int, *, erase: bool = False) -> None:
         self._write("commit")
         self._disk.ledgers[row.target] = row
         self._disk.changes = [each for each in self._disk.changes if each[1] != row.target or each[0] > merged_to]

@@ -1,8 +1,9 @@
 """The main job in one command, on a portfolio that is made up: `python -m engine demo`.
 
-It writes a portfolio, starts the stand-in of the API as a process of its own, runs the real `sync` as another one, and
-then proves, record by record, that the stand-in holds exactly the portfolio. The proof shares no code with the engine:
-it reads the CSV with Python's own csv module and compares values.
+It starts the stand-in of the API as a process of its own, writes a portfolio, runs the real `sync` as another process,
+and then proves, record by record, that the stand-in holds exactly the portfolio. A second night, in which little has
+changed, follows. The proof shares no code with the engine: it reads the CSV with Python's own csv module and compares
+values.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -55,22 +56,36 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the directory is somebody's own, or cannot be written.
     """
-    from engine.commands.demo.portfolio import write
     from engine.simulator import StandInProcess
 
     place = Place(prepare(args.keep))
-    with _step(f"Making {place.portfolio} with {args.records:,} records"):
-        write(place.portfolio, args.records, args.seed)
     with StandInProcess(f"--latency-ms={LATENCY_MS}", "--campaign=camp_demo") as server:
         place.write_config(server)
         _say(f"The stand-in of the API listens at {server.url}: {LATENCY_MS} ms a request, every record kept.")
-        exit_code = _sync(place)
-        if exit_code:
-            _say(f"sync ended with exit code {exit_code}, so there is nothing to prove.")
-            return exit_code
-        with _step("Comparing what the stand-in holds with the portfolio, value by value"):
-            proof = compare(place.portfolio, server)
-    _say(*proof.verdict(), "", *_what_next(place, server))
+        for night in (1, 2):
+            if exit_code := _night(place, server, args, night):
+                return exit_code
+    _say(*_what_next(place, server))
+    return ExitCode.OK
+
+
+def _night(place: Place, server: StandInProcess, args: argparse.Namespace, night: int) -> int:
+    """Make a portfolio, bring it to the stand-in, and prove that it is there; return the exit code."""
+    from engine.commands.demo.portfolio import CHANGED_EVERY, write
+
+    what = {
+        1: f"Making {place.portfolio} with {args.records:,} records",
+        2: f"A day later, one in {CHANGED_EVERY} of them has changed, and a few are gone: making it anew",
+    }
+    with _step(what[night]):
+        gone = write(place.portfolio, args.records, args.seed, night=night)
+    exit_code = _sync(place)
+    if exit_code:
+        _say(f"sync ended with exit code {exit_code}, so there is nothing to prove.")
+        return exit_code
+    with _step("Comparing what the stand-in holds with the portfolio, value by value"):
+        proof = compare(place.portfolio, server, gone)
+    _say(*proof.verdict(), "")
     return ExitCode.OK if proof.holds else ExitCode.BUG
 
 
@@ -85,11 +100,11 @@ class Place:
 
     def write_config(self, server: StandInProcess) -> None:
         """Write the configuration for a sync to this server."""
-        from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN
+        from engine.commands.demo.portfolio import CSV_TYPES, GONE_MEANS, ID_COLUMN
 
         self.token.write_text(server.token, encoding="ascii")
         template = templates_of(__package__, toml_text).get_template("config.toml.j2")
-        text = template.render(place=self, server=server, id=ID_COLUMN, types=CSV_TYPES)
+        text = template.render(place=self, server=server, id=ID_COLUMN, types=CSV_TYPES, gone_means=GONE_MEANS)
         self.config.write_text(text, encoding="utf-8")
 
     def reports(self) -> list[Path]:
@@ -127,7 +142,7 @@ def _sync(place: Place) -> int:
 
     environ = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
     command = [sys.executable, "-m", "engine", "sync", "-c", str(place.config)]
-    _say(f"$ python -m engine sync -c {place.config}", "")
+    _say("", f"$ python -m engine sync -c {place.config}", "")
     # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
@@ -150,6 +165,10 @@ class Proof:
     equal: int = 0
     held: int = 0
     """How many records the stand-in holds: more than expected are wrong, too."""
+    gone: int = 0
+    """How many ids are gone from the portfolio: the stand-in holds them, too."""
+    told: int = 0
+    """How many of them the stand-in was told to be gone."""
     overlaps: int = 0
     """How often two requests in flight shared an id."""
     different: list[str] = field(default_factory=list)
@@ -157,8 +176,9 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Whether the stand-in holds exactly the portfolio."""
-        return self.equal == self.expected == self.held and not self.overlaps
+        """Whether the stand-in holds exactly the portfolio, and knows who is gone from it."""
+        is_whole = self.equal == self.expected == self.held - self.gone and self.told == self.gone
+        return is_whole and not self.overlaps
 
     def verdict(self) -> list[str]:
         """Return the lines that tell a person."""
@@ -167,6 +187,8 @@ class Proof:
             f"{word}: of {self.expected:,} records in the portfolio, {self.equal:,} are on the stand-in with exactly "
             f"their values; it holds {self.held:,} in all."
         ]
+        if self.gone:
+            lines.append(f"Of the {self.gone:,} that are gone from the portfolio, {self.told:,} are closed there.")
         if self.different:
             lines.append(f"Missing or different, for example: {', '.join(self.different)}")
         if self.overlaps:
@@ -174,10 +196,14 @@ class Proof:
         return lines
 
 
-def compare(portfolio: Path, server: StandInProcess) -> Proof:
-    """Compare every record of the portfolio with what the server holds for its id."""
+def compare(portfolio: Path, server: StandInProcess, gone: Sequence[str] = ()) -> Proof:
+    """Compare every record of the portfolio, and the ids that are gone, with what the server holds."""
+    from engine.commands.demo.portfolio import GONE_MEANS
+
     stats = server.stats()
-    proof = Proof(held=stats["ids"], overlaps=stats["overlaps"] + stats["twice_in_request"])
+    proof = Proof(held=stats["ids"], overlaps=stats["overlaps"] + stats["twice_in_request"], gone=len(gone))
+    closed = server.state(gone) if gone else {}
+    proof.told = sum(GONE_MEANS.items() <= closed.get(id_, {}).items() for id_ in gone)
     rows = read_portfolio(portfolio)
     while some := dict(islice(rows, COMPARED_AT_ONCE)):
         held = server.state(some.keys())
@@ -218,8 +244,9 @@ def _what_next(place: Place, server: StandInProcess) -> list[str]:
         "What to try next:",
         f"  {command} --latency-ms 500 --error-share 0.02 --reject-share 0.00001",
         "      in one terminal: a stand-in that is slow, fails now and then, and rejects a few records",
-        f"  python -m engine sync -c {place.config}",
+        f"  python -m engine sync --full -c {place.config}",
         "      in another: press Ctrl-C or kill it in the middle, and run it again; it goes on where it was",
+        "      (--full, because the ledger does not know that this stand-in begins empty)",
         "  python -m engine init your-export.csv",
         "      writes a configuration for your own file",
     ]

@@ -58,6 +58,15 @@ NAMES_PER_LANGUAGE = 8
 STATUSES = ["pending", "paid", "partial", "overdue", "promised", "disputed"]
 BRANCHES = ["MUM", "DEL", "CHE", "KOL", "HYD"]
 LOAN_PERIODS_MONTHS = [6, 12, 18, 24, 36, 48, 60]
+CHANGED_EVERY = 50
+"""In the second night, one in so many records has changed (2 %)."""
+
+GONE = 5
+"""About so many records are gone in the second night."""
+
+GONE_MEANS = {"payment_status": "closed"}
+"""What is sent to them, as `[delta] gone` says it."""
+
 FIRST_DUE_DATE = date(2026, 11, 1)
 FIRST_LEAD_DATE = date(2023, 1, 1)
 
@@ -132,21 +141,40 @@ def _day(first: date, days: pa.Array) -> pa.Array:
     return pc.add(days, (first - date(1970, 1, 1)).days).cast(pa.int32()).cast(pa.date32())
 
 
-def write(path: Path, records: int, seed: int) -> None:
-    """Write a portfolio of so many records into a CSV file, in which only texts that must be are quoted.
+def a_day_later(table: pa.Table, first: int, records: int) -> tuple[pa.Table, list[str]]:
+    """Return the rows from number `first` on as they are in the second night, and the ids of those that are gone."""
+    row = pa.array(range(first, first + len(table)))
+    has_changed = pc.equal(_modulo(row, pa.scalar(CHANGED_EVERY)), 0)
+    status = table.column("payment_status").combine_chunks()
+    other = pc.if_else(pc.equal(status, "paid"), "disputed", "paid")
+    place = table.column_names.index("payment_status")
+    table = table.set_column(place, "payment_status", pc.if_else(has_changed, other, status))
+    is_gone = pc.equal(_modulo(row, pa.scalar(max(1, records // GONE))), 1)
+    return table.filter(pc.invert(is_gone)), table.filter(is_gone).column(ID_COLUMN).to_pylist()
+
+
+def write(path: Path, records: int, seed: int, *, night: int = 1) -> list[str]:
+    """Write a portfolio of so many records, as it is in the first night or the second, into a CSV file.
+
+    Only texts that must be are quoted. Returns the ids of those that are gone by then.
 
     Raises:
         OSError: the file cannot be written.
     """
+    gone: list[str] = []
     with path.open("wb") as file:
         for number, table in enumerate(generate(records, seed)):
             if number == 0:
                 file.write(f"{','.join(table.column_names)}\n".encode())
+            if night > 1:
+                table, some_gone = a_day_later(table, number * BLOCK_RECORDS, records)
+                gone += some_gone
             # pyarrow's own writer would quote every text, which exports seldom do.
             cells = [_cells(column.combine_chunks()) for column in table.columns]
             rows = pc.binary_join_element_wise(*cells, ",", null_handling="replace", null_replacement="")
             _, _, text = _joined(rows, "\n").buffers()  # the texts, which Arrow keeps one after the other
             file.write(text)
+    return gone
 
 
 def _cells(column: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ found by trying: keep the faster estimate, and if that is refused at once, the s
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from math import inf, sqrt
@@ -39,7 +40,7 @@ class Tally:
         self.total = 0
         self.round_trip_s = tuning.ROUND_TRIP_S
         self._first_at: float | None = None
-        self._started: deque[float] = deque(maxlen=TALLY_MAX)
+        self._latest: deque[tuple[float, float]] = deque(maxlen=TALLY_MAX)  # when they started and ended
 
     @property
     def first_at(self) -> float:
@@ -57,10 +58,10 @@ class Tally:
         """An accepted request took so long, from its start to its reply."""
         self.round_trip_s += 0.1 * (seconds - self.round_trip_s)
 
-    def add(self, started_at: float) -> None:
+    def add(self, started_at: float, ended_at: float) -> None:
         """Count one."""
         self.total += 1
-        self._started.append(started_at)
+        self._latest.append((started_at, ended_at))
 
     def sustained(self, now: float, more: int = 0) -> float:
         """Return how many (and `more`) per second the server has sustained, as if it had had reserves at the start."""
@@ -68,30 +69,42 @@ class Tally:
 
     def rate(self, since: float, until: float) -> float:
         """Return how many per second passed of those that started after `since` and not after `until`."""
-        recent = takewhile(lambda at: at > since, reversed(self._started))
-        return sum(at <= until for at in recent) / max(until - since, 0.05)
+        return sum(started <= until for started, _ in self._since(since)) / max(until - since, 0.05)
+
+    def before(self, refused_at: float, seconds: float, in_flight: int) -> float:
+        """Return how many passed that started in the last `seconds` before one that started at `refused_at`.
+
+        So many were `in_flight` when it started, itself included: all others before the first that is refused pass.
+        """
+        ended = sum(ended <= refused_at for _, ended in self._since(refused_at - seconds - 1e-6))
+        return ended + in_flight - 1
+
+    def _since(self, since: float) -> Iterator[tuple[float, float]]:
+        return takewhile(lambda one: one[0] > since, reversed(self._latest))
 
 
 class Former:
     """A limit that was good for long and has fallen may come back soon: it is worth more refusals to find out."""
 
     def __init__(self) -> None:
-        self._limit = 0.0
+        self.limit = 0.0
+        """Requests per second."""
         self._until, self._changed_at = -inf, inf
 
     def replaced(self, known: float, by: float, now: float) -> None:
         """The limit was `known`, and is `by` now."""
         if abs(by - known) < tuning.SAME * known:
+            self._changed_at = min(self._changed_at, now)  # it has been good since then at the latest
             return
         if now > self._until:
-            self._limit = 0.0
-        if now - self._changed_at >= tuning.HOLD_MIN_S and known > max(by, (1 - tuning.SAME) * self._limit):
-            self._limit, self._until = known, now + tuning.FORMER_S
+            self.limit = 0.0
+        if now - self._changed_at >= tuning.HOLD_MIN_S and known > max(by, (1 - tuning.SAME) * self.limit):
+            self.limit, self._until = known, now + tuning.FORMER_S
         self._changed_at = now
 
     def is_expected(self, known: float, now: float) -> bool:
         """Whether it may come back, and has not yet."""
-        return now < self._until and known < tuning.RETURNED * self._limit
+        return now < self._until and known < tuning.RETURNED * self.limit
 
 
 class Estimate:

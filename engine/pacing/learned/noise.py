@@ -21,13 +21,15 @@ class LowRates:
     def __init__(self) -> None:
         self.depth = tuning.DEPTH
         self.accepted: deque[float] = deque(maxlen=tuning.INTERVALS_KEPT)
-        self._sent = self._refused = self._in_between = 0
+        self._sent = self._refused = self._in_between = self._gap = 0
 
     def count(self, rate: float, *, refused: bool) -> bool:
         """Count a request at `rate`, if no limit of late can have forbidden it; whether that is so."""
         if refused and self._in_between < tuning.IN_BETWEEN_MIN:
             self.forget()  # noise strikes here and there, a limit that has fallen again and again
             self.accepted.clear()
+        if refused:
+            self._gap = self._in_between
         self._in_between = 0 if refused else self._in_between + 1
         is_low = bool(self.accepted) and rate <= self.depth * max(list(self.accepted)[-2:])  # for limits may change
         self._sent += is_low
@@ -39,6 +41,8 @@ class LowRates:
         sent, refused = self._sent, self._refused
         if refused < tuning.NOISE_REFUSALS_MIN or refused > tuning.NOISE_MAX * sent:
             return None
+        if self._gap < tuning.NOISE_GAP_MIN:
+            return None  # a limit that has just fallen
         if share and refused <= share * sent * tuning.DRIFT:
             return None  # as expected
         self.forget()

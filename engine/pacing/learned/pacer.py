@@ -80,5 +80,5 @@ class Pacer:
             return self._rate.refused(signal.started_at, signal.finished_at, signal.in_flight, silent_until)
         if not signal.failed:
             return self._rate.accepted(signal.started_at, signal.finished_at)
-        self._rate.admitted(signal.started_at)
+        self._rate.admitted(signal.started_at, signal.finished_at)
         return None

@@ -11,7 +11,7 @@ from math import inf
 
 from engine.pacing.learned import tuning
 from engine.pacing.learned.block import Block
-from engine.pacing.learned.careful import Careful
+from engine.pacing.learned.careful import Careful, Trial
 from engine.pacing.learned.course import Course
 from engine.pacing.learned.estimate import Estimate, Tally
 from engine.pacing.learned.noise import Noise
@@ -43,12 +43,12 @@ class RateLimit:
         """A request was accepted: grow, as the phase has it. Return the move, if the rate has grown much."""
         self._begin(started_at)
         self._tally.took(now - started_at)
-        self.admitted(started_at)
+        self.admitted(started_at, now)
         if self._doubts_ceiling and started_at >= self._course.cut_at:
             self._trust_ceiling()
-        since = self.block.accepted(started_at, self._tally.first_at)
-        if since is not None:
-            return self._after_block(now, self._tally.rate(since, started_at))
+        period = self.block.accepted(started_at, self._tally.first_at)
+        if period is not None:
+            return self._after_block(now, self._tally.rate(*period))
         self._set(now)
         if self.rate < tuning.WORTH_TELLING * self._told:
             return None
@@ -56,9 +56,9 @@ class RateLimit:
             return self._moved(now, self._told, Why.NEVER_REFUSED)
         return self._moved(now, self._told, Why.NOT_REFUSED, now - self._course.cut_at)
 
-    def admitted(self, started_at: float) -> None:
+    def admitted(self, started_at: float, now: float) -> None:
         """A request was not refused because of its rate."""
-        self._tally.add(started_at)
+        self._tally.add(started_at, now)
         self.noise.passed(self._level(started_at))
 
     def refused(self, started_at: float, now: float, in_flight: int, silent_until: float | None = None) -> Move | None:
@@ -67,7 +67,7 @@ class RateLimit:
         It started at `started_at`, when so many requests were `in_flight`, and its reply came `now`. The silence that
         the server asked for, if any, lasts until `silent_until`.
         """
-        self._begin(started_at)
+        self._begin(started_at - (in_flight - 1) / self.rate)  # if no other has been answered
         if started_at >= self._course.cut_at and self.block.refused(started_at):
             return None
         if self.rate >= self._ceiling and self._course.cut_at == -inf and started_at >= self._hurry_until:
@@ -111,11 +111,14 @@ class RateLimit:
             return
         if not self._course.is_used(now, self.rate):
             self._careful.wait(for_s)  # growing proves nothing while something else is the limit
-        self.rate = min(self._ceiling, self._careful.rate(now, self._careful_hold_s(now)))
+        self.rate = min(self._ceiling, self._careful.rate(now, self._trial(now)))
 
-    def _careful_hold_s(self, now: float) -> float:
-        is_expected_back = self.estimate.former.is_expected(self.estimate.known or inf, now)
-        return tuning.FORMER_HOLD_S if is_expected_back else tuning.HOLD_CAREFUL_S
+    def _trial(self, now: float) -> Trial:
+        """When more than the known limit is tried, where each refusal costs a silence."""
+        former = self.estimate.former
+        if former.is_expected(self.estimate.known or inf, now):
+            return Trial(tuning.FORMER_HOLD_S, tuning.STEP_BOLD, former.limit)
+        return Trial(tuning.HOLD_CAREFUL_S, tuning.STEP)
 
     def _level(self, started_at: float) -> float:
         """The rate that a request was sent at; unknown (infinite) if others may have used up what the server saves."""
@@ -151,12 +154,17 @@ class RateLimit:
     def _cut_carefully(self, started_at: float, now: float, in_flight: int, resumes_at: float) -> Move:
         """Fall to what is believed to be right, for the next refusal costs another silence."""
         before, known, tally = self.rate, self.estimate.known, self._tally
-        passed_s = max(0.05, started_at - tally.first_at)
+
+        def passed(seconds: float) -> float:
+            return tally.before(started_at, seconds, in_flight)
+
         if self._careful is None:
-            self._careful = Careful(tally.total + tuning.LIKELY_PASSED * in_flight, passed_s, known)
+            first_s = max(0.05, started_at - tally.first_at)
+            self._careful = Careful(max(1.0, passed(first_s)), first_s, known)
         else:
-            self._account_for(self._careful.resumed_at - tuning.RESERVES_S / 2, started_at)  # which the silence filled
-            self._careful.refused(started_at, self._careful_hold_s(now), now - tally.round_trip_s, tally.rate)
+            silence_s = self._careful.resumed_at - self._course.cut_at
+            self._account_for(self._careful.resumed_at - tuning.SAVED_UP * silence_s, started_at)
+            self._careful.refused(started_at, self._trial(now), passed)
         self._careful.resumed_at = resumes_at
         self.estimate.found(self._careful.known)
         if known is not None:

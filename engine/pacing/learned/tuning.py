@@ -44,20 +44,29 @@ PROVEN_S = 1.5  # an estimate that was not refused so long after the dip is righ
 AGAIN_S = 6.0  # two falls within this time: the limit has fallen far
 
 # Where a refusal costs a silence (`Retry-After`).
-LIKELY_PASSED = 0.7  # this share of what is in flight at the first refusal will have been accepted
-NARROWING_S = 4.0  # the rate comes nearer to what cannot be with this time constant
+FIRST_GUESS = 0.72  # the limit is here in the range that the first refusal leaves: 0 is its lower end, 1 its upper
+LATER_GUESS = 0.5  # and here in that of a refusal that came soon
+COUNTED_MIN = 10  # fewer requests before the first refusal say nothing about windows by the clock
+NARROWING_S = 3.6  # the rate comes nearer to what cannot be with this time constant
 EARLIER_S = 2.0  # what was sent so long before a refusal was right ...
 ENOUGH_S = 2.3  # ... if no refusal came for so long
-LOWER_END = 0.2  # else the limit is here in the range: 0 is its lower end, 1 its upper
-FALLEN = 0.93  # this share of a limit is left if it is refused while it is held; less if that happens again
-KEEP_CAREFUL = 0.985
-HOLD_CAREFUL_S = 20.0
+SPAN_S = 2.0  # in so much more time than before the first refusal, it tells what the limit adds to reserves ...
+SPAN_RETURNED_S = 0.5  # ... and in so much more, whether a limit that is expected back has come
+SPAN_STEP_S = 0.25
+SPANS = 40
+FALLEN = 0.92  # this share of a limit is left if it is refused while it is held; less if that happens again ...
+FALLS_MAX = 3  # ... this power of it at the least
+KEEP_CAREFUL = 0.984
+HOLD_CAREFUL_S = 28.0
+STEP_BOLD = 0.08  # growth where more than the rate is expected
+SAVED_UP = 0.8  # a server is assumed to save up what it allows in this share of a silence
 
 # Refusals that have nothing to do with the rate.
 DEPTH = 0.97  # a rate is well below what was accepted when it is this share of it ...
 DEEPER = 0.85  # ... and again by so much after every proof that turned out to be wrong
 NOISE_REFUSALS_MIN = 3  # so many must be refused down there to prove that the rate is not the reason ...
 NOISE_MAX = 0.12  # ... but no more than this share: a limit that has fallen refuses more
+NOISE_GAP_MIN = 15
 IN_BETWEEN_MIN = 2  # requests between two refusals; a limit that has fallen refuses nearly all of them
 INTERVALS_KEPT = 8  # between refusals: the fastest is where the rate goes back to when noise is proven
 NOISE_MIN = 0.005

@@ -40,6 +40,22 @@ def test_the_proof_sees_what_is_missing_different_or_too_much(tmp_path: Path) ->
         assert not compare(path, server).holds
 
 
+def test_the_proof_sees_who_was_not_told_to_be_gone(tmp_path: Path) -> None:
+    path = tmp_path / "portfolio.csv"
+    write(path, 50, seed=1)
+    everybody = dict(read_portfolio(path))
+    gone = write(path, 50, seed=1, night=2)
+    assert len(gone) == 5
+    with stand_in() as server:
+        deliver(server, list((everybody | dict(read_portfolio(path))).items()))
+        untold = compare(path, server, gone)
+        assert (untold.equal, untold.expected, untold.gone, untold.told, untold.holds) == (45, 45, 5, 0, False)
+        deliver(server, [(each, {"payment_status": "closed"}) for each in gone])
+        told = compare(path, server, gone)
+        assert (told.told, told.holds) == (5, True)
+        assert told.verdict()[1] == "Of the 5 that are gone from the portfolio, 5 are closed there."
+
+
 def test_an_id_twice_in_flight_spoils_the_proof() -> None:
     assert Proof(expected=1, equal=1, held=1).holds
     proof = Proof(expected=1, equal=1, held=1, overlaps=2)

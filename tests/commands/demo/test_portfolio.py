@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands.demo import portfolio
+from engine.commands.demo.command import read_portfolio
 from engine.commands.demo.portfolio import CSV_TYPES, ID_COLUMN, NAMES_PER_LANGUAGE, PEOPLE, generate, write
 
 
@@ -80,3 +81,17 @@ def test_the_declared_types_are_those_of_the_columns() -> None:
     for column, kind in CSV_TYPES.items():
         [value, *_] = table[column].drop_null().to_pylist()
         assert isinstance(value, kinds[kind]) if kind in kinds else value.isoformat()
+
+
+def test_in_the_second_night_one_in_fifty_has_changed_and_a_few_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portfolio, "BLOCK_RECORDS", 130)
+    before, after = tmp_path / "1.csv", tmp_path / "2.csv"
+    assert portfolio.write(before, 500, seed=1) == []
+    gone = portfolio.write(after, 500, seed=1, night=2)
+    first, second = dict(read_portfolio(before)), dict(read_portfolio(after))
+    assert (len(gone), set(first) - set(second)) == (5, set(gone))
+    changed = [each for each, data in second.items() if data != first[each]]
+    assert len(changed) == 10
+    assert all(second[each] | {"payment_status": ""} == first[each] | {"payment_status": ""} for each in changed)

@@ -40,11 +40,12 @@ def test_probes_become_rarer_but_come_every_few_seconds() -> None:
 
 
 def test_a_long_block_tells_the_period_of_a_quota() -> None:
+    """It ended between the latest probe that was refused and the one that was accepted."""
     block = Block()
     refuse(block, 2.0, 2.1, 2.2, 9.0)
-    assert block.accepted(10.0, first_at=0.5) == 0.5
+    assert block.accepted(10.0, first_at=0.5) == (0.5, 9.5)
     refuse(block, 15.0, 15.1, 15.2, 19.0)
-    assert block.accepted(20.0, first_at=0.5) == 10.0
+    assert block.accepted(20.0, first_at=0.5) == (9.5, 19.5)
     assert block.period_s == 10.0
 
 

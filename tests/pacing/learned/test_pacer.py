@@ -120,8 +120,8 @@ BELOW_TARGET = [
     Case(one_by_one, 10, over_400=0.78, warm=0.80),
     # Each refusal costs a second that nothing makes up for: finding the limit takes two of them, with windows three.
     Case(half, 10, USUAL, 1.0, over_400=0.90, warm=0.94, refused=0.015),
-    Case(three, 10, USUAL, 1.0, over_400=0.88, warm=0.93, refused=0.015),
-    Case(three, 20, FAST, 1.0, over_400=0.85, warm=0.90, refused=0.015),
+    Case(three, 10, USUAL, 1.0, over_400=0.89, warm=0.93, refused=0.015),
+    Case(three, 20, FAST, 1.0, over_400=0.88, warm=0.94, refused=0.015),
     Case(Windows, 10, USUAL, 1.0, over_400=0.84, warm=0.90, refused=0.02),
     Case(Windows, 20, USUAL, 1.0, over_400=0.78, warm=0.88),
     Case(two_seconds, 10, USUAL, 1.0, over_400=0.84, warm=0.88),
@@ -230,26 +230,41 @@ def test_a_limit_that_changes_again_is_found_again(burst: float, seed: int) -> N
         assert found_after_s(run, changed_at, level) <= 10
 
 
-def test_a_limit_that_changes_again_is_found_again_through_silences() -> None:
+def used_after_s(run: Run, changed_at: float, level: float) -> float:
+    """Seconds until nine tenths of a level are used for three seconds, and nothing is refused."""
+    starts = (changed_at + tenth / 10 for tenth in range(200))
+    used = (at for at in starts if run.rate_between(at, at + 3) >= 0.9 * level)
+    return next((at for at in used if not any(at <= t < at + 3 for t in run.refusals)), inf) - changed_at
+
+
+@pytest.mark.parametrize("service_s", [0.1, 0.3])
+@pytest.mark.parametrize("burst", [2.0, 3.0, 5.0, 8.0, 10.0, 15.0])
+def test_a_limit_that_changes_again_is_found_again_through_silences(burst: float, service_s: float) -> None:
     """With most seeds: where each refusal costs a second, one in the wrong moment costs the ten seconds."""
 
     def new_run(seed: int) -> Run:
-        server = Server(Bucket(falls_and_comes_back_twice, 5.0), service_s=0.1, retry_after_s=1.0)
+        server = Server(Bucket(falls_and_comes_back_twice, burst), service_s=service_s, retry_after_s=1.0)
         return play(server, 850, seed=seed)
 
     runs = [new_run(seed) for seed in SEEDS]
-
-    def used_after_s(run: Run, changed_at: float, level: float) -> float:
-        """Seconds until nine tenths of the new level are used for three seconds, and nothing is refused."""
-        starts = (changed_at + tenth / 10 for tenth in range(200))
-        used = (at for at in starts if run.rate_between(at, at + 3) >= 0.9 * level)
-        return next((at for at in used if not any(at <= t < at + 3 for t in run.refusals)), inf) - changed_at
-
     for changed_at, level in ((20, 5), (40, 10), (60, 5), (80, 10)):
         assert median(used_after_s(run, changed_at, level) for run in runs) <= 10
+    assert max(run.refused_share for run in runs) < 0.04
 
 
-@pytest.mark.parametrize(("rate", "share"), [(10, 0.6), (20, 0.55)])
+def test_a_limit_that_falls_far_is_not_taken_for_noise() -> None:
+    """Each silence fills the reserves, so that a fallen limit accepts many requests between two refusals."""
+
+    def rate(now: float) -> float:
+        return 4.0 if 60 <= now < 90 else 5.0 if 20 <= now < 35 else 10.0
+
+    for seed in SEEDS:
+        run = play(Server(Bucket(rate, 5.0), retry_after_s=1.0), 850, seed=seed)
+        assert sum(60 <= t < 90 for t in run.refusals) <= 8
+        assert run.rate_between(70, 90) >= 0.8 * 4
+
+
+@pytest.mark.parametrize(("rate", "share"), [(10, 0.62), (20, 0.6)])
 def test_a_stick_table_that_counts_refusals_is_waited_out(rate: float, share: float) -> None:
     """It allows as many in the first ten seconds as a bucket would at once, so that a cold run cannot use all of it."""
     runs = [play(Server(StickTable(rate), service_s=0.1), int(40 * rate), seed=seed) for seed in SEEDS]
@@ -370,9 +385,10 @@ def test_random_refusals_are_not_taken_for_a_limit(
         over_all.append(best.took_s / run.took_s)
     print(f"seeds 0 to 4: at the end {sorted(shares)}, over all {sorted(over_all)}")
     # Noise is proven by some ten refusals, and until then it looks like a limit: with 1 %, that is a thousand requests.
-    assert median(shares) >= (0.88 if share > 0.01 else 0.85)
-    # Where a silence follows each of many refusals, the proof takes long.
-    assert median(over_all) >= (0.8 if retry_after_s is None else 0.7 if share < 0.05 else 0.45)
+    # Where a silence follows each of many, it takes longer, and longest where no rate is known: it looks like a fall.
+    is_long = server.places is not None and retry_after_s is not None
+    assert median(shares) >= ((0.6 if share < 0.05 else 0.4) if is_long else 0.88 if share > 0.01 else 0.85)
+    assert median(over_all) >= (0.8 if retry_after_s is None else 0.6 if share < 0.05 else 0.35)
     if share <= 0.03 and requests_per_second <= 20 and retry_after_s is None:
         assert median(over_all) >= 0.95  # a rate that somebody has set is believed
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.wording import bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
+from engine.report.formatting import age_text, bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,17 @@ def test_whatever_is_shown_is_one_visible_line_of_bounded_width(text: str, width
     assert len(visible) <= width
     if text.isprintable() and len(text) <= width:
         assert visible == text
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"),
+    [
+        (timedelta(seconds=-5), "0 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=47, minutes=59), "47 h"),
+        (timedelta(days=3, hours=23), "3 days"),
+    ],
+)
+def test_ages(ago: timedelta, expected: str) -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    assert age_text((now - ago).isoformat(), now) == expected

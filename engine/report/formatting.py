@@ -1,0 +1,71 @@
+"""Numbers, moments and foreign text as people read them, the same in every output."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.values import Reason
+
+
+def counted(count: int, noun: str) -> str:
+    """Return `1 record`, `1,000 records`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration such as `0.4 s`, `12 s`, `4 min 05 s`, `2 h 05 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def ms_text(milliseconds: float) -> str:
+    """Return a latency such as `310 ms`, `1.2 s`."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else seconds_text(milliseconds / 1000)
+
+
+def rate_text(per_s: float) -> str:
+    """Return a rate such as `9.5`, `9,999`: one decimal only where it says something."""
+    return f"{per_s:,.0f}" if per_s >= 99.95 or per_s == round(per_s) else f"{per_s:.1f}"
+
+
+def bytes_text(count: int) -> str:
+    """Return an amount of data such as `812 bytes`, `142 MB` (decimal units)."""
+    if count < 1000:
+        return counted(count, "byte")
+    amount, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        del units[0]
+    return f"{amount:.1f} {units[0]}" if amount < 9.95 else f"{amount:,.0f} {units[0]}"
+
+
+def shown(text: str, width_max: int = 60) -> str:
+    """Return `text` fit for one line: control, invisible and direction-changing characters escaped, cut to size."""
+    visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: width_max + 1])
+    return visible if len(visible) <= width_max else visible[: width_max - 3] + "..."
+
+
+def example_ids(reason: Reason) -> list[str]:
+    """Return the example ids of `reason` fit to be shown, with `...` at the end when there are more like them."""
+    ids = [shown(i, 40) for i in reason.example_ids if i.strip()]
+    return [*ids, "..."] if ids and reason.count > len(reason.example_ids) else ids
+
+
+def age_text(moment: str, now: datetime) -> str:
+    """Return how long ago a moment of a report was, such as `3 days`, `5 h`, `12 min`."""
+    minutes = max(0, round((now - datetime.fromisoformat(moment)).total_seconds())) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
+
+
+def moment_text(moment: str) -> str:
+    """Return a moment as reports hold it the way people read it: `2026-11-23 02:00 UTC`."""
+    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment

@@ -1,0 +1,56 @@
+"""A look at the journal that disturbs nobody: at a copy, also while a run goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from engine.state.sqlite_journal import SqliteJournal
+from engine.state.state_dir import DATABASE, translated
+from engine.values import StateFailed
+
+ATTEMPTS = 20
+"""The database itself is written to now and then only: a copy that was disturbed by that is made again."""
+
+WRITE_AHEAD_LOG = f"{DATABASE}-wal"
+
+
+@contextmanager
+def journal_copy(state_dir: Path) -> Iterator[SqliteJournal]:
+    """Open a copy of the journal, which is deleted afterwards; an empty journal where there is none.
+
+    Nothing in the state directory is written to.
+
+    Raises:
+        StateFailed: the journal can't be read.
+    """
+    with TemporaryDirectory(prefix="bulk-sync-") as place:
+        if (state_dir / DATABASE).exists():
+            with translated(state_dir / DATABASE):
+                is_whole = any(_copy(state_dir, Path(place)) for _ in range(ATTEMPTS))
+            if not is_whole:
+                raise StateFailed(f"{state_dir / DATABASE} is being written to without a break; try again")
+        journal = SqliteJournal(Path(place))
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+def _copy(state_dir: Path, place: Path) -> bool:
+    """Copy the database and its log; tell whether the two belong together.
+
+    A run appends to the log, of which SQLite takes what is whole. Only when it moves the log's pages into the database
+    is neither of the two enough; then the database has changed between the beginning and the end of the copying.
+    """
+    database, log = state_dir / DATABASE, state_dir / WRITE_AHEAD_LOG
+    before = database.stat()
+    shutil.copyfile(database, place / DATABASE)
+    (place / WRITE_AHEAD_LOG).unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # all of it is in the database
+        shutil.copyfile(log, place / WRITE_AHEAD_LOG)
+    after = database.stat()
+    return (before.st_ino, before.st_size, before.st_mtime_ns) == (after.st_ino, after.st_size, after.st_mtime_ns)
