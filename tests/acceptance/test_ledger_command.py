@@ -15,12 +15,11 @@ LOANS = portfolio(50)
 
 
 def of_campaign(engine: Engine, campaign: str) -> dict[str, Any]:
-    """Return what `ledger --json` says of a campaign; its shape is asked for by the names alone."""
+    """Return what `ledger --json` says of a campaign."""
     done = engine.run("ledger", "--json")
     assert done.exit_code == 0, done.err
-    told = json.loads(done.out)
-    campaigns = told if isinstance(told, list) else told["campaigns"]
-    found: dict[str, Any] = next(one for one in campaigns if one["campaign_id"] == campaign)
+    ledgers = json.loads(done.out)["ledgers"]
+    found: dict[str, Any] = next(one for one in ledgers if one["campaign_id"] == campaign)
     return found
 
 
