@@ -52,8 +52,8 @@ class Marking:
     def __init__(self, numbers: TagNumbers, *, feed: int, others: int, run: int, keep_since: int) -> None:
         self._feed, self._others, self._run, self._keep_since = feed, others & ~feed, run, keep_since
         tags = list(numbers.tags)
-        self.loses = np.array([tag.held_by & feed != 0 for tag in tags], np.bool_)
-        """Of each tag: whether an entry that was not met is lost."""
+        self.loses = np.array([tag.held_by & feed != 0 or tag.gone_since != 0 for tag in tags], np.bool_)
+        """Of each tag: whether an entry that was not met is void: also one that was back for a run that was cut."""
         self.if_met = np.array([numbers.number(self._met(tag)) for tag in tags], np.int64)
         self.if_missed = np.array([numbers.number(self._missed(tag)) for tag in tags], np.int64)
 

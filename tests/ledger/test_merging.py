@@ -111,6 +111,8 @@ class Ledger:
                 entry.digest = 0
                 if not entry.held_by:
                     entry.gone_since, entry.gone_from = self.run, feed
+            elif entry.gone_since:
+                entry.digest = 0  # it was back in a run that was cut
         self.merge(Completed(feed, self.run, bytes(seen), others=3))
 
     def merge(self, completed: Completed | None) -> None:

@@ -102,6 +102,12 @@ class Ledger:
         tags = tuple(number for number, tag in enumerate(merged.header.tags) if tag.run in due)
         return Comparing(KEY, str(self._stem), merged.generation, str(self._ids), is_full=is_full, due=tags)
 
+    def ids(self) -> list[str]:
+        """Return the ids of all entries, in their order."""
+        assert self._merged, "asked for before it was merged"
+        columns = open_columns(self._stem, self._merged.generation, self._ids)
+        return [columns.id(entry) for entry in range(len(columns))]
+
 
 @dataclass
 class Expected:

@@ -9,9 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
+from engine.ledger import open_columns
 from engine.report import Report
 from engine.run.jobs.sync import sync
 from engine.simulator.process import StandInProcess
+from engine.state import SqliteJournal
 from tests.run.nights import Night
 from tests.run.test_ledger_of_run import delta_night
 
@@ -125,3 +127,32 @@ async def test_a_row_whose_id_cannot_be_read_withholds_what_is_told(tmp_path: Pa
     assert (report.gone.found, report.gone.updated, report.gone.pending, report.exit_code) == (2, 0, 2, 3)
     assert report.gone.skipped is not None
     assert "1 rows have no id that can be read" in report.gone.skipped
+
+
+async def test_who_was_back_in_a_run_that_was_cut_is_void_when_told(tmp_path: Path, server: StandInProcess) -> None:
+    night = delta_night(tmp_path, server)
+    await sync(night.settings)
+    before = dict(night.loans)
+    [gone] = await lose(night, 1)
+    await sync(night.settings)
+    night.loans = dict(before)
+    await asyncio.to_thread(night.write)
+    guard = night.settings.guard.model_copy(update={"max_invalid": type(night.settings.guard.max_invalid)(count=0)})
+    night.path.write_bytes(night.path.read_bytes() + b'{"id":"torn\n')
+    cut = await sync(night.settings.model_copy(update={"guard": guard}))
+    assert (cut.exit_code, cut.records.updated) == (65, 1)  # the one that was gone arrived, and the run is not complete
+    del night.loans[gone]
+    await asyncio.to_thread(night.write)
+    report = await sync(night.settings, fresh=True)
+    assert (report.gone.found, report.gone.new) == (1, 0)
+    columns = open_columns(*_files(night))
+    assert columns.digests[[columns.id(entry) for entry in range(len(columns))].index(gone)] == 0
+
+
+def _files(night: Night) -> tuple[Path, str, Path]:
+    journal = SqliteJournal(night.state_dir)
+    try:
+        [row] = journal.ledgers()
+    finally:
+        journal.close()
+    return night.state_dir / row.name, row.generation, night.state_dir / f"{row.name}.ids"
