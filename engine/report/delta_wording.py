@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from engine.report.formatting import age_text, counted, moment_text, shown
-from engine.report.report import GONE_FILE, Report
+from engine.report.report import GONE_FILE, Gone, Report
 from engine.values import ExitCode
 
 
@@ -19,14 +19,14 @@ def delta_rows(report: Report) -> list[tuple[str, str]]:
     return [*rows, ("ledger", ledger_text(report))]
 
 
+_BECAME = dict(zip(Gone().states, ("told", "refused", "unproven", "only listed"), strict=True))
+
+
 def _gone(report: Report) -> str:
     gone = report.gone
     if not gone.found:
         return f"not judged: {shown(gone.skipped or '', 300)}"
-    counts = {"told": gone.updated, "refused": gone.rejected, "unproven": gone.unknown}
-    told = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
-    left = f"{gone.pending:,} only listed" if gone.pending else ""
-    what = ", ".join(filter(None, [told, left]))
+    what = ", ".join(f"{count:,} {_BECAME[state]}" for state, count in gone.states.items() if count)
     new = f", {gone.new:,} of them new since the last complete run"
     withheld = f"; withheld: {shown(gone.skipped, 300)}" if gone.skipped else ""
     return f"{counted(gone.found, 'id')}{new}; {what}{withheld}"

@@ -81,6 +81,10 @@ class Ambiguous:
         return type(self)(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
+_GONE_STATES_FROM = 4
+"""The fields of `Gone` from this one on are states."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
     """Ids that the source holds no more: those `found` are the sum of the last four."""
@@ -102,14 +106,18 @@ class Gone:
         counts = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "skipped"}
         return type(self)(**counts, skipped=self.skipped or other.skipped)
 
+    @property
+    def states(self) -> dict[str, int]:
+        """How many ids ended in each state, by its name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)[_GONE_STATES_FROM:]}
+
     def check(self) -> None:
         """Check the equation.
 
         Raises:
             AccountsDoNotBalance: it does not hold: a bug.
         """
-        states = {f.name for f in fields(self)} - {"found", "new", "moved", "skipped"}
-        if self.found != sum(getattr(self, name) for name in states):
+        if self.found != sum(self.states.values()):
             raise AccountsDoNotBalance(f"the accounts of gone ids do not balance: {self}; this is a bug")
 
 

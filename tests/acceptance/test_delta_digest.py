@@ -5,8 +5,13 @@ from __future__ import annotations
 from itertools import permutations
 from typing import Any
 
+import pytest
+
 from tests.acceptance.nights import MakeEngine, night, server_has, with_delta
 from tests.acceptance.portfolios import Portfolio
+
+pytestmark = pytest.mark.nights
+
 
 ABSENT = object()
 VALUES = [

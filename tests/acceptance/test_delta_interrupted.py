@@ -12,6 +12,9 @@ from tests.acceptance.nights import CHUNK, MakeEngine, changed, cut, killed, nig
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 from tests.stand_in import stand_in
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(60)
 OTHER = changed(LOANS)
 SOME = list(LOANS)[:3]

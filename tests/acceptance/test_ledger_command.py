@@ -18,8 +18,8 @@ def of_campaign(engine: Engine, campaign: str) -> dict[str, Any]:
     """Return what `ledger --json` says of a campaign."""
     done = engine.run("ledger", "--json")
     assert done.exit_code == 0, done.err
-    ledgers = json.loads(done.out)["ledgers"]
-    found: dict[str, Any] = next(one for one in ledgers if one["campaign_id"] == campaign)
+    campaigns = json.loads(done.out)["campaigns"]
+    found: dict[str, Any] = next(one for one in campaigns if one["campaign_id"] == campaign)
     return found
 
 

@@ -14,6 +14,9 @@ from tests.acceptance.meddling import at_ledger_step, leave_alone, ledger_steps
 from tests.acceptance.nights import MakeEngine, changed, night, server_has, with_delta, without
 from tests.acceptance.portfolios import portfolio
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(100)
 OTHER = changed(LOANS, list(LOANS)[::4])
 STEPS_MAX = 40

@@ -14,6 +14,9 @@ from tests.acceptance.happenings import end, live_on
 from tests.acceptance.history import History
 from tests.acceptance.nights import MakeEngine
 
+pytestmark = pytest.mark.nights
+
+
 SEED = int(os.environ.get("NIGHTS_SEED", "16"))
 HISTORIES = int(os.environ.get("NIGHTS_HISTORIES", "8"))
 NIGHTS = 16
