@@ -33,13 +33,19 @@ def load_config(path: str | PathLike[str]) -> Settings:
 
 
 async def sync(
-    settings: Settings, *, fresh: bool = False, limit: int | None = None, stop: Stop | None = None
+    settings: Settings,
+    *,
+    fresh: bool = False,
+    full: bool = False,
+    limit: int | None = None,
+    stop: Stop | None = None,
 ) -> Report:
     """Bring every record of the configured source to the API, resuming an interrupted run of it.
 
     Args:
         settings: made by `engine.load_config(path)`, or from tables by `engine.config.from_tables({"api": {…}, …})`.
         fresh: start over instead of resuming.
+        full: with delta, send every record, also those that the ledger calls unchanged.
         limit: only so many records, the first ones.
         stop: `stop.request(error)` asks for a graceful end; the run can then be resumed.
 
@@ -48,7 +54,7 @@ async def sync(
     """
     from engine.run import sync as run_sync
 
-    return await run_sync(settings, fresh=fresh, limit=limit, stop=stop)
+    return await run_sync(settings, fresh=fresh, full=full, limit=limit, stop=stop)
 
 
 async def push(

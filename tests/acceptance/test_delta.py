@@ -14,6 +14,9 @@ from tests.acceptance.meddling import at_day
 from tests.acceptance.nights import CHUNK, MakeEngine, changed, cut, held, night, server_has, texts, with_delta
 from tests.acceptance.portfolios import Portfolio, portfolio, write_csv, write_ndjson, write_parquet
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(100)
 SOME = [f"loan_{number:06d}" for number in (3, 42, 77)]
 

@@ -27,6 +27,9 @@ from tests.acceptance.nights import (
 from tests.acceptance.portfolios import portfolio, write_csv, write_ndjson
 from tests.stand_in import put
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(100)
 ONE, TWO = "loan_000013", "loan_000057"
 LEFT = without(LOANS, ONE, TWO)

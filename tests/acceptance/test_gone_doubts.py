@@ -25,6 +25,9 @@ from tests.acceptance.nights import (
 )
 from tests.acceptance.portfolios import ndjson_line, portfolio, write_csv, write_ndjson
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(100)
 ONE, TWO = "loan_000013", "loan_000057"
 LEFT = without(LOANS, ONE, TWO)

@@ -11,6 +11,9 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.nights import MakeEngine, night, server_has, with_delta
 from tests.acceptance.portfolios import portfolio, write_ndjson
 
+pytestmark = pytest.mark.nights
+
+
 LOANS = portfolio(50)
 
 
