@@ -109,7 +109,7 @@ def _an_entry_enters_when_its_record_is_sent(patch: Patch) -> None:
     patch.setattr(ledger_of_run.LedgerOfRun, "before", before)
 
 
-@bug("does not hold the latest", first=80)
+@bug("does not hold the latest", first=700)
 def _who_is_gone_keeps_a_digest(patch: Patch) -> None:
     original = partition.marked
 
