@@ -17,10 +17,6 @@ from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
 from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, cut_spans, places
 
-REFUSALS_MAX = 1_000
-"""A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
-of records: bad input can't fill the memory."""
-
 
 class Chunker:
     """Cuts the blocks of one pass over a source into numbered chunks.
@@ -52,7 +48,7 @@ class Chunker:
             yield whole
         else:
             yield from self._add_runs(block)
-        if len(self._open.refusals) >= REFUSALS_MAX or self._open.refused_bytes() > self._lines_bytes_max:
+        if self._open.refuses_too_much(self._lines_bytes_max):
             yield self._close_open()
 
     def finish(self) -> Iterator[Chunk]:

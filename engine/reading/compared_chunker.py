@@ -18,9 +18,6 @@ from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
 from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
 
-REFUSALS_MAX = 1_000
-"""As in `chunker.py`."""
-
 UNCHANGED_MAX = 200_000
 """A chunk in which nothing has changed accounts for not many more records, so that something is seen to be done."""
 
@@ -188,7 +185,7 @@ class _OpenSpan:
 
     def is_full(self, bytes_max: int, end: int) -> bool:
         """Whether there is enough in it, at the end of a block, though not of records to send."""
-        if len(self.chunk.refusals) >= REFUSALS_MAX or self.chunk.refused_bytes() > bytes_max:
+        if self.chunk.refuses_too_much(bytes_max):
             return True
         return not self.chunk.lines and end - self.start >= UNCHANGED_MAX
 

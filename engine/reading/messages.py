@@ -23,7 +23,8 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
 
     slot: int
     lines_bytes: int
-    digest: bytes
+    digest: bytes | None
+    """Of the lines; None where that of the source is told."""
     seq: int
     records: int
     spans: Sequence[Span]
@@ -74,7 +75,7 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
     return Cut(
         slot=number,
         lines_bytes=len(chunk.lines),
-        digest=chunk.joined.digest(),
+        digest=chunk.joined.digest() if chunk.source_digest is None else None,
         seq=chunk.seq,
         records=len(chunk.ids),
         spans=chunk.spans,

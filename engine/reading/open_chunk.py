@@ -8,6 +8,10 @@ import msgspec
 
 from engine.values import Block, Place, Refusal, Span, join_spans, places
 
+REFUSALS_MAX = 1_000
+"""A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
+of records: bad input can't fill the memory."""
+
 
 class OpenChunk:
     """The chunk being filled: single lines beside their ids and places."""
@@ -33,9 +37,10 @@ class OpenChunk:
         self.notes += block.notes
         self.digests |= block.digests
 
-    def refused_bytes(self) -> int:
-        """How much text the refusals hold."""
-        return sum(len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
+    def refuses_too_much(self, bytes_max: int) -> bool:
+        """Whether it must be closed for its refusals: they are many, or hold more than so many bytes."""
+        refused = (len(refusal.data or b"") + len(refusal.raw or "") for refusal in self.refusals)
+        return len(self.refusals) >= REFUSALS_MAX or sum(refused) > bytes_max
 
     def can_extend(self, ids: Sequence[str], lines: list[bytes], bytes_max: int) -> bool:
         """Whether a run of records fits whole: within `bytes_max`, and every id new."""

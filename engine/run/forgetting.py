@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.run.ledger_of_run import paths_of, with_files
+from engine.run.ledger_of_run import WaitingChanges, columns_of, paths_of, with_files
 from engine.state import LedgerRow, SqliteJournal, translated
 from engine.values import ConfigError, StateFailed
-
-if TYPE_CHECKING:
-    from engine.ledger import Change, Columns
 
 CAMPAIGN_FORGOTTEN = "its campaign was forgotten (ledger forget)"
 CAMPAIGN_ERASED = "the ledger of its campaign was erased (ledger forget --erase)"
@@ -99,28 +96,20 @@ def _known(journal: SqliteJournal, row: LedgerRow, ids: Sequence[str]) -> set[st
     """Return which of these ids the ledger holds, or what has changed since its files were written."""
     import numpy as np
 
-    from engine.ledger import Acknowledged, NotTheLedger, decode_change, find_ids, keys_of
+    from engine.ledger import Acknowledged, NotTheLedger, find_ids, keys_of
 
     keys = np.frombuffer(keys_of(ids, row.key), np.uint64)
     is_known = np.zeros(len(ids), np.bool_)
-    for _, _, encoded in journal.ledger_changes(row.target):
-        change = decode_change(encoded)
+    for _, change in WaitingChanges(journal, row):
         if isinstance(change, Acknowledged):
             is_known |= np.isin(keys, np.frombuffer(change.keys, np.uint64))
     try:
-        columns = _columns(row, journal.dir)
+        columns = columns_of(row, journal.dir)
         if columns is not None:
             is_known |= find_ids(columns, keys, ids) >= 0
     except NotTheLedger:
         pass  # nothing in it counts: the next run sends everything, and says so
     return {each for each, known in zip(ids, is_known.tolist(), strict=True) if known}
-
-
-def _columns(row: LedgerRow, state_dir: Path) -> Columns | None:
-    from engine.ledger import open_columns
-
-    stem, ids = paths_of(row, state_dir)
-    return open_columns(stem, row.generation, ids) if row.generation else None
 
 
 def _erase(journal: SqliteJournal, row: LedgerRow) -> None:
@@ -142,21 +131,13 @@ def _without(journal: SqliteJournal, row: LedgerRow, ids: Sequence[str]) -> None
     """
     import numpy as np
 
-    from engine.ledger import NotTheLedger, decode_change, find_ids, keys_of, merge, removed, write_ids_without
+    from engine.ledger import NotTheLedger, find_ids, keys_of, merge, removed, write_ids_without
 
     new = msgspec.structs.replace(row, name=f"{row.name.partition('_')[0]}_{secrets.token_hex(4)}")
     (old_stem, old_ids), (stem, new_ids) = paths_of(row, journal.dir), paths_of(new, journal.dir)
-    keys, last = keys_of(ids, row.key), 0
-
-    def changes() -> Iterator[tuple[int, Change]]:
-        nonlocal last
-        for number, run, change in journal.ledger_changes(row.target):
-            last = number
-            yield run, decode_change(change)
-        yield 0, removed(keys, ids)
-
+    keys, waiting = keys_of(ids, row.key), WaitingChanges(journal, row)
     try:
-        columns = _columns(row, journal.dir)
+        columns = columns_of(row, journal.dir)
     except NotTheLedger as error:
         raise StateFailed(f"{old_stem}: the ledger cannot be used ({error}); erase its campaign as a whole") from error
     with translated(stem):
@@ -165,8 +146,8 @@ def _without(journal: SqliteJournal, row: LedgerRow, ids: Sequence[str]) -> None
             found = find_ids(columns, np.frombuffer(keys, np.uint64), ids)
             ids_bytes = row.ids_bytes
             write_ids_without(columns, found[found >= 0], new_ids, ids_bytes)
-        merged = merge(columns, changes(), stem=stem, ids=new_ids, ids_bytes=ids_bytes)
-    journal.replace_ledger(with_files(new, merged), last, erase=True)
+        merged = merge(columns, chain(waiting, [(0, removed(keys, ids))]), stem=stem, ids=new_ids, ids_bytes=ids_bytes)
+    journal.replace_ledger(with_files(new, merged), waiting.last, erase=True)
     _delete(old_stem, old_ids)
 
 

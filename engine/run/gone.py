@@ -78,8 +78,8 @@ class GoneIds:
         if columns is not None:
             tags = zip(columns.header.tags, columns.header.tag_records, strict=True)
             held_before = sum(records for tag, records in tags if self._held_it_before(tag, feed))
-        why_not = self._why_not_judged(feed)
         others = other_feeds(ledger.row, delta, self._settings.state.keep_days)
+        why_not = self._why_not_judged(feed, others)
         completed = Completed(
             feed=feed.bit if delta.holds == "portfolio" else 0,
             run=self._run.number,
@@ -116,7 +116,7 @@ class GoneIds:
         """Whether the feed held it in its last complete run; an earlier process of this run may have judged it."""
         return bool(tag.held_by & feed.bit) or (tag.gone_since == self._run.number and tag.gone_from == feed.bit)
 
-    def _why_not_judged(self, feed: Feed) -> str | None:
+    def _why_not_judged(self, feed: Feed, others: Mapping[str, Feed]) -> str | None:
         delta = self._delta
         if delta.gone == "ignore":
             return 'delta.gone is "ignore"'
@@ -124,7 +124,6 @@ class GoneIds:
             return f'source.holds is "{delta.holds}"'
         if not feed.complete_run:
             return f"this is the first complete run of the feed {delta.feed!r}"
-        others = other_feeds(self._ledger.row, delta, self._settings.state.keep_days)
         if others:
             return f"another feed holds a portfolio of this campaign, too: {next(iter(others))!r}"
         return None

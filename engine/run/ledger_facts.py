@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.run.job import delta_of
-from engine.run.ledger_of_run import paths_of, target_of
+from engine.run.ledger_of_run import WaitingChanges, columns_of, target_of
 from engine.run.opened_ledger import MAPPING_CHANGED
 from engine.settings import Settings
 from engine.state import Journal, LedgerRow, journal_copy
@@ -88,16 +88,15 @@ def ledger_for(settings: Settings) -> LedgerFacts | None:
 
 
 def _facts(row: LedgerRow, state_dir: Path, journal: Journal) -> LedgerFacts:
-    from engine.ledger import NotTheLedger, decode_change, open_columns, tally
+    from engine.ledger import NotTheLedger, tally
 
     url, org_id, campaign_id = json.loads(row.target)
-    stem, ids = paths_of(row, state_dir)
     try:
-        columns = open_columns(stem, row.generation, ids) if row.generation else None
+        columns = columns_of(row, state_dir)
         full_reason = row.forgotten
     except NotTheLedger:
         columns, full_reason = None, row.forgotten or FILES_MISSING
-    held = tally(columns, (decode_change(change) for _, _, change in journal.ledger_changes(row.target)))
+    held = tally(columns, (change for _, change in WaitingChanges(journal, row)))
     feeds = (
         FeedFacts(
             name=name,

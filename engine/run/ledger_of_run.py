@@ -114,12 +114,11 @@ class LedgerOfRun(VoidingLedger):
         delta: Delta,
         state_dir: Path,
         full_reason: str,
-        keep_days: int,
     ) -> None:
         super().__init__(row, run, thread, is_whole=False)
         self.delta = delta
+        self._state_dir = state_dir
         self._stem, self._ids = paths_of(row, state_dir)
-        self._keep_days = keep_days
         self.full_reason = full_reason
         self.comparing = Comparing(key=row.key)  # as long as nobody has looked
 
@@ -172,9 +171,7 @@ class LedgerOfRun(VoidingLedger):
 
     def columns(self) -> Columns | None:
         """Open the files; None if there are none."""
-        from engine.ledger import open_columns
-
-        return open_columns(self._stem, self._row.generation, self._ids) if self._row.generation else None
+        return columns_of(self._row, self._state_dir)
 
     async def before(self, chunk: Chunk) -> None:
         """See `NoLedger`."""
@@ -201,25 +198,18 @@ class LedgerOfRun(VoidingLedger):
         await self._thread.call(self._merge, self._thread.value, completed, row)
 
     def _merge(self, journal: Journal, completed: Completed | None, row: LedgerRow | None = None) -> None:
-        from engine.ledger import decode_change, delete_files, merge
+        from engine.ledger import delete_files, merge
 
-        last = 0
-
-        def changes() -> Iterator[tuple[int, Change]]:
-            nonlocal last
-            for number, run, change in journal.ledger_changes(self._row.target):
-                last = number
-                yield run, decode_change(change)
-
+        waiting = WaitingChanges(journal, self._row)
         if completed is None and next(iter(journal.ledger_changes(self._row.target)), None) is None:
             return
         with translated(self._stem):
             ids_bytes = self._row.ids_bytes if self._row.generation else 0
             merged = merge(
-                self.columns(), changes(), stem=self._stem, ids=self._ids, ids_bytes=ids_bytes, completed=completed
+                self.columns(), waiting, stem=self._stem, ids=self._ids, ids_bytes=ids_bytes, completed=completed
             )
         self._row = with_files(row or self._row, merged)
-        journal.replace_ledger(self._row, last)
+        journal.replace_ledger(self._row, waiting.last)
         delete_files(self._stem, but=(merged.generation,))
 
     async def campaign_is_missing(self) -> None:
@@ -276,6 +266,36 @@ def with_files(row: LedgerRow, merged: Merged) -> LedgerRow:
         oldest_run=min(valid_runs, default=0),
         runs=tuple(sorted({tag.run for tag in header.tags})),
     )
+
+
+class WaitingChanges:
+    """What has changed about a ledger since its files were written, each change with the number of its run.
+
+    `last` is the number of the last one that was read.
+    """
+
+    def __init__(self, journal: Journal, row: LedgerRow) -> None:
+        self._journal, self._row = journal, row
+        self.last = 0
+
+    def __iter__(self) -> Iterator[tuple[int, Change]]:
+        from engine.ledger import decode_change
+
+        for number, run, change in self._journal.ledger_changes(self._row.target):
+            self.last = number
+            yield run, decode_change(change)
+
+
+def columns_of(row: LedgerRow, state_dir: Path) -> Columns | None:
+    """Open the files of a ledger; None if there are none.
+
+    Raises:
+        NotTheLedger: they are not there.
+    """
+    from engine.ledger import open_columns
+
+    stem, ids = paths_of(row, state_dir)
+    return open_columns(stem, row.generation, ids) if row.generation else None
 
 
 def paths_of(row: LedgerRow, state_dir: Path) -> tuple[Path, Path]:

@@ -34,7 +34,7 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
         is_whole = job.kind == "sync" and job.limit is None
         return NoLedger() if row is None else VoidingLedger(row, run, thread, is_whole=is_whole)
     row, why = _usable(row, delta, settings, journal)
-    row = msgspec.structs.replace(row, feeds=_with_feed(row.feeds, delta, run, settings.state.keep_days), forgotten="")
+    row = msgspec.structs.replace(row, feeds=_with_feed(row.feeds, delta, run), forgotten="")
     journal.put_ledger(row)
     ledger = LedgerOfRun(
         row,
@@ -43,7 +43,6 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
         delta=delta,
         state_dir=state_dir,
         full_reason=why,
-        keep_days=settings.state.keep_days,
     )
     ledger.prepare(journal)
     return ledger
@@ -80,7 +79,7 @@ FEEDS_MAX = 32
 """So many feeds can be told apart in a campaign."""
 
 
-def _with_feed(feeds: dict[str, Feed], delta: Delta, run: Run, keep_days: int) -> dict[str, Feed]:
+def _with_feed(feeds: dict[str, Feed], delta: Delta, run: Run) -> dict[str, Feed]:
     """Return the feeds, this one among them, which begins a run now."""
     if not delta.feed:
         return feeds

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.reading.chunker import REFUSALS_MAX, Chunker
-from engine.reading.open_chunk import merge_lines
+from engine.reading.chunker import Chunker
+from engine.reading.open_chunk import REFUSALS_MAX, merge_lines
 from engine.values.records import Block, Chunk, Place, Refusal, Span, place_of, places
 
 
