@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
-from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, cut_spans, places
+from engine.values import Block, Chunk, Place, Span, cut_spans, places
 
 
 class Chunker:
@@ -103,20 +103,7 @@ class Chunker:
     def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
         closed, self._open = self._open, OpenChunk()
         seq, self._seq = self._seq, self._seq + 1
-        joined = JoinedLines(lines)
-        return Chunk(
-            seq=seq,
-            ids=LineIds(joined, count),
-            joined=joined,
-            spans=spans,
-            refusals=closed.refusals,
-            superseded=closed.superseded,
-            source_bytes=closed.source_bytes,
-            apart_from=apart_from,
-            filtered=closed.filtered,
-            notes=closed.notes,
-            digests=closed.digests,
-        )
+        return closed.closed(seq, lines, count, spans, apart_from)
 
 
 def _take(spans: deque[Span], count: int) -> list[Span]:

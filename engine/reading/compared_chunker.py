@@ -110,7 +110,7 @@ class ComparedChunker:
         """The fast path: close the block as a chunk if nothing is waiting, and it can go as it is."""
         if self._open.chunk.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
-        apart_from = self._recent.take(self._open.start, block.lines, block.ids, block.id_numbers)
+        apart_from = self._recent.take(self._open.start, block.lines, block.ids, looked.keys.tobytes())
         if apart_from is None:
             return None
         self._open.note(looked, np.arange(len(block.ids)))
@@ -133,7 +133,8 @@ class ComparedChunker:
         if span.chunk.superseded:
             span.drop_equal(self.comparison)
         lines, ids = b"\n".join(span.chunk.lines), span.chunk.ids
-        apart_from = self._recent.take(span.start, lines, ids) if ids else span.start
+        keys, *_ = span.noted()
+        apart_from = self._recent.take(span.start, lines, ids, keys.tobytes()) if ids else span.start
         if apart_from is None:
             raise AssertionError("the ids of an open chunk are pairwise different")
         return self._closed(end, lines, span.chunk.spans(), apart_from)
@@ -144,26 +145,13 @@ class ComparedChunker:
         self._open.hashed = closed.hashed
         keys, digests, entries = closed.noted()
         read, count = end - closed.start, len(keys)
-        joined = JoinedLines(lines)
-        chunk = closed.chunk
-        return Chunk(
-            seq=closed.start,
-            ids=LineIds(joined, count),
-            joined=joined,
-            spans=spans,
-            refusals=chunk.refusals,
-            superseded=chunk.superseded,
-            source_bytes=chunk.source_bytes,
-            apart_from=apart_from,
-            filtered=chunk.filtered,
-            notes=chunk.notes,
-            digests=chunk.digests,
-            unchanged=read - count - len(chunk.refusals) - chunk.superseded,
-            entries=self.comparison.send(keys, digests, entries) if count else None,
-            source_digest=closed.digest(read),
-            repeats=closed.repeats,
-            unchanged_line=self._unchanged_line if count else b"",
-        )
+        chunk = closed.chunk.closed(closed.start, lines, count, spans, apart_from)
+        chunk.unchanged = read - count - len(chunk.refusals) - chunk.superseded
+        chunk.entries = self.comparison.send(keys, digests, entries) if count else None
+        chunk.source_digest = closed.digest(read)
+        chunk.repeats = closed.repeats
+        chunk.unchanged_line = self._unchanged_line if count else b""
+        return chunk
 
 
 class _OpenSpan:

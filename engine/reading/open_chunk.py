@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.values import Block, Place, Refusal, Span, join_spans, places
+from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Refusal, Span, join_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -36,6 +36,23 @@ class OpenChunk:
         self.filtered += sum(span.count for span in block.filtered)
         self.notes += block.notes
         self.digests |= block.digests
+
+    def closed(self, seq: int, lines: bytes, count: int, spans: Sequence[Span], apart_from: int) -> Chunk:
+        """Return it as a chunk of these `count` lines, with all that was noted beside them."""
+        joined = JoinedLines(lines)
+        return Chunk(
+            seq=seq,
+            ids=LineIds(joined, count),
+            joined=joined,
+            spans=spans,
+            refusals=self.refusals,
+            superseded=self.superseded,
+            source_bytes=self.source_bytes,
+            apart_from=apart_from,
+            filtered=self.filtered,
+            notes=self.notes,
+            digests=self.digests,
+        )
 
     def refuses_too_much(self, bytes_max: int) -> bool:
         """Whether it must be closed for its refusals: they are many, or hold more than so many bytes."""
