@@ -1,5 +1,6 @@
-/* The accelerator of the ledger: the keys and digests of canonical lines, in one pass over their bytes, and the entries of
- * keys, whose columns are far larger than the processor's caches (`lookup.py`).
+/* The accelerator of the ledger: the keys and digests of canonical lines, in one pass over their bytes; the entries of
+ * keys, whose columns are far larger than the processor's caches (`lookup.py`); and the few lines that are wanted of many
+ * (`lines.py`).
  *
  * What keys and digests are is said in Python (`digests.py`); this file only says the same, faster, of the lines that nearly all are.
  * It declines what is rare, and Python finds these lines' numbers: ids and names with escapes, names that come twice, ids
@@ -15,7 +16,7 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "6f40433698ff94a90c93684563e9169e"
+#define SOURCE_DIGEST "013157dc96bef8061ee6353277461c3f"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LITTLE_ENDIAN_WORDS 1
@@ -601,8 +602,131 @@ static PyObject *find(PyObject *module, PyObject *args)
     return result;
 }
 
+/* Return how many entries there are, -1 if `more` is not as many elements, of so many bytes each. */
+static Py_ssize_t entry_count(const Py_buffer *entries, const Py_buffer *more, Py_ssize_t bytes)
+{
+    if (entries->len % 8 == 0 && more->len == entries->len / 8 * bytes)
+        return entries->len / 8;
+    PyErr_SetString(PyExc_ValueError, "there is not one for each entry");
+    return -1;
+}
+
+/* Entries that are none, or beyond what there is, have 0. */
+static void take_some(const uint64_t *column, size_t records, const int64_t *entries, size_t count, uint64_t *taken)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((uint64_t)entries[i] < records)
+            WILL_READ(column + entries[i]);
+    for (size_t i = 0; i < count; i++)
+        taken[i] = (uint64_t)entries[i] < records ? column[entries[i]] : 0;
+}
+
+PyDoc_STRVAR(take_doc, "take(column, entries, taken)\n--\n\n"
+                       "Put what a column of 64-bit numbers has of each entry into `taken`, 0 where there is no entry.");
+
+static PyObject *take(PyObject *module, PyObject *args)
+{
+    Py_buffer column, entries, taken;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*y*w*", &column, &entries, &taken))
+        return NULL;
+    Py_ssize_t count = entry_count(&entries, &taken, 8);
+    if (count >= 0) {
+        Py_BEGIN_ALLOW_THREADS;
+        for (Py_ssize_t at = 0; at < count; at += AT_ONCE)
+            take_some(column.buf, (size_t)column.len / 8, (const int64_t *)entries.buf + at,
+                      (size_t)(count - at < AT_ONCE ? count - at : AT_ONCE), (uint64_t *)taken.buf + at);
+        Py_END_ALLOW_THREADS;
+    }
+    PyBuffer_Release(&column);
+    PyBuffer_Release(&entries);
+    PyBuffer_Release(&taken);
+    return count < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyDoc_STRVAR(look_doc, "look(bits, entries, was_there, adds)\n--\n\n"
+                       "Say of each entry whether its bit is set, and if `adds`, set it before the next one is looked at.");
+
+static PyObject *look(PyObject *module, PyObject *args)
+{
+    Py_buffer bits, entries, was_there;
+    int adds;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "w*y*w*p", &bits, &entries, &was_there, &adds))
+        return NULL;
+    Py_ssize_t count = entry_count(&entries, &was_there, 1);
+    if (count >= 0) {
+        Py_BEGIN_ALLOW_THREADS;
+        for (Py_ssize_t i = 0; i < count; i++) {
+            uint64_t entry = (uint64_t)((const int64_t *)entries.buf)[i];
+            unsigned char *byte = (unsigned char *)bits.buf + (entry >> 3), bit = (unsigned char)(1 << (entry & 7));
+            int is_entry = entry >> 3 < (uint64_t)bits.len;
+            ((unsigned char *)was_there.buf)[i] = is_entry && *byte & bit;
+            if (adds && is_entry)
+                *byte |= bit;
+        }
+        Py_END_ALLOW_THREADS;
+    }
+    PyBuffer_Release(&bits);
+    PyBuffer_Release(&entries);
+    PyBuffer_Release(&was_there);
+    return count < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* -------------------------------------------------------------------------------------------------- some of many lines */
+
+/* Append the lines that are wanted, by their ascending numbers; returns 0 and an exception if that cannot be done. */
+static int append_lines(PyObject *list, Text at, Text end, const int64_t *wanted, Py_ssize_t count)
+{
+    int64_t number = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Text line_end = NULL;
+        while (at <= end && number <= wanted[i]) {
+            line_end = memchr(at, '\n', (size_t)(end - at));
+            line_end = line_end ? line_end : end;
+            if (number++ < wanted[i])
+                at = line_end + 1;
+        }
+        if (at > end || number != wanted[i] + 1 || !line_end) {
+            PyErr_SetString(PyExc_ValueError, "there is no such line");
+            return 0;
+        }
+        PyObject *line = PyBytes_FromStringAndSize((const char *)at, line_end - at);
+        int failed = !line || PyList_Append(list, line) < 0;
+        Py_XDECREF(line);
+        if (failed)
+            return 0;
+        at = line_end + 1;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(pick_doc, "pick(lines: bytes, wanted) -> list[bytes]\n--\n\n"
+                       "Return some of the lines that newlines join: those of these numbers, which ascend, from 0 on.");
+
+static PyObject *pick(PyObject *module, PyObject *args)
+{
+    PyObject *bytes, *list;
+    Py_buffer wanted;
+    Py_ssize_t size;
+    char *text;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Sy*", &bytes, &wanted))
+        return NULL;
+    list = PyBytes_AsStringAndSize(bytes, &text, &size) < 0 ? NULL : PyList_New(0);
+    if (list && !append_lines(list, (Text)text, (Text)text + size, wanted.buf, wanted.len / 8)) {
+        Py_DECREF(list);
+        list = NULL;
+    }
+    PyBuffer_Release(&wanted);
+    return list;
+}
+
 static PyMethodDef functions[] = {{"keys_and_digests", keys_and_digests, METH_VARARGS, lines_doc},
                                   {"find", find, METH_VARARGS, find_doc},
+                                  {"take", take, METH_VARARGS, take_doc},
+                                  {"look", look, METH_VARARGS, look_doc},
+                                  {"pick", pick, METH_VARARGS, pick_doc},
                                   {0}};
 
 static int execute(PyObject *module)

@@ -12,7 +12,7 @@ from engine.values import load_extension
 if TYPE_CHECKING:
     from types import ModuleType
 
-SOURCE_DIGEST = "6f40433698ff94a90c93684563e9169e"
+SOURCE_DIGEST = "013157dc96bef8061ee6353277461c3f"
 """What the binary must say of its source."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,24 +54,64 @@ def find_ids(columns: Columns, keys: NDArray[np.uint64], ids: Sequence[str]) -> 
     return found
 
 
+def digests_of_entries(columns: Columns, entries: Entries) -> NDArray[np.uint64]:
+    """Return the digests of some entries; 0 where there is no entry, or it is void."""
+    if accelerator is None or not len(columns):
+        return digests_in_arrays(columns, entries)
+    digests = np.empty(len(entries), np.uint64)
+    accelerator.take(columns.digests, np.ascontiguousarray(entries), digests)
+    return digests
+
+
+def digests_in_arrays(columns: Columns, entries: Entries) -> NDArray[np.uint64]:
+    """As `digests_of_entries`, without the accelerator."""
+    digests = np.zeros(len(entries), np.uint64)
+    is_entry = entries >= 0
+    digests[is_entry] = columns.digests[entries[is_entry]]
+    return digests
+
+
+def came_before(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return of each number whether it stands before among these."""
+    did = np.zeros(len(numbers), np.bool_)
+    ordered = np.sort(numbers)
+    if (ordered[1:] == ordered[:-1]).any():
+        did[:] = True
+        did[np.unique(numbers, return_index=True)[1]] = False
+    return did
+
+
 class Seen:
     """Some of the entries of a ledger: a bit for each."""
 
     def __init__(self, records: int) -> None:
         self._bits = np.zeros((records + 7) // 8, np.uint8)
 
-    def add(self, entries: Entries) -> None:
-        """Add entries; -1 is none."""
-        entries = entries[entries >= 0]
-        np.bitwise_or.at(self._bits, entries >> 3, _BIT[entries & 7])
+    def add(self, entries: Entries) -> NDArray[np.bool_]:
+        """Add entries, one after another; return of each whether it was there. -1 is none."""
+        return self._look(entries, adds=True)
 
     def has(self, entries: Entries) -> NDArray[np.bool_]:
         """Whether each of these was added; not where there is none."""
-        if not len(self._bits):
-            return np.zeros(len(entries), np.bool_)
-        bits = self._bits[entries >> 3] & _BIT[entries & 7]
-        is_there: NDArray[np.bool_] = (entries >= 0) & (bits != 0)
-        return is_there
+        return self._look(entries, adds=False)
+
+    def _look(self, entries: Entries, *, adds: bool) -> NDArray[np.bool_]:
+        if accelerator is None:
+            return self.look_in_arrays(entries, adds=adds)
+        was_there = np.empty(len(entries), np.bool_)
+        accelerator.look(self._bits, np.ascontiguousarray(entries), was_there, adds)
+        return was_there
+
+    def look_in_arrays(self, entries: Entries, *, adds: bool) -> NDArray[np.bool_]:
+        """As `add` or `has`, without the accelerator."""
+        was_there = np.zeros(len(entries), np.bool_)
+        is_entry = entries >= 0
+        at, bits = entries[is_entry] >> 3, _BIT[entries[is_entry] & 7]
+        was_there[is_entry] = self._bits[at] & bits != 0
+        if adds:
+            was_there[is_entry] |= came_before(entries[is_entry])
+            np.bitwise_or.at(self._bits, at, bits)
+        return was_there
 
     def __bytes__(self) -> bytes:
         return self._bits.tobytes()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import xxhash
 
+from engine.ledger import pick_lines
 from engine.reading.comparing import Comparing
 from engine.reading.comparison import Comparison, Indexes, Looked, Numbers
 from engine.reading.open_chunk import OpenChunk, too_large
@@ -84,13 +85,13 @@ class ComparedChunker:
         """Take some records of a block, as far as they have to be sent."""
         wanted = self.comparison.wanted(looked, start, stop)
         if not self._unchanged_line and len(wanted) < stop - start:
-            self._unchanged_line = block.lines.split(b"\n")[_first_lacking(wanted, start)]
+            [self._unchanged_line] = pick_lines(block.lines, [_first_lacking(wanted, start)])
         if not len(wanted):
             return
         if len(wanted) == self._batch_size and (whole := self._whole(block, looked)) is not None:
             yield whole
             return
-        lines = _picked_lines(block.lines, wanted, len(block.ids))
+        lines = pick_lines(block.lines, wanted)
         ids = LineIds(JoinedLines(b"\n".join(lines)), len(lines))
         spans = _picked_spans(block.spans, wanted, len(block.ids))
         begin = 0
@@ -231,7 +232,6 @@ class _OpenSpan:
         self._noted = [(keys[keep], digests[keep], entries[keep])]
 
 
-_NEWLINE = ord("\n")
 _MANY = 4
 """Of so many records one that is wanted: then all of them are told apart at once."""
 
@@ -243,16 +243,6 @@ def _first_lacking(wanted: Indexes, start: int) -> int:
     """Return the first index from `start` on that is not among the ascending ones that are wanted."""
     gaps = np.flatnonzero(wanted != np.arange(start, start + len(wanted)))
     return start + (int(gaps[0]) if len(gaps) else len(wanted))
-
-
-def _picked_lines(lines: bytes, which: Indexes, count: int) -> list[bytes]:
-    """Return some of so many lines."""
-    if len(which) * _MANY > count:
-        every = lines.split(b"\n")
-        return every if len(which) == count else [every[index] for index in which.tolist()]
-    ends = np.append(np.flatnonzero(np.frombuffer(lines, np.uint8) == _NEWLINE), len(lines))
-    begins = np.where(which > 0, ends[which - 1] + 1, 0)
-    return [lines[begin:end] for begin, end in zip(begins.tolist(), ends[which].tolist(), strict=True)]
 
 
 def _picked_spans(spans: Sequence[Span], which: Indexes, count: int) -> list[Span]:

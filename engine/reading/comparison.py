@@ -13,7 +13,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ledger import Columns, KeysBefore, Seen, find, keys_and_digests, keys_of, open_columns
+from engine.ledger import (
+    Columns,
+    KeysBefore,
+    Seen,
+    came_before,
+    digests_of_entries,
+    find,
+    keys_and_digests,
+    keys_of,
+    open_columns,
+)
 from engine.reading.comparing import Comparing, Presence
 from engine.values import Block, Entries
 
@@ -64,8 +74,10 @@ class Comparison:
     def look_up(self, keys: Numbers, digests: Numbers, ids: Sequence[str]) -> Looked:
         """As `look`, of records whose numbers are known; ids are asked for only where two share a key."""
         entries = self._entries(keys, ids)
-        is_repeated = self._seen.has(entries) | ((entries < 0) & self._keys_seen.may_have(keys)) | _came_before(keys)
-        self._seen.add(entries)
+        is_repeated, is_new = self._seen.add(entries), entries < 0
+        if is_new.any():
+            new = keys[is_new]
+            is_repeated[is_new] = self._keys_seen.may_have(new) | came_before(new)
         return Looked(keys, digests, entries, self._differs(entries, digests), is_repeated)
 
     def _note_others(self, block: Block) -> None:
@@ -101,11 +113,11 @@ class Comparison:
 
     def send(self, keys: Numbers, digests: Numbers, entries: Indexes) -> Entries:
         """Return what the ledger is to know of records that are sent now."""
-        other = (entries >= 0) & ((self._acknowledged(entries) != 0) & (self._acknowledged(entries) != digests))
-        other |= self._sent.has(entries)
+        acknowledged = self._acknowledged(entries)
+        other = (acknowledged != 0) & (acknowledged != digests)
+        other |= self._sent.add(entries)
         is_new = entries < 0
         other |= is_new & self._keys_sent.may_have(keys)
-        self._sent.add(entries)
         self._keys_sent.add(keys[is_new])
         return Entries(keys.tobytes(), digests.tobytes(), keys[other].tobytes())
 
@@ -117,7 +129,7 @@ class Comparison:
         """Return the digests that were acknowledged; 0 where there is none, or it is void."""
         if self._columns is None:
             return np.zeros(len(entries), np.uint64)
-        return np.where(entries >= 0, self._columns.digests[np.maximum(entries, 0)], np.uint64(0))
+        return digests_of_entries(self._columns, entries)
 
     def _differs(self, entries: Indexes, digests: Numbers) -> NDArray[np.bool_]:
         if self._columns is None or self._is_full:
@@ -152,16 +164,6 @@ def _opened(comparing: Comparing) -> Columns | None:
         return None
     columns = open_columns(Path(comparing.stem), comparing.generation, Path(comparing.ids))
     return columns if len(columns) else None
-
-
-def _came_before(keys: Numbers) -> NDArray[np.bool_]:
-    """Return of each key whether it stands before among these."""
-    came_before = np.zeros(len(keys), np.bool_)
-    ordered = np.sort(keys)
-    if (ordered[1:] == ordered[:-1]).any():
-        came_before[:] = True
-        came_before[np.unique(keys, return_index=True)[1]] = False
-    return came_before
 
 
 def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:

@@ -11,7 +11,15 @@ from hypothesis import given, strategies as st
 
 from engine.ledger import Columns, acceleration
 from engine.ledger.columns import DROPPED_BITS, KEY_BITS, key_type
-from engine.ledger.lookup import KeysBefore, Seen, find, find_in_arrays, seen_between
+from engine.ledger.lookup import (
+    KeysBefore,
+    Seen,
+    digests_in_arrays,
+    digests_of_entries,
+    find,
+    find_in_arrays,
+    seen_between,
+)
 
 Numbers = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -59,6 +67,42 @@ def test_what_are_no_columns_is_refused() -> None:
             acceleration.accelerator.find(*good[:place], bad, *good[place + 1 :])
 
 
+@given(st.lists(st.integers(0, (1 << 64) - 1), max_size=150), st.data())
+def test_digests_of_entries_are_those_of_the_column(digests: list[int], data: st.DataObject) -> None:
+    entries = data.draw(st.lists(st.integers(-1, len(digests) - 1), max_size=200))
+    columns = cast(Columns, InMemory(keys=digests, digests=np.array(digests, np.uint64)))
+    expected = [digests[entry] if entry >= 0 else 0 for entry in entries]
+    assert digests_of_entries(columns, np.array(entries, np.int64)).tolist() == expected
+    assert digests_in_arrays(columns, np.array(entries, np.int64)).tolist() == expected
+
+
+def test_what_the_accelerator_is_not_given_room_for_is_refused() -> None:
+    if acceleration.accelerator is None:
+        pytest.skip(acceleration.why_pure)
+    column, entries = np.arange(3, dtype=np.uint64), np.arange(3)
+    for room in (np.empty(2, np.uint64), np.empty(4, np.uint64)):
+        with pytest.raises(ValueError, match="there is not one for each entry"):
+            acceleration.accelerator.take(column, entries, room)
+        with pytest.raises(ValueError, match="there is not one for each entry"):
+            acceleration.accelerator.look(np.zeros(1, np.uint8), entries, room, True)
+    beyond, room = np.array([3, 1 << 62, -(1 << 63), 2]), np.empty(4, np.uint64)
+    acceleration.accelerator.take(column, beyond, room)
+    assert room.tolist() == [0, 0, 0, 2]
+
+
+@given(st.lists(st.lists(st.integers(-1, 40), max_size=30), max_size=4))
+def test_who_is_added_hears_whether_it_was_there_before(some: list[list[int]]) -> None:
+    seen, in_arrays, known = Seen(41), Seen(41), set[int]()
+    for entries in some:
+        numbers = np.array(entries, np.int64)
+        expected = [entry in known or entry in entries[:at] for at, entry in enumerate(entries)]
+        expected = [was and entry >= 0 for was, entry in zip(expected, entries, strict=True)]
+        assert seen.add(numbers).tolist() == expected
+        assert in_arrays.look_in_arrays(numbers, adds=True).tolist() == expected
+        assert bytes(seen) == bytes(in_arrays)
+        known |= set(entries)
+
+
 @given(st.lists(st.integers(-1, 40), max_size=60), st.integers(0, 41), st.integers(0, 41))
 def test_entries_that_were_seen_are_remembered(some: list[int], start: int, stop: int) -> None:
     seen = Seen(41)
@@ -66,6 +110,7 @@ def test_entries_that_were_seen_are_remembered(some: list[int], start: int, stop
     expected = [entry in some for entry in range(41)]
     assert seen.has(np.arange(41)).tolist() == expected
     assert not seen.has(np.array([-1]))[0]
+    assert seen.look_in_arrays(np.arange(-1, 41), adds=False).tolist() == [False, *expected]
     assert seen_between(bytes(seen), start, max(start, stop)).tolist() == expected[start : max(start, stop)]
 
 
