@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from engine.report.delta_wording import ledger_text
     from engine.report.formatting import age_text, bytes_text, counted, moment_text, rate_text, seconds_text, shown
     from engine.report.history import Night, latest_report, nights, read_report, write_report
-    from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
+    from engine.report.holdups import ISOLATING, LATE_COPIES, OUTAGE, SILENCE, STOPPING, Holdup, HoldupRecorder
+    from engine.report.measured import LatencyHistogram, ProcessStart, Sample, TimelineRecorder, bucket_of
     from engine.report.report import (
         GONE_FILE,
         LIMIT_MOVES_MAX,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from engine.report.formatting import (
     shown,
 )
 from engine.report.report import Report, RunStatus
-from engine.report.wording import limits_text, next_steps, verdict
+from engine.report.wording import headline, limits_text, next_steps
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
 if TYPE_CHECKING:
@@ -49,19 +50,22 @@ _MARKS = {
 }
 
 
-def render_page(report: Report, previous: Report | None = None) -> str:
-    """Return the page; `previous` is the run before, to say what is new."""
+def render_page(report: Report, previous: Report | None = None, zone: tzinfo | None = None) -> str:
+    """Return the page; `previous` is the run before, to say what is new.
+
+    The times of day of its charts are in `zone`, by default that of this machine.
+    """
     tone, mark = _MARKS[report.status]
     return _template().render(
         report=report,
         previous=previous,
         tone=tone,
         mark=mark,
-        verdict=verdict(report),
+        headline=headline(report),
         facts=_facts(report),
         tiles=_tiles(report),
         steps=next_steps(report),
-        charts=charts(report),
+        charts=charts(report, zone),
         delta=delta_rows(report),
         **_sums(report),
         **_reasons(report),

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
-from engine.report.measured import Latency, LatencyHistogram, Sample
+from engine.report.holdups import Holdup
+from engine.report.measured import Latency, LatencyHistogram, ProcessStart, Sample
 from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
@@ -64,6 +65,8 @@ class Pacing:
     rate_limit: float | None = None
     in_flight_limit: int | None = None
     moves: list[LimitMove] = field(default_factory=list)
+    ceiling: float | None = None
+    """The requests a second that the configuration allows at most; None where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +194,10 @@ class Report:
     bytes_sent: int = 0
     pacing: Pacing = field(default_factory=Pacing)
     timeline: list[Sample] = field(default_factory=list)
+    processes: list[ProcessStart] = field(default_factory=list)
+    """When each process of the run began to work: what the time of day was at any second of the time worked."""
+    holdups: list[Holdup] = field(default_factory=list)
+    """What held the run up, and when."""
 
     @property
     def not_accepted(self) -> int:
@@ -232,7 +239,8 @@ def to_json(report: Report) -> bytes:
     ]
     values["requests"] = {name: count for name, count in asdict(report.requests).items() if name != "in_doubt"}
     values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
-    values["timeline"] = _one_a_line(report.timeline)
+    for name in ("timeline", "processes", "holdups"):
+        values[name] = _one_a_line(values[name])
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 
 
@@ -241,8 +249,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _one_a_line(values: Iterable[Sample | LimitMove]) -> orjson.Fragment:
-    lines = b",\n    ".join(orjson.dumps(value) for value in values)
+def _one_a_line(values: Iterable[Any]) -> orjson.Fragment:
+    lines = b",\n    ".join(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS) for value in values)
     return orjson.Fragment(b"[\n    " + lines + b"\n  ]" if lines else b"[]")
 
 

@@ -63,10 +63,32 @@ def _delivered(report: Report) -> str:
     return "The one record was delivered" if records.read == 1 else f"All {records.read:,} records were delivered"
 
 
+HEADLINE_MAX = 110
+"""A longer sentence is no headline: it stands below a shorter one."""
+
+
+def headline(report: Report) -> tuple[str, str]:
+    """Return how the run went in one short sentence, and what else there is to say about it (perhaps nothing)."""
+    whole = verdict(report)
+    if len(whole) <= HEADLINE_MAX:
+        return whole, ""
+    stopped, _, why = whole.partition(": ")
+    why = why[:1].upper() + why[1:]
+    if report.status is RunStatus.INTERRUPTED:
+        return f"{stopped}: it can be resumed.", why
+    if report.status is RunStatus.FAILED and not too_many_are_gone(report):
+        return f"{stopped}: {_FAILURES.get(_exit_code(report), 'it stopped')}.", why
+    first, _, rest = whole.partition(". ")
+    return f"{first.rstrip('.')}.", rest
+
+
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
-    exit_code = ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
-    return report.message.strip().rstrip(".") or _FAILURES.get(exit_code, "it stopped")
+    return report.message.strip().rstrip(".") or _FAILURES.get(_exit_code(report), "it stopped")
+
+
+def _exit_code(report: Report) -> ExitCode:
+    return ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
 
 
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from engine.values import Interrupted
 
@@ -16,6 +16,8 @@ class WorkClock:
         self._before_s = before_s
         self.now = asyncio.get_running_loop().time
         """The loop's clock, in seconds: monotonic, no date."""
+        self.began_at = datetime.now(UTC)
+        """The moment at which this process began to work."""
         self._started_at = self.now()
 
     @property

@@ -11,8 +11,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.report import REPORT_JSON, Ambiguous, Gone, Report, Sample, iso, read_report, status_of, write_report
-from engine.run.telemetry import latencies_in
+from engine.report import (
+    REPORT_JSON,
+    Ambiguous,
+    Gone,
+    Holdup,
+    ProcessStart,
+    Report,
+    Sample,
+    iso,
+    read_report,
+    status_of,
+    write_report,
+)
+from engine.run.telemetry import latencies_in, told_values
 from engine.state import Journal, Run, journal_copy
 from engine.values import ExitCode, RecordCounts
 
@@ -50,7 +62,9 @@ def derived_report(journal: Journal, run: Run) -> Report:
         latencies=latencies,
         throttled_s=told.get("quiet_s", 0.0),
         bytes_sent=told.get("bytes_sent", 0),
-        timeline=[Sample(**sample) for sample in told.get("timeline", [])],
+        timeline=told_values(told, "timeline", Sample),
+        processes=told_values(told, "processes", ProcessStart),
+        holdups=told_values(told, "holdups", Holdup),
     )
 
 

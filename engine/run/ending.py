@@ -124,6 +124,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         bytes_sent=telemetry.bytes_sent,
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
+        processes=telemetry.processes,
+        holdups=telemetry.holdups.holdups,
     )
 
 

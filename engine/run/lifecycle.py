@@ -69,7 +69,7 @@ async def carry_out(
         claim = Claim(job.kind, job.identity, found, job.fresh, job.holds_all)
         waiting = await call(waiting_for, journal, job.kind)
         left = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
-        await respect(settings, thread, stop, display)
+        waited_s = await respect(settings, thread, stop, display)
         run = await _resume(left, thread) if left else await _begin(job, settings, thread, stop, display)
         await call(_mend_reports, journal)
         bind_to_logs(run_id=run.id)
@@ -85,6 +85,7 @@ async def carry_out(
             api=api,
             stop=stop,
             ledger=ledger,
+            waited_s=waited_s,
         )
         await announce_start(settings.notify)
         async with _observed(active):

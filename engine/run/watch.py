@@ -62,6 +62,7 @@ class Watch:
 
     def _look(self, *, now: bool = False) -> None:
         with self._harmless:
+            self.telemetry.look(stopping=self.stop.requested)
             self.display.update(self._snapshot(), now=now)
 
     def _sample(self) -> None:
