@@ -20,8 +20,8 @@ GAP_FACTOR = 5
 GAP_S_MIN = 2.0
 """None shorter than this was unobserved: in a run of a few moments, every interval may be a short one."""
 
-CARRIED_SHARE = 0.01
-"""So much of a second's requests may start early, because others were late; one request always may."""
+CARRIED_S, CARRIED_MAX = 0.6, 6.0
+"""As many requests may start early as are allowed in so many seconds, and no more than so many; one always may."""
 
 _BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
@@ -115,18 +115,17 @@ def _intervals(timeline: Sequence[Sample]) -> list[_Interval]:
         inf if limit is None else limit * (sample.t_s - start_s)
         for start_s, sample, limit in zip(starts_s, timeline, limits, strict=True)
     ]
-    sent = evened(
-        [sample.sent_or_ended for sample in timeline], room, [max(1.0, CARRIED_SHARE * (n or 0)) for n in limits]
-    )
+    carried = [max(1.0, min(CARRIED_MAX, CARRIED_S * (limit or 0.0))) for limit in limits]
+    sent = evened([sample.sent_or_ended for sample in timeline], room, carried)
     return [_Interval(*each) for each in zip(starts_s, timeline, limits, sent, strict=True)]
 
 
 def evened(sent: Sequence[float], room: Sequence[float], carried_max: Sequence[float]) -> list[float]:
-    """Return how many requests were sent in each interval, without the jitter of counting.
+    """Return how many requests were sent in each interval, without the jitter of pacing and counting.
 
-    Ten requests evenly spaced over a second are eleven if the interval begins and ends with one. So up to `carried_max`
-    of those beyond the `room` of an interval are taken to its neighbours, first to the next; what is beyond that is not
-    jitter, and stays. None is lost.
+    Ten requests evenly spaced over a second are eleven if the interval begins and ends with one, and who was late may
+    catch up. So up to `carried_max` of those beyond the `room` of an interval are taken to its neighbours, first to the
+    next; what is beyond that is not jitter, and stays. None is lost.
     """
     found, carried = [], 0.0
     for count, most, carried_most in zip(sent, room, carried_max, strict=True):

@@ -177,16 +177,22 @@ async def _stay_alive(active: ActiveRun) -> None:
 async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
     try:
-        while not over.is_set():
+        while True:
             await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
+            await _save(active)  # at once, too: that this process has begun is known, whatever becomes of it
+            if over.is_set():
+                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), UPKEEP_S)
-            await active.thread.call(
-                active.thread.value.save,
-                active.run,
-                worked_s=active.clock.worked_s,
-                requests=replace(active.traffic.requests),
-                telemetry=active.telemetry.to_json(),
-            )
     except EngineError as error:  # a journal that fails must not fail in silence
         active.stop.request(error)
+
+
+async def _save(active: ActiveRun) -> None:
+    await active.thread.call(
+        active.thread.value.save,
+        active.run,
+        worked_s=active.clock.worked_s,
+        requests=replace(active.traffic.requests),
+        telemetry=active.telemetry.to_json(),
+    )

@@ -381,3 +381,19 @@ async def test_no_exception_gets_lost_when_the_source_vanishes(tmp_path: Path, s
     gc.collect()
     await asyncio.sleep(0)
     assert not lost
+
+
+async def test_a_process_that_is_killed_at_once_leaves_when_it_began(tmp_path: Path) -> None:
+    async with active_run(settings_of(tmp_path)) as active:
+        over = asyncio.Event()
+        upkeep = asyncio.create_task(lifecycle._keep_up(active, over))
+        journal = active.thread.value
+        told: dict[str, Any] = {}
+        while not told:  # as long as it takes; nothing has told it that the run is over
+            await asyncio.sleep(0)
+            told = dict(await active.thread.call(journal.telemetry, active.run))
+        over.set()
+        await upkeep
+    [process] = told["processes"]
+    assert process["t_s"] == 0
+    assert process["at"].endswith("Z")
