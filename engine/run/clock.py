@@ -13,7 +13,7 @@ class WorkClock:
     """Starts now. `before_s` is what earlier processes of the run have worked. Belongs to one event loop."""
 
     def __init__(self, before_s: float) -> None:
-        self._before_s = before_s
+        self.before_s = before_s
         self.now = asyncio.get_running_loop().time
         """The loop's clock, in seconds: monotonic, no date."""
         self.began_at = datetime.now(UTC)
@@ -32,7 +32,7 @@ class WorkClock:
 
     def worked_at(self, at: float) -> float:
         """Return the seconds worked when the loop's clock showed `at`."""
-        return self._before_s + at - self._started_at
+        return self.before_s + at - self._started_at
 
 
 class Deadline:

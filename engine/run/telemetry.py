@@ -73,7 +73,7 @@ class Telemetry:
         self.statuses: Counter[str] = Counter(earlier.get("statuses", {}))
         self.timeline = TimelineRecorder(told_values(earlier, "timeline", Sample))
         self.holdups = HoldupRecorder(told_values(earlier, "holdups", Holdup))
-        this = ProcessStart(round(clock.worked_s, 2), iso(clock.began_at), round(waited_s, 2))
+        this = ProcessStart(round(clock.before_s, 2), iso(clock.began_at), round(waited_s, 2))
         self.processes = [*told_values(earlier, "processes", ProcessStart), this]
         """When each process of the run began, this one the last."""
         self._earlier = earlier
