@@ -9,7 +9,7 @@ from datetime import datetime
 
 from engine.report.formatting import seconds_text
 from engine.report.holdups import HOLDUP_WORDS, Holdup
-from engine.report.time_axis import CHARACTER, Break, TimeAxis
+from engine.report.time_axis import CHARACTER, CHARACTER_WIDE, Break, TimeAxis
 
 TOLD_ALONE_MAX = 4
 """So many of a kind are told one by one; more of them at once."""
@@ -35,7 +35,7 @@ class Label:
         return begin < other_end and other_begin < end
 
     def _extent(self, is_wide: bool) -> tuple[float, float]:
-        width = CHARACTER * (len(self.words) + 2) / (3 if is_wide else 1)
+        width = (CHARACTER_WIDE if is_wide else CHARACTER) * (len(self.words) + 2)
         return (self.left - width, self.left) if self.ends else (self.left, self.left + width)
 
     @property

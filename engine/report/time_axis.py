@@ -15,7 +15,10 @@ from engine.report.measured import ProcessStart
 from engine.report.report import Report
 
 CHARACTER = 2.65
-"""The width of a character on a phone, in percent of that of a panel; on a large screen it is a third of that."""
+"""The width of a character on a phone (390 pixels), in percent of that of a panel."""
+
+CHARACTER_WIDE = 1.5
+"""The same on the smallest screen that is no phone any more (600 pixels)."""
 
 BREAK_S_MIN = 1.0
 """Shorter breaks between processes are not worth a word."""

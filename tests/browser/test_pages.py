@@ -33,7 +33,8 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 """What is looked at, by name."""
 
-LOOKS = list(product((390, 1280), ("light", "dark")))
+LOOKS = [*product((390, 1280), ("light", "dark")), (601, "light")]
+"""The widths of screens, in pixels, and the schemes of colours; one is the smallest that is no phone."""
 
 CHECKS = Path(__file__).with_name("checks.js").read_text(encoding="utf-8")
 
