@@ -148,7 +148,7 @@ class ComparedChunker:
         read, count = end - closed.start, len(keys)
         chunk = closed.chunk.closed(closed.start, lines, count, spans, apart_from)
         chunk.unchanged = read - count - len(chunk.refusals) - chunk.superseded
-        chunk.entries = self.comparison.send(keys, digests, entries) if count else None
+        chunk.entries = self.comparison.send(keys, digests, entries, lines) if count else None
         chunk.source_digest = closed.digest(read)
         chunk.repeats = closed.repeats
         chunk.unchanged_line = self._unchanged_line if count else b""

@@ -190,7 +190,7 @@ NOT_KNOWN = sys.maxsize
 
 
 class Entries(msgspec.Struct, frozen=True, array_like=True):
-    """What the ledger is to know of the records of a chunk: arrays of unsigned 64-bit numbers."""
+    """What the ledger is to know of the records of a chunk: arrays of unsigned 64-bit numbers, but for `begins`."""
 
     keys: bytes
     """The key of each record's id."""
@@ -198,6 +198,10 @@ class Entries(msgspec.Struct, frozen=True, array_like=True):
     """The digest of each record: its entry, once it is acknowledged."""
     voids: bytes
     """Keys of entries that must be void before the chunk is sent: it has other values for their ids."""
+    words: bytes = b""
+    """The ids, packed as the ledger keeps them; empty if nobody has done that."""
+    begins: bytes = b""
+    """In which of the words each id begins: unsigned 32-bit numbers."""
 
 
 @dataclass(slots=True)
