@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
-from engine.values import AccessRefused, EngineError, ExitCode, Interrupted
+from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, program
 
 if TYPE_CHECKING:
     from engine.sources import FileFingerprint
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     for finding in _findings(settings, str(args.config)):
         print(finding.line(color), flush=True)
         codes += [finding.exit_code] if finding.exit_code else []
-    ready = "Ready: python -m engine sync -c " + str(args.config)
+    ready = f"Ready: {program()} sync -c {args.config}"
     print("\n" + ("Not ready: mend what is crossed out." if codes else ready))
     return next((code for code in codes if code != ExitCode.SOME_NOT_ACCEPTED), codes[0] if codes else 0)
 
@@ -251,7 +251,7 @@ def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
         return []
     text = (
         f"the campaign holds {held:,} rows, the ledger {facts.ids:,} ids: if rows were deleted there, have all sent "
-        f"again: python -m engine ledger forget --campaign {facts.campaign_id}"
+        f"again: {program()} ledger forget --campaign {facts.campaign_id}"
     )
     return [Finding("ledger", text, warning=True)]
 

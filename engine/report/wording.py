@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.report.delta_wording import gone_sentence, too_many_are_gone
 from engine.report.formatting import counted, rate_text
 from engine.report.report import GONE_FILE, Report, RunStatus
-from engine.values import ExitCode
+from engine.values import ExitCode, program
 
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
@@ -72,8 +72,8 @@ def stop_reason(report: Report) -> str:
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
-    replay = f"python -m engine replay -c {config} {report.run_id}"
-    again = replay if report.kind == "replay" else f"python -m engine sync -c {config}"
+    replay = f"{program()} replay -c {config} {report.run_id}"
+    again = replay if report.kind == "replay" else f"{program()} sync -c {config}"
     match report.exit_code:
         case ExitCode.OK:
             return []
@@ -90,7 +90,7 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
         case ExitCode.INTERRUPTED:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
-            check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            check = NextStep("Find out what is wrong, without sending:", f"{program()} check -c {config}")
             if report.left_nothing_to_resume:
                 return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]
