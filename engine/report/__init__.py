@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from engine.report.delta_wording import ledger_text
     from engine.report.formatting import age_text, bytes_text, counted, moment_text, rate_text, seconds_text, shown
     from engine.report.history import Night, latest_report, nights, read_report, write_report
-    from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
+    from engine.report.measured import Latency, LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         GONE_FILE,
         LIMIT_MOVES_MAX,

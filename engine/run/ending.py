@@ -25,6 +25,7 @@ from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.not_before import NotBefore, name_of
+from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
 from engine.state import RUNS, Run
 from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
@@ -112,7 +113,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         reasons=await active.thread.call(active.thread.value.reasons, run),
         kind=run.kind,
         limit=job.limit,
-        message=str(error) if error else "",
+        message=_message(error, run.kind),
         doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
@@ -125,6 +126,12 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _message(error: EngineError | None, kind: str) -> str:
+    """Return why the run stopped, in the terms of whoever began it."""
+    message = str(error) if error else ""
+    return in_terms_of_a_call(message) if kind == "push" else message
 
 
 def _gone(active: ActiveRun) -> Gone:

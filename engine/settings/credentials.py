@@ -32,9 +32,16 @@ def read_token(variable: str, file: Path | None, environ: Mapping[str, str]) -> 
     token = text.strip()
     if not token:
         raise ConfigError(f"{origin} is empty; put the token there")
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise ConfigError(f"{origin} does not hold a token: it has spaces, line breaks or characters beyond ASCII")
+    if why := why_no_token(token):
+        raise ConfigError(f"{origin} does not hold a token: it {why}")
     return token
+
+
+def why_no_token(token: str) -> str | None:
+    """Return what keeps `token` from being one, or None: it must fit into an HTTP header."""
+    if not token:
+        return "is empty"
+    return None if re.fullmatch(r"[\x21-\x7e]+", token) else "has spaces, line breaks or characters beyond ASCII"
 
 
 def _credential(file: Path, environ: Mapping[str, str]) -> Path:
