@@ -28,6 +28,6 @@ if TYPE_CHECKING:
         to_json,
     )
     from engine.report.summary import render_summary, wants_color
-    from engine.report.wording import next_steps, verdict
+    from engine.report.wording import next_steps, verdict, why_failed
 else:
     __getattr__ = lazy_face(__name__)

@@ -65,8 +65,13 @@ def _delivered(report: Report) -> str:
 
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
-    exit_code = ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
-    return report.message.strip().rstrip(".") or _FAILURES.get(exit_code, "it stopped")
+    return report.message.strip().rstrip(".") or why_failed(report.exit_code)
+
+
+def why_failed(exit_code: int) -> str:
+    """Return what an exit code means, without a full stop."""
+    known = ExitCode(exit_code) if exit_code in set(ExitCode) else ExitCode.BUG
+    return _FAILURES.get(known, "it stopped")
 
 
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:

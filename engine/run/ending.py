@@ -22,6 +22,7 @@ from engine.report import (
     write_report,
 )
 from engine.run.active_run import ActiveRun
+from engine.run.alerting import earlier_ends
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.not_before import NotBefore, name_of
@@ -66,12 +67,13 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         not_before = NotBefore.asked_now(error.silence_s)
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
+    before = await call(earlier_ends, runs, run.kind, run.id) if active.settings.notify.urls else []
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     if active.gone is not None and active.gone.is_judged:
         await call(active.gone.write, journal.run_dir(run.id))
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
-    await announce_end(active.settings, report, journal.run_dir(run.id))
+    await announce_end(active.settings, report, journal.run_dir(run.id), earlier=before)
     await _forget_old_runs(active)
     return report
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.parser import HeaderParser
 from pathlib import Path
 from zipfile import ZipFile
@@ -54,7 +54,7 @@ def programs(wheel: Path, install: Install) -> Path:
 
 
 @pytest.fixture(params=["", "raise ImportError('of the working directory')"], ids=["empty", "a package"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A working directory in which something else is called `engine`."""
     (tmp_path / "engine").mkdir()
     if request.param:

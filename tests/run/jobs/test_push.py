@@ -135,8 +135,9 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
 async def test_mistakes_are_those_of_its_arguments(
     tmp_path: Path, changes: dict[str, Any], named: Iterable[str]
 ) -> None:
+    defaults: dict[str, Any] = {"records": PAIRS, "state_dir": tmp_path / "state"}
     with pytest.raises(ConfigError) as caught:
-        await pushed(**({"records": PAIRS, "state_dir": tmp_path / "state"} | changes))
+        await pushed(**(defaults | changes))
     said = str(caught.value)
     assert "canary" not in said
     assert "quotes" not in said
