@@ -115,16 +115,16 @@ def test_what_the_library_page_shows_is_what_is_there(tmp_path: Path) -> None:
     [shown, call] = [text for name, text in blocks("") if name == "docs/library.md"]
     pairs = [(f"loan_{number}", {"amount": 1} if number < 4 else {}) for number in range(1, 5)]
     with stand_in(reject="loan_2") as server:
-        target = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
+        target: dict[str, Any] = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
         report = asyncio.run(engine.push(pairs, **target, state_dir=tmp_path / "state"))
     lines = shown.splitlines()
     for typed, answer in zip(lines[::2], lines[1::2], strict=True):
         assert repr(eval(typed.removeprefix(">>> "), {"report": report})) == answer  # noqa: S307  (our own document)
-    typed, *answer = call.splitlines()
-    code = compile(typed.removeprefix(">>> "), "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    refused, *mistakes = call.splitlines()
+    code = compile(refused.removeprefix(">>> "), "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     with pytest.raises(engine.ConfigError) as caught:
         asyncio.run(awaited(code, {"engine": engine}))
-    assert f"engine.values.errors.ConfigError: {caught.value}" == "\n".join(answer)
+    assert f"engine.values.errors.ConfigError: {caught.value}" == "\n".join(mistakes)
 
 
 async def awaited(code: CodeType, names: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Itera
     yield from _guarded("state", lambda: _state(settings))
     if settings.delta.mode != "off":
         yield from _guarded("ledger", lambda: [_ledger(settings)])
-    if settings.notify.urls:
+    if settings.notify.urls or notify:
         yield from _guarded("notify", lambda: _notify(settings, send=notify))
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
@@ -215,6 +215,8 @@ def _notify(settings: Any, *, send: bool) -> list[Finding]:
     from engine.run import alert_test, prove_addresses
 
     count = asyncio.run(prove_addresses(settings.notify))
+    if not count:
+        return [Finding("notify", "nobody is named in notify.urls, so nobody was told", warning=True)]
     addresses = "1 address" if count == 1 else f"{count} addresses"
     if not send:
         return [Finding("notify", f"{addresses} understood, told on {settings.notify.on}; check --notify sends a test")]

@@ -114,6 +114,9 @@ def test_check_proves_addresses_and_tells_only_if_asked(make_engine: MakeEngine,
     assert "✓ notify    1 address understood, told on failure; check --notify sends a test" in checked.out
     assert "✓ notify    1 address told that this is a test" in engine.run("check", "--notify").out
     assert titles(chat) == ["test"]
+    engine.configure(notify={"urls": []})
+    assert "! notify    nobody is named in notify.urls" in engine.run("check", "--notify").out
+    assert "notify" not in engine.run("check").out
     engine.configure(notify={"urls": ["nonsense://x"]})
     checked = engine.run("check")
     assert checked.exit_code == 2

@@ -19,13 +19,13 @@ NOT_OF_THE_TREE = shutil.ignore_patterns(
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
-    """Run a command that must succeed, in a bare environment, and return what it printed."""
+    """Run a command that must succeed, in a bare environment, and return what it said."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "PIP_DISABLE_PIP_VERSION_CHECK": "1", **variables}
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")

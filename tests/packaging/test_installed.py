@@ -75,7 +75,11 @@ def test_the_command_works_beside_a_folder_called_engine(programs: Path, folder:
 def test_what_it_says_to_type_next_can_be_typed(programs: Path, tmp_path: Path) -> None:
     on_path = f"{programs}:/usr/bin:/bin"
     (tmp_path / "a.csv").write_text("loan_id,emi\nL1,5\n", encoding="utf-8")
-    run("bulk-sync", "init", "a.csv", "-o", "config.toml", "--campaign", "c", cwd=tmp_path, PATH=on_path)
+    init = ("init", "a.csv", "--campaign", "c", "-o")
+    said = run("bulk-sync", *init, "config.toml", cwd=tmp_path, PATH=on_path)
+    assert "  bulk-sync check -c config.toml" in said.splitlines()
+    said = run(programs / "bulk-sync", *init, "other.toml", cwd=tmp_path)
+    assert f"  {programs}/bulk-sync check -c other.toml" in said.splitlines()
     helped = run("bulk-sync", "--help", cwd=tmp_path, PATH=on_path)
     assert helped.startswith("usage: bulk-sync ")
     by_module = run(programs / "python", "-m", "engine", "--help", cwd=tmp_path)

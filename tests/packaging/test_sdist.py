@@ -35,6 +35,6 @@ def test_it_holds_every_file_of_the_tree(tree: Path, unpacked: Path) -> None:
 def test_it_runs_its_tests(unpacked: Path) -> None:
     where = "import engine; assert engine.__file__.startswith(%r), engine.__file__"
     run(sys.executable, "-c", where % str(unpacked), cwd=unpacked)
-    some = ("tests/settings", "tests/values", "tests/test_docs.py", "tests/acceptance/test_first_minutes.py")
+    some = ("tests/settings", "tests/values", "tests/test_benchmarks_document.py")
     said = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *some, cwd=unpacked, ENGINE_PURE="1")
     assert " passed" in said
