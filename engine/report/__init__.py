@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from engine.report.delta_wording import ledger_text
     from engine.report.formatting import age_text, bytes_text, counted, moment_text, rate_text, seconds_text, shown
     from engine.report.history import Night, latest_report, nights, read_report, write_report
-    from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
+    from engine.report.measured import Latency, LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         GONE_FILE,
         LIMIT_MOVES_MAX,
@@ -28,6 +28,6 @@ if TYPE_CHECKING:
         to_json,
     )
     from engine.report.summary import render_summary, wants_color
-    from engine.report.wording import next_steps, verdict
+    from engine.report.wording import next_steps, verdict, why_failed
 else:
     __getattr__ = lazy_face(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.report.delta_wording import gone_sentence, too_many_are_gone
 from engine.report.formatting import counted, rate_text
 from engine.report.report import GONE_FILE, Report, RunStatus
-from engine.values import ExitCode
+from engine.values import ExitCode, program
 
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
@@ -65,15 +65,20 @@ def _delivered(report: Report) -> str:
 
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
-    exit_code = ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
-    return report.message.strip().rstrip(".") or _FAILURES.get(exit_code, "it stopped")
+    return report.message.strip().rstrip(".") or why_failed(report.exit_code)
+
+
+def why_failed(exit_code: int) -> str:
+    """Return what an exit code means, without a full stop."""
+    known = ExitCode(exit_code) if exit_code in set(ExitCode) else ExitCode.BUG
+    return _FAILURES.get(known, "it stopped")
 
 
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
-    replay = f"python -m engine replay -c {config} {report.run_id}"
-    again = replay if report.kind == "replay" else f"python -m engine sync -c {config}"
+    replay = f"{program()} replay -c {config} {report.run_id}"
+    again = replay if report.kind == "replay" else f"{program()} sync -c {config}"
     match report.exit_code:
         case ExitCode.OK:
             return []
@@ -90,7 +95,7 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
         case ExitCode.INTERRUPTED:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
-            check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            check = NextStep("Find out what is wrong, without sending:", f"{program()} check -c {config}")
             if report.left_nothing_to_resume:
                 return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.run.alerting import alert_test, prove_addresses
     from engine.run.announce import announce_no_run
     from engine.run.derived import derived_reports
     from engine.run.forgetting import Forgotten, forget_campaigns, forget_ids

@@ -22,9 +22,11 @@ from engine.report import (
     write_report,
 )
 from engine.run.active_run import ActiveRun
+from engine.run.alerting import earlier_ends
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.not_before import NotBefore, name_of
+from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
 from engine.state import RUNS, Run
 from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
@@ -65,12 +67,13 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         not_before = NotBefore.asked_now(error.silence_s)
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
+    before = await call(earlier_ends, runs, run.kind, run.id) if active.settings.notify.urls else []
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     if active.gone is not None and active.gone.is_judged:
         await call(active.gone.write, journal.run_dir(run.id))
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
-    await announce_end(active.settings, report, journal.run_dir(run.id))
+    await announce_end(active.settings, report, journal.run_dir(run.id), earlier=before)
     await _forget_old_runs(active)
     return report
 
@@ -112,7 +115,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         reasons=await active.thread.call(active.thread.value.reasons, run),
         kind=run.kind,
         limit=job.limit,
-        message=str(error) if error else "",
+        message=_message(error, run.kind),
         doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
@@ -125,6 +128,12 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _message(error: EngineError | None, kind: str) -> str:
+    """Return why the run stopped, in the terms of whoever began it."""
+    message = str(error) if error else ""
+    return in_terms_of_a_call(message) if kind == "push" else message
 
 
 def _gone(active: ActiveRun) -> Gone:

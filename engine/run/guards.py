@@ -13,7 +13,7 @@ from engine.report import Report, RunStatus, latest_report
 from engine.settings import GuardTable, RunSettings, Threshold
 from engine.sources import Source
 from engine.state import RUNS
-from engine.values import Chunk, ChunkCounts, SourceUntrusted
+from engine.values import Chunk, ChunkCounts, SourceUntrusted, program
 
 REJECTS_JUDGED_FROM = 100_000
 """A share of rejects is judged against at least so many records (or the whole source, if it is smaller): a few bad
@@ -107,7 +107,7 @@ class InvalidGuard:
 
     @property
     def _advice(self) -> str:
-        return "" if self._words.kind == "push" else " (python -m engine check shows where)"
+        return "" if self._words.kind == "push" else f" ({program()} check shows where)"
 
 
 def check_size(source: Source, settings: RunSettings, kind: str, limit: int | None) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
 from engine.settings.source import Constant, SourceTable
@@ -26,12 +27,14 @@ from engine.settings.values import (
     as_deadline,
     as_duration,
     as_header_text,
+    as_list,
     as_service_url,
     as_variable_name,
 )
 from engine.sources import STDIN, Scalar
 from engine.values import CHUNK_RECORDS_MAX
 
+Address = Annotated[str, BeforeValidator(as_address)]
 Duration = Annotated[float, BeforeValidator(as_duration), Field(gt=0)]
 
 
@@ -120,6 +123,16 @@ class NotifyTable(Table):
     command: Annotated[tuple[str, ...], BeforeValidator(as_arguments)] | None = None
     prometheus_textfile: FilePath | None = None
     prometheus_port: int | None = Field(default=None, ge=1, le=65_535)
+    urls: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = Field(default=(), repr=False)
+    on: Literal["failure", "always", "change"] = "failure"
+
+    def read_urls(self) -> tuple[str, ...]:
+        """Read afresh the addresses that `urls` are or name.
+
+        Raises:
+            ConfigError: a variable or file is missing, or holds no address.
+        """
+        return read_addresses(self.urls, os.environ)
 
 
 class LogTable(Table):

@@ -22,7 +22,7 @@ from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
-from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans
+from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans, program
 
 
 async def replay(
@@ -52,7 +52,7 @@ def _plan(
     undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
     if undelivered is None or not path.exists():
-        raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status")
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
