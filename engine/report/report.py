@@ -176,6 +176,8 @@ class Report:
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    rejects_hold_data: bool = True
+    """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""

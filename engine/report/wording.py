@@ -107,7 +107,9 @@ def _mending(report: Report, replay: str) -> list[NextStep]:
     steps = []
     if report.not_accepted:
         mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
-        steps = [NextStep(mend), NextStep("Or send them again as they are:", replay)]
+        steps = [NextStep(mend)]
+        if report.rejects_hold_data:
+            steps.append(NextStep("Or send them again as they are:", replay))
     if report.gone.rejected or report.gone.unknown:
         steps.append(NextStep(f"{GONE_FILE} says who could not be told to be gone, and why; the next run tries again."))
     return steps

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.outlets import get_logger
 from engine.report import (
+    REPORT_REASON_CHARACTERS,
     Ambiguous,
     DeltaFacts,
     EngineFacts,
@@ -19,6 +20,7 @@ from engine.report import (
     iso,
     latest_report,
     status_of,
+    with_short_reasons,
     write_report,
 )
 from engine.run.active_run import ActiveRun
@@ -26,7 +28,7 @@ from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.not_before import NotBefore, name_of
 from engine.sources import accelerator
-from engine.state import RUNS, Run
+from engine.state import RUNS, Run, write_rejected_csv
 from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
 
 DIFFERING_JUDGED_FROM = 100
@@ -66,11 +68,13 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
-    await call(write_report, report, journal.run_dir(run.id), previous=previous)
+    run_dir = journal.run_dir(run.id)
     if active.gone is not None and active.gone.is_judged:
-        await call(active.gone.write, journal.run_dir(run.id))
+        await call(active.gone.write, run_dir)
+    report = replace(report, rejects_hold_data=await call(write_rejected_csv, run_dir, run.rejected_bytes))
+    await call(write_report, report, run_dir, previous=previous)
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
-    await announce_end(active.settings, report, journal.run_dir(run.id))
+    await announce_end(active.settings, report, run_dir)
     await _forget_old_runs(active)
     return report
 
@@ -109,7 +113,9 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         delta=await active.thread.call(_delta, active),
         requests=replace(active.traffic.requests),
         ambiguous=_ambiguous(active),
-        reasons=await active.thread.call(active.thread.value.reasons, run),
+        reasons=with_short_reasons(
+            await active.thread.call(active.thread.value.reasons, run), REPORT_REASON_CHARACTERS
+        ),
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         RecordCounts,
         RequestCounts,
     )
+    from engine.values.cutting import CUT, cut, cut_apart
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,
