@@ -161,6 +161,8 @@ class Report:
     duration_s: float = 0.0
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
+    ids: int | None = None
+    """How many different ids the records have, beyond 200,000 about so many; None if not all were read."""
     gone: Gone = field(default_factory=Gone)
     delta: DeltaFacts = field(default_factory=DeltaFacts)
     requests: RequestCounts = field(default_factory=RequestCounts)

@@ -119,7 +119,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         message=str(error) if error else "",
-        doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
+        ids=_ids(active),
+        doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
@@ -162,6 +163,17 @@ async def _run_of_same_source(active: ActiveRun) -> Mapping[str, str] | None:
     if identity is None or not last or last["identity"] != identity or last["run_id"] == active.run.id:
         return None
     return last
+
+
+def _ids(active: ActiveRun) -> int | None:
+    """Return how many different ids there are, if all was read."""
+    guard = active.superseded
+    return guard.records - guard.repeated if guard.has_ended else None
+
+
+def _id_doubts(active: ActiveRun) -> list[str]:
+    """Say it if many ids come again."""
+    return list(filter(None, [active.superseded.doubt()]))
 
 
 def _repetition(last: Mapping[str, str] | None) -> list[str]:
