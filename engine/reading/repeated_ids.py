@@ -11,12 +11,12 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 
+from engine.sources import accelerator
 from engine.values import IDS_COUNTED_EXACTLY
 
 NUMBER_BYTES = 8
 _STANDS_FOR = 256
 _TOP_BYTE = 7 if sys.byteorder == "little" else 0
-_TOP_BITS = 0xFF << 56
 
 
 class RepeatedIds:
@@ -25,37 +25,51 @@ class RepeatedIds:
     def __init__(self) -> None:
         self.count = 0
         """How many records came whose id had come before."""
-        self._numbers: set[int] = set()
-        self._is_exact = True
+        self._all: _AllNumbers | None = _AllNumbers()
+        """None once there are too many."""
+        self._some: set[int] = set()
+
+    def add_texts(self, ids: Sequence[str]) -> int:
+        """Take the ids of some more records; return how many came before. One pass takes either texts or numbers."""
+        return self.add(array("q", map(hash, ids)).tobytes())
 
     def add(self, numbers: bytes) -> int:
         """Take the ids of some more records by their numbers, 64 bits each; return how many came before."""
-        if not self._is_exact:
-            return self._add_some([*_with_top_zero(numbers)])
-        return self._add_all(array("Q", numbers))
-
-    def add_texts(self, ids: Sequence[str]) -> int:
-        """Take the ids of some more records. One pass takes either numbers or texts."""
-        if not self._is_exact:
-            return self._add_some([number for number in map(hash, ids) if not number & _TOP_BITS])
-        return self._add_all([*map(hash, ids)])
-
-    def _add_all(self, numbers: Sequence[int]) -> int:
-        before = len(self._numbers)
-        self._numbers.update(numbers)
-        repeated = len(numbers) - (len(self._numbers) - before)
-        self.count += repeated
-        if len(self._numbers) > IDS_COUNTED_EXACTLY:
-            self._numbers = {number for number in self._numbers if not number & _TOP_BITS}
-            self._is_exact = False
-        return repeated
-
-    def _add_some(self, numbers: Sequence[int]) -> int:
-        before = len(self._numbers)
-        self._numbers.update(numbers)
-        repeated = _STANDS_FOR * (len(numbers) - (len(self._numbers) - before))
+        sampled, before = list(_with_top_zero(numbers)), len(self._some)
+        self._some.update(sampled)
+        if self._all is None:
+            repeated = _STANDS_FOR * (len(sampled) - (len(self._some) - before))
+        else:
+            repeated = self._all.add(numbers)
+            if self._all.different > IDS_COUNTED_EXACTLY:
+                self._all = None
         self.count += repeated
         return repeated
+
+
+class _AllNumbers:
+    """Remembers each number. As long as none comes again, which is what mostly happens, that is done in C."""
+
+    def __init__(self) -> None:
+        self.different = 0
+        self._in_c = accelerator.NumberSet() if accelerator else None
+        self._taken: list[bytes] = []
+        self._here: set[int] = set()
+
+    def add(self, numbers: bytes) -> int:
+        """Take some more; return how many came before."""
+        if self._in_c is not None:
+            if self._in_c.add(numbers):
+                self._taken.append(numbers)
+                self.different += len(numbers) // NUMBER_BYTES
+                return 0
+            for taken in self._taken:
+                self._here.update(array("Q", taken))
+            self._in_c, self._taken = None, []
+        self._here.update(array("Q", numbers))
+        new = len(self._here) - self.different
+        self.different = len(self._here)
+        return len(numbers) // NUMBER_BYTES - new
 
 
 def _with_top_zero(numbers: bytes) -> Iterator[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,11 @@ def test_check_crosses_it_out_and_dry_run_says_it(make_engine: MakeEngine) -> No
 def test_a_push_is_judged_as_well(make_engine: MakeEngine) -> None:
     engine_ = make_engine()
     records = [(f"LN-{number % 5}", {"n": number}) for number in range(100)]
-    address = {"url": engine_.server.url, "campaign_id": engine_.server.campaign_id, "token": engine_.server.token}
+    address: dict[str, Any] = {
+        "url": engine_.server.url,
+        "campaign_id": engine_.server.campaign_id,
+        "token": engine_.server.token,
+    }
     report = asyncio.run(engine.push(records, **address, state_dir=engine_.home / "list"))
     assert (report.exit_code, report.requests.sent) == (SourceUntrusted.exit_code, 0)
     report = asyncio.run(engine.push(iter(records), **address, state_dir=engine_.home / "iterator"))

@@ -46,7 +46,8 @@ def test_beyond_what_is_remembered_the_count_is_near_enough(add: Add, monkeypatc
         for start in range(0, 60_000, 1_000):
             add(counted, range(start, start + 1_000))
     assert 0.75 < counted.count / 120_000 < 1.25
-    assert len(counted._numbers) < 1_000
+    assert counted._all is None
+    assert len(counted._some) < 1_000
 
 
 def test_ids_that_never_repeat_are_never_thought_to(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
