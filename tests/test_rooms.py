@@ -55,6 +55,7 @@ PURE = {
     "engine/pacing/learned",
     "engine/reading/chunker.py",
     "engine/reading/recent_ids.py",
+    "engine/reading/repeated_ids.py",
     "engine/reading/limit.py",
 }
 """Decisions: values in, values out."""

@@ -19,6 +19,7 @@ from engine.commands.arguments import add_config_argument
 from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, program
 
 if TYPE_CHECKING:
+    from engine.commands.dry_run import Findings
     from engine.sources import FileFingerprint
 
 CLOCK_SKEW_S_MAX = 300.0
@@ -119,9 +120,7 @@ def _source(settings: Any) -> list[Finding]:
             f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
         )
     ]
-    if found.superseded:
-        text = f"{counted(found.superseded, 'record')} merged into a later one of the same id in the same chunk"
-        findings.append(Finding("ids", text, warning=True))
+    findings += _ids(settings, found)
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
         findings.append(Finding("invalid", str(found.too_many_invalid), int(found.too_many_invalid.exit_code)))
@@ -129,6 +128,23 @@ def _source(settings: Any) -> list[Finding]:
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
     return findings
+
+
+def _ids(settings: Any, found: Findings) -> list[Finding]:
+    """Say which ids come again, if some do: the column may be the wrong one."""
+    from engine.commands.most_repeated import most_repeated_text
+    from engine.run import reading_of
+
+    repeated = found.read - found.invalid - found.ids
+    if not repeated:
+        return []
+    often = most_repeated_text(reading_of(settings, None).open())
+    if error := found.too_many_superseded:
+        return [Finding("ids", f"{error}{often}", int(error.exit_code))]
+    text = (
+        found.repeated_ids or f"{repeated:,} of {found.read:,} records have an id that comes again later in the source"
+    )
+    return [Finding("ids", text + often, warning=True)]
 
 
 def _age(settings: Any) -> list[Finding]:

@@ -6,7 +6,17 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.report.delta_wording import ledger_text
-    from engine.report.formatting import age_text, bytes_text, counted, moment_text, rate_text, seconds_text, shown
+    from engine.report.formatting import (
+        REPORT_REASON_CHARACTERS,
+        age_text,
+        bytes_text,
+        counted,
+        moment_text,
+        rate_text,
+        seconds_text,
+        shown,
+        with_short_reasons,
+    )
     from engine.report.history import Night, latest_report, nights, read_report, write_report
     from engine.report.measured import Latency, LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from engine.values import Reason
+from engine.values import Reason, cut_apart
+
+REASON_CHARACTERS_MAX = 50_000
+"""More than any reason has, whatever had to be escaped in it."""
+
+REPORT_REASON_CHARACTERS = 300
+"""Reasons in reports are cut to this length."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -50,6 +58,12 @@ def shown(text: str, width_max: int = 60) -> str:
     """Return `text` fit for one line: control, invisible and direction-changing characters escaped, cut to size."""
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: width_max + 1])
     return visible if len(visible) <= width_max else visible[: width_max - 3] + "..."
+
+
+def with_short_reasons(reasons: Sequence[Reason], width: int) -> list[Reason]:
+    """Return `reasons` fit for lines of `width` characters each; two that differ still look different."""
+    texts = cut_apart([shown(reason.reason, REASON_CHARACTERS_MAX) for reason in reasons], width)
+    return [replace(reason, reason=text) for reason, text in zip(reasons, texts, strict=True)]
 
 
 def example_ids(reason: Reason) -> list[str]:

@@ -161,6 +161,8 @@ class Report:
     duration_s: float = 0.0
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
+    ids: int | None = None
+    """How many different ids the records have, beyond 200,000 about so many; None if not all were read."""
     gone: Gone = field(default_factory=Gone)
     delta: DeltaFacts = field(default_factory=DeltaFacts)
     requests: RequestCounts = field(default_factory=RequestCounts)
@@ -176,6 +178,8 @@ class Report:
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    rejects_hold_data: bool = True
+    """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""

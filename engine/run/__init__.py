@@ -16,5 +16,6 @@ if TYPE_CHECKING:
     from engine.run.jobs.sync import next_sync_continues, sync
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.previewing import Preview, preview
+    from engine.run.superseded import SupersededGuard
 else:
     __getattr__ = lazy_face(__name__)

@@ -11,9 +11,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.report import REPORT_JSON, Ambiguous, Gone, Report, Sample, iso, read_report, status_of, write_report
+from engine.report import (
+    REPORT_JSON,
+    REPORT_REASON_CHARACTERS,
+    Ambiguous,
+    Gone,
+    Report,
+    Sample,
+    iso,
+    read_report,
+    status_of,
+    with_short_reasons,
+    write_report,
+)
 from engine.run.telemetry import latencies_in
-from engine.state import Journal, Run, journal_copy
+from engine.state import Journal, Run, journal_copy, write_rejected_csv
 from engine.values import ExitCode, RecordCounts
 
 RUNS_LOOKED_AT = 1_000
@@ -42,7 +54,7 @@ def derived_report(journal: Journal, run: Run) -> Report:
         gone=Gone(**run.gone),
         requests=replace(run.requests),
         ambiguous=Ambiguous(attempts=run.requests.in_doubt),
-        reasons=journal.reasons(run),
+        reasons=with_short_reasons(journal.reasons(run), REPORT_REASON_CHARACTERS),
         kind=run.kind,
         message=run.message or ("the process was killed" if exit_code == ExitCode.INTERRUPTED else ""),
         closed_by=run.closed_by,
@@ -78,7 +90,8 @@ def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:
         if not run_dir.is_dir():
             continue  # somebody has deleted it
         if not (run_dir / REPORT_JSON).exists():
-            write_report(derived_report(journal, run), run_dir)
+            holds_data = write_rejected_csv(run_dir, run.rejected_bytes)
+            write_report(replace(derived_report(journal, run), rejects_hold_data=holds_data), run_dir)
         elif run.closed_by:
             _say_who_closed_it(run.closed_by, run_dir)
 

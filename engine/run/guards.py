@@ -37,6 +37,10 @@ class GuardWords(Struct, frozen=True):
         """What to do to go on."""
         return "call push again" if self.kind == "push" else "run the same command again"
 
+    def check_shows(self, what: str) -> str:
+        """Return which command shows it, in brackets, where there is one."""
+        return "" if self.kind == "push" else f" ({program()} check shows {what})"
+
     def override(self, key: str, value: str | int) -> str:
         """Return what to write to have another limit for one run."""
         return f"{key}={value!r}" if self.kind == "push" else f"ENGINE_GUARD__{key.upper()}={value}"
@@ -101,13 +105,9 @@ class InvalidGuard:
         return SourceUntrusted(
             f"{bad:,} of the {self._read:,} records read are invalid, more than "
             f"{self._words.named('max_invalid', self._limit)} allows; {count:,} of them: {reason}; mend the source "
-            f"or how it is read{self._advice}, or accept it for this run: "
+            f"or how it is read{self._words.check_shows('where')}, or accept it for this run: "
             f"{self._words.override('max_invalid', '100%')}"
         )
-
-    @property
-    def _advice(self) -> str:
-        return "" if self._words.kind == "push" else f" ({program()} check shows where)"
 
 
 def check_size(source: Source, settings: RunSettings, kind: str, limit: int | None) -> None:

@@ -62,7 +62,11 @@ async def carry_out(
     await prove_addresses(settings.notify)
     api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
     limits_name = f"limits of {settings.api.url}"
-    async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
+
+    def opened() -> Journal:
+        return SqliteJournal(settings.state.dir, reject_data=settings.state.reject_data)
+
+    async with OwnThread[Journal](opened, lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
         display = display or NoProgress()

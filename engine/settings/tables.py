@@ -80,6 +80,7 @@ class GuardTable(Table):
     max_shrink: Limit | None = None
     max_invalid: Limit = Threshold(percent=5.0)
     max_gone: Limit = Threshold(percent=2.0)
+    max_superseded: Limit = Threshold(percent=50.0)
     max_age: Duration | None = None
 
 
@@ -114,6 +115,7 @@ class StateTable(Table):
     dir: FilePath = Path("engine-state")
     keep_days: int = Field(default=90, ge=1, le=36_500)
     resume_within: Annotated[float, BeforeValidator(as_duration), Field(ge=0)] = 21_600.0
+    reject_data: bool = True
 
 
 class NotifyTable(Table):

@@ -125,6 +125,11 @@ class JoinedLines:
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    def size(self) -> int:
+        """How many bytes they have, with what joins them."""
+        return len(self._by_newlines or self._by_commas or b"")
+
+    @property
     def by_newlines(self) -> bytes:
         """The lines, joined by newlines."""
         if self._by_newlines is None:
@@ -231,6 +236,8 @@ class Chunk:
     entries: Entries | None = None
     source_digest: bytes | None = None
     repeats: bool = True
+    seen_before: int = 0
+    """How many of the records that it accounts for have an id that came before, in this chunk or in another."""
     unchanged_line: bytes = b""
     """The line of a record that needed no update, and of which no other version was read before."""
 

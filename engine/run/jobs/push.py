@@ -34,7 +34,14 @@ async def push(
         mistakes=[*_unusable(records, token), *_impossible_guards(records, upload)],
     )
     source = PairsSource(records, settings.upload.batch_size)
-    job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
+    job = Job(
+        "push",
+        source,
+        partial(cutting_of(settings).cut, source),
+        identity_of(settings),
+        fresh,
+        is_rereadable=not isinstance(records, Iterator | AsyncIterable),
+    )
     try:
         return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=token.strip)
     except EngineError as error:
