@@ -24,6 +24,7 @@ from engine.report import (
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
+from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
 from engine.sources import accelerator
 from engine.state import RUNS, Run
@@ -72,6 +73,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, journal.run_dir(run.id))
     await _forget_old_runs(active)
+    await call(renew_index, journal, active.settings.state.dir)
     return report
 
 
@@ -112,6 +114,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         reasons=await active.thread.call(active.thread.value.reasons, run),
         kind=run.kind,
         limit=job.limit,
+        deadline_at=iso(active.deadline.moment) if active.deadline.moment else None,
         message=str(error) if error else "",
         doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
