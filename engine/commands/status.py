@@ -26,7 +26,6 @@ from engine.report import (
     local,
     next_steps,
     read_report,
-    render_history,
     render_summary,
     shown,
     to_json,
@@ -34,7 +33,7 @@ from engine.report import (
 )
 from engine.run import all_nights
 from engine.settings import as_duration, load
-from engine.state import LOCK, REJECTED, RUNS, is_locked, write_private_file
+from engine.state import LOCK, REJECTED, RUNS, is_locked
 from engine.values import ConfigError, StateFailed
 
 _RESUMABLE = (RunStatus.INTERRUPTED, RunStatus.FAILED)
@@ -177,9 +176,11 @@ def write_page(found: Sequence[Night], state_dir: Path, file: Path, zone: tzinfo
     Raises:
         ConfigError: it cannot be written there.
     """
+    from engine.report import write_history  # here: who reads the table needs no pictures
+
     runs_link = os.path.relpath((state_dir / RUNS).resolve(), file.parent.resolve())
     try:
-        write_private_file(file, render_history(found, runs_link=runs_link, zone=zone).encode())
+        write_history(found, file, runs_link, zone)
     except StateFailed as error:
         raise ConfigError(f"--html: {error}") from error
     return f"{file}: the page of {counted(len(found), 'run')}\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         zone_text,
     )
     from engine.report.history import INDEX_HTML, Night, latest_report, nights, read_report, write_report
-    from engine.report.history_page import render_history
+    from engine.report.history_page import write_history
     from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         GONE_FILE,

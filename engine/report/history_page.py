@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from engine.report.report import REPORT_HTML
 from engine.report.templating import template
 from engine.report.trend import NIGHTS_MAX, USUAL_JUDGED_FROM, Missed, Trend, trends
 from engine.report.wording import stop_reason, verdict
+from engine.state import write_private_file
 from engine.values import STATE_MEANINGS
 
 CAMPAIGNS_MAX = 5
@@ -44,6 +46,15 @@ _COLUMNS = (
 
 _ALWAYS = (figures.READ, figures.UPDATED, figures.NOT_ACCEPTED, figures.TOOK, figures.RATE)
 """The columns that stand there even if nothing is in them."""
+
+
+def write_history(found: Sequence[Night], page: Path, runs_link: str, zone: tzinfo | None = None) -> None:
+    """Write the page of these nights, the oldest first; see `render_history`.
+
+    Raises:
+        StateFailed: it cannot be written; what was there before is untouched.
+    """
+    write_private_file(page, render_history(found, runs_link=runs_link, zone=zone).encode())
 
 
 def render_history(

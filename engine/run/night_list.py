@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.outlets import Harmless, get_logger
-from engine.report import INDEX_HTML, Night, Report, RunStatus, nights, render_history
+from engine.report import INDEX_HTML, Night, Report, RunStatus, nights
 from engine.run.derived import derived_report
-from engine.state import DATABASE, RUNS, Journal, Run, journal_copy, write_private_file
+from engine.state import DATABASE, RUNS, Journal, Run, journal_copy
 from engine.values import EngineError
 
 RUNS_IN_INDEX = 120
@@ -22,11 +22,12 @@ RUNS_LOOKED_AT = 1_000
 
 def renew_index(journal: Journal, state_dir: Path) -> None:
     """Write the page of all nights anew. No run fails because that fails: it is logged, and the old page stays."""
+    from engine.report import write_history  # here: it is slow to import, and a run ends once
+
     with Harmless("writing the page of all nights"):
-        found = with_journal(nights(state_dir / RUNS, RUNS_IN_INDEX), journal, RUNS_IN_INDEX)
-        page = render_history(found[-RUNS_IN_INDEX:], runs_link=RUNS)
         try:
-            write_private_file(state_dir / INDEX_HTML, page.encode())
+            found = with_journal(nights(state_dir / RUNS, RUNS_IN_INDEX), journal, RUNS_IN_INDEX)
+            write_history(found[-RUNS_IN_INDEX:], state_dir / INDEX_HTML, RUNS)
         except EngineError as error:
             get_logger().warning("index_not_written", message=str(error))
 
