@@ -148,14 +148,13 @@ def latest_against_usual(found: Sequence[Night], zone: tzinfo | None = None) -> 
     """Return the latest night of each campaign beside what is usual, in lines; nothing where too few nights compare."""
     lines: list[str] = []
     for trend in trends(found, zone):
-        compared = [line for figure in COMPARED if (line := _compared(trend, figure))]
-        if compared:
+        told = [line for figure in COMPARED if (line := _compared(trend, figure))]
+        if told:
+            told.insert(0, f"  {'':16}  {'LATEST':>16}  {'USUAL':>16}  median of {len(trend.before)}")
+        told += _reasons(trend)
+        if told:
             whose = f" of campaign {shown(trend.campaign_id, 30)}" if trend.campaign_id else ""
-            lines += [
-                f"Latest night{whose}",
-                f"  {'':16}  {'LATEST':>16}  {'USUAL':>16}  median of {len(trend.before)}",
-            ]
-        lines += [*compared, *_reasons(trend)]
+            lines += [f"Latest night{whose}", *told]
     return lines
 
 
