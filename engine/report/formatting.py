@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from engine.values import Reason, cut_apart
 
@@ -80,6 +80,36 @@ def age_text(moment: str, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
-def moment_text(moment: str) -> str:
-    """Return a moment as reports hold it the way people read it: `2026-11-23 02:00 UTC`."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment
+def moment_text(moment: str, zone: tzinfo | None = UTC) -> str:
+    """Return a moment as reports hold it the way people read it, in `zone` (None: local): `2026-11-23 02:00 UTC`."""
+    found = local(moment, zone)
+    return f"{found:%Y-%m-%d %H:%M} {zone_text(found)}" if found else moment
+
+
+def local(moment: str, zone: tzinfo | None = None) -> datetime | None:
+    """Return a moment of a report as a time in `zone`, by default that of this machine; None if it is no moment."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return found.astimezone(zone) if found.tzinfo else None
+
+
+def zone_text(moment: datetime) -> str:
+    """Return the zone of a time such as `IST`, `CET`, `UTC`, `+0530`."""
+    return moment.strftime("%Z") or moment.strftime("%z")
+
+
+def night_text(moment: datetime) -> str:
+    """Return a time as nights are named, such as `Sat 28 Nov 02:00`; its year and its zone stand elsewhere."""
+    return moment.strftime("%a %d %b %H:%M")
+
+
+def share_text(count: int, whole: int) -> str:
+    """Return a share such as `99.97%` that never rounds something to nothing, or nearly all to all."""
+    if count in (0, whole):
+        return "100%" if count else "0%"
+    share = 100 * count / whole
+    if share < 0.01:
+        return "<0.01%"
+    return f"{min(share, 99.99):.2f}%" if share < 1 or share > 99 else f"{share:.1f}%"

@@ -172,6 +172,8 @@ class Report:
     """`sync` or `replay`."""
     limit: int | None = None
     """Only so many records were wanted (`--limit`); None when it was all of them."""
+    deadline_at: str | None = None
+    """When its latest process had to end (`upload.deadline`); None without a deadline."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
     doubts: list[str] = field(default_factory=list)

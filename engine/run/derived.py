@@ -5,7 +5,7 @@ The journal is the truth, and a report only tells it: what is missing is made ag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,11 +25,8 @@ from engine.report import (
     write_report,
 )
 from engine.run.telemetry import latencies_in
-from engine.state import Journal, Run, journal_copy, write_rejected_csv
+from engine.state import Journal, Run, write_rejected_csv
 from engine.values import ExitCode, RecordCounts
-
-RUNS_LOOKED_AT = 1_000
-"""The reports of so many of the latest runs at most are derived."""
 
 
 def derived_report(journal: Journal, run: Run) -> Report:
@@ -56,6 +53,7 @@ def derived_report(journal: Journal, run: Run) -> Report:
         ambiguous=Ambiguous(attempts=run.requests.in_doubt),
         reasons=with_short_reasons(journal.reasons(run), REPORT_REASON_CHARACTERS),
         kind=run.kind,
+        limit=run.identity.get("--limit"),
         message=run.message or ("the process was killed" if exit_code == ExitCode.INTERRUPTED else ""),
         closed_by=run.closed_by,
         latency_ms=latencies.latency(),
@@ -64,19 +62,6 @@ def derived_report(journal: Journal, run: Run) -> Report:
         bytes_sent=told.get("bytes_sent", 0),
         timeline=[Sample(**sample) for sample in told.get("timeline", [])],
     )
-
-
-def derived_reports(state_dir: Path, run_ids: Collection[str]) -> dict[str, Report]:
-    """Return the reports of these runs, by their ids, as the journal tells them, without those it does not know.
-
-    It looks at a copy: nobody is disturbed, and nothing is written. Call it while no run is under way.
-
-    Raises:
-        StateFailed: the journal can't be read.
-    """
-    with journal_copy(state_dir) as journal:
-        runs = [run for run in journal.latest_runs(RUNS_LOOKED_AT) if run.id in run_ids]
-        return {run.id: derived_report(journal, run) for run in runs}
 
 
 def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:

@@ -27,6 +27,7 @@ from engine.run.active_run import ActiveRun
 from engine.run.alerting import earlier_ends
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
+from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
 from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
@@ -79,6 +80,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
     await announce_end(active.settings, report, run_dir, earlier=before)
     await _forget_old_runs(active)
+    await call(renew_index, journal, active.settings.state.dir)
     return report
 
 
@@ -121,6 +123,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         ),
         kind=run.kind,
         limit=job.limit,
+        deadline_at=iso(active.deadline.moment) if active.deadline.moment else None,
         message=_message(error, run.kind),
         ids=_ids(active),
         doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from engine.settings.loading import VARIABLE_PREFIX, from_tables, load
     from engine.settings.source import SourceTable
     from engine.settings.tables import DeltaTable, GuardTable, NotifyTable, RunSettings, Settings
-    from engine.settings.values import Threshold, as_deadline
+    from engine.settings.values import Threshold, as_deadline, as_duration
 else:
     __getattr__ = lazy_face(__name__)
