@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.engine_process import Engine
-from tests.acceptance.listeners import HealthCheck
+from tests.acceptance.listeners import Dripping, HealthCheck
 from tests.acceptance.portfolios import portfolio, write_ndjson
 
 MakeEngine = Callable[..., Engine]
@@ -81,6 +81,15 @@ def test_who_cannot_be_told_changes_nothing_and_is_called_by_place(make_engine: 
     done = engine.sync()
     assert (done.exit_code, done.records) == (0, {"read": 40, "updated": 40})
     assert "address 1 of 2 in notify.urls (json) could not be told" in done.err
+    assert titles(chat) == ["succeeded"]
+
+
+def test_who_never_answers_neither_holds_up_the_end_nor_changes_it(make_engine: MakeEngine, chat: HealthCheck) -> None:
+    with Dripping() as server:
+        urls = [f"json://127.0.0.1:{server.port}", "env:ALERTS"]
+        done = prepared(make_engine(), chat, urls=urls, on="always").sync()
+    assert (done.exit_code, done.records) == (0, {"read": 40, "updated": 40})
+    assert "address 1 of 2 in notify.urls (json) could not be told within 10 s" in done.err
     assert titles(chat) == ["succeeded"]
 
 

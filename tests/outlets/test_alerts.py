@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
-from contextlib import suppress
-from threading import Event, Thread
 
 import pytest
 
 from engine.outlets import alerts
 from engine.outlets.alerts import Alert, misunderstood, send_alert
 from engine.values.errors import ConfigError
-from tests.acceptance.listeners import HealthCheck
+from tests.acceptance.listeners import Dripping, HealthCheck
 
 ALERT = Alert("bulk-sync camp: failed", "Stopped: <why>.\nread 5\n", "failure")
 NOBODY = "json://127.0.0.1:9/canary"
@@ -54,32 +51,10 @@ def test_what_apprise_does_not_understand_is_called_by_its_place() -> None:
     ]
 
 
-@pytest.fixture
-def dripping() -> Iterator[int]:
-    """The port of a server that never comes to the end of its answer, so that no limit of silence ends it."""
-    over = Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def drip() -> None:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-            while not over.wait(0.2):
-                connection.sendall(b"x")
-
-    thread = Thread(target=drip)
-    thread.start()
-    yield listener.getsockname()[1]
-    over.set()
-    with suppress(OSError), socket.create_connection(listener.getsockname()):  # nobody may have come
-        pass
-    thread.join()
-    listener.close()
-
-
-def test_who_never_answers_is_not_waited_for(dripping: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_never_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    problem = send_alert([f"json://127.0.0.1:{dripping}"], ALERT, timeout_s=4.0)
+    with Dripping() as server:
+        problem = send_alert([f"json://127.0.0.1:{server.port}"], ALERT, timeout_s=4.0)
     assert problem == "address 1 of 1 in notify.urls (json) could not be told within 4.0 s"
 
 
