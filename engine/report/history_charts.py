@@ -106,7 +106,7 @@ class _Chart:
         value = figure.value(latest) if latest else None
         label = [f"latest {figure.text(value)}"] if value is not None else []
         label += [f"usually {figure.text(usual)}"] if usual is not None else []
-        top_text = _round_text(top) if figure in _DURATIONS else figure.text(top)
+        top_text = _round_text(top) if figure in _DURATIONS else _short(top) or figure.text(top)
         return Panel(figure.name, unit, ", ".join(label), None, top_text, False, tostring(svg, encoding="unicode"))
 
     def _said(self, entry: Night | Missed, figure: Figure, note: Callable[[Report], str]) -> str:
@@ -144,6 +144,11 @@ def _round_text(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:g} s"
     return f"{seconds / 60:g} min" if seconds < 3600 else f"{seconds / 3600:g} h"
+
+
+def _short(top: float) -> str:
+    """Return a great number at which an axis ends as `1.5M`, `20k`; empty for a smaller one."""
+    return f"{top / 1e6:g}M" if top >= 1e6 else f"{top / 1e3:g}k" if top >= 1e4 else ""
 
 
 def _svg(title: str) -> Element:

@@ -38,6 +38,7 @@ def test_a_bar_stands_on_the_ground_and_is_to_scale() -> None:
     boxes = [(float(bar.get("y", "")), float(bar.get("height", ""))) for bar in bars(found["Read"])]
     assert boxes == [(50.0, 50.0), (0.0, 100.0), (75.0, 25.0)]
     assert found["Read"].top == "1,000"
+    assert panels(night_of(0, records=read(1_400_000)))["Read"].top == "1.5M"
 
 
 def test_each_night_says_its_values() -> None:
