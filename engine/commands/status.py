@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -25,10 +26,15 @@ from engine.report import (
     seconds_text,
     shown,
     to_json,
+    unread_text,
 )
 from engine.settings import load
 from engine.state import LOCK, REJECTED, RUNS, is_locked
 from engine.values import ConfigError, EngineError
+
+if TYPE_CHECKING:
+    from engine.run import NextSync
+    from engine.settings import Settings
 
 RUNS_SHOWN_MAX = 30
 """The most runs in the table; `--json` has them all."""
@@ -49,18 +55,44 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configuration is wrong, or there is no such run.
     """
-    state_dir = load(args.config).state.dir
+    settings = load(args.config)
+    state_dir = settings.state.dir
     running = is_locked(state_dir / LOCK)
-    write_result(status(state_dir, args.run_id, json=args.json, config_path=str(args.config), running=running))
+    text = status(
+        state_dir,
+        args.run_id,
+        json=args.json,
+        config_path=str(args.config),
+        running=running,
+        waits=lambda: _waiting_sync(settings),
+    )
+    write_result(text)
     return 0
 
 
+def _waiting_sync(settings: Settings) -> NextSync | None:
+    """Return what becomes of the sync that waits; None if none does, or nobody can tell."""
+    from engine.run import waiting_sync
+
+    try:
+        return waiting_sync(settings)
+    except (EngineError, OSError):
+        return None  # a journal that cannot be read is told of by whoever needs it
+
+
 def status(
-    state_dir: Path, run_id: str | None = None, *, json: bool = False, config_path: str = "", running: bool = False
+    state_dir: Path,
+    run_id: str | None = None,
+    *,
+    json: bool = False,
+    config_path: str = "",
+    running: bool = False,
+    waits: Callable[[], NextSync | None] = lambda: None,
 ) -> str:
     """Return what `status` prints: all runs, or the one that is asked for; as a table, or as one JSON object.
 
-    `running` says that a process holds the lock of the state directory, so the latest unfinished run is under way.
+    `running` says that a process holds the lock of the state directory, so the latest unfinished run is under way;
+    `waits` tells what the next sync makes of one that waits, for those who want to know.
 
     Raises:
         ConfigError: there is no such run, or its report cannot be read.
@@ -71,7 +103,7 @@ def status(
     if run_id is None and json:
         return as_json(found, running=running)
     if run_id is None:
-        notes = _notes(found, state_dir, config_path, running=running)
+        notes = _notes(found, state_dir, config_path, running=running, waits=waits)
         return "\n".join([table(found, running=running), *notes]) + "\n" if found else f"{state_dir}: no runs yet\n"
     chosen = next((night for night in found if night.run_id == run_id), None)
     if chosen is None:
@@ -208,14 +240,18 @@ def _row(night: Night, *, under_way: bool) -> tuple[str, ...]:
     )
 
 
-def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> list[str]:
+def _notes(
+    found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool, waits: Callable[[], NextSync | None]
+) -> list[str]:
     """Say what needs a hand: damaged reports, a run to resume, records that were not accepted."""
     notes = [f"Unreadable: {night.problem}" for night in found if night.problem]
     waiting_now = waiting_runs(found)
     if waiting_now and running:
         notes.append(f"Under way: {waiting_now[-1].run_id}.")
     else:
-        notes += [_resumable_note(night, config_path) for night in waiting_now]
+        notes += [
+            _resumable_note(night, config_path, waits() if _kind(night) == "sync" else None) for night in waiting_now
+        ]
     waiting = [night.report for night in found if night.report and night.report.not_accepted]
     if waiting:
         latest = waiting[-1]
@@ -237,8 +273,19 @@ def _delta_notes(found: Sequence[Night], state_dir: Path) -> list[str]:
     return notes
 
 
-def _resumable_note(open_run: Night, config_path: str) -> str:
+def _resumable_note(open_run: Night, config_path: str, then: NextSync | None) -> str:
+    """Say what waits, and the command that goes on with it; `then` is what a sync would make of it."""
     report = open_run.report or Report(run_id=open_run.run_id, status=RunStatus.INTERRUPTED, exit_code=75)
-    pending = f", {counted(report.records.pending, 'record')} pending" if report.records.pending else ""
+    parts = [open_run.status]
+    if report.records.pending:
+        parts.append(f"{counted(report.records.pending, 'record')} pending")
+    if open_run.report and (unread := unread_text(report)):
+        parts.append(f"not read: {unread}")
+    who = f"{open_run.run_id} ({', '.join(parts)})"
+    if then is not None:
+        command = then.command(config_path or report.config_path or "config.toml")
+        if then.problem:
+            return f"Not resumable as it is: {who}: {then.problem}. To start over: {command}"
+        return f"Resumable: {who}. Go on with: {command}" if then.continues else f"{who}: a sync {then.what}: {command}"
     command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
-    return f"Resumable: {open_run.run_id} ({open_run.status}{pending}). Go on with: {command}"
+    return f"Resumable: {who}. Go on with: {command}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from engine.report.history import Night, latest_report, nights, read_report, write_report
     from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
+        FULL_ASKED_FOR,
         GONE_FILE,
         LIMIT_MOVES_MAX,
         REPORT_JSON,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
         status_of,
         to_json,
     )
+    from engine.report.source import Input, Unread
     from engine.report.summary import render_summary, wants_color
+    from engine.report.unread_wording import unread_text
     from engine.report.wording import next_steps, verdict
 else:
     __getattr__ = lazy_face(__name__)

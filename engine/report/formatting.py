@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from engine.values import Reason
-
-
-def counted(count: int, noun: str) -> str:
-    """Return `1 record`, `1,000 records`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+from engine.values import Reason, counted as counted
 
 
 def seconds_text(seconds: float) -> str:

@@ -13,8 +13,10 @@ from engine.report import (
     DeltaFacts,
     EngineFacts,
     Gone,
+    Input,
     Report,
     RunStatus,
+    Unread,
     counted,
     iso,
     latest_report,
@@ -65,7 +67,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         not_before = NotBefore.asked_now(error.silence_s)
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
-    previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
+    previous = latest_report(runs, lambda earlier: _is_comparable(earlier, report))
     await call(write_report, report, journal.run_dir(run.id), previous=previous)
     if active.gone is not None and active.gone.is_judged:
         await call(active.gone.write, journal.run_dir(run.id))
@@ -115,6 +117,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         message=str(error) if error else "",
         doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
+        inputs=_inputs(active, counts),
+        unread=_unread(active, counts),
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
         config_path=job.config_path,
@@ -125,6 +129,30 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _is_comparable(earlier: Report, report: Report) -> bool:
+    """Whether an earlier run is one to compare with: of as many records, since the first ones are not a whole night."""
+    return earlier.kind == "sync" and earlier.run_id < report.run_id and earlier.limit == report.limit
+
+
+def _inputs(active: ActiveRun, counts: RecordCounts) -> list[Input]:
+    """Return the files of the run, as far as they are known by now."""
+    source, known = active.job.source, active.contents.fingerprint()
+    is_whole = _unread(active, counts).rows == 0
+    rows = counts.read + counts.filtered if is_whole and len(source.paths) == 1 else None
+    found = [(path, known.get(path)) for path in source.paths]
+    return [
+        Input(path=path, bytes=file and file.size, rows=rows, fingerprint=file and file.digest) for path, file in found
+    ]
+
+
+def _unread(active: ActiveRun, counts: RecordCounts) -> Unread:
+    """Return what of the source was not read."""
+    accounts, limit = active.accounts, active.job.limit
+    is_cut = limit is not None and counts.read - counts.invalid >= limit
+    unread_bytes = accounts.unread_bytes(active.job.source.size(), whole=not is_cut)
+    return Unread(rows=0 if unread_bytes == 0 else None, bytes=unread_bytes)
 
 
 def _gone(active: ActiveRun) -> Gone:

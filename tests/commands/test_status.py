@@ -10,6 +10,7 @@ import pytest
 from engine.commands.status import RUNS_SHOWN_MAX, as_json, status, table
 from engine.report.history import Night, latest_report, nights, write_report
 from engine.report.report import Report, RunStatus
+from engine.report.source import Input, Unread
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ConfigError
 from tests.reports import delta_report, partial_report, succeeded_report
@@ -25,7 +26,10 @@ def runs(tmp_path: Path) -> Path:
 
 def interrupted(run_id: str) -> Report:
     records = RecordCounts(read=1_000_000, updated=600_000, pending=400_000)
-    return succeeded_report(run_id=run_id, status=RunStatus.INTERRUPTED, exit_code=75, records=records)
+    inputs, unread = [Input(path="loans.csv", bytes=100_000_000)], Unread(bytes=50_000_000)
+    return succeeded_report(
+        run_id=run_id, status=RunStatus.INTERRUPTED, exit_code=75, records=records, inputs=inputs, unread=unread
+    )
 
 
 def keep(runs: Path, *reports: Report) -> None:
@@ -55,7 +59,8 @@ def test_the_nights_so_far(tmp_path: Path, runs: Path) -> None:
         "20261123T020000Z-000003  2026-11-23 02:00 UTC  interrupted  1,000,000    600,000             0  7 min 30 s"
         "      1,335\n"
         "\n"
-        "Resumable: 20261123T020000Z-000003 (interrupted, 400,000 records pending). "
+        "Resumable: 20261123T020000Z-000003 (interrupted, 400,000 records pending, "
+        "not read: about 1,000,000 records (50 MB)). "
         "Go on with: python -m engine sync -c night.toml\n"
         f"Not accepted: 19 records of run 20261122T020000Z-000002, in {runs / SECOND / 'rejected.ndjson'}\n"
     )
