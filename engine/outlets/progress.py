@@ -93,7 +93,7 @@ class ProgressHistory:
             self._begins_s = None
             seen.clear()
         if seen and self._begins_s is None and snapshot.records_done > seen[-1].records_done:
-            self._begins_s = snapshot.elapsed_s + GOING_S
+            self._begins_s = seen[-1].elapsed_s + GOING_S
         spacing_s = 2 * WINDOW_S / _WINDOW_SAMPLES_MAX
         if len(seen) > 1 and seen[-1].elapsed_s - seen[-2].elapsed_s < spacing_s:
             seen.pop()
@@ -121,10 +121,15 @@ class ProgressHistory:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds left at the present pace; None when nothing moves or the size of the source is unknown."""
+        """Seconds left at the present pace; None when nothing moves or the size of the source is unknown.
+
+        None, too, as long as there is no pace to speak of: at first a wrong figure, or a warning, is worse than none.
+        """
         first, last = self._ends()
         took_s, done_before, done = last.elapsed_s - first.elapsed_s, share_done(first), share_done(last)
         if done_before is None or done is None or done <= done_before or took_s <= 0:
+            return None
+        if self._begins_s is None or last.elapsed_s < self._begins_s + GOING_S:
             return None
         return (1.0 - done) * took_s / (done - done_before)
 

@@ -66,7 +66,7 @@ def test_how_a_run_gets_going_is_no_part_of_its_pace() -> None:
     assert history.records_per_s == pytest.approx(10_000, rel=0.01)
 
 
-@given(speed=st.floats(0.001, 0.1), start_s=st.floats(0, 1000), took_s=st.floats(0.1, 9))
+@given(speed=st.floats(0.001, 0.1), start_s=st.floats(0, 1000), took_s=st.floats(2.1, 9))
 def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: float) -> None:
     first = snapshot(start_s, 0.0)
     last = snapshot(start_s + took_s, speed * took_s)
@@ -76,6 +76,17 @@ def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: 
         assert eta_s == pytest.approx((1 - done) * took_s / done, rel=0.01)
     else:
         assert eta_s is None
+
+
+def test_nothing_is_forecast_before_there_is_a_pace() -> None:
+    """At first there are only the requests that leave at once: a warning made of them would be a false one."""
+    history = ProgressHistory()
+    foreseen = []
+    for tick in range(20):
+        history.add(snapshot(tick / 4, 0.01 * tick / 4))
+        foreseen.append(history.eta_s)
+    assert foreseen[:8] == [None] * 8  # two seconds
+    assert foreseen[8:] == [pytest.approx(100 - tick / 4, rel=0.05) for tick in range(8, 20)]
 
 
 def test_nothing_is_forecast_without_movement() -> None:
