@@ -26,7 +26,7 @@ from engine.run import (
 )
 from engine.settings import Settings
 from engine.sources import Source
-from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted
+from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted, counted
 
 PAYLOAD_RECORDS_SHOWN = 3
 
@@ -248,10 +248,11 @@ def _ids(found: Findings) -> str:
 
 def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     lines = [
-        f"Dry run: nothing was sent. {found.label} holds {found.read:,} records{_ids(found)}.",
+        f"Dry run: nothing was sent. {found.label} holds {counted(found.read, 'record')}{_ids(found)}.",
         "",
-        f"  to send     {found.to_send:>12,}  in {found.requests:,} requests, "
-        f"the largest {found.request_bytes_max:,} bytes; {found.requests / rate:,.0f} s at {rate:g} requests/s",
+        f"  to send     {found.to_send:>12,}  in {counted(found.requests, 'request')}, "
+        f"the largest {counted(found.request_bytes_max, 'byte')}; "
+        f"{found.requests / rate:,.0f} s at {rate:g} requests/s",
         *(_delta_as_text(found.compared) if found.compared else []),
         f"  superseded  {found.superseded:>12,}  {STATE_MEANINGS['superseded']}",
         f"  invalid     {found.invalid:>12,}",

@@ -47,6 +47,8 @@ def merged(reports: Sequence[Report]) -> Report:
         rejects_hold_data=all(report.rejects_hold_data for report in reports),
         gone=reduce(add, (report.gone for report in reports)),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        inputs=[each for report in reports for each in report.inputs],
+        unread=reduce(add, (report.unread for report in reports)),
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),

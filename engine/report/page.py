@@ -14,6 +14,7 @@ from engine.report.delta_wording import delta_rows
 from engine.report.formatting import bytes_text, counted, moment_text, ms_text, rate_text, seconds_text
 from engine.report.report import Report, RunStatus
 from engine.report.templating import template
+from engine.report.unread_wording import unread_about, unread_text
 from engine.report.wording import limits_text, next_steps, verdict
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
@@ -89,11 +90,14 @@ def _sums(report: Report) -> dict[str, Any]:
     """Return the sums, for one bar and a table; a sliver of the bar is drawn wide enough to be seen."""
     records = report.records
     states = [(state, getattr(records, state), meaning) for state, meaning in STATE_MEANINGS.items()]
+    unread, about = unread_text(report), unread_about(report) or 0
+    spoken = [f"{count:,} {state}" for state, count, _ in states if count]
     return {
-        "states": states,
+        "states": [*states, ("unread", about, "")],
         "rows": [("read", records.read, "from the source"), *(row for row in states if row[1] or row[0] == "updated")],
-        "spoken": ", ".join(f"{count:,} {state}" for state, count, _ in states if count),
-        "thin": any(0 < count < records.read / 300 for _, count, _ in states),
+        "unread": unread,
+        "spoken": ", ".join([*spoken, f"not read: {unread}"] if unread else spoken),
+        "thin": any(0 < count < (records.read + about) / 300 for _, count, _ in states),
     }
 
 

@@ -16,11 +16,15 @@ from typing import Self
 import orjson
 
 from engine.report.measured import Latency, LatencyHistogram, Sample
+from engine.report.source import Input, Unread
 from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 GONE_FILE = "gone.ndjson"
+
+FULL_ASKED_FOR = "it was asked for (--full)"
+"""The reason of a full send that a person wanted."""
 
 LIMIT_MOVES_MAX = 200
 """The most moves of the learned limits a report keeps, the latest ones."""
@@ -182,6 +186,10 @@ class Report:
     """What was read, as a label for people."""
     rejects_hold_data: bool = True
     """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
+    inputs: list[Input] = field(default_factory=list)
+    """The files that it was."""
+    unread: Unread = field(default_factory=Unread)
+    """What of them was not read."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""

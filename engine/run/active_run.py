@@ -127,6 +127,7 @@ class ActiveRun:
             clock=self.clock,
             deadline=self.deadline,
             total_bytes=self.job.source.size(),
+            records_wanted=self.job.limit,
             display=display,
             stop=self.stop,
         )

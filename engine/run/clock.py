@@ -67,7 +67,7 @@ class Deadline:
 
     def passed(self) -> Interrupted:
         """Return the reason to stop with."""
-        return Interrupted(f"not finished: the deadline {self._at:%H:%M} (upload.deadline) has come")
+        return Interrupted(f"the deadline {self._at:%H:%M} (upload.deadline) has come")
 
 
 def seconds_until(at: time, now: datetime) -> float:

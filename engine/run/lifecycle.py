@@ -26,7 +26,7 @@ from engine.run.counting import counting
 from engine.run.derived import write_missing_reports
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
-from engine.run.job import Job, endpoint_of
+from engine.run.job import HASHED_FIRST_BYTES, Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.run.not_before import respect
 from engine.run.opened_ledger import open_ledger
@@ -40,10 +40,6 @@ UPKEEP_S = 10.0
 
 RUNS_MENDED = 20
 """The reports of so many of the latest runs are looked for, and made if they are missing."""
-
-HASHED_FIRST_BYTES = 16 << 20
-"""A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
-before anything is sent. What a larger one holds is only known as far as it has been read."""
 
 
 async def carry_out(

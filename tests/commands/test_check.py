@@ -58,6 +58,7 @@ def test_all_that_is_wrong_is_shown_and_the_first_decides(
     out = capsys.readouterr().out
     assert "✗ source" in out
     assert "✓ state" in out
+    assert "✗ api" not in out  # the token that is missing is told of once
     assert "✗ token" in out
     assert out.endswith("Not ready: mend what is crossed out.\n")
 

@@ -42,7 +42,7 @@ def test_for_people(arguments: Arguments, server: StandInProcess, capsys: pytest
     assert dry_run(settings, limit=1, as_json=False) == ExitCode.OK
     out = capsys.readouterr().out
     assert out.startswith("Dry run: nothing was sent. ")
-    assert "loans.ndjson holds 1 records." in out
+    assert "loans.ndjson holds 1 record." in out
     assert f"The first request, PUT {server.url}/customer-data/bulk, begins with these records:" in out
     assert "loan_2" not in out
 
