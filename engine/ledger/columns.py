@@ -130,8 +130,9 @@ class Columns:
 
     def short_keys(self, start: int, stop: int) -> NDArray[np.uint64]:
         """Return the keys of consecutive entries, as far as they are kept."""
-        first = int(np.searchsorted(self.edges, start, side="right")) - 1
-        last = int(np.searchsorted(self.edges, stop, side="left"))
+        start_edge, stop_edge = np.array([start, stop], self.edges.dtype)  # of another type, all edges were converted
+        first = int(np.searchsorted(self.edges, start_edge, side="right")) - 1
+        last = int(np.searchsorted(self.edges, stop_edge, side="left"))
         edges = np.clip(self.edges[first : last + 1].astype(np.int64), start, stop)
         filled = edges[1:] - edges[:-1]
         buckets = np.repeat(np.arange(first, first + len(filled), dtype=np.uint64), filled)

@@ -87,7 +87,7 @@ def merge(
             result, new_words = apply(entries, some, words[:words_before], some_words, tags, born_held_by)
             shift = file.tell() // words.itemsize - words_before
             is_new = result.places >= words_before
-            writer.write(result, np.where(is_new, result.places + np.uint32(shift), result.places))
+            writer.write(result, result.places + np.uint32(shift) * is_new)
             file.write(new_words.tobytes())
             if base is not None:
                 base.forget_pages()
@@ -151,6 +151,7 @@ def _first_from(base: Columns, key: int) -> int:
 def _read(base: Columns | None, start: int, stop: int, all_void: bool) -> Entries:
     if base is None:
         return Entries(*(np.empty(0, kind) for kind in (np.uint64, np.uint64, np.uint32, np.int64)))
-    digests = np.zeros(stop - start, np.uint64) if all_void else np.array(base.digests[start:stop])
-    places, tags = np.array(base.places[start:stop]), base.tags[start:stop].astype(np.int64)
-    return Entries(base.short_keys(start, stop), digests, places, tags)
+    digests = np.zeros(stop - start, np.uint64) if all_void else base.digests[start:stop]
+    return Entries(
+        base.short_keys(start, stop), digests, base.places[start:stop], base.tags[start:stop].astype(np.int64)
+    )

@@ -17,7 +17,8 @@ from engine.reading.comparing import Comparing
 from engine.reading.comparison import Comparison, Indexes, Looked, Numbers
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
-from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
+from engine.reading.repeated_ids import RepeatedIds
+from engine.values import Block, ByteShares, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
 
 UNCHANGED_MAX = 200_000
 """A chunk in which nothing has changed accounts for not many more records, so that something is seen to be done."""
@@ -31,11 +32,14 @@ class ComparedChunker:
         self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
         self._recent = recent_ids(concurrency)
+        self._repeated, self._repeated_told = RepeatedIds(), 0
         self._borders = [at for start, count in reversed(comparing.done) if count for at in (start + count, start)]
         self._is_done = False
         self._first = 0
         """How many records were read before the current block's first one; refusals count, and come before."""
         self._block = _NO_BLOCK
+        self._shares = ByteShares(0, 0)
+        """The bytes of the current block."""
         self._open = _OpenSpan(0)
         self._unchanged_line = b""
         """The first record that needed no update."""
@@ -56,8 +60,10 @@ class ComparedChunker:
         """Take the next block: of what lies between the borders, either nothing, or what has to be sent."""
         looked, count = self.comparison.look(block), len(block.ids)
         yield from self._cross(self._end)
+        self._repeated.add(looked.keys.tobytes())
         self._first = self._end + len(block.refusals)
         self._block = looked
+        self._shares = ByteShares(block.source_bytes, count)
         self._open.take_notes(block)
         index = 0
         while index < count:
@@ -69,6 +75,7 @@ class ComparedChunker:
                 yield from self._take(block, looked, index, stop)
             index = stop
         self._open.hash_up_to(looked, count)
+        self._open.chunk.source_bytes += self._shares.up_to(count)
         yield from self._cross(self._end)
         if not self._is_done and self._open.is_full(self._lines_bytes_max, self._end):
             yield self._close(self._end)
@@ -143,14 +150,17 @@ class ComparedChunker:
     def _closed(self, end: int, lines: bytes, spans: Sequence[Span], apart_from: int) -> Chunk:
         closed, self._open = self._open, _OpenSpan(end)
         closed.hash_up_to(self._block, max(0, end - self._first))
+        closed.chunk.source_bytes += self._shares.up_to(max(0, end - self._first))
         self._open.hashed = closed.hashed
         keys, digests, entries = closed.noted()
         read, count = end - closed.start, len(keys)
         chunk = closed.chunk.closed(closed.start, lines, count, spans, apart_from)
         chunk.unchanged = read - count - len(chunk.refusals) - chunk.superseded
-        chunk.entries = self.comparison.send(keys, digests, entries) if count else None
+        chunk.entries = self.comparison.send(keys, digests, entries, lines) if count else None
         chunk.source_digest = closed.digest(read)
         chunk.repeats = closed.repeats
+        chunk.seen_before = self._repeated.count - self._repeated_told
+        self._repeated_told = self._repeated.count
         chunk.unchanged_line = self._unchanged_line if count else b""
         return chunk
 

@@ -44,8 +44,12 @@ def merged(reports: Sequence[Report]) -> Report:
         duration_s=max(report.duration_s for report in reports),
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
+        ids=_ids([report.ids for report in reports]),
+        rejects_hold_data=all(report.rejects_hold_data for report in reports),
         gone=reduce(add, (report.gone for report in reports)),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        inputs=[each for report in reports for each in report.inputs],
+        unread=reduce(add, (report.unread for report in reports)),
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
@@ -58,6 +62,12 @@ def merged(reports: Sequence[Report]) -> Report:
         processes=[ProcessStart(0.0, min(report.started_at for report in reports))],
         holdups=_holdups(reports),
     )
+
+
+def _ids(parts: Sequence[int | None]) -> int | None:
+    """Add up the ids of parts, which have none in common; None if those of some are not known."""
+    known = [ids for ids in parts if ids is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _code(report: Report) -> int:

@@ -17,11 +17,15 @@ import orjson
 
 from engine.report.holdups import Holdup
 from engine.report.measured import Latency, LatencyHistogram, ProcessStart, Sample
+from engine.report.source import Input, Unread
 from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 GONE_FILE = "gone.ndjson"
+
+FULL_ASKED_FOR = "it was asked for (--full)"
+"""The reason of a full send that a person wanted."""
 
 LIMIT_MOVES_MAX = 200
 """The most moves of the learned limits a report keeps, the latest ones."""
@@ -164,6 +168,8 @@ class Report:
     duration_s: float = 0.0
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
+    ids: int | None = None
+    """How many different ids the records have, beyond 200,000 about so many; None if not all were read."""
     gone: Gone = field(default_factory=Gone)
     delta: DeltaFacts = field(default_factory=DeltaFacts)
     requests: RequestCounts = field(default_factory=RequestCounts)
@@ -173,12 +179,20 @@ class Report:
     """`sync` or `replay`."""
     limit: int | None = None
     """Only so many records were wanted (`--limit`); None when it was all of them."""
+    deadline_at: str | None = None
+    """When its latest process had to end (`upload.deadline`); None without a deadline."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
     doubts: list[str] = field(default_factory=list)
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    rejects_hold_data: bool = True
+    """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
+    inputs: list[Input] = field(default_factory=list)
+    """The files that it was."""
+    unread: Unread = field(default_factory=Unread)
+    """What of them was not read."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from engine.report.delta_wording import gone_sentence, too_many_are_gone
 from engine.report.formatting import counted, rate_text
-from engine.report.report import GONE_FILE, Report, RunStatus
-from engine.values import ExitCode
+from engine.report.report import FULL_ASKED_FOR, GONE_FILE, Report, RunStatus
+from engine.values import IDS_COUNTED_EXACTLY, ExitCode, program
 
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
@@ -32,8 +32,9 @@ class NextStep:
 
 def verdict(report: Report) -> str:
     """Return how the run went, in a few sentences of plain words."""
+    only = f"First {counted(report.limit, 'record')} only. " if report.limit is not None else ""
     same = f" Its source is the very one of run {report.same_source_as}." if report.same_source_as else ""
-    return _outcome(report) + same
+    return only + _outcome(report) + same
 
 
 def _outcome(report: Report) -> str:
@@ -41,7 +42,8 @@ def _outcome(report: Report) -> str:
         case RunStatus.SUCCEEDED | RunStatus.PARTIAL:
             return f"{_delivered(report)}.{gone_sentence(report)}"
         case RunStatus.INTERRUPTED:
-            return f"Not finished: {stop_reason(report)}. Run the same command again to resume."
+            reason = stop_reason(report).removeprefix("not finished: ")  # older runs wrote that into the reason, too
+            return f"Not finished: {reason}. Run the same command again to resume."
         case RunStatus.FAILED if too_many_are_gone(report):
             return f"{_delivered(report)}. Stopped then: {stop_reason(report)}."
         case RunStatus.FAILED:
@@ -50,17 +52,27 @@ def _outcome(report: Report) -> str:
 
 def _delivered(report: Report) -> str:
     """Return what became of the records of a run that has tried them all, without a full stop."""
-    records = report.records
+    records, read = report.records, _read(report)
     if report.not_accepted:
         were = "was" if report.not_accepted == 1 else "were"
-        return f"Finished, but {report.not_accepted:,} of {counted(records.read, 'record')} {were} not accepted"
+        return f"Finished, but {report.not_accepted:,} of {read} {were} not accepted"
     if records.read == 0:
         return "Nothing to send"
     if records.unchanged == records.read:
-        return f"Nothing to send: none of the {counted(records.read, 'record')} needed an update"
+        return f"Nothing to send: none of the {read} needed an update"
     if records.unchanged:
-        return f"All {counted(records.read, 'record')} were delivered or needed no update"
-    return "The one record was delivered" if records.read == 1 else f"All {records.read:,} records were delivered"
+        return f"All {read} were delivered or needed no update"
+    return "The one record was delivered" if records.read == 1 else f"All {read} were delivered"
+
+
+def _read(report: Report) -> str:
+    """Return how many records were read, and how many ids that are, where some come again."""
+    records, ids = report.records, report.ids
+    read = counted(records.read, "record")
+    if ids is None or ids == records.read - records.invalid:
+        return read
+    about = "about " if ids > IDS_COUNTED_EXACTLY else ""
+    return f"{read} ({about}{counted(ids, 'id')})"
 
 
 HEADLINE_MAX = 110
@@ -77,25 +89,29 @@ def headline(report: Report) -> tuple[str, str]:
     if report.status is RunStatus.INTERRUPTED:
         return f"{stopped}: it can be resumed.", why
     if report.status is RunStatus.FAILED and not too_many_are_gone(report):
-        return f"{stopped}: {_FAILURES.get(_exit_code(report), 'it stopped')}.", why
+        return f"{stopped}: {why_failed(report.exit_code)}.", why
     first, _, rest = whole.partition(". ")
     return f"{first.rstrip('.')}.", rest
 
 
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
-    return report.message.strip().rstrip(".") or _FAILURES.get(_exit_code(report), "it stopped")
+    return report.message.strip().rstrip(".") or why_failed(report.exit_code)
 
 
-def _exit_code(report: Report) -> ExitCode:
-    return ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
+def why_failed(exit_code: int) -> str:
+    """Return what an exit code means, without a full stop."""
+    known = ExitCode(exit_code) if exit_code in set(ExitCode) else ExitCode.BUG
+    return _FAILURES.get(known, "it stopped")
 
 
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
-    replay = f"python -m engine replay -c {config} {report.run_id}"
-    again = replay if report.kind == "replay" else f"python -m engine sync -c {config}"
+    replay = f"{program()} replay -c {config} {report.run_id}"
+    limit = f" --limit {report.limit}" if report.limit is not None else ""
+    full = " --full" if report.delta.full_reason == FULL_ASKED_FOR else ""
+    again = replay if report.kind == "replay" else f"{program()} sync{limit}{full} -c {config}"
     match report.exit_code:
         case ExitCode.OK:
             return []
@@ -112,7 +128,7 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
         case ExitCode.INTERRUPTED:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
-            check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            check = NextStep("Find out what is wrong, without sending:", f"{program()} check -c {config}")
             if report.left_nothing_to_resume:
                 return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]
@@ -129,7 +145,11 @@ def _mending(report: Report, replay: str) -> list[NextStep]:
     steps = []
     if report.not_accepted:
         mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
-        steps = [NextStep(mend), NextStep("Or send them again as they are:", replay)]
+        steps = [NextStep(mend)]
+    sent = report.records.rejected + report.records.unknown  # what is invalid never was a record to send
+    if sent and report.rejects_hold_data:
+        those = "them" if sent == report.not_accepted else f"the {sent:,} that the API did not accept"
+        steps.append(NextStep(f"Or send {those} again as they are:", replay))
     if report.gone.rejected or report.gone.unknown:
         steps.append(NextStep(f"{GONE_FILE} says who could not be told to be gone, and why; the next run tries again."))
     return steps

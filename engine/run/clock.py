@@ -45,7 +45,11 @@ class Deadline:
         self._at = at
         self._clock = clock
         self._warned = False
-        self._ends_at = float("inf") if at is None else clock() + seconds_until(at, now or datetime.now().astimezone())
+        now = now or datetime.now().astimezone()
+        left_s = float("inf") if at is None else seconds_until(at, now)
+        self._ends_at = clock() + left_s
+        self.moment = None if at is None else now + timedelta(seconds=left_s)
+        """When it comes, as a date and a time."""
 
     def left_s(self) -> float:
         """Seconds left; infinite without a deadline, negative once it has passed."""
@@ -65,7 +69,7 @@ class Deadline:
 
     def passed(self) -> Interrupted:
         """Return the reason to stop with."""
-        return Interrupted(f"not finished: the deadline {self._at:%H:%M} (upload.deadline) has come")
+        return Interrupted(f"the deadline {self._at:%H:%M} (upload.deadline) has come")
 
 
 def seconds_until(at: time, now: datetime) -> float:

@@ -19,13 +19,14 @@ from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger
 from engine.report import Report, iso, new_run_id
 from engine.run.abandonable import abandonable
 from engine.run.active_run import ActiveRun
+from engine.run.alerting import prove_addresses
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.counting import counting
 from engine.run.derived import write_missing_reports
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
-from engine.run.job import Job, endpoint_of
+from engine.run.job import HASHED_FIRST_BYTES, Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.run.not_before import respect
 from engine.run.opened_ledger import open_ledger
@@ -39,10 +40,6 @@ UPKEEP_S = 10.0
 
 RUNS_MENDED = 20
 """The reports of so many of the latest runs are looked for, and made if they are missing."""
-
-HASHED_FIRST_BYTES = 16 << 20
-"""A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
-before anything is sent. What a larger one holds is only known as far as it has been read."""
 
 
 async def carry_out(
@@ -58,9 +55,14 @@ async def carry_out(
     Raises:
         EngineError: the run could not even begin; nothing was sent.
     """
+    await prove_addresses(settings.notify)
     api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
     limits_name = f"limits of {settings.api.url}"
-    async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
+
+    def opened() -> Journal:
+        return SqliteJournal(settings.state.dir, reject_data=settings.state.reject_data)
+
+    async with OwnThread[Journal](opened, lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
         display = display or NoProgress()

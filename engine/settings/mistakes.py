@@ -10,6 +10,8 @@ from datetime import date, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from engine.values import counted
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -33,8 +35,11 @@ TABLES_OF_NAMES = tuple(f"source.{key}" for key in ("rename", "types", "columns"
 COLUMN = "source.columns.NAME"
 """How the table of one column is called among the tables that are known."""
 
+IN_QUOTES = " in quotes"
+"""How texts are written in the file."""
+
 HINTS = {
-    "api.campaign_id": "put the id of the campaign here, in quotes",
+    "api.campaign_id": f"put the id of the campaign here,{IN_QUOTES}",
     "source.path": "name the file, the files or the pattern to read",
 }
 """What to write for the keys that have no default."""
@@ -42,7 +47,7 @@ HINTS = {
 
 def report(origin: str, mistakes: Sequence[str]) -> str:
     """Return one message that lists all mistakes found in `origin`."""
-    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    count = counted(len(mistakes), "mistake")
     return "\n".join([f"{origin} has {count}; nothing was read or sent", *(f"  - {mistake}" for mistake in mistakes)])
 
 
@@ -59,6 +64,8 @@ def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labe
     for details in sorted(error.errors(include_url=False), key=lambda details: _position(details, tables)):
         key = _dotted(details, known)
         sentence = f"{labels.get(key, key)}: {_what(details, key, known)}"
+        if key in labels:  # what is no line of the file is not written as one
+            sentence = sentence.replace(IN_QUOTES, "")
         if sentence not in sentences:
             sentences.append(sentence)
     return sentences
@@ -128,8 +135,8 @@ def _expected(kind: str) -> str:
         "int_type": "must be a whole number",
         "int_from_float": "must be a whole number",
         "float_type": "must be a number",
-        "string_type": "must be text in quotes",
-        "path_type": "must be a path in quotes",
+        "string_type": f"must be text{IN_QUOTES}",
+        "path_type": f"must be a path{IN_QUOTES}",
         "tuple_type": "must be text or a list of texts",
         "dict_type": "must be a table",
         "model_type": "must be a table",
@@ -146,6 +153,7 @@ def _name_of_type(value: Any) -> str:
         str: "text",
         list: "a list",
         tuple: "a list",
+        type(None): "None",
     }
     if isinstance(value, dict):
         return "a table"

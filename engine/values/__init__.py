@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 from engine.values.faces import lazy_face as lazy_face
 
 if TYPE_CHECKING:
+    from engine.values.amounts import counted
+    from engine.values.byte_shares import ByteShares
     from engine.values.counts import (
         EXAMPLE_IDS_MAX,
+        IDS_COUNTED_EXACTLY,
         NOT_ACCEPTED,
         STATE_MEANINGS,
         ChunkCounts,
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
         RecordCounts,
         RequestCounts,
     )
+    from engine.values.cutting import CUT, cut, cut_apart
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         StateLocked,
     )
     from engine.values.extensions import PURE_VARIABLE, load_extension
+    from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
         Block,

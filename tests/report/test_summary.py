@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.report.report import Pacing, Report, RunStatus
+from engine.report.source import Input, Unread
 from engine.report.summary import REASONS_MAX, render_summary, wants_color
 from engine.values.counts import Reason, RecordCounts, RequestCounts
 from tests.reports import RUN_ID, partial_report, succeeded_report
@@ -43,10 +44,11 @@ Not accepted
 Files
   engine-state/runs/20261123T020000Z-07b3f9/report.html
   engine-state/runs/20261123T020000Z-07b3f9/rejected.ndjson
+  engine-state/runs/20261123T020000Z-07b3f9/rejected.csv
 
 Next
   Correct the records that rejected.ndjson names at their source; the next run sends them.
-  Or send them again as they are:
+  Or send the 12 that the API did not accept again as they are:
     python -m engine replay -c 'my night.toml' 20261123T020000Z-07b3f9
 """
 
@@ -70,6 +72,7 @@ Not finished: stopped by SIGTERM. Run the same command again to resume.
   read        1,000,000  from portfolio.csv.gz
   updated       600,000  on the server
   pending       400,000  not tried to the end yet
+  not read    about 1,000,000 records (50 MB)
 
   took        7 min 30 s, 1,335 records/s, 641 MB sent
   requests    100: 100 succeeded
@@ -90,14 +93,32 @@ def text_of(report: Report, *, color: bool = False, config_path: str = "config.t
 
 def interrupted_report(**changes: object) -> Report:
     records = RecordCounts(read=1_000_000, updated=600_000, pending=400_000)
+    inputs, unread = [Input(path="portfolio.csv.gz", bytes=100_000_000)], Unread(bytes=50_000_000)
     return succeeded_report(
+        inputs=inputs,
+        unread=unread,
         **{"status": RunStatus.INTERRUPTED, "exit_code": 75, "message": "stopped by SIGTERM.", "records": records}
-        | changes
+        | changes,
     )
 
 
 def test_a_night_with_rejects() -> None:
     assert text_of(partial_report(), config_path="my night.toml") == PARTIAL
+
+
+def test_reasons_that_differ_look_different_however_long_they_are() -> None:
+    long = "the record could not be updated because of what was wrong with it when the campaign looked at it: " * 2
+    reasons = [Reason("rejected", f"{long}it is on DNC list {number}", 9, []) for number in (4, 39)]
+    text = text_of(partial_report(reasons=reasons), width=80)
+    lines = [line for line in text.splitlines() if "DNC list" in line]
+    assert len({*lines}) == 2
+    assert all("could not be updated…" in line and len(line) <= 80 for line in lines)
+
+
+def test_what_cannot_be_sent_again_is_not_offered_to_be() -> None:
+    text = text_of(partial_report(rejects_hold_data=False))
+    assert "rejected.csv" in text
+    assert "replay" not in text
 
 
 def test_a_good_night() -> None:

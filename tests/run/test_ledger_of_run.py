@@ -88,6 +88,7 @@ async def test_what_is_too_old_is_sent_again(tmp_path: Path, server: StandInProc
 STEPS = [
     "engine.ledger.merging.apply",
     "engine.ledger.merging.ids_checksum_of",
+    "engine.ledger.writing.os.fdatasync",
     "engine.ledger.writing.os.fsync",
     "engine.state.sqlite_journal.SqliteJournal.replace_ledger",
 ]

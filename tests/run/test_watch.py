@@ -95,6 +95,7 @@ def test_it_shows_how_far_the_run_is() -> None:
         assert (last.records_read, last.records_done, last.source_bytes_read, last.source_bytes_total) == (
             10, 10, 400, 1_000,
         )  # fmt: skip
+        assert (last.source_bytes_done, last.source_bytes_skipped) == (400, 0)
         assert last.elapsed_s == pytest.approx(1, abs=0.01)
         assert last.waiting is None
         assert len(night.display.snapshots) == 5

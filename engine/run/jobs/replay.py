@@ -9,20 +9,35 @@ has settled waits no longer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import msgspec
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
 from engine.reading import PassHere
-from engine.report import Report
+from engine.report import Report, RunStatus, Unread, iso, new_run_id
 from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
-from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans
+from engine.values import (
+    Block,
+    ConfigError,
+    EngineError,
+    ExitCode,
+    Outcome,
+    SourceUntrusted,
+    Span,
+    Stop,
+    counted,
+    join_spans,
+    program,
+)
 
 
 async def replay(
@@ -35,12 +50,27 @@ async def replay(
 ) -> Report:
     """Send again what run `run_id` could not deliver; by default, the latest run with something that waits.
 
+    Where nothing waits to be sent again, the report says so, and no run is begun.
+
     Raises:
         EngineError: the replay could not begin; nothing was sent.
     """
     shown = display or NoProgress()
     plan = partial(_plan, settings=settings, run_id=run_id, display=shown, config_path=config_path)
-    return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+    try:
+        return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+    except _NothingWaits as nothing:  # no run is begun for that
+        return nothing.report
+
+
+class _NothingWaits(EngineError):
+    """There is nothing to send: nobody needs a run for that."""
+
+    exit_code = ExitCode.OK
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("nothing to send")
+        self.report = report
 
 
 def _plan(
@@ -52,10 +82,17 @@ def _plan(
     undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
     if undelivered is None or not path.exists():
-        raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status")
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
+    if not undelivered.first and journal.unfinished_run("sync") is None:
+        raise _NothingWaits(_empty_report(settings, path, config_path))
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
+    if source.lacks_data():
+        raise ConfigError(
+            f"run {chosen} cannot be replayed: its rejected.ndjson holds no record data (state.reject_data = false, or "
+            "--no-data); correct the records at their source, and the next sync sends them"
+        )
     pass_ = PassHere(cutting_of(settings), source)
     delta = delta_of(settings, full=True, of_source=False)
     return Job(
@@ -68,6 +105,22 @@ def _plan(
         config_path=config_path,
         delta=delta,
         compared=pass_ if delta is not None else None,
+    )
+
+
+def _empty_report(settings: Settings, path: Path, config_path: str) -> Report:
+    now = datetime.now(UTC)
+    return Report(
+        run_id=new_run_id(now, Random()),  # noqa: S311 - an id is no secret
+        status=RunStatus.SUCCEEDED,
+        exit_code=int(ExitCode.OK),
+        campaign_id=settings.api.campaign_id,
+        started_at=iso(now),
+        finished_at=iso(now),
+        kind="replay",
+        source=str(path),
+        unread=Unread(rows=0, bytes=0),
+        config_path=config_path,
     )
 
 
@@ -108,15 +161,30 @@ class RejectFile:
         """Return when the last record was rejected."""
         return self.path.stat().st_mtime
 
+    def lacks_data(self) -> bool:
+        """Whether a record that may be sent again is there without its data. Damaged lines are passed over."""
+        position = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                if position == self.undelivered.file_bytes:
+                    break
+                with suppress(msgspec.MsgspecError):
+                    reject = _decoder.decode(line)
+                    without = reject.outcome != Outcome.INVALID and not bytes(reject.data)
+                    if without and self._is_waiting(reject, position):
+                        return True
+                position += len(line)
+        return False
+
     def blocks(self) -> Iterator[Block]:
         """Yield the records that were rejected or left unknown, and of which nothing newer was delivered or read."""
         self.outdated = self.invalid = 0
         with self.path.open("rb") as file:
             yield from self._blocks(enumerate(file, 1))
         if self.outdated:
-            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
+            self.display.message(f"Left out: {counted(self.outdated, 'record')}, delivered or read again since.")
         if self.invalid:
-            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
+            self.display.message(f"Left out: {counted(self.invalid, 'invalid record')}; mend the source.")
         get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
 
     def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:
@@ -148,11 +216,15 @@ class RejectFile:
         if reject.outcome == Outcome.INVALID:
             self.invalid += 1
             return None
-        first = self.undelivered.first.get(id_digest(reject.id))
-        if first is None or position < first:
+        if not self._is_waiting(reject, position):
             self.outdated += 1
             return None
         return reject
+
+    def _is_waiting(self, reject: _Reject, position: int) -> bool:
+        """Whether nothing newer of a record was delivered or read than the line at this position."""
+        first = self.undelivered.first.get(id_digest(reject.id))
+        return first is not None and position >= first
 
 
 class _Record(msgspec.Struct):
@@ -163,7 +235,7 @@ class _Record(msgspec.Struct):
 class _Reject(msgspec.Struct):
     outcome: str
     id: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    data: msgspec.Raw = msgspec.Raw()
 
 
 _decoder = msgspec.json.Decoder(_Reject)
