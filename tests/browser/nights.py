@@ -7,10 +7,13 @@ from dataclasses import replace
 from math import ceil
 from random import Random
 
+from engine.report.history import Night
 from engine.report.holdups import ISOLATING, LATE_COPIES, OUTAGE, SILENCE, STOPPING, Holdup
 from engine.report.measured import ProcessStart, Sample, bucket_of
 from engine.report.report import LimitMove, Pacing, Report, RunStatus
+from engine.report.source import Unread
 from engine.values.counts import Reason, RecordCounts, RequestCounts
+from tests.report.nights_told import begun_at, crashed, iso
 from tests.reports import delta_report, partial_report, succeeded_report
 
 RECORDS_A_REQUEST = 10_000
@@ -77,6 +80,7 @@ def interrupted() -> Report:
         resumes=0,
         message="not finished: the deadline 06:30 (upload.deadline) has come",
         records=RecordCounts(read=380_000, updated=320_000, pending=60_000),
+        unread=Unread(rows=620_000, bytes=94_000_000),
         reasons=[],
         timeline=timeline(75),
         holdups=[Holdup(STOPPING, 72.0, 75.0, held_s=3.0)],
@@ -150,3 +154,19 @@ NIGHTS: dict[str, Callable[[], Report]] = {
     "many reasons": many_reasons,
     "old": old,
 }
+
+
+def month() -> list[Night]:
+    """A month of nights: most went well, one was killed, one had to be gone on with, one never came."""
+    states = {4: partial_report, 11: interrupted, 19: guarded}
+    found = []
+    for day in range(29):
+        if day == 23:
+            continue
+        records = {"records": succeeded_report().records} if day not in states else {}
+        made = states.get(day, succeeded_report)
+        told = {"run_id": f"{begun_at(day):%Y%m%dT%H%M%SZ}-{day:06x}", "started_at": iso(begun_at(day)),
+                "finished_at": iso(begun_at(day, hours=0.2 + day / 100))}  # fmt: skip
+        report = replace(made(), **told, **records)  # type: ignore[arg-type]
+        found.append(crashed(day) if day == 8 else Night(run_id=report.run_id, report=report, has_page=True))
+    return found

@@ -1,4 +1,6 @@
-"""The report page of every kind of run, looked at in a real browser: on a phone and a desk, by day and by night.
+"""The report page of every kind of run, and the page of all nights, as a real browser shows them.
+
+They are looked at on a phone and a desk, in light and in dark, and printed.
 
 `nights.py` holds the runs; a page that is added to `PAGES` is looked at like all others.
 """
@@ -16,9 +18,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from engine.report.history_page import render_history
 from engine.report.page import render_page
 from tests.browser.chromium import HOW_TO_GET_IT, PROGRAM, Tab, chromium
-from tests.browser.nights import NIGHTS, old
+from tests.browser.nights import NIGHTS, month, old
+from tests.report.nights_told import begun_at
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -28,9 +32,8 @@ pytestmark = [
 ZONE = ZoneInfo("Asia/Kolkata")
 
 PAGES: dict[str, Callable[[], str]] = {
-    name: lambda night=night: render_page(night(), old(), ZONE)  # type: ignore[misc]
-    for name, night in NIGHTS.items()
-}
+    name: lambda night=night: render_page(night(), old(), ZONE) for name, night in NIGHTS.items()
+} | {"history": lambda: render_history(month(), runs_link="runs", zone=ZONE, now=begun_at(28, hours=6))}
 """What is looked at, by name."""
 
 LOOKS = [*product((390, 1280), ("light", "dark")), (601, "light")]
