@@ -27,7 +27,7 @@ exit codes:
   2   wrong command line or configuration; nothing was sent
   3   finished, but some records were not accepted: rejected.ndjson says which and why
   65  the source cannot be trusted, or a guard stopped the run
-  66  the source does not exist or is empty
+  66  the source does not exist or is empty; find: nothing is known of an id
   69  another run holds the lock of the state directory
   74  the state directory failed
   75  not finished: run the same command again to resume
@@ -59,6 +59,7 @@ COMMANDS = (
     ),
     Command("replay", "send again what a run could not deliver", "engine.commands.replay", True),
     Command("status", "show the runs so far, what is resumable and what was rejected", "engine.commands.status"),
+    Command("find", "say whether single records arrived: when, or why not", "engine.commands.find"),
     Command(
         "ledger",
         "show what is known to be on the server, or have it sent again (ledger forget)",

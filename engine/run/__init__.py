@@ -7,6 +7,8 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.run.alerting import alert_test, prove_addresses
     from engine.run.announce import announce_no_run
+    from engine.run.finding.finding import find
+    from engine.run.finding.found import Answer, Found
     from engine.run.forgetting import Forgotten, forget_campaigns, forget_ids
     from engine.run.guards import GuardWords, InvalidGuard, check_age, check_size
     from engine.run.job import endpoint_of, identity_of, reading_of, source_identity_of

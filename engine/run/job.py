@@ -110,19 +110,24 @@ def source_identity_of(settings: Settings) -> dict[str, Any]:
     return {f"source.{key}": value for key, value in settings.source.identity().items()}
 
 
+def mapping_of(settings: Settings) -> str:
+    """Return what stands for the settings that shape the records: digests of another mapping say nothing."""
+    mapping = json.dumps(settings.source.mapping(), sort_keys=True)
+    return blake2b(mapping.encode(), digest_size=16).hexdigest()
+
+
 def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta | None:
     """Return how the ledger is treated, None with delta off. Records are `of_source`, or were rejected earlier."""
-    table, mapping = settings.delta, json.dumps(settings.source.mapping(), sort_keys=True)
+    table, mapping = settings.delta, mapping_of(settings)
     if table.mode == "off":
         return None
-    mapping_digest = blake2b(mapping.encode(), digest_size=16).hexdigest()
     if not of_source:
-        return Delta("", "changes", mapping_digest, is_full=True)
+        return Delta("", "changes", mapping, is_full=True)
     constants = table.constants()
     return Delta(
         feed=table.feed or ", ".join(settings.source.path),
         holds=settings.source.holds,
-        mapping=mapping_digest,
+        mapping=mapping,
         is_full=full,
         full_every_s=table.full_every,
         gone=str(table.gone) if constants is None else "send",

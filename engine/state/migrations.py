@@ -90,6 +90,11 @@ ALTER TABLE run ADD COLUMN delta TEXT NOT NULL DEFAULT '{}';
 -- tried: whether the source was read to its end, and every record tried
 ALTER TABLE run ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
 """,
+    # When the API had answered for a chunk: "did loan X arrive?"
+    6: """
+-- settled_at: when its result became durable, in seconds since 1970; NULL where an earlier version noted it
+ALTER TABLE chunk ADD COLUMN settled_at REAL;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from engine.state.chunk_rows import ChunkRows
 from engine.state.database import Database
 from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import LateCopyRows, Left
@@ -30,7 +31,7 @@ WRITES_EVERY_S = 10.0
 COUNTS = tuple(f.name for f in fields(ChunkCounts))
 """What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
 
-_COLUMNS = ("run_id", "seq", "digest", *COUNTS)
+_COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
 _INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
@@ -59,6 +60,8 @@ class SqliteJournal(SqliteLedgers):
         self._run_of_lock = self._lock.read().decode("ascii", "replace")
         self._late_copies = LateCopyRows(self._db)
         self._ledgers = LedgerRows(self._db)
+        self.chunk_rows = ChunkRows(self._db)
+        """What is kept of chunks, for those who ask about single ones."""
         self._clock = clock
         self._reject_data = reject_data
         self._rejects: RejectWriter | None = None
@@ -286,10 +289,8 @@ class SqliteJournal(SqliteLedgers):
         self._db.change(f"UPDATE run SET {assignments} WHERE id = :id", [{"id": run.id, **values}])  # noqa: S608 - names of ours
 
     def _add_results(self, run: Run, results: Sequence[ChunkResult]) -> None:
-        rows = [
-            {"run_id": run.id, "seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)}
-            for each in results
-        ]
+        its = {"run_id": run.id, "settled_at": self._clock()}
+        rows = [its | {"seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)} for each in results]
         self._db.change(_INSERT, rows)
 
     def _add_reasons(self, run: Run, new: Sequence[Reason]) -> None:

@@ -1,0 +1,109 @@
+"""What was found out about an id, for people: one block of 80 columns. Pure, but for the local time zone."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from engine.report import counted, shown
+from engine.values import program
+
+if TYPE_CHECKING:
+    from engine.run import Found
+
+WIDTH = 80
+REJECTS_SHOWN_MAX = 5
+SENT_SHOWN_MAX = 3
+
+ANSWERS = {
+    "arrived": "arrived: the API has acknowledged what the source holds today",
+    "changed_since": "arrived, but with other values than the source holds today",
+    "acknowledged": "acknowledged",
+    "not_accepted": "NOT accepted",
+    "unproven": "not proven: it was acknowledged once, but other values may have left since",
+    "not_sent": "stands in the source; nothing proves that it was sent",
+    "gone": "gone: the source holds it no more",
+    "unknown": "UNKNOWN: neither the state directory nor the source knows it",
+}
+"""How each answer is told."""
+
+
+def found_text(found: Found, config_path: str) -> str:
+    """Return all that was found out about an id."""
+    title = f"{shown(found.id)}: {ANSWERS[found.answer]}"
+    lines = textwrap.wrap(title, WIDTH, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
+    for name, text in (*_ledger(found), *_source(found), *_not_accepted(found, config_path), *_gone(found)):
+        lines += _row(name, text)
+    for note in found.notes:
+        lines += _row("note", shown(note, 400))
+    return "\n".join(lines)
+
+
+def _row(name: str, text: str) -> list[str]:
+    lines = textwrap.wrap(text, WIDTH - 17, break_on_hyphens=False)
+    return [f"  {name if number == 0 else '':<13}  {line}" for number, line in enumerate(lines)]
+
+
+def _ledger(found: Found) -> Iterator[tuple[str, str]]:
+    entry = found.ledger
+    if entry is None:
+        return
+    by = _run(entry.run_id, entry.run_started_at) if entry.run_id else "a run that is not known any more"
+    doubt = "" if entry.is_proven else "; since then, other values may have left for it, so the next run sends it again"
+    yield "acknowledged", f"last by {by}{doubt}"
+    if entry.gone_since:
+        yield "gone", f"the source holds it no more since run {entry.gone_since}"
+
+
+def _source(found: Found) -> Iterator[tuple[str, str]]:
+    source = found.source
+    if source is None:
+        return
+    rows = source.rows
+    for index, row in enumerate(rows):
+        skipped = source.count - len(rows)
+        if skipped and index == len(rows) - 1:
+            yield "", f"and {counted(skipped, 'more row')}"
+        where = f"{shown(row.path)} row {row.row:,}" if row.path and row.row else "a row whose number is not known"
+        kind = "" if row.state == "record" else f": {row.state}, {shown(row.reason or '', 200)}"
+        yield "source" if index == 0 else "", where + kind
+    if source.same_values is not None:
+        which = "those of its last row" if source.count > 1 else "today's"
+        yield "values", f"{which} are {'' if source.same_values else 'not '}the ones that were acknowledged"
+    for sent in source.sent[:SENT_SHOWN_MAX]:
+        answered = f", answered by {local_moment(sent.settled_at)}" if sent.settled_at else ""
+        chunk = f"in chunk {sent.chunk:,} ({counted(sent.chunk_records, 'record')})"
+        yield "sent", f"{sent.outcome}{answered}, {chunk} of {_run(sent.run_id, sent.run_started_at)}"
+    if len(source.sent) > SENT_SHOWN_MAX:
+        yield "", f"and in {counted(len(source.sent) - SENT_SHOWN_MAX, 'earlier run')}"
+
+
+def _not_accepted(found: Found, config_path: str) -> Iterator[tuple[str, str]]:
+    for reject in found.not_accepted[:REJECTS_SHOWN_MAX]:
+        status = f" (HTTP {reject.http_status})" if reject.http_status else ""
+        yield "not accepted", f"{reject.outcome}{status} in {_run(reject.run_id, reject.run_started_at)}"
+        yield "", f"{shown(reject.reason, 200)}; at {shown(reject.path)} row {reject.row:,}"
+        if reject.waits:
+            yield "", f"waits: {program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
+    if len(found.not_accepted) > REJECTS_SHOWN_MAX:
+        yield "", f"and {counted(len(found.not_accepted) - REJECTS_SHOWN_MAX, 'earlier time')}"
+
+
+def _gone(found: Found) -> Iterator[tuple[str, str]]:
+    for listed in found.gone[:REJECTS_SHOWN_MAX]:
+        told = f", told the API: {listed.outcome}" if listed.outcome else ""
+        why = f" ({shown(listed.reason, 200)})" if listed.reason else ""
+        yield "gone", f"listed in {_run(listed.run_id, listed.run_started_at)}{told}{why}"
+
+
+def _run(run_id: str, started_at: str | None) -> str:
+    return f"run {run_id}, begun {local_moment(started_at)}" if started_at else f"run {run_id}"
+
+
+def local_moment(moment: str) -> str:
+    """Return a moment as reports hold it in this machine's time, such as `2026-11-28 02:00:07 IST`."""
+    local = datetime.fromisoformat(moment).astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
