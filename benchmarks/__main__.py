@@ -22,6 +22,7 @@ BENCHMARKS = {
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",
     "simulate": "random histories of faults and crashes against a fake clock, server and disk",
+    "pictures": "the pictures in the documents, of real nights",
     "document": "the figures of a document: every benchmark that stands in it, run again",
 }
 
