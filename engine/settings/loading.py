@@ -7,7 +7,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -129,7 +130,12 @@ def _from_variable(text: str, *, numeric: bool) -> object:
 
 
 def _is_numeric(table: str, key: str) -> bool:
-    return _model(table).model_fields[key].annotation in (int, float, int | None)
+    annotation = _model(table).model_fields[key].annotation
+    return all(_without_limits(kind) in (int, float, NoneType) for kind in get_args(annotation) or (annotation,))
+
+
+def _without_limits(annotation: object) -> object:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _variable(table: str, key: str) -> str:
