@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from engine.report import REPORT_JSON, read_report, write_report
+from engine.report import REPORT_JSON, latest_report, read_report, write_report
 
 MOMENT = re.compile(rb'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z"')
 """A moment as a report writes it."""
@@ -40,7 +40,8 @@ def put_back(state: Path, by: timedelta) -> str:
         report.write_bytes(MOMENT.sub(lambda moment: f'"{earlier(moment[1].decode(), by)}"'.encode(), text))
         told = read_report(report)
         assert told
-        write_report(told, new_dir)
+        before = latest_report(state / "runs", lambda other: other.run_id < run_id)
+        write_report(told, new_dir, previous=before)
     return run_id
 
 
