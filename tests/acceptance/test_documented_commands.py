@@ -26,6 +26,7 @@ NOT_RUN = {
     "python -m build": "makes an environment of its own, and needs a package index",
     "python -m pytest -m nights": "takes minutes; `.ci/run` runs it",
     "python -m pytest -n 0 tests/packaging": "builds and installs, which takes minutes; `.ci/run` runs it",
+    "python -m pytest tests/browser": "takes minutes, and needs Chromium; `.ci/run` runs it",
     "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
     "pip install": "changes the environment that the test runs in, and needs a package index",
