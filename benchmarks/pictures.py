@@ -1,6 +1,7 @@
 """The pictures in the documents: real nights against the stand-in, and what a terminal and a browser show of them.
 
-The nights really happened, one after the other; only their dates are moved (`benchmarks/backdating.py`).
+The nights really happened, one after the other; only their dates are moved (`benchmarks/backdating.py`). The bars of
+the benchmarks are the figures that stand in the document.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.document import PLACE
 from benchmarks.example_nights import CAMPAIGN, Home, earlier_nights, installed, latest_night
+from benchmarks.plots import Bar, BarGroup, bar_chart
 from benchmarks.results import print_table, progress
 from benchmarks.terminal import Screen, drawn
 from tests.browser.chromium import HOW_TO_GET_IT, PROGRAM, chromium
+
+FIGURES = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 ZONE = "Asia/Kolkata"
 """Where the nights are: times are told as there."""
@@ -64,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         home_directory.mkdir()
         with installed(home_directory, args.records) as home:
             screens = dict(terminals(home))
+        screens["throughput"] = figures_drawn(FIGURES.read_text(encoding="utf-8"))
         for name, picture in screens.items():
             (args.to / f"{name}.svg").write_text(picture, encoding="utf-8")
         asyncio.run(take(pages(home), args.to, Path(place, "profile")))
@@ -104,6 +110,17 @@ def terminals(home: Home) -> Iterator[tuple[str, str]]:
     yield "summary", drawn(command + screen.text, "the end of a night")
     yield "status", drawn(typed("status"), "the morning after")
     home.shown("status", "--html", "nights.html")
+
+
+def figures_drawn(document: str) -> str:
+    """Return the first figures of a document as bars: records a second of each client, for each kind of source."""
+    place = next(PLACE.finditer(document))
+    lines = [line for line in place["figures"].splitlines() if line.startswith("|")]
+    groups: dict[str, list[Bar]] = {}
+    for source, client, rate, *_ in ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]):
+        bar = Bar(client, float(rate.replace(",", "")), f"{rate} records/s", main=client.startswith("engine"))
+        groups.setdefault(source, []).append(bar)
+    return bar_chart([BarGroup(source, bars) for source, bars in groups.items()])
 
 
 def prompt(args: Sequence[str]) -> str:

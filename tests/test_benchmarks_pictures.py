@@ -29,8 +29,14 @@ def test_a_picture_is_small_and_names_no_machine(file: Path) -> None:
         assert held.startswith(PNG)
         return
     assert ElementTree.fromstring(held).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own picture
-    assert b"$&#160;python&#160;-m&#160;engine" in held
     assert not [path for path in (b"/tmp", b"/home", b"/root", b"url(http", b"@import") if path in held]
+
+
+def test_bars_are_the_figures_that_stand_above_them() -> None:
+    head = "```sh\npython -m benchmarks throughput --kinds ndjson\n```\n\n<!-- figures -->\n"
+    table = "| source | client | records/s |\n| - | - | -: |\n| NDJSON | engine | 2,000 |\n| NDJSON | script | 500 |\n"
+    picture = pictures.figures_drawn(f"{head}\n{table}\n<!-- end of figures -->\n")
+    assert [picture.count(word) for word in ("NDJSON", ">engine<", ">script<", ">2,000 records/s<")] == [1, 1, 1, 1]
 
 
 def test_without_a_browser_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
