@@ -81,6 +81,7 @@ def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
 def reading_of(settings: Settings, limit: int | None) -> Reading:
     """Return how the source is read and cut, as plain values."""
     spec, constants = settings.source.spec(), settings.delta.constants() or {}
+    spec = replace(spec, access=replace(spec.access, retry_window_s=settings.upload.retry_window_s))
     if settings.delta.mode != "off" and spec.id is not None:
         columns = (settings.source.column_of(name) for name in constants if name not in spec.constants)
         spec = replace(spec, tells_filtered=bool(spec.where), also_needed=tuple(filter(None, columns)))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StateLocked,
     )
     from engine.values.extensions import PURE_VARIABLE, load_extension
+    from engine.values.extras import missing_extra
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
         Block,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def test_a_body_too_small_for_its_envelope_still_cuts_somewhere(tmp_path: Path) 
 def test_a_source_is_read_as_its_table_says() -> None:
     made = settings(source={"exclude": ["name"]}, upload={"max_body_bytes": 5_000})
     reading = reading_of(made, limit=3)
-    assert reading.spec == made.source.spec()
+    window = replace(made.source.spec().access, retry_window_s=made.upload.retry_window_s)
+    assert reading.spec == replace(made.source.spec(), access=window)
     assert reading.cutting == cutting_of(made, 3)
     assert reading.record_bytes_max == 5_000
 

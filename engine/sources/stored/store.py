@@ -20,7 +20,8 @@ class StoredObject(NamedTuple):
 
     `path` is how the user, messages and journals call it. `size` is in bytes. `version` differs from that of every
     other content the object had or will have, as far as the place can tell. `identity` is the same for the same object
-    found by another path. `modified_at` is when its content was changed last, in seconds since the epoch.
+    found by another path. `modified_at` is when its content was changed last, in seconds since the epoch. `content_tag`
+    is the place's own proof of the content, such as an ETag: the same only for the same bytes; None without one.
     """
 
     path: str
@@ -28,6 +29,7 @@ class StoredObject(NamedTuple):
     version: str
     identity: str
     modified_at: float
+    content_tag: str | None = None
 
 
 class Store(Protocol):
@@ -64,6 +66,10 @@ class Store(Protocol):
         Raises:
             SourceUntrusted: it has grown, shrunk, gone, was replaced or written again; the message says which.
         """
+        ...
+
+    def content_encoding(self, stored: StoredObject) -> str | None:
+        """Return how the place says that an object is packed, such as `gzip`, if it does; it is stored like that."""
         ...
 
 
