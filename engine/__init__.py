@@ -2,6 +2,8 @@
 
 As a library: `await engine.sync(settings)` runs the main job, `await engine.push(records, …)` sends any iterable of
 `(id, data)` pairs. Both work in a running event loop, install no signal handlers, and return the run's `Report`.
+
+Beside these stand here what they take, what a report holds, and the errors that they raise.
 """
 
 from __future__ import annotations
@@ -9,21 +11,90 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from engine.values import lazy_face
+
 if TYPE_CHECKING:
-    from os import PathLike
+    import os
 
-    from engine.report import Report
+    from engine.report import (
+        Ambiguous,
+        DeltaFacts,
+        EngineFacts,
+        Gone,
+        Latency,
+        LatencyHistogram,
+        LimitMove,
+        Pacing,
+        Report,
+        RunStatus,
+        Sample,
+    )
     from engine.settings import Settings
-    from engine.values import Stop
+    from engine.values import (
+        VERSION as __version__,
+        AccessRefused,
+        AccountsDoNotBalance,
+        CampaignMissing,
+        ConfigError,
+        EndpointUntrusted,
+        EngineError,
+        ExitCode,
+        Interrupted,
+        NotTheApi,
+        Reason,
+        RecordCounts,
+        RequestCounts,
+        SourceMissing,
+        SourceUntrusted,
+        StateFailed,
+        StateLocked,
+        Stop,
+    )
+else:
+    __getattr__ = lazy_face(__name__)
 
-__all__ = ["load_config", "push", "sync"]
+__all__ = [
+    "AccessRefused",
+    "AccountsDoNotBalance",
+    "Ambiguous",
+    "CampaignMissing",
+    "ConfigError",
+    "DeltaFacts",
+    "EndpointUntrusted",
+    "EngineError",
+    "EngineFacts",
+    "ExitCode",
+    "Gone",
+    "Interrupted",
+    "Latency",
+    "LatencyHistogram",
+    "LimitMove",
+    "NotTheApi",
+    "Pacing",
+    "Reason",
+    "RecordCounts",
+    "Report",
+    "RequestCounts",
+    "RunStatus",
+    "Sample",
+    "Settings",
+    "SourceMissing",
+    "SourceUntrusted",
+    "StateFailed",
+    "StateLocked",
+    "Stop",
+    "__version__",
+    "load_config",
+    "push",
+    "sync",
+]
 
 
-def load_config(path: str | PathLike[str]) -> Settings:
+def load_config(path: str | os.PathLike[str]) -> Settings:
     """Read the settings from the TOML file at `path`, overridden by `ENGINE_TABLE__KEY` variables.
 
     Raises:
-        engine.errors.ConfigError: the file is missing or no TOML, or its settings hold mistakes: all of them are named.
+        engine.ConfigError: the file is missing or no TOML, or its settings hold mistakes: all of them are named.
     """
     from pathlib import Path
 
@@ -50,7 +121,7 @@ async def sync(
         stop: `stop.request(error)` asks for a graceful end; the run can then be resumed.
 
     Raises:
-        engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
+        engine.EngineError: the run could not begin. Once it has begun, its end is in the report.
     """
     from engine.run import sync as run_sync
 
@@ -63,7 +134,7 @@ async def push(
     url: str,
     campaign_id: str,
     token: str,
-    state_dir: str | PathLike[str],
+    state_dir: str | os.PathLike[str],
     org_id: str | None = None,
     fresh: bool = False,
     stop: Stop | None = None,
@@ -87,7 +158,7 @@ async def push(
             ("5%", or a count) or `min_records` (of records that can be read twice, such as a list).
 
     Raises:
-        engine.errors.EngineError: the run could not begin. Once it has begun, its end is in the report.
+        engine.EngineError: the run could not begin. Once it has begun, its end is in the report.
     """
     from engine.run import push as run_push
 

@@ -1,4 +1,4 @@
-"""The process: what surrounds the work when it is started as `python -m engine`.
+"""The process: what surrounds the work when it is started as `python -m engine` or `bulk-sync`.
 
 Only this module touches the event loop's kind, signals, file modes, the garbage collector and the exit code. Everything
 that reaches a person from here is one clear message; what was not foreseen is called a bug and shown as places in the
@@ -249,5 +249,10 @@ def _leave(exit_code: int) -> NoReturn:
     os._exit(_flush(exit_code))
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """Be the command `bulk-sync`."""
     _leave(main())
+
+
+if __name__ == "__main__":
+    command()

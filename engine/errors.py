@@ -3,11 +3,13 @@
 from engine.values import (
     AccessRefused as AccessRefused,
     AccountsDoNotBalance as AccountsDoNotBalance,
+    CampaignMissing as CampaignMissing,
     ConfigError as ConfigError,
     EndpointUntrusted as EndpointUntrusted,
     EngineError as EngineError,
     ExitCode as ExitCode,
     Interrupted as Interrupted,
+    NotTheApi as NotTheApi,
     SourceMissing as SourceMissing,
     SourceUntrusted as SourceUntrusted,
     StateFailed as StateFailed,

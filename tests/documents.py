@@ -24,6 +24,7 @@ NO_COMMANDS = {
     "await engine.sync(settings)",
     "from engine.state import Journal",
     "kill -9",
+    "mypy --strict",
 }
 """What has several words in a text, begins like a command, and is none."""
 

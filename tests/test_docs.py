@@ -97,18 +97,34 @@ def test_the_shaping_example_says_what_it_does(tmp_path: Path) -> None:
     assert (sum(span.count for span in block.filtered), block.refusals) == (1, [])
 
 
-def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("document", "text"), list(blocks("python")))
+def test_the_library_examples_run(document: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    [(_, text)] = blocks("python")
     with stand_in() as server:
         for shown, real in (("https://api.agents.timepay.ai/api/v1", server.url), ("camp_abc123", server.campaign_id)):
             assert shown in text
             text = text.replace(shown, real)
         names: dict[str, Any] = {"pairs": [("loan_1", {"amount": 1})], "token": server.token}
-        code = compile(text, "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(text, document, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         asyncio.run(awaited(code, names))
         assert names["report"].records.updated == 1
         assert server.state() == {"loan_1": {"amount": 1}}
+
+
+def test_what_the_library_page_shows_is_what_is_there(tmp_path: Path) -> None:
+    [shown, call] = [text for name, text in blocks("") if name == "docs/library.md"]
+    pairs = [(f"loan_{number}", {"amount": 1} if number < 4 else {}) for number in range(1, 5)]
+    with stand_in(reject="loan_2") as server:
+        target: dict[str, Any] = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
+        report = asyncio.run(engine.push(pairs, **target, state_dir=tmp_path / "state"))
+    lines = shown.splitlines()
+    for typed, answer in zip(lines[::2], lines[1::2], strict=True):
+        assert repr(eval(typed.removeprefix(">>> "), {"report": report})) == answer  # noqa: S307  (our own document)
+    refused, *mistakes = call.splitlines()
+    code = compile(refused.removeprefix(">>> "), "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with pytest.raises(engine.ConfigError) as caught:
+        asyncio.run(awaited(code, {"engine": engine}))
+    assert f"engine.values.errors.ConfigError: {caught.value}" == "\n".join(mistakes)
 
 
 async def awaited(code: CodeType, names: dict[str, Any]) -> None:

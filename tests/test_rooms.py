@@ -17,6 +17,7 @@ import pytest
 
 from engine.commands.cli import COMMANDS
 from engine.commands.service.units import UNITS
+from engine.outlets.alerts import MESSENGER
 from engine.reading.process import PROGRAM
 from engine.sources.formats import FORMATS, Format
 
@@ -35,6 +36,7 @@ ONLY_IN = {
         "engine/outlets/notify_command.py",  # kills what a notify command leaves behind
     },
     "sqlite3": {"engine/state"},
+    "apprise": {"engine/outlets/messenger.py"},  # a process of its own: it waits as long as it likes, and logs secrets
     "aiolimiter": {"engine/pacing/turnstile.py"},
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
@@ -54,6 +56,7 @@ PURE = {
     "engine/pacing/learned",
     "engine/reading/chunker.py",
     "engine/reading/recent_ids.py",
+    "engine/reading/repeated_ids.py",
     "engine/reading/limit.py",
 }
 """Decisions: values in, values out."""
@@ -159,11 +162,13 @@ def test_names_in_strings_resolve() -> None:
     templates = {f"{kind}{suffix}.j2" for kind, suffixes in UNITS.items() for suffix in suffixes}
     assert {path.name for path in (ENGINE / "commands/service/templates").iterdir()} == templates
     assert (ROOT / PROGRAM[0].replace(".", "/") / "__main__.py").exists()
+    assert (ROOT / MESSENGER.replace(".", "/")).with_suffix(".py").exists()
 
 
 def test_no_other_strings_name_modules() -> None:
     """A name in a string is an import that no linter sees, so all of them stand in the tables above."""
-    known = {command.module for command in COMMANDS} | {facts.reader for facts in FORMATS.values()} | {*PROGRAM}
+    known = {command.module for command in COMMANDS} | {facts.reader for facts in FORMATS.values()}
+    known |= {*PROGRAM, MESSENGER}
     strings = {
         node.value
         for path in files()
@@ -251,7 +256,8 @@ def test_names_explain_and_files_can_be_seen_whole(path: Path) -> None:
 
 def test_every_library_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["stores"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["notify"], *extras["stores"]]
     declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in lines}
     declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}

@@ -91,7 +91,7 @@ def _tonight(directory: Path, export: Path) -> tuple[list[tuple[int, Change]], C
         keys, digests = numbers_of(lines, count)
         looked = comparison.look_up(keys, digests, ())
         wanted = comparison.wanted(looked, 0, count)
-        voids = comparison.send(keys[wanted], digests[wanted], looked.entries[wanted]).voids
+        voids = comparison.send(keys[wanted], digests[wanted], looked.entries[wanted], b"").voids
         ids = LineIds(JoinedLines(lines), count)
         good = acknowledged(keys[wanted].tobytes(), digests[wanted].tobytes(), [ids[index] for index in wanted])
         changes += [(TONIGHTS_RUN, change) for change in (Voided(voids), good) if change is not None]

@@ -10,18 +10,20 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from engine.values import CUT, cut
+
 REASON_KEYS = ("error", "message", "reason", "detail", "details", "errors", "errmsg", "msg", "description", "title",
                "type", "code")  # fmt: skip
 
-REASON_CHARACTERS_MAX = 300
-"""Reasons are cut to this length: an API may answer with a page."""
+REASON_CHARACTERS_MAX = 4_000
+"""Reasons are cut to this length, and end in "…": an API may answer with a page."""
 
 _MESSAGE_KEYS = ("message", *(key for key in REASON_KEYS if key != "message"))
 _ECHOES = frozenset({"data"})
 """What is sent back under these keys is the record, no reason."""
 _DEPTH_MAX = 5
-_LISTED_MAX = 3
-"""So many reasons of a list are kept."""
+_LISTED_MAX = 10
+"""So many reasons of a list are kept; "…" stands for further ones."""
 
 
 def reason_of(item: Any) -> str | None:
@@ -36,7 +38,7 @@ def message_of(document: Any) -> str | None:
 
 def _first(value: Any, keys: Iterable[str]) -> str | None:
     found = _words(value, keys, numbers=False) or _words(value, keys, numbers=True)
-    return found[:REASON_CHARACTERS_MAX] or None
+    return cut(found, REASON_CHARACTERS_MAX) or None
 
 
 def _words(value: Any, keys: Iterable[str], *, numbers: bool, depth: int = 0, in_reason: bool = False) -> str:
@@ -66,4 +68,5 @@ def _words(value: Any, keys: Iterable[str], *, numbers: bool, depth: int = 0, in
 
 def _joined(found: Iterable[str]) -> str:
     """Join the first few that differ."""
-    return "; ".join(islice(dict.fromkeys(filter(None, found)), _LISTED_MAX))
+    some = list(islice(dict.fromkeys(filter(None, found)), _LISTED_MAX + 1))
+    return "; ".join(some[:_LISTED_MAX] + [CUT] * (len(some) > _LISTED_MAX))

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
-from engine.values import AccessRefused, EngineError, ExitCode, Interrupted
+from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, program
 
 if TYPE_CHECKING:
+    from engine.commands.dry_run import Findings
     from engine.sources import FileFingerprint
 
 CLOCK_SKEW_S_MAX = 300.0
@@ -43,6 +44,7 @@ class Finding:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `check` takes."""
     add_config_argument(parser)
+    parser.add_argument("--notify", action="store_true", help="send a test message to notify.urls")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,15 +63,15 @@ def run(args: argparse.Namespace) -> int:
     color = wants_color(sys.stdout, environ)
     codes: list[int] = []
     print(f"Checking {args.config}; no record is sent.")
-    for finding in _findings(settings, str(args.config)):
+    for finding in _findings(settings, str(args.config), notify=args.notify):
         print(finding.line(color), flush=True)
         codes += [finding.exit_code] if finding.exit_code else []
-    ready = "Ready: python -m engine sync -c " + str(args.config)
+    ready = f"Ready: {program()} sync -c {args.config}"
     print("\n" + ("Not ready: mend what is crossed out." if codes else ready))
     return next((code for code in codes if code != ExitCode.SOME_NOT_ACCEPTED), codes[0] if codes else 0)
 
 
-def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
+def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Iterator[Finding]:
     yield Finding("config", config_path)
     yield _engine()
     yield from _guarded("source", lambda: _source(settings))
@@ -81,6 +83,8 @@ def _findings(settings: Any, config_path: str) -> Iterator[Finding]:
     yield from _guarded("state", lambda: _state(settings))
     if settings.delta.mode != "off":
         yield from _guarded("ledger", lambda: [_ledger(settings)])
+    if settings.notify.urls or notify:
+        yield from _guarded("notify", lambda: _notify(settings, send=notify))
     yield from _guarded("token", lambda: _token(settings))
     yield from _guarded("api", lambda: asyncio.run(_api(settings)))
 
@@ -116,9 +120,7 @@ def _source(settings: Any) -> list[Finding]:
             f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
         )
     ]
-    if found.superseded:
-        text = f"{counted(found.superseded, 'record')} merged into a later one of the same id in the same chunk"
-        findings.append(Finding("ids", text, warning=True))
+    findings += _ids(settings, found)
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
         findings.append(Finding("invalid", str(found.too_many_invalid), int(found.too_many_invalid.exit_code)))
@@ -126,6 +128,23 @@ def _source(settings: Any) -> list[Finding]:
         text = f"{count:,} × {reason} (such as {', '.join(found.places[reason][:3])})"
         findings.append(Finding("invalid", text, int(ExitCode.SOME_NOT_ACCEPTED)))
     return findings
+
+
+def _ids(settings: Any, found: Findings) -> list[Finding]:
+    """Say which ids come again, if some do: the column may be the wrong one."""
+    from engine.commands.most_repeated import most_repeated_text
+    from engine.run import reading_of
+
+    repeated = found.read - found.invalid - found.ids
+    if not repeated:
+        return []
+    often = most_repeated_text(reading_of(settings, None).open())
+    if error := found.too_many_superseded:
+        return [Finding("ids", f"{error}{often}", int(error.exit_code))]
+    text = (
+        found.repeated_ids or f"{repeated:,} of {found.read:,} records have an id that comes again later in the source"
+    )
+    return [Finding("ids", text + often, warning=True)]
 
 
 def _age(settings: Any) -> list[Finding]:
@@ -207,6 +226,20 @@ def _token(settings: Any) -> list[Finding]:
     return [Finding("token", f"there is one {where}")]
 
 
+def _notify(settings: Any, *, send: bool) -> list[Finding]:
+    """Prove the addresses of those who are told; nobody is, unless that is asked for."""
+    from engine.run import alert_test, prove_addresses
+
+    count = asyncio.run(prove_addresses(settings.notify))
+    if not count:
+        return [Finding("notify", "nobody is named in notify.urls, so nobody was told", warning=True)]
+    addresses = "1 address" if count == 1 else f"{count} addresses"
+    if not send:
+        return [Finding("notify", f"{addresses} understood, told on {settings.notify.on}; check --notify sends a test")]
+    problem = alert_test(settings)
+    return [Finding("notify", problem or f"{addresses} told that this is a test", warning=bool(problem))]
+
+
 async def _api(settings: Any) -> list[Finding]:
     """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
     from engine.api import (
@@ -251,7 +284,7 @@ def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
         return []
     text = (
         f"the campaign holds {held:,} rows, the ledger {facts.ids:,} ids: if rows were deleted there, have all sent "
-        f"again: python -m engine ledger forget --campaign {facts.campaign_id}"
+        f"again: {program()} ledger forget --campaign {facts.campaign_id}"
     )
     return [Finding("ledger", text, warning=True)]
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from engine.values import VERSION, program
+
 if TYPE_CHECKING:
     from engine.commands.making_runs import RunLoop
 
@@ -95,11 +97,12 @@ def main(argv: Sequence[str], run_loop: RunLoop) -> int:
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, in which only the command that `argv` names knows its arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m engine",
+        prog=program(),
         description=DESCRIPTION,
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"bulk-sync-engine {VERSION}")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for command in COMMANDS:
         own = commands.add_parser(

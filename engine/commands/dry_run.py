@@ -14,7 +14,16 @@ from engine.api import Endpoint
 from engine.commands.id_forms import IdForms
 from engine.reading import PassHere
 from engine.report import Gone, shown
-from engine.run import GuardWords, InvalidGuard, check_age, check_size, endpoint_of, preview, reading_of
+from engine.run import (
+    GuardWords,
+    InvalidGuard,
+    SupersededGuard,
+    check_age,
+    check_size,
+    endpoint_of,
+    preview,
+    reading_of,
+)
 from engine.settings import Settings
 from engine.sources import Source
 from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted
@@ -40,6 +49,8 @@ class Findings:
     invalid: int = 0
     superseded: int = 0
     filtered: int = 0
+    ids: int = 0
+    """How many different ids the valid records have."""
     to_send: int = 0
     requests: int = 0
     request_bytes_max: int = 0
@@ -47,6 +58,10 @@ class Findings:
     places: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By reason: where the first few such records stand."""
     first_lines: list[bytes] = field(default_factory=list)
+    repeated_ids: str | None = None
+    """What is to be said about ids that come again, if these are many."""
+    too_many_superseded: SourceUntrusted | None = None
+    """Why a sync would not begin, if more ids come again than `guard.max_superseded` allows."""
     too_many_invalid: SourceUntrusted | None = None
     """Why a sync would not go on, if more is invalid than `guard.max_invalid` allows."""
     doubts: dict[str, None] = field(default_factory=dict)
@@ -114,6 +129,7 @@ def _summed_up(settings: Settings, source: Source, chunks: Iterable[Chunk]) -> F
     envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
     found, forms = Findings(source.label), IdForms()
     guard = InvalidGuard(settings.guard.max_invalid, GuardWords("sync"))
+    superseded = SupersededGuard(settings.guard.max_superseded, GuardWords("sync"))
     for chunk in chunks:
         found.read += chunk.read
         found.invalid += len(chunk.refusals)
@@ -121,6 +137,7 @@ def _summed_up(settings: Settings, source: Source, chunks: Iterable[Chunk]) -> F
         found.filtered += chunk.filtered
         found.doubts.update(dict.fromkeys(chunk.notes))
         forms.add(chunk.ids, chunk.spans)
+        superseded.add(chunk)
         found.too_many_invalid = found.too_many_invalid or guard.add(chunk)
         found.to_send += len(chunk.ids)
         found.requests += bool(chunk.ids)
@@ -132,6 +149,8 @@ def _summed_up(settings: Settings, source: Source, chunks: Iterable[Chunk]) -> F
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
     found.too_many_invalid = found.too_many_invalid or guard.exceeded()
+    found.ids = superseded.records - superseded.repeated
+    found.repeated_ids, found.too_many_superseded = superseded.doubt(), superseded.exceeded()
     if doubt := forms.doubt():
         found.doubts[doubt] = None
     if not found.read:
@@ -154,8 +173,9 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool, full: bool 
     else:
         print(_as_text(found, endpoint, settings.upload.requests_per_second))
     sys.stdout.flush()
-    if found.too_many_invalid:
-        return int(found.too_many_invalid.exit_code)
+    for error in (found.too_many_superseded, found.too_many_invalid):
+        if error is not None:
+            return int(error.exit_code)
     if found.compared and found.compared.too_many_gone:
         return int(found.compared.too_many_gone.exit_code)
     return int(ExitCode.SOME_NOT_ACCEPTED if found.invalid else ExitCode.OK)
@@ -170,6 +190,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
         "dry_run": True,
         "records": {
             "read": found.read,
+            "ids": found.ids,
             "invalid": found.invalid,
             "superseded": found.superseded,
             "filtered": found.filtered,
@@ -183,7 +204,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             {"reason": reason, "count": count, "places": found.places[reason]}
             for reason, count in found.reasons.items()
         ],
-        "doubts": list(found.doubts),
+        "doubts": [*found.doubts, *filter(None, [found.repeated_ids])],
         "first_payload": _payload(found, endpoint),
     }
 
@@ -220,9 +241,14 @@ def _delta_as_text(compared: Compared) -> list[str]:
     return lines + ([f"  ✗ {compared.too_many_gone}"] if compared.too_many_gone else [])
 
 
+def _ids(found: Findings) -> str:
+    """Say how many ids there are, if some come again."""
+    return f" ({found.ids:,} different ids)" if found.ids != found.read - found.invalid else ""
+
+
 def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     lines = [
-        f"Dry run: nothing was sent. {found.label} holds {found.read:,} records.",
+        f"Dry run: nothing was sent. {found.label} holds {found.read:,} records{_ids(found)}.",
         "",
         f"  to send     {found.to_send:>12,}  in {found.requests:,} requests, "
         f"the largest {found.request_bytes_max:,} bytes; {found.requests / rate:,.0f} s at {rate:g} requests/s",
@@ -234,9 +260,9 @@ def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
         lines.append(f"    {count:,} × {reason}  (such as {', '.join(found.places[reason])})")
     if found.filtered:
         lines.append(f"  filtered    {found.filtered:>12,}  left out by source.where")
-    lines += [f"  ! {doubt}" for doubt in found.doubts]
-    if found.too_many_invalid:
-        lines.append(f"  ✗ {found.too_many_invalid}")
+    doubts = [*found.doubts, *filter(None, [found.repeated_ids if not found.too_many_superseded else None])]
+    lines += [f"  ! {doubt}" for doubt in doubts]
+    lines += [f"  ✗ {error}" for error in (found.too_many_superseded, found.too_many_invalid) if error]
     payload = orjson.dumps(_payload(found, endpoint), option=orjson.OPT_INDENT_2).decode()
     return "\n".join(
         [*lines, "", f"The first request, PUT {endpoint.url}/customer-data/bulk, begins with these records:", payload]

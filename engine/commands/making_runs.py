@@ -109,7 +109,7 @@ def _announce_no_run(settings: Settings, error: Exception) -> None:
 
     exit_code = error.exit_code if isinstance(error, EngineError) else ExitCode.BUG
     if exit_code is not ExitCode.LOCKED:
-        announce_no_run(settings.notify, exit_code)
+        announce_no_run(settings, exit_code)
 
 
 def _show(report: Report, settings: Settings, args: argparse.Namespace) -> None:

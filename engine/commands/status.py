@@ -1,37 +1,40 @@
-"""`status`: the runs so far, by the reports they left. Nothing else of the state is opened: no run is disturbed."""
+"""`status`: the runs so far, by the reports they left and by what the journal knows. No run is disturbed."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import orjson
 
 from engine.commands.arguments import add_config_argument, write_result
+from engine.commands.night_table import COLUMNS, latest_against_usual, table
 from engine.report import (
     GONE_FILE,
+    REPORT_JSON,
     Night,
     Report,
     RunStatus,
     counted,
     ledger_text,
-    moment_text,
+    local,
     next_steps,
-    nights,
-    rate_text,
+    read_report,
     render_summary,
-    seconds_text,
     shown,
     to_json,
+    zone_text,
 )
-from engine.settings import load
+from engine.run import all_nights
+from engine.settings import as_duration, load
 from engine.state import LOCK, REJECTED, RUNS, is_locked
-from engine.values import ConfigError, EngineError
-
-RUNS_SHOWN_MAX = 30
-"""The most runs in the table; `--json` has them all."""
+from engine.values import ConfigError, StateFailed
 
 _RESUMABLE = (RunStatus.INTERRUPTED, RunStatus.FAILED)
 
@@ -40,77 +43,177 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add_config_argument(parser)
     parser.add_argument("run_id", nargs="?", metavar="RUN_ID", help="show this run in full")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--since",
+        type=since,
+        metavar="WHEN",
+        help="only runs begun since a date (2026-11-23) or in a span (7d, 12h)",
+    )
+    parser.add_argument("--utc", action="store_true", help="tell times in UTC instead of the local zone")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="print one JSON object")
+    forms.add_argument("--html", type=Path, metavar="FILE", help="write the page of all nights to this file")
+
+
+def since(text: str) -> date | timedelta:
+    """Read the value of `--since`, as an argument's `type`: a date, or a span back from now."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return timedelta(seconds=as_duration(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError("must be a date such as 2026-11-23 or a span such as 7d or 12h") from None
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the runs, or the one that is asked for, and return 0.
+    """Print the runs, or the one that is asked for, or write the page of all of them, and return 0.
 
     Raises:
-        ConfigError: the configuration is wrong, or there is no such run.
+        ConfigError: the configuration is wrong, there is no such run, or the page cannot be written.
     """
+    if args.run_id is not None and (args.html or args.since is not None):
+        raise ConfigError("--html and --since are for all runs, not for the one that RUN_ID names")
     state_dir = load(args.config).state.dir
+    zone = UTC if args.utc else None
     running = is_locked(state_dir / LOCK)
-    write_result(status(state_dir, args.run_id, json=args.json, config_path=str(args.config), running=running))
+    found = _known(state_dir, running=running)
+    recent = _since(found, args.since, zone)
+    if args.html:
+        text = write_page(recent, state_dir, args.html, zone)
+    elif args.run_id is not None:
+        text = one_run(found, args.run_id, state_dir, json=args.json, config_path=str(args.config), zone=zone)
+    elif args.json:
+        text = as_json(recent, waiting=waiting_runs(found), running=running)
+    else:
+        text = overview(
+            recent, state_dir, str(args.config), waiting=waiting_runs(found), zone=zone, now=datetime.now(UTC)
+        )
+    write_result(text)
     return 0
 
 
-def status(
-    state_dir: Path, run_id: str | None = None, *, json: bool = False, config_path: str = "", running: bool = False
-) -> str:
-    """Return what `status` prints: all runs, or the one that is asked for; as a table, or as one JSON object.
+def _known(state_dir: Path, *, running: bool) -> list[Night]:
+    """Return all runs, the oldest first; while a process holds the lock, the latest that waits is under way."""
+    found = all_nights(state_dir, running=running)
+    under_way = _open_run(found) if running else None
+    return [replace(night, under_way=True) if night is under_way else night for night in found]
 
-    `running` says that a process holds the lock of the state directory, so the latest unfinished run is under way.
+
+def _since(found: Sequence[Night], when: date | timedelta | None, zone: tzinfo | None) -> list[Night]:
+    """Return the runs that began since; those of which that is not known are kept."""
+    if when is None:
+        return list(found)
+    if isinstance(when, timedelta):
+        first = datetime.now(UTC) - min(when, timedelta(days=36_500))
+    else:
+        first = datetime(when.year, when.month, when.day, tzinfo=zone).astimezone(zone)
+    return [night for night in found if (begun := local(night.begun_at)) is None or begun >= first]
+
+
+def overview(
+    found: Sequence[Night],
+    state_dir: Path,
+    config_path: str = "",
+    *,
+    waiting: Sequence[Night],
+    zone: tzinfo | None = None,
+    now: datetime | None = None,
+) -> str:
+    """Return what `status` prints without a run: the table, what is unusual, and what needs a hand."""
+    if not found:
+        return (
+            f"{state_dir}: no runs yet\n"
+            if not waiting
+            else "\n".join(_notes(found, waiting, state_dir, config_path, zone))
+        )
+    parts = [latest_against_usual(found, zone), _notes(found, waiting, state_dir, config_path, zone)]
+    told = ["\n".join(lines) + "\n" for lines in parts if lines]
+    return "\n".join([table(found, zone, now), *told])
+
+
+def one_run(
+    found: Sequence[Night],
+    run_id: str,
+    state_dir: Path,
+    *,
+    json: bool = False,
+    config_path: str = "",
+    zone: tzinfo | None = None,
+) -> str:
+    """Return the summary of a run, or its report as JSON; of one that has crashed, as far as the journal knows it.
 
     Raises:
         ConfigError: there is no such run, or its report cannot be read.
     """
-    found = nights(state_dir / RUNS)
-    if not running:
-        found = _with_derived(found, state_dir)
-    if run_id is None and json:
-        return as_json(found, running=running)
-    if run_id is None:
-        notes = _notes(found, state_dir, config_path, running=running)
-        return "\n".join([table(found, running=running), *notes]) + "\n" if found else f"{state_dir}: no runs yet\n"
-    chosen = next((night for night in found if night.run_id == run_id), None)
-    if chosen is None:
+    night = next((night for night in found if night.run_id == run_id), None)
+    if night is None:
         raise ConfigError(f"{state_dir}: there is no run {shown(run_id)}; `status` without an id lists the runs")
-    if chosen.report is None:
-        advice = "is still under way" if running and chosen is _open_run(found) else "crashed before it left a report"
-        raise ConfigError(chosen.problem or f"run {run_id} {advice}; `status` without an id shows what is resumable")
+    if night.report is None or night.under_way:
+        advice = "is still under way" if night.under_way else "crashed before it left a report"
+        raise ConfigError(night.problem or f"run {run_id} {advice}; `status` without an id shows what is resumable")
+    run_dir = state_dir / RUNS / run_id
+    report = read_report(run_dir / REPORT_JSON) or night.report  # the former with its timeline
     if json:
-        return to_json(chosen.report).decode()
-    report = chosen.report
-    times = f"{moment_text(report.started_at)} to {moment_text(report.finished_at)}"
-    summary = render_summary(report, run_dir=state_dir / RUNS / run_id, config_path=config_path or report.config_path)
-    return f"Run {run_id}, {times}, {report.status.value}\n\n{summary}"
+        return to_json(report).decode()
+    summary = render_summary(report, run_dir=run_dir, config_path=config_path or report.config_path, width=COLUMNS)
+    return f"Run {run_id}, {night.status}\n{_span(report, zone)}\n\n{summary}"
 
 
-def as_json(found: Sequence[Night], *, running: bool = False) -> str:
+def _span(report: Report, zone: tzinfo | None) -> str:
+    """Return from when to when a run went, such as `Mon 2026-11-23 02:00 to 02:07 IST`."""
+    begun, ended = local(report.started_at, zone), local(report.finished_at, zone)
+    if begun is None or ended is None:
+        return f"{shown(report.started_at)} to {shown(report.finished_at)}"
+    end = f"{ended:%H:%M}" if begun.date() == ended.date() else f"{ended:%a %Y-%m-%d %H:%M}"
+    return f"{begun:%a %Y-%m-%d %H:%M} to {end} {zone_text(ended)}"
+
+
+def write_page(found: Sequence[Night], state_dir: Path, file: Path, zone: tzinfo | None = None) -> str:
+    """Write the page of these nights, whose links lead to the reports from wherever it is; return what to print.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    from engine.report import write_history  # here: who reads the table needs no pictures
+
+    runs_link = os.path.relpath((state_dir / RUNS).resolve(), file.parent.resolve())
+    try:
+        write_history(found, file, runs_link, zone)
+    except StateFailed as error:
+        raise ConfigError(f"--html: {error}") from error
+    return f"{file}: the page of {counted(len(found), 'run')}\n"
+
+
+def as_json(found: Sequence[Night], *, waiting: Sequence[Night] | None = None, running: bool = False) -> str:
     """Return all runs as one JSON object: `runs` (reports without their timelines), `resumable`, `rejected`, `running`.
 
-    `running` is a run's id or null, `resumable` as well, or a list of ids if several wait; `rejected` lists the ids of
-    runs that left a `rejected.ndjson`. A run without a report has only `run_id`, `status`, `started_at` and, when its
-    report is damaged, `problem`.
+    `running` is a run's id or null, `resumable` as well, or a list of ids if several wait (`waiting`; by default, those
+    of `found`); `rejected` lists the ids of runs that left a `rejected.ndjson`. A run that left no report has the
+    status `crashed` (or `running`) and what the journal knows of it; else only `run_id`, `status`, `started_at` and,
+    when its report is damaged, `problem`. `records` are null where what was counted is deleted.
     """
-    runs = []
-    for night in found:
-        if night.report:
-            run = orjson.loads(to_json(night.report))
-            del run["timeline"]
-        else:
-            run = {"run_id": night.run_id, "status": night.status, "started_at": night.begun_at}
-            run |= {"problem": night.problem} if night.problem else {}
-        runs.append(run)
-    waiting = [night.run_id for night in waiting_runs(found)]
+    waiting_ids = [night.run_id for night in (waiting_runs(found) if waiting is None else waiting)]
     values = {
-        "runs": runs,
-        "running": waiting[-1] if waiting and running else None,
-        "resumable": None if running or not waiting else waiting[0] if len(waiting) == 1 else waiting,
+        "runs": [_as_value(night) for night in found],
+        "running": waiting_ids[-1] if waiting_ids and running else None,
+        "resumable": None if running or not waiting_ids else waiting_ids[0] if len(waiting_ids) == 1 else waiting_ids,
         "rejected": [night.run_id for night in found if night.report and night.report.not_accepted],
     }
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _as_value(night: Night) -> dict[str, Any]:
+    value: dict[str, Any]
+    if night.report is None:
+        value = {"run_id": night.run_id, "status": night.status, "started_at": night.begun_at}
+        return value | ({"problem": night.problem} if night.problem else {})
+    value = orjson.loads(to_json(night.report))
+    del value["timeline"]
+    if night.crashed or night.under_way:
+        value |= {"status": night.status, "exit_code": None}
+    return value if night.counted else value | {"records": None}
 
 
 def waiting_runs(found: Sequence[Night]) -> list[Night]:
@@ -120,20 +223,15 @@ def waiting_runs(found: Sequence[Night]) -> list[Night]:
     """
     waiting: list[Night] = []
     for night in found:
-        kind = _kind(night)
-        waiting = [each for each in waiting if kind not in ("sync", _kind(each))]
+        waiting = [each for each in waiting if night.kind not in ("sync", each.kind)]
         if not _is_over(night):
             waiting.append(night)
     return waiting
 
 
-def _kind(night: Night) -> str:
-    return night.report.kind if night.report else night.kind
-
-
 def _is_over(night: Night) -> bool:
     report = night.report
-    if report is None:
+    if report is None or night.crashed:
         return bool(night.problem)
     return report.status not in _RESUMABLE or report.left_nothing_to_resume or report.closed_by is not None
 
@@ -144,96 +242,38 @@ def _open_run(found: Sequence[Night]) -> Night | None:
     return waiting[-1] if waiting else None
 
 
-def _with_derived(found: Sequence[Night], state_dir: Path) -> list[Night]:
-    """Return the nights with the reports that their processes did not live to write, as the journal tells them.
-
-    A run that is not over has crashed: of that, only the kind is taken.
-    """
-    missing = {night.run_id for night in found if night.report is None and not night.problem}
-    if not missing:
-        return list(found)
-    from engine.run import derived_reports
-
-    try:
-        derived = derived_reports(state_dir, missing)
-    except (EngineError, OSError):
-        derived = {}  # a journal that cannot be read is told of by whoever needs it
-    return [_completed(night, derived.get(night.run_id)) for night in found]
-
-
-def _completed(night: Night, derived: Report | None) -> Night:
-    if derived is None:
-        return night
-    is_over = derived.status is not RunStatus.INTERRUPTED or derived.closed_by is not None
-    return replace(night, kind=derived.kind, report=derived if is_over else None)
-
-
-def table(found: Sequence[Night], *, running: bool = False) -> str:
-    """Return the latest runs as an aligned table, the latest at the bottom, where a terminal ends."""
-    open_run, latest = _open_run(found), found[-RUNS_SHOWN_MAX:]
-    rows: list[tuple[str, ...]] = [
-        ("RUN", "STARTED", "STATUS", "READ", "UPDATED", "UNCHANGED", "GONE", "NOT ACCEPTED", "TOOK", "RECORDS/S")
-    ]
-    rows += [_row(night, under_way=running and night is open_run) for night in latest]
-    if not any(night.report and night.report.delta.mode != "off" for night in latest):
-        rows = [(*row[:5], *row[7:]) for row in rows]  # nobody has looked for these
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [f"{text:<{width}}" for text, width in zip(row[:3], widths[:3], strict=True)]
-        cells += [f"{text:>{width}}" for text, width in zip(row[3:], widths[3:], strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    if len(found) > RUNS_SHOWN_MAX:
-        lines.insert(1, f"({counted(len(found) - RUNS_SHOWN_MAX, 'earlier run')} not shown)")
-    return "\n".join(lines) + "\n"
-
-
-def _row(night: Night, *, under_way: bool) -> tuple[str, ...]:
-    report = night.report
-    name = "running" if under_way else night.status
-    if report is None:
-        return (shown(night.run_id), moment_text(night.begun_at), name, *[""] * 7)
-    records = report.records
-    return (
-        shown(night.run_id),
-        moment_text(night.begun_at),
-        f"{name} ({report.kind})" if report.kind != "sync" else name,
-        f"{records.read:,}",
-        f"{records.updated:,}",
-        f"{records.unchanged:,}",
-        f"{report.gone.found:,}",
-        f"{report.not_accepted:,}",
-        seconds_text(report.duration_s),
-        rate_text(report.records_per_s),
-    )
-
-
-def _notes(found: Sequence[Night], state_dir: Path, config_path: str, *, running: bool) -> list[str]:
+def _notes(
+    found: Sequence[Night], waiting: Sequence[Night], state_dir: Path, config_path: str, zone: tzinfo | None
+) -> list[str]:
     """Say what needs a hand: damaged reports, a run to resume, records that were not accepted."""
-    notes = [f"Unreadable: {night.problem}" for night in found if night.problem]
-    waiting_now = waiting_runs(found)
-    if waiting_now and running:
-        notes.append(f"Under way: {waiting_now[-1].run_id}.")
+    notes = [_folded(f"Unreadable: {night.problem}") for night in found if night.problem]
+    if waiting and waiting[-1].under_way:
+        notes.append(f"Under way: {waiting[-1].run_id}.")
     else:
-        notes += [_resumable_note(night, config_path) for night in waiting_now]
-    waiting = [night.report for night in found if night.report and night.report.not_accepted]
-    if waiting:
-        latest = waiting[-1]
+        notes += [_resumable_note(night, config_path) for night in waiting]
+    with_rejects = [night.report for night in found if night.report and night.report.not_accepted]
+    if with_rejects:
+        latest = with_rejects[-1]
         path = state_dir / RUNS / latest.run_id / REJECTED
-        notes.append(f"Not accepted: {counted(latest.not_accepted, 'record')} of run {latest.run_id}, in {path}")
-    return [*notes, *_delta_notes(found, state_dir)]
+        notes.append(f"Not accepted: {counted(latest.not_accepted, 'record')} of run {latest.run_id}, in\n  {path}")
+    return [*notes, *_delta_notes(found, state_dir, zone)]
 
 
-def _delta_notes(found: Sequence[Night], state_dir: Path) -> list[str]:
+def _folded(text: str) -> str:
+    """Return a note in lines that fit; what has no spaces, such as a path, stays whole."""
+    return fill(text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _delta_notes(found: Sequence[Night], state_dir: Path, zone: tzinfo | None) -> list[str]:
     """Say who is gone and what the ledger holds, by the latest run that has compared its source with one."""
     reports = [night.report for night in found if night.report and night.report.delta.mode != "off"]
     if not reports:
         return []
     latest = reports[-1]
-    notes = [f"Ledger: {ledger_text(latest)}."]
+    notes = [_folded(f"Ledger: {ledger_text(latest, zone)}.")]
     if latest.gone.found:
         path = state_dir / RUNS / latest.run_id / GONE_FILE
-        notes.insert(0, f"Gone: {counted(latest.gone.found, 'id')} in run {latest.run_id}, in {path}")
+        notes.insert(0, f"Gone: {counted(latest.gone.found, 'id')} in run {latest.run_id}, in\n  {path}")
     return notes
 
 
@@ -241,4 +281,4 @@ def _resumable_note(open_run: Night, config_path: str) -> str:
     report = open_run.report or Report(run_id=open_run.run_id, status=RunStatus.INTERRUPTED, exit_code=75)
     pending = f", {counted(report.records.pending, 'record')} pending" if report.records.pending else ""
     command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
-    return f"Resumable: {open_run.run_id} ({open_run.status}{pending}). Go on with: {command}"
+    return f"Resumable: {open_run.run_id} ({open_run.status}{pending}).\n  Go on with: {command}"

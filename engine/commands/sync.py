@@ -20,6 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="start over instead of resuming an interrupted run")
     parser.add_argument("--full", action="store_true", help="with delta, send unchanged records, too")
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
+    parser.add_argument(
+        "--no-data", action="store_true", help="keep no record data of what is not accepted (state.reject_data = false)"
+    )
     add_run_arguments(parser)
 
 
@@ -30,6 +33,9 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
         EngineError: the run could not begin; nothing was sent.
     """
     settings, json_logs = prepare(args)
+    if args.no_data:
+        state = settings.state.model_copy(update={"reject_data": False})
+        settings = settings.model_copy(update={"state": state})
     if args.dry_run:
         from engine.commands.dry_run import dry_run
 

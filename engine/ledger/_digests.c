@@ -1,6 +1,6 @@
 /* The accelerator of the ledger: the keys and digests of canonical lines, in one pass over their bytes; the entries of
- * keys, whose columns are far larger than the processor's caches (`lookup.py`); and the few lines that are wanted of many
- * (`lines.py`).
+ * keys, whose columns are far larger than the processor's caches (`lookup.py`); the few lines that are wanted of many
+ * (`lines.py`); and ids as the ledger keeps them (`ids.py`).
  *
  * What keys and digests are is said in Python (`digests.py`); this file only says the same, faster, of the lines that nearly all are.
  * It declines what is rare, and Python finds these lines' numbers: ids and names with escapes, names that come twice, ids
@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "013157dc96bef8061ee6353277461c3f"
+#define SOURCE_DIGEST "97cfa7799a1c1f3883142d4dd66f7ac8"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LITTLE_ENDIAN_WORDS 1
@@ -722,11 +722,82 @@ static PyObject *pick(PyObject *module, PyObject *args)
     return list;
 }
 
+enum { PACKED_ID_MAX = 0xFFFF / 4, WORD_BYTES = 8, LENGTH_BYTES = 2 };
+
+typedef struct {
+    Text at;
+    size_t size;
+} Id;
+
+/* Find the ids of so many lines, and in which word each begins; returns how many words they take, 0 in doubt. */
+static size_t find_ids(Text at, Text end, Py_ssize_t count, Id *ids, uint32_t *begins)
+{
+    static const char BEFORE_ID[] = "{\"id\":\"";
+    size_t words = 0, before = sizeof BEFORE_ID - 1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (at >= end || (size_t)(end - at) <= before || memcmp(at, BEFORE_ID, before))
+            return 0;
+        Text id = at + before, id_end = find_in_string(id, end), line_end = memchr(id, '\n', (size_t)(end - id));
+        line_end = line_end ? line_end : end;
+        ids[i].at = id;
+        ids[i].size = (size_t)(id_end - id);
+        if (id_end >= line_end || *id_end != '"' || ids[i].size > PACKED_ID_MAX || words > UINT32_MAX)
+            return 0;
+        begins[i] = (uint32_t)words;
+        words += (LENGTH_BYTES + ids[i].size + WORD_BYTES - 1) / WORD_BYTES;
+        at = line_end + 1;
+    }
+    return at == end + 1 ? words : 0;
+}
+
+PyDoc_STRVAR(pack_doc, "pack_ids(lines: bytes, count: int) -> tuple[bytes, bytes] | None\n--\n\n"
+                       "Return the ids of so many lines as `ids.py` packs them; None if one of them is not as nearly all are.");
+
+static PyObject *pack_ids(PyObject *module, PyObject *args)
+{
+    PyObject *bytes, *begins = NULL, *words = NULL, *packed = NULL;
+    Py_ssize_t count, size;
+    char *text;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Sn", &bytes, &count) || PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+        return NULL;
+    if (count < 1 || count > size)
+        Py_RETURN_NONE;
+    Id *ids = PyMem_Malloc((size_t)count * sizeof *ids);
+    begins = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(uint32_t));
+    if (!ids || !begins) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    size_t word_count = find_ids((Text)text, (Text)text + size, count, ids, (uint32_t *)(void *)PyBytes_AsString(begins));
+    if (!word_count) {
+        packed = Py_NewRef(Py_None);
+        goto done;
+    }
+    if (!(words = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(word_count * WORD_BYTES))))
+        goto done;
+    unsigned char *to = (unsigned char *)PyBytes_AsString(words);
+    memset(to, 0, word_count * WORD_BYTES);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        to[0] = (unsigned char)ids[i].size;
+        to[1] = (unsigned char)(ids[i].size >> 8);
+        memcpy(to + LENGTH_BYTES, ids[i].at, ids[i].size);
+        to += (LENGTH_BYTES + ids[i].size + WORD_BYTES - 1) / WORD_BYTES * WORD_BYTES;
+    }
+    packed = PyTuple_Pack(2, words, begins);
+done:
+    Py_XDECREF(begins);
+    Py_XDECREF(words);
+    PyMem_Free(ids);
+    return packed;
+}
+
 static PyMethodDef functions[] = {{"keys_and_digests", keys_and_digests, METH_VARARGS, lines_doc},
                                   {"find", find, METH_VARARGS, find_doc},
                                   {"take", take, METH_VARARGS, take_doc},
                                   {"look", look, METH_VARARGS, look_doc},
                                   {"pick", pick, METH_VARARGS, pick_doc},
+                                  {"pack_ids", pack_ids, METH_VARARGS, pack_doc},
                                   {0}};
 
 static int execute(PyObject *module)

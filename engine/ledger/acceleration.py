@@ -12,7 +12,7 @@ from engine.values import load_extension
 if TYPE_CHECKING:
     from types import ModuleType
 
-SOURCE_DIGEST = "013157dc96bef8061ee6353277461c3f"
+SOURCE_DIGEST = "97cfa7799a1c1f3883142d4dd66f7ac8"
 """What the binary must say of its source."""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.ledger.acceleration import accelerator
+
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
@@ -32,6 +34,15 @@ def pack_ids(ids: Sequence[str]) -> tuple[bytes, NDArray[np.uint32]]:
     at = np.repeat(begins * WORD_BYTES + _LENGTH_BYTES - text_begins, lengths)
     packed[at + np.arange(len(at))] = np.frombuffer(text.encode(), np.uint8)
     return packed.tobytes(), begins.astype(np.uint32)
+
+
+def pack_ids_of_lines(lines: bytes, count: int) -> tuple[bytes, bytes]:
+    """Return the ids of canonical lines, joined by newlines, as words, and in which each begins (32-bit numbers).
+
+    Nothing of either where the accelerator is missing or declines one of the lines: then `pack_ids` is asked.
+    """
+    packed: tuple[bytes, bytes] | None = accelerator.pack_ids(lines, count) if accelerator is not None else None
+    return packed or (b"", b"")
 
 
 def id_at(words: Words, at: int) -> str:

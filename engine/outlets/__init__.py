@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.outlets.alerts import Alert, misunderstood, send_alert
     from engine.outlets.displays import LineProgress, NoProgress, TerminalProgress
     from engine.outlets.harmless import Harmless
-    from engine.outlets.health_check import ping_end, ping_no_run, ping_start
+    from engine.outlets.health_check import ping_end, ping_no_run, ping_start, short_summary
     from engine.outlets.logs import EventLog, bind_to_logs, get_logger, logs_are_set_up, route_logs, set_up_logs
     from engine.outlets.notify_command import run_command
     from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot

@@ -27,9 +27,9 @@ async def ping_start(url: str, *, timeout_s: float = PING_TIMEOUT_S) -> str | No
 async def ping_end(url: str, report: Report, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
     """Tell the health check at `url` how a run ended; return what went wrong, or None.
 
-    Success is `url` itself, anything else `url/<exit code>`; the body is `body(report)`.
+    Success is `url` itself, anything else `url/<exit code>`; the body is `short_summary(report)`.
     """
-    return await _ping(url, str(report.exit_code or ""), body(report), timeout_s)
+    return await _ping(url, str(report.exit_code or ""), short_summary(report), timeout_s)
 
 
 async def ping_no_run(url: str, exit_code: int, *, timeout_s: float = PING_TIMEOUT_S) -> str | None:
@@ -41,7 +41,7 @@ async def ping_no_run(url: str, exit_code: int, *, timeout_s: float = PING_TIMEO
     return await _ping(url, str(exit_code), text, timeout_s)
 
 
-def body(report: Report) -> str:
+def short_summary(report: Report) -> str:
     """Return the summary that leaves the machine: the verdict, counts and reasons, but no ids and no file names."""
     states = [(name, getattr(report.records, name)) for name in STATE_MEANINGS]
     counts = [f"read {report.records.read:,}", *(f"{name} {count:,}" for name, count in states if count)]

@@ -7,7 +7,8 @@ Data flows left to right through bounded channels; nothing flows back but result
 chunks as there are workers (n) and waits for a durable result before the next. So no more than these can have been sent
 without a trace when the process is killed, and so the memory is bounded by 2 n + 5 chunks: those that were let through,
 for a moment as many whose results have just become durable, the queue before the gate, one on each side of it, and the
-one being cut. Each is at most `upload.max_body_bytes` plus its ids.
+one being cut. Each is at most `upload.max_body_bytes` plus its ids. Before the first of them passes, a guard may hold
+back some (`engine/run/superseded.py`).
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.reading.comparing import Comparing, Presence
+    from engine.reading.counting_ids import count_repeated
+    from engine.reading.limit import first_records
     from engine.reading.plan import Cutting, Pass, PassHere, Reading
     from engine.reading.process import ReaderProcess, pays
 else:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
+from engine.reading.repeated_ids import RepeatedIds
 from engine.values import Block, Chunk, Place, Span, cut_spans, places
 
 
@@ -30,7 +31,8 @@ class Chunker:
     def __init__(self, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8) -> None:
         self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
-        self._recent = recent_ids(concurrency)
+        self._repeated, self._repeated_told = RepeatedIds(), 0
+        self._recent = recent_ids(concurrency, self._repeated)
         self._seq = 0
         self._open = OpenChunk()
 
@@ -103,7 +105,10 @@ class Chunker:
     def _close(self, lines: bytes, spans: Sequence[Span], count: int, apart_from: int) -> Chunk:
         closed, self._open = self._open, OpenChunk()
         seq, self._seq = self._seq, self._seq + 1
-        return closed.closed(seq, lines, count, spans, apart_from)
+        chunk = closed.closed(seq, lines, count, spans, apart_from)
+        chunk.seen_before = chunk.superseded + self._repeated.count - self._repeated_told
+        self._repeated_told = self._repeated.count
+        return chunk
 
 
 def _take(spans: deque[Span], count: int) -> list[Span]:

@@ -17,6 +17,7 @@ from engine.reading.comparing import Comparing
 from engine.reading.comparison import Comparison, Indexes, Looked, Numbers
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
+from engine.reading.repeated_ids import RepeatedIds
 from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
 
 UNCHANGED_MAX = 200_000
@@ -31,6 +32,7 @@ class ComparedChunker:
         self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
         self._recent = recent_ids(concurrency)
+        self._repeated, self._repeated_told = RepeatedIds(), 0
         self._borders = [at for start, count in reversed(comparing.done) if count for at in (start + count, start)]
         self._is_done = False
         self._first = 0
@@ -56,6 +58,7 @@ class ComparedChunker:
         """Take the next block: of what lies between the borders, either nothing, or what has to be sent."""
         looked, count = self.comparison.look(block), len(block.ids)
         yield from self._cross(self._end)
+        self._repeated.add(looked.keys.tobytes())
         self._first = self._end + len(block.refusals)
         self._block = looked
         self._open.take_notes(block)
@@ -148,9 +151,11 @@ class ComparedChunker:
         read, count = end - closed.start, len(keys)
         chunk = closed.chunk.closed(closed.start, lines, count, spans, apart_from)
         chunk.unchanged = read - count - len(chunk.refusals) - chunk.superseded
-        chunk.entries = self.comparison.send(keys, digests, entries) if count else None
+        chunk.entries = self.comparison.send(keys, digests, entries, lines) if count else None
         chunk.source_digest = closed.digest(read)
         chunk.repeats = closed.repeats
+        chunk.seen_before = self._repeated.count - self._repeated_told
+        self._repeated_told = self._repeated.count
         chunk.unchanged_line = self._unchanged_line if count else b""
         return chunk
 

@@ -23,6 +23,7 @@ from engine.ledger import (
     keys_and_digests,
     keys_of,
     open_columns,
+    pack_ids_of_lines,
 )
 from engine.reading.comparing import Comparing, Presence
 from engine.values import Block, Entries
@@ -111,7 +112,7 @@ class Comparison:
         """Whether records may be left out, though others of their ids came before: they were merged into these."""
         return ~self._differs(entries, digests) & ~self._sent.has(entries)
 
-    def send(self, keys: Numbers, digests: Numbers, entries: Indexes) -> Entries:
+    def send(self, keys: Numbers, digests: Numbers, entries: Indexes, lines: bytes) -> Entries:
         """Return what the ledger is to know of records that are sent now."""
         acknowledged = self._acknowledged(entries)
         other = (acknowledged != 0) & (acknowledged != digests)
@@ -119,7 +120,8 @@ class Comparison:
         is_new = entries < 0
         other |= is_new & self._keys_sent.may_have(keys)
         self._keys_sent.add(keys[is_new])
-        return Entries(keys.tobytes(), digests.tobytes(), keys[other].tobytes())
+        words, begins = pack_ids_of_lines(lines, len(keys))
+        return Entries(keys.tobytes(), digests.tobytes(), keys[other].tobytes(), words, begins)
 
     def digests_of(self, lines: bytes, count: int) -> Numbers:
         """Return the digests of some records."""

@@ -39,6 +39,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     entries: Entries | None
     source_digest: bytes | None
     repeats: bool
+    seen_before: int
     unchanged_line: bytes
 
     def chunk(self, slot: memoryview) -> Chunk:
@@ -60,6 +61,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             entries=self.entries,
             source_digest=self.source_digest,
             repeats=self.repeats,
+            seen_before=self.seen_before,
             unchanged_line=self.unchanged_line,
         )
 
@@ -90,6 +92,7 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         entries=chunk.entries,
         source_digest=chunk.source_digest,
         repeats=chunk.repeats,
+        seen_before=chunk.seen_before,
         unchanged_line=chunk.unchanged_line,
     )
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import mmap
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from engine import values
@@ -21,7 +19,7 @@ from engine.reading.comparing import Comparing, Presence
 from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
 from engine.reading.plan import Reading
 from engine.sources import environment_of
-from engine.values import Chunk, EngineError, Interrupted
+from engine.values import Chunk, EngineError, Interrupted, module_again, python_path
 
 PAYS_FROM_BYTES = 16 << 20
 """Sources as large as this, as stored, are worth a second process, which takes 0.1 s to start."""
@@ -63,7 +61,7 @@ class ReaderProcess:
             os.ftruncate(memory, SLOTS * self._slot_bytes)
             self._memory = mmap.mmap(memory, SLOTS * self._slot_bytes, access=mmap.ACCESS_READ)
             self._process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", *PROGRAM, str(memory)],
+                [*module_again(PROGRAM[0]), *PROGRAM[1:], str(memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[memory],
@@ -129,13 +127,7 @@ class ReaderProcess:
 
 def _environment(source: Iterable[str]) -> dict[str, str]:
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    return given | environment_of(source, os.environ) | {"PYTHONPATH": _python_path()}
-
-
-def _python_path() -> str:
-    """Where the other process finds this very package, however this one found it."""
-    package = str(Path(__file__).parent.parent.parent)
-    return os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return given | environment_of(source, os.environ) | {"PYTHONPATH": python_path()}
 
 
 def _error_of(failed: Failed) -> Exception:

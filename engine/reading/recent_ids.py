@@ -16,7 +16,9 @@ from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, Protocol
 
+from engine.reading.repeated_ids import RepeatedIds
 from engine.sources import accelerator, id_seed
+from engine.values import Block
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,16 +38,31 @@ class RecentIds(Protocol):
         """
 
 
-def recent_ids(chunks: int) -> RecentIds:
-    """Return what remembers the ids of `chunks` to twice as many chunks."""
-    return RecentNumbers(chunks, accelerator, id_seed) if accelerator else RecentTexts(chunks)
+def recent_ids(chunks: int, repeated: RepeatedIds | None = None) -> RecentIds:
+    """Return what remembers the ids of `chunks` to twice as many chunks; `repeated` gets all ids that are taken."""
+    return RecentNumbers(chunks, accelerator, id_seed, repeated) if accelerator else RecentTexts(chunks, repeated)
+
+
+def numbers_of_block(block: Block) -> bytes | None:
+    """Return the numbers of its ids; None without the accelerator."""
+    if accelerator is None or block.id_numbers is not None:
+        return block.id_numbers
+    return _numbers(accelerator, id_seed, block.lines, block.ids)
+
+
+def _numbers(scan: ModuleType, seed: int, lines: bytes, ids: Sequence[str]) -> bytes:
+    numbers: bytes | None = scan.numbers_of_lines(lines, len(ids), seed)
+    if numbers is None:  # some line is written in an unusual way
+        numbers = scan.numbers_of_ids([id_.encode() for id_ in ids], seed)
+    return numbers or b""
 
 
 class RecentNumbers:
     """Remembers ids by numbers; see `RecentIds`. It looks at `ids` only in doubt."""
 
-    def __init__(self, chunks: int, scan: ModuleType, seed: int) -> None:
+    def __init__(self, chunks: int, scan: ModuleType, seed: int, repeated: RepeatedIds | None = None) -> None:
         self._chunks_max = chunks
+        self._repeated = repeated
         self._scan = scan
         self._seed = seed
         self._earlier, self._current = scan.NumberSet(), scan.NumberSet()
@@ -61,19 +78,23 @@ class RecentNumbers:
             self._chunks = 0
         self._chunks += 1
         if numbers is None:
-            numbers = self._scan.numbers_of_lines(lines, len(ids), self._seed)
-        if numbers is None:  # some line is written in an unusual way
-            numbers = self._scan.numbers_of_ids([id_.encode() for id_ in ids], self._seed)
-        if self._current.add(numbers):
+            numbers = _numbers(self._scan, self._seed, lines, ids)
+        is_new = self._current.add(numbers)
+        if not is_new and len(set(ids)) < len(ids):
+            return None
+        if self._repeated is not None:
+            self._repeated.add(numbers)
+        if is_new:
             return self._earlier_from if self._earlier.lacks(numbers) else self._current_from
-        return seq if len(set(ids)) == len(ids) else None
+        return seq
 
 
 class RecentTexts:
     """Remembers the ids themselves; see `RecentIds`."""
 
-    def __init__(self, chunks: int) -> None:
+    def __init__(self, chunks: int, repeated: RepeatedIds | None = None) -> None:
         self._chunks_max = chunks
+        self._repeated = repeated
         self._earlier = _Generation(0, ascending=True)
         self._current = _Generation(0, ascending=True)
 
@@ -82,9 +103,14 @@ class RecentTexts:
         ascending = _ascend(ids)
         if self._current.chunks == self._chunks_max or self._current.ascending != ascending:
             self._earlier, self._current = self._current, _Generation(seq, ascending)
-        if self._current.add(ids):
+        is_new = self._current.add(ids)
+        if not is_new and not ascending and len(set(ids)) < len(ids):
+            return None
+        if self._repeated is not None:
+            self._repeated.add_texts(ids)
+        if is_new:
             return self._earlier.from_seq if self._earlier.lacks(ids, ascending) else self._current.from_seq
-        return seq if ascending or len(set(ids)) == len(ids) else None
+        return seq
 
 
 class _Generation:

@@ -6,9 +6,25 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.report.delta_wording import ledger_text
-    from engine.report.formatting import age_text, bytes_text, counted, moment_text, rate_text, seconds_text, shown
-    from engine.report.history import Night, latest_report, nights, read_report, write_report
-    from engine.report.measured import LatencyHistogram, Sample, TimelineRecorder
+    from engine.report.figures import COMPARED, Figure, change_text, count_text, margin_s, percent_text, throttled_share
+    from engine.report.formatting import (
+        REPORT_REASON_CHARACTERS,
+        age_text,
+        bytes_text,
+        counted,
+        local,
+        moment_text,
+        night_text,
+        rate_text,
+        seconds_text,
+        share_text,
+        shown,
+        with_short_reasons,
+        zone_text,
+    )
+    from engine.report.history import INDEX_HTML, Night, latest_report, nights, read_report, write_report
+    from engine.report.history_page import write_history
+    from engine.report.measured import Latency, LatencyHistogram, Sample, TimelineRecorder
     from engine.report.report import (
         GONE_FILE,
         LIMIT_MOVES_MAX,
@@ -28,6 +44,7 @@ if TYPE_CHECKING:
         to_json,
     )
     from engine.report.summary import render_summary, wants_color
-    from engine.report.wording import next_steps, verdict
+    from engine.report.trend import Missed, Trend, trends
+    from engine.report.wording import next_steps, stop_reason, verdict, why_failed
 else:
     __getattr__ = lazy_face(__name__)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 
-from engine.values import Reason
+from engine.values import Reason, cut_apart
+
+REASON_CHARACTERS_MAX = 50_000
+"""More than any reason has, whatever had to be escaped in it."""
+
+REPORT_REASON_CHARACTERS = 300
+"""Reasons in reports are cut to this length."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -52,6 +60,12 @@ def shown(text: str, width_max: int = 60) -> str:
     return visible if len(visible) <= width_max else visible[: width_max - 3] + "..."
 
 
+def with_short_reasons(reasons: Sequence[Reason], width: int) -> list[Reason]:
+    """Return `reasons` fit for lines of `width` characters each; two that differ still look different."""
+    texts = cut_apart([shown(reason.reason, REASON_CHARACTERS_MAX) for reason in reasons], width)
+    return [replace(reason, reason=text) for reason, text in zip(reasons, texts, strict=True)]
+
+
 def example_ids(reason: Reason) -> list[str]:
     """Return the example ids of `reason` fit to be shown, with `...` at the end when there are more like them."""
     ids = [shown(i, 40) for i in reason.example_ids if i.strip()]
@@ -66,6 +80,36 @@ def age_text(moment: str, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
-def moment_text(moment: str) -> str:
-    """Return a moment as reports hold it the way people read it: `2026-11-23 02:00 UTC`."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if len(moment) >= 16 else moment
+def moment_text(moment: str, zone: tzinfo | None = UTC) -> str:
+    """Return a moment as reports hold it the way people read it, in `zone` (None: local): `2026-11-23 02:00 UTC`."""
+    found = local(moment, zone)
+    return f"{found:%Y-%m-%d %H:%M} {zone_text(found)}" if found else moment
+
+
+def local(moment: str, zone: tzinfo | None = None) -> datetime | None:
+    """Return a moment of a report as a time in `zone`, by default that of this machine; None if it is no moment."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return found.astimezone(zone) if found.tzinfo else None
+
+
+def zone_text(moment: datetime) -> str:
+    """Return the zone of a time such as `IST`, `CET`, `UTC`, `+0530`."""
+    return moment.strftime("%Z") or moment.strftime("%z")
+
+
+def night_text(moment: datetime) -> str:
+    """Return a time as nights are named, such as `Sat 28 Nov 02:00`; its year and its zone stand elsewhere."""
+    return moment.strftime("%a %d %b %H:%M")
+
+
+def share_text(count: int, whole: int) -> str:
+    """Return a share such as `99.97%` that never rounds something to nothing, or nearly all to all."""
+    if count in (0, whole):
+        return "100%" if count else "0%"
+    share = 100 * count / whole
+    if share < 0.01:
+        return "<0.01%"
+    return f"{min(share, 99.99):.2f}%" if share < 1 or share > 99 else f"{share:.1f}%"

@@ -43,6 +43,8 @@ def merged(reports: Sequence[Report]) -> Report:
         duration_s=max(report.duration_s for report in reports),
         resumes=sum(report.resumes for report in reports),
         records=sum((report.records for report in reports), RecordCounts()),
+        ids=_ids([report.ids for report in reports]),
+        rejects_hold_data=all(report.rejects_hold_data for report in reports),
         gone=reduce(add, (report.gone for report in reports)),
         requests=sum((report.requests for report in reports), RequestCounts()),
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
@@ -55,6 +57,12 @@ def merged(reports: Sequence[Report]) -> Report:
         pacing=Pacing(),  # each part has found limits of its own
         timeline=_timeline(reports),
     )
+
+
+def _ids(parts: Sequence[int | None]) -> int | None:
+    """Add up the ids of parts, which have none in common; None if those of some are not known."""
+    known = [ids for ids in parts if ids is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _code(report: Report) -> int:

@@ -7,30 +7,15 @@ requests besides.
 
 from __future__ import annotations
 
-import os
-import sys
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.report.charts import charts
 from engine.report.delta_wording import delta_rows
-from engine.report.formatting import (
-    bytes_text,
-    counted,
-    example_ids,
-    moment_text,
-    ms_text,
-    rate_text,
-    seconds_text,
-    shown,
-)
+from engine.report.formatting import bytes_text, counted, moment_text, ms_text, rate_text, seconds_text
 from engine.report.report import Report, RunStatus
+from engine.report.templating import template
 from engine.report.wording import limits_text, next_steps, verdict
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
-
-if TYPE_CHECKING:
-    from jinja2 import BytecodeCache, Template
 
 REASONS_MAX = 50
 """The most reasons on the page; `report.json` has them all."""
@@ -41,18 +26,19 @@ MOVES_MAX = 30
 REASON_CHANGES_MAX = 10
 """The most reasons that are listed as new, and as gone."""
 
-_MARKS = {
+MARKS = {
     RunStatus.SUCCEEDED: ("good", "✓"),
     RunStatus.PARTIAL: ("warn", "!"),
     RunStatus.INTERRUPTED: ("warn", "…"),
     RunStatus.FAILED: ("bad", "✕"),
 }
+"""How each status is shown: its colour, and a mark for those who see no colours."""
 
 
 def render_page(report: Report, previous: Report | None = None) -> str:
     """Return the page; `previous` is the run before, to say what is new."""
-    tone, mark = _MARKS[report.status]
-    return _template().render(
+    tone, mark = MARKS[report.status]
+    return template("page.html.j2").render(
         report=report,
         previous=previous,
         tone=tone,
@@ -68,33 +54,6 @@ def render_page(report: Report, previous: Report | None = None) -> str:
         **_limits(report),
         **(_changes(report, previous) if previous else {}),
     )
-
-
-@cache
-def _template() -> Template:
-    """Return the template of the page, in which a misspelt name is an error and every value is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # here: it is slow to import, and a run ends once
-
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        bytecode_cache=_bytecode_cache(),
-    )
-    environment.filters |= {"shown": lambda text, width_max=300: shown(text, width_max), "thousands": "{:,}".format}
-    words = (counted, example_ids, moment_text, seconds_text, share_text)
-    environment.globals |= {function.__name__: function for function in words}
-    return environment.get_template("page.html.j2")
-
-
-def _bytecode_cache() -> BytecodeCache | None:
-    """Return where the compiled template is kept: beside Python's own byte code, or nowhere if nothing may be there."""
-    from jinja2 import FileSystemBytecodeCache
-
-    directory = Path(__file__).parent / "__pycache__"
-    usable = not sys.dont_write_bytecode and os.access(directory, os.W_OK)
-    return FileSystemBytecodeCache(str(directory)) if usable else None
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -136,16 +95,6 @@ def _sums(report: Report) -> dict[str, Any]:
         "spoken": ", ".join(f"{count:,} {state}" for state, count, _ in states if count),
         "thin": any(0 < count < records.read / 300 for _, count, _ in states),
     }
-
-
-def share_text(count: int, whole: int) -> str:
-    """Return a share such as `99.97%` that never rounds something to nothing, or nearly all to all."""
-    if count in (0, whole):
-        return "100%" if count else "0%"
-    share = 100 * count / whole
-    if share < 0.01:
-        return "<0.01%"
-    return f"{min(share, 99.99):.2f}%" if share < 1 or share > 99 else f"{share:.1f}%"
 
 
 def _reasons(report: Report) -> dict[str, Any]:

@@ -161,6 +161,8 @@ class Report:
     duration_s: float = 0.0
     resumes: int = 0
     records: RecordCounts = field(default_factory=RecordCounts)
+    ids: int | None = None
+    """How many different ids the records have, beyond 200,000 about so many; None if not all were read."""
     gone: Gone = field(default_factory=Gone)
     delta: DeltaFacts = field(default_factory=DeltaFacts)
     requests: RequestCounts = field(default_factory=RequestCounts)
@@ -170,12 +172,16 @@ class Report:
     """`sync` or `replay`."""
     limit: int | None = None
     """Only so many records were wanted (`--limit`); None when it was all of them."""
+    deadline_at: str | None = None
+    """When its latest process had to end (`upload.deadline`); None without a deadline."""
     message: str = ""
     """Why it stopped before its end, in one sentence; empty when it did not."""
     doubts: list[str] = field(default_factory=list)
     """What was odd about the source though it was read, a sentence each."""
     source: str = ""
     """What was read, as a label for people."""
+    rejects_hold_data: bool = True
+    """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""

@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import TextIO
 
 from engine.report.delta_wording import delta_rows
-from engine.report.formatting import bytes_text, counted, example_ids, ms_text, rate_text, seconds_text, shown
+from engine.report.formatting import (
+    bytes_text,
+    counted,
+    example_ids,
+    ms_text,
+    rate_text,
+    seconds_text,
+    shown,
+    with_short_reasons,
+)
 from engine.report.report import GONE_FILE, REPORT_HTML, Report, RunStatus
 from engine.report.wording import limits_text, next_steps, verdict
-from engine.state import REJECTED
+from engine.state import REJECTED, REJECTED_CSV
 from engine.values import STATE_MEANINGS, Reason
 
 REASONS_MAX = 10
@@ -140,8 +149,8 @@ def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
     indent = " " * (digits + 14)
     room = max(width - len(indent), 20)
     lines = [pen.title("Not accepted")]
-    for reason in ranked:
-        lines.append(f"  {reason.count:>{digits},}  {reason.outcome:<8}  {shown(reason.reason, room)}")
+    for reason in with_short_reasons(ranked, room):
+        lines.append(f"  {reason.count:>{digits},}  {reason.outcome:<8}  {reason.reason}")
         if ids := example_ids(reason):
             lines.append(indent + pen.aside(shown(f"id {', '.join(ids)}", room)))
     if len(reasons) > REASONS_MAX:
@@ -150,7 +159,8 @@ def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
 
 
 def _files(report: Report, run_dir: Path, pen: _Pen) -> list[str]:
-    there = {REPORT_HTML: True, REJECTED: report.not_accepted, GONE_FILE: report.gone.found}
+    rejects = report.not_accepted
+    there = {REPORT_HTML: True, REJECTED: rejects, REJECTED_CSV: rejects, GONE_FILE: report.gone.found}
     names = [name for name, is_there in there.items() if is_there]
     return [pen.title("Files"), *(f"  {run_dir / name}" for name in names)]
 

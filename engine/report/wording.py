@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.report.delta_wording import gone_sentence, too_many_are_gone
 from engine.report.formatting import counted, rate_text
 from engine.report.report import GONE_FILE, Report, RunStatus
-from engine.values import ExitCode
+from engine.values import IDS_COUNTED_EXACTLY, ExitCode, program
 
 _FAILURES = {
     ExitCode.BUG: "a bug in the engine",
@@ -50,30 +50,45 @@ def _outcome(report: Report) -> str:
 
 def _delivered(report: Report) -> str:
     """Return what became of the records of a run that has tried them all, without a full stop."""
-    records = report.records
+    records, read = report.records, _read(report)
     if report.not_accepted:
         were = "was" if report.not_accepted == 1 else "were"
-        return f"Finished, but {report.not_accepted:,} of {counted(records.read, 'record')} {were} not accepted"
+        return f"Finished, but {report.not_accepted:,} of {read} {were} not accepted"
     if records.read == 0:
         return "Nothing to send"
     if records.unchanged == records.read:
-        return f"Nothing to send: none of the {counted(records.read, 'record')} needed an update"
+        return f"Nothing to send: none of the {read} needed an update"
     if records.unchanged:
-        return f"All {counted(records.read, 'record')} were delivered or needed no update"
-    return "The one record was delivered" if records.read == 1 else f"All {records.read:,} records were delivered"
+        return f"All {read} were delivered or needed no update"
+    return "The one record was delivered" if records.read == 1 else f"All {read} were delivered"
+
+
+def _read(report: Report) -> str:
+    """Return how many records were read, and how many ids that are, where some come again."""
+    records, ids = report.records, report.ids
+    read = counted(records.read, "record")
+    if ids is None or ids == records.read - records.invalid:
+        return read
+    about = "about " if ids > IDS_COUNTED_EXACTLY else ""
+    return f"{read} ({about}{counted(ids, 'id')})"
 
 
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
-    exit_code = ExitCode(report.exit_code) if report.exit_code in set(ExitCode) else ExitCode.BUG
-    return report.message.strip().rstrip(".") or _FAILURES.get(exit_code, "it stopped")
+    return report.message.strip().rstrip(".") or why_failed(report.exit_code)
+
+
+def why_failed(exit_code: int) -> str:
+    """Return what an exit code means, without a full stop."""
+    known = ExitCode(exit_code) if exit_code in set(ExitCode) else ExitCode.BUG
+    return _FAILURES.get(known, "it stopped")
 
 
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
-    replay = f"python -m engine replay -c {config} {report.run_id}"
-    again = replay if report.kind == "replay" else f"python -m engine sync -c {config}"
+    replay = f"{program()} replay -c {config} {report.run_id}"
+    again = replay if report.kind == "replay" else f"{program()} sync -c {config}"
     match report.exit_code:
         case ExitCode.OK:
             return []
@@ -90,7 +105,7 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
         case ExitCode.INTERRUPTED:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
-            check = NextStep("Find out what is wrong, without sending:", f"python -m engine check -c {config}")
+            check = NextStep("Find out what is wrong, without sending:", f"{program()} check -c {config}")
             if report.left_nothing_to_resume:
                 return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]
@@ -107,7 +122,9 @@ def _mending(report: Report, replay: str) -> list[NextStep]:
     steps = []
     if report.not_accepted:
         mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
-        steps = [NextStep(mend), NextStep("Or send them again as they are:", replay)]
+        steps = [NextStep(mend)]
+        if report.rejects_hold_data:
+            steps.append(NextStep("Or send them again as they are:", replay))
     if report.gone.rejected or report.gone.unknown:
         steps.append(NextStep(f"{GONE_FILE} says who could not be told to be gone, and why; the next run tries again."))
     return steps

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.run.alerting import alert_test, prove_addresses
     from engine.run.announce import announce_no_run
-    from engine.run.derived import derived_reports
     from engine.run.forgetting import Forgotten, forget_campaigns, forget_ids
     from engine.run.guards import GuardWords, InvalidGuard, check_age, check_size
     from engine.run.job import endpoint_of, identity_of, reading_of, source_identity_of
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from engine.run.jobs.replay import replay
     from engine.run.jobs.sync import next_sync_continues, sync
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
+    from engine.run.night_list import all_nights
     from engine.run.previewing import Preview, preview
+    from engine.run.superseded import SupersededGuard
 else:
     __getattr__ = lazy_face(__name__)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from engine.api import BulkApi, HttpBulkApi, NoReply, Reply
 from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
+from engine.reading import count_repeated
 from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
+from engine.run.counting import CountedSource
 from engine.run.gone import GoneIds
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
 from engine.run.job import Job, cutting_of
 from engine.run.late_copies import DurableLateCopies, late_copy_s
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger
+from engine.run.superseded import SupersededGuard
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
 from engine.settings import RunSettings
@@ -91,6 +95,12 @@ class ActiveRun:
         self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
         self.words = GuardWords(job.kind)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
+        self.superseded = SupersededGuard(
+            settings.guard.max_superseded,
+            self.words,
+            size=job.source.size(),
+            recount=partial(count_repeated, CountedSource(job.source, stop), job.limit) if job.is_rereadable else None,
+        )
         upload = settings.upload
         self.late_copies = DurableLateCopies(run, late_copy_s(settings), self.clock.now)
         self.deadline = Deadline(upload.deadline, self.clock.now)
@@ -183,6 +193,9 @@ class ActiveRun:
             return self.job.chunks()
         return self.job.compared.chunks(comparing)
 
+    def _inspected(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        return self.invalid.inspected(self.superseded.inspected(chunks))
+
     async def _deliver(self) -> None:
         upload = self.settings.upload
         await run_pipeline(
@@ -197,7 +210,7 @@ class ActiveRun:
             judge=self._judge,
             stop=self.stop,
             drain_timeout_s=upload.drain_timeout_s,
-            inspect=iter if self.job.of_rejects else self.invalid.inspected,
+            inspect=iter if self.job.of_rejects else self._inspected,
             before=self.ledger.before,
         )
 

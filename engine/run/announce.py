@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,8 @@ from engine.outlets import (
 )
 from engine.report import REPORT_JSON, Gone, Report
 from engine.run.active_run import ActiveRun
-from engine.settings import NotifyTable, RunSettings
+from engine.run.alerting import alert_end, alert_no_run
+from engine.settings import NotifyTable, RunSettings, variables_of
 
 
 async def announce_start(table: NotifyTable) -> None:
@@ -31,14 +33,17 @@ async def announce_start(table: NotifyTable) -> None:
             _log(await ping_start(table.healthcheck_url))
 
 
-async def announce_end(settings: RunSettings, report: Report, run_dir: Path) -> None:
-    """Tell the health check and the operator's command how a run ended."""
+async def announce_end(settings: RunSettings, report: Report, run_dir: Path, *, earlier: Sequence[Report] = ()) -> None:
+    """Tell the health check, people and the operator's command how a run ended; `earlier` are ends to compare with."""
     table = settings.notify
     if table.healthcheck_url:
         with Harmless("telling the health check"):
             _log(await ping_end(table.healthcheck_url, report))
+    if table.urls:
+        with Harmless("telling people"):
+            _log(await alert_end(settings, report, earlier))
     if table.command:
-        secrets = (settings.api.token_env,)
+        secrets = (settings.api.token_env, *variables_of(table.urls))
         path = run_dir / REPORT_JSON
         with Harmless("the notify command"):
             _log(await asyncio.to_thread(run_command, table.command, report, path, secret_names=secrets))
@@ -87,11 +92,13 @@ def write_metrics(table: NotifyTable, values: MetricValues) -> None:
             _log(write_metrics_file(table.prometheus_textfile, values))
 
 
-def announce_no_run(table: NotifyTable, exit_code: int) -> None:
-    """Tell the health check that there will be no report, because a run could not begin or met a bug."""
-    if table.healthcheck_url:
+def announce_no_run(settings: RunSettings, exit_code: int) -> None:
+    """Tell the health check and people that there will be no report: a run could not begin or met a bug."""
+    if url := settings.notify.healthcheck_url:
         with Harmless("telling the health check"):
-            _log(asyncio.run(ping_no_run(table.healthcheck_url, exit_code)))
+            _log(asyncio.run(ping_no_run(url, exit_code)))
+    with Harmless("telling people"):
+        _log(alert_no_run(settings, exit_code))
 
 
 def _log(problem: str | None) -> None:

@@ -43,7 +43,11 @@ class Deadline:
         self._at = at
         self._clock = clock
         self._warned = False
-        self._ends_at = float("inf") if at is None else clock() + seconds_until(at, now or datetime.now().astimezone())
+        now = now or datetime.now().astimezone()
+        left_s = float("inf") if at is None else seconds_until(at, now)
+        self._ends_at = clock() + left_s
+        self.moment = None if at is None else now + timedelta(seconds=left_s)
+        """When it comes, as a date and a time."""
 
     def left_s(self) -> float:
         """Seconds left; infinite without a deadline, negative once it has passed."""

@@ -5,19 +5,28 @@ The journal is the truth, and a report only tells it: what is missing is made ag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.report import REPORT_JSON, Ambiguous, Gone, Report, Sample, iso, read_report, status_of, write_report
+from engine.report import (
+    REPORT_JSON,
+    REPORT_REASON_CHARACTERS,
+    Ambiguous,
+    Gone,
+    Report,
+    Sample,
+    iso,
+    read_report,
+    status_of,
+    with_short_reasons,
+    write_report,
+)
 from engine.run.telemetry import latencies_in
-from engine.state import Journal, Run, journal_copy
+from engine.state import Journal, Run, write_rejected_csv
 from engine.values import ExitCode, RecordCounts
-
-RUNS_LOOKED_AT = 1_000
-"""The reports of so many of the latest runs at most are derived."""
 
 
 def derived_report(journal: Journal, run: Run) -> Report:
@@ -42,8 +51,9 @@ def derived_report(journal: Journal, run: Run) -> Report:
         gone=Gone(**run.gone),
         requests=replace(run.requests),
         ambiguous=Ambiguous(attempts=run.requests.in_doubt),
-        reasons=journal.reasons(run),
+        reasons=with_short_reasons(journal.reasons(run), REPORT_REASON_CHARACTERS),
         kind=run.kind,
+        limit=run.identity.get("--limit"),
         message=run.message or ("the process was killed" if exit_code == ExitCode.INTERRUPTED else ""),
         closed_by=run.closed_by,
         latency_ms=latencies.latency(),
@@ -52,19 +62,6 @@ def derived_report(journal: Journal, run: Run) -> Report:
         bytes_sent=told.get("bytes_sent", 0),
         timeline=[Sample(**sample) for sample in told.get("timeline", [])],
     )
-
-
-def derived_reports(state_dir: Path, run_ids: Collection[str]) -> dict[str, Report]:
-    """Return the reports of these runs, by their ids, as the journal tells them, without those it does not know.
-
-    It looks at a copy: nobody is disturbed, and nothing is written. Call it while no run is under way.
-
-    Raises:
-        StateFailed: the journal can't be read.
-    """
-    with journal_copy(state_dir) as journal:
-        runs = [run for run in journal.latest_runs(RUNS_LOOKED_AT) if run.id in run_ids]
-        return {run.id: derived_report(journal, run) for run in runs}
 
 
 def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:
@@ -78,7 +75,8 @@ def write_missing_reports(journal: Journal, runs: Sequence[Run]) -> None:
         if not run_dir.is_dir():
             continue  # somebody has deleted it
         if not (run_dir / REPORT_JSON).exists():
-            write_report(derived_report(journal, run), run_dir)
+            holds_data = write_rejected_csv(run_dir, run.rejected_bytes)
+            write_report(replace(derived_report(journal, run), rejects_hold_data=holds_data), run_dir)
         elif run.closed_by:
             _say_who_closed_it(run.closed_by, run_dir)
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.outlets import get_logger
 from engine.report import (
+    REPORT_REASON_CHARACTERS,
     Ambiguous,
     DeltaFacts,
     EngineFacts,
@@ -19,14 +20,18 @@ from engine.report import (
     iso,
     latest_report,
     status_of,
+    with_short_reasons,
     write_report,
 )
 from engine.run.active_run import ActiveRun
+from engine.run.alerting import earlier_ends
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
+from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
+from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
-from engine.state import RUNS, Run
+from engine.state import RUNS, Run, write_rejected_csv
 from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
 
 DIFFERING_JUDGED_FROM = 100
@@ -65,13 +70,17 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         not_before = NotBefore.asked_now(error.silence_s)
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
+    before = await call(earlier_ends, runs, run.kind, run.id) if active.settings.notify.urls else []
     previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
-    await call(write_report, report, journal.run_dir(run.id), previous=previous)
+    run_dir = journal.run_dir(run.id)
     if active.gone is not None and active.gone.is_judged:
-        await call(active.gone.write, journal.run_dir(run.id))
+        await call(active.gone.write, run_dir)
+    report = replace(report, rejects_hold_data=await call(write_rejected_csv, run_dir, run.rejected_bytes))
+    await call(write_report, report, run_dir, previous=previous)
     await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active, report))
-    await announce_end(active.settings, report, journal.run_dir(run.id))
+    await announce_end(active.settings, report, run_dir, earlier=before)
     await _forget_old_runs(active)
+    await call(renew_index, journal, active.settings.state.dir)
     return report
 
 
@@ -109,11 +118,15 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         delta=await active.thread.call(_delta, active),
         requests=replace(active.traffic.requests),
         ambiguous=_ambiguous(active),
-        reasons=await active.thread.call(active.thread.value.reasons, run),
+        reasons=with_short_reasons(
+            await active.thread.call(active.thread.value.reasons, run), REPORT_REASON_CHARACTERS
+        ),
         kind=run.kind,
         limit=job.limit,
-        message=str(error) if error else "",
-        doubts=[*active.accounts.notes, *_repetition(last), *_delta_doubts(active)],
+        deadline_at=iso(active.deadline.moment) if active.deadline.moment else None,
+        message=_message(error, run.kind),
+        ids=_ids(active),
+        doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
@@ -125,6 +138,12 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
     )
+
+
+def _message(error: EngineError | None, kind: str) -> str:
+    """Return why the run stopped, in the terms of whoever began it."""
+    message = str(error) if error else ""
+    return in_terms_of_a_call(message) if kind == "push" else message
 
 
 def _gone(active: ActiveRun) -> Gone:
@@ -156,6 +175,17 @@ async def _run_of_same_source(active: ActiveRun) -> Mapping[str, str] | None:
     if identity is None or not last or last["identity"] != identity or last["run_id"] == active.run.id:
         return None
     return last
+
+
+def _ids(active: ActiveRun) -> int | None:
+    """Return how many different ids there are, if all was read."""
+    guard = active.superseded
+    return guard.records - guard.repeated if guard.has_ended else None
+
+
+def _id_doubts(active: ActiveRun) -> list[str]:
+    """Say it if many ids come again."""
+    return list(filter(None, [active.superseded.doubt()]))
 
 
 def _repetition(last: Mapping[str, str] | None) -> list[str]:

@@ -13,7 +13,7 @@ from engine.report import Report, RunStatus, latest_report
 from engine.settings import GuardTable, RunSettings, Threshold
 from engine.sources import Source
 from engine.state import RUNS
-from engine.values import Chunk, ChunkCounts, SourceUntrusted
+from engine.values import Chunk, ChunkCounts, SourceUntrusted, program
 
 REJECTS_JUDGED_FROM = 100_000
 """A share of rejects is judged against at least so many records (or the whole source, if it is smaller): a few bad
@@ -36,6 +36,10 @@ class GuardWords(Struct, frozen=True):
     def again(self) -> str:
         """What to do to go on."""
         return "call push again" if self.kind == "push" else "run the same command again"
+
+    def check_shows(self, what: str) -> str:
+        """Return which command shows it, in brackets, where there is one."""
+        return "" if self.kind == "push" else f" ({program()} check shows {what})"
 
     def override(self, key: str, value: str | int) -> str:
         """Return what to write to have another limit for one run."""
@@ -101,13 +105,9 @@ class InvalidGuard:
         return SourceUntrusted(
             f"{bad:,} of the {self._read:,} records read are invalid, more than "
             f"{self._words.named('max_invalid', self._limit)} allows; {count:,} of them: {reason}; mend the source "
-            f"or how it is read{self._advice}, or accept it for this run: "
+            f"or how it is read{self._words.check_shows('where')}, or accept it for this run: "
             f"{self._words.override('max_invalid', '100%')}"
         )
-
-    @property
-    def _advice(self) -> str:
-        return "" if self._words.kind == "push" else " (python -m engine check shows where)"
 
 
 def check_size(source: Source, settings: RunSettings, kind: str, limit: int | None) -> None:

@@ -52,6 +52,8 @@ class Job:
     """None: every record is sent, and what the ledger knew of it is void."""
     compared: Pass | None = None
     """Reads the source once, compared with the ledger."""
+    is_rereadable: bool = False
+    """Whether the source can be read twice."""
     holds_all: bool = True
     """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
 

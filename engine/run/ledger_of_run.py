@@ -234,20 +234,24 @@ def _changes_of(result: ChunkResult) -> list[Change]:
     """Return what becomes of the entries of a chunk: what was acknowledged is good, what was not is void."""
     import numpy as np
 
-    from engine.ledger import Voided, acknowledged
+    from engine.ledger import Acknowledged, Voided, acknowledged
 
     chunk, entries = result.chunk, result.chunk.entries
     if entries is None:
         return []
-    keys, digests, ids = entries.keys, entries.digests, chunk.ids
+    keys, digests = np.frombuffer(entries.keys, np.uint64), np.frombuffer(entries.digests, np.uint64)
+    begins = np.frombuffer(entries.begins, np.uint32)
     changes: list[Change] = []
-    if result.failures:
-        failed = np.array([failure.index for failure in result.failures])
-        good = np.delete(np.arange(len(ids)), failed)
-        every, each = np.frombuffer(keys, np.uint64), np.frombuffer(digests, np.uint64)
-        changes.append(Voided(every[failed].tobytes()))
-        keys, digests, ids = every[good].tobytes(), each[good].tobytes(), [ids[index] for index in good.tolist()]
-    new = acknowledged(keys, digests, ids)
+    is_good = np.ones(len(keys), np.bool_)
+    is_good[[failure.index for failure in result.failures]] = False
+    if not is_good.all():
+        changes.append(Voided(keys[~is_good].tobytes()))
+    if not is_good.any():
+        return changes
+    good_keys, good_digests = keys[is_good].tobytes(), digests[is_good].tobytes()
+    if entries.words:
+        return [*changes, Acknowledged(good_keys, good_digests, entries.words, begins[is_good].tobytes())]
+    new = acknowledged(good_keys, good_digests, [chunk.ids[index] for index in np.flatnonzero(is_good).tolist()])
     return [*changes, new] if new is not None else changes
 
 

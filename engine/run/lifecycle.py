@@ -19,6 +19,7 @@ from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger
 from engine.report import Report, iso, new_run_id
 from engine.run.abandonable import abandonable
 from engine.run.active_run import ActiveRun
+from engine.run.alerting import prove_addresses
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.counting import counting
@@ -58,9 +59,14 @@ async def carry_out(
     Raises:
         EngineError: the run could not even begin; nothing was sent.
     """
+    await prove_addresses(settings.notify)
     api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
     limits_name = f"limits of {settings.api.url}"
-    async with OwnThread[Journal](lambda: SqliteJournal(settings.state.dir), lambda journal: journal.close()) as thread:
+
+    def opened() -> Journal:
+        return SqliteJournal(settings.state.dir, reject_data=settings.state.reject_data)
+
+    async with OwnThread[Journal](opened, lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
         job = await call(plan, journal)
         display = display or NoProgress()

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.settings.loading import VARIABLE_PREFIX, from_arguments, from_tables, load
+    from engine.settings.addresses import variables_of
+    from engine.settings.arguments import from_arguments, in_terms_of_a_call
+    from engine.settings.credentials import why_no_token
+    from engine.settings.loading import VARIABLE_PREFIX, from_tables, load
     from engine.settings.source import SourceTable
     from engine.settings.tables import DeltaTable, GuardTable, NotifyTable, RunSettings, Settings
-    from engine.settings.values import Threshold, as_deadline
+    from engine.settings.values import Threshold, as_deadline, as_duration
 else:
     __getattr__ = lazy_face(__name__)

@@ -23,7 +23,7 @@ def read_token(variable: str, file: Path | None, environ: Mapping[str, str]) -> 
     """
     if file is not None:
         origin = f"the token file {str(file)!r}"
-        text = _read(_credential(file, environ), origin)
+        text = read_secret_file(file, environ, origin)
     else:
         origin = f"the environment variable {_shown(variable)}"
         if variable not in environ:
@@ -32,9 +32,32 @@ def read_token(variable: str, file: Path | None, environ: Mapping[str, str]) -> 
     token = text.strip()
     if not token:
         raise ConfigError(f"{origin} is empty; put the token there")
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise ConfigError(f"{origin} does not hold a token: it has spaces, line breaks or characters beyond ASCII")
+    if why := why_no_token(token):
+        raise ConfigError(f"{origin} does not hold a token: it {why}")
     return token
+
+
+def why_no_token(token: str) -> str | None:
+    """Return what keeps `token` from being one, or None: it must fit into an HTTP header."""
+    if not token:
+        return "is empty"
+    return None if re.fullmatch(r"[\x21-\x7e]+", token) else "has spaces, line breaks or characters beyond ASCII"
+
+
+def read_secret_file(file: Path, environ: Mapping[str, str], origin: str) -> str:
+    """Return what a small file holds, whose message calls it `origin`; relative files as `read_token` says.
+
+    Raises:
+        ConfigError: it cannot be read, or is too large.
+    """
+    try:
+        with _credential(file, environ).open("rb") as stream:
+            content = stream.read(TOKEN_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"{origin} cannot be read: {error.strerror}") from None
+    if len(content) > TOKEN_BYTES_MAX:
+        raise ConfigError(f"{origin} is too large to be what it should be")
+    return content.decode("utf-8", errors="replace")
 
 
 def _credential(file: Path, environ: Mapping[str, str]) -> Path:
@@ -42,17 +65,6 @@ def _credential(file: Path, environ: Mapping[str, str]) -> Path:
     if directory and not file.is_absolute() and (Path(directory) / file).exists():
         return Path(directory) / file
     return file
-
-
-def _read(file: Path, origin: str) -> str:
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(TOKEN_BYTES_MAX + 1)
-    except OSError as error:
-        raise ConfigError(f"{origin} cannot be read: {error.strerror}") from None
-    if len(content) > TOKEN_BYTES_MAX:
-        raise ConfigError(f"{origin} is too large to be a token")
-    return content.decode("utf-8", errors="replace")
 
 
 def _shown(variable: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from engine.settings.mistakes import COLUMN, mistakes_in, nearest, report
 from engine.settings.source import ColumnTable
 from engine.settings.tables import RunSettings, Settings, Table
-from engine.values import ConfigError
+from engine.values import ConfigError, program
 
 CONFIG_BYTES_MAX = 1_000_000
 """A larger file is certainly not a configuration (a source given by mistake, say)."""
@@ -23,9 +23,6 @@ VARIABLE_PREFIX = "ENGINE_"
 
 FIRST_TABLES = ("api", "source")
 """Mistakes are listed in the order of the file: these tables first."""
-
-ARGUMENTS = {"url": "api.url", "campaign_id": "api.campaign_id", "org_id": "api.org_id", "state_dir": "state.dir"}
-"""What the keys are called that every call of the library is given."""
 
 TEXTS_TOO = {"source.path", "notify.command"}
 """Keys of lists whose text may begin with a bracket: `[ab]*.csv` is a pattern."""
@@ -56,7 +53,7 @@ def load(
     labels, mistakes = _apply_variables(tables, variables)
     for table, values in (overrides or {}).items():
         _table_of(tables, table).update(values)
-    return _validate(tables, Settings, str(path), labels, mistakes)
+    return validate(tables, Settings, str(path), labels, mistakes)
 
 
 def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "the settings") -> Settings:
@@ -65,26 +62,7 @@ def from_tables(tables: Mapping[str, Mapping[str, object]], *, origin: str = "th
     Raises:
         ConfigError: naming all mistakes.
     """
-    return _validate(dict(tables), Settings, origin, {}, [])
-
-
-def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> RunSettings:
-    """Make the settings of a run whose records are given, from arguments of a call; one that is None is not given.
-
-    They are `ARGUMENTS`, and the keys of the tables `[upload]` and `[guard]`. `mistakes` were found before.
-
-    Raises:
-        ConfigError: naming all mistakes, each with its argument.
-    """
-    known = ARGUMENTS | {key: f"{table}.{key}" for table in ("upload", "guard") for key in _keys(table)}
-    tables: dict[str, dict[str, object]] = {}
-    unknown = [f"{name}: there is no such argument{nearest(name, known)}" for name in arguments if name not in known]
-    for name, value in arguments.items():
-        if name in known and value is not None:
-            table, _, key = known[name].partition(".")
-            tables.setdefault(table, {})[key] = value
-    labels = {key: name for name, key in known.items()}
-    return _validate(dict(tables), RunSettings, origin, labels, [*unknown, *mistakes])
+    return validate(dict(tables), Settings, origin, {}, [])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -92,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(CONFIG_BYTES_MAX + 1)
     except FileNotFoundError:
-        advice = "name another with -c, or write one: python -m engine init SOURCE -o config.toml"
+        advice = f"name another with -c, or write one: {program()} init SOURCE -o config.toml"
         raise ConfigError(f"there is no configuration file at {str(path)!r}; {advice}") from None
     except OSError as error:
         raise ConfigError(f"the configuration file {str(path)!r} cannot be read: {error.strerror}") from None
@@ -112,7 +90,7 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
     labels: dict[str, str] = {}
     mistakes: list[str] = []
     token_env = tables.get("api", {}).get("token_env") if isinstance(tables.get("api", {}), dict) else None
-    known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in _keys(table)}
+    known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in keys_of(table)}
     prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in Settings.model_fields)
     for name, text in sorted(variables.items()):
         if name in known:
@@ -163,7 +141,8 @@ def _model(table: str) -> type[Table]:
     return cast("type[Table]", model)  # every field of Settings is a table
 
 
-def _keys(table: str) -> list[str]:
+def keys_of(table: str) -> list[str]:
+    """Return the keys of a table."""
     return list(_model(table).model_fields)
 
 
@@ -173,15 +152,22 @@ def _table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _validate(
+def validate(
     tables: dict[str, Any], model: type[Model], origin: str, labels: Mapping[str, str], mistakes: list[str]
 ) -> Model:
+    """Make settings of tables, whose keys are called by `labels` where they have one; `mistakes` were found before.
+
+    Raises:
+        ConfigError: naming all mistakes in what is called `origin`.
+    """
     for name in model.model_fields:
         tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
     try:
         settings = model.model_validate(tables)
     except ValidationError as error:
-        known = {name: _keys(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)}
+        known = {
+            name: keys_of(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)
+        }
         known[COLUMN] = list(ColumnTable.model_fields)
         told = {mistake.partition(":")[0] for mistake in mistakes}  # what is no TOML is not called missing, too
         found = mistakes_in(error, known, labels)

@@ -33,8 +33,11 @@ TABLES_OF_NAMES = tuple(f"source.{key}" for key in ("rename", "types", "columns"
 COLUMN = "source.columns.NAME"
 """How the table of one column is called among the tables that are known."""
 
+IN_QUOTES = " in quotes"
+"""How texts are written in the file."""
+
 HINTS = {
-    "api.campaign_id": "put the id of the campaign here, in quotes",
+    "api.campaign_id": f"put the id of the campaign here,{IN_QUOTES}",
     "source.path": "name the file, the files or the pattern to read",
 }
 """What to write for the keys that have no default."""
@@ -59,6 +62,8 @@ def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labe
     for details in sorted(error.errors(include_url=False), key=lambda details: _position(details, tables)):
         key = _dotted(details, known)
         sentence = f"{labels.get(key, key)}: {_what(details, key, known)}"
+        if key in labels:  # what is no line of the file is not written as one
+            sentence = sentence.replace(IN_QUOTES, "")
         if sentence not in sentences:
             sentences.append(sentence)
     return sentences
@@ -128,8 +133,8 @@ def _expected(kind: str) -> str:
         "int_type": "must be a whole number",
         "int_from_float": "must be a whole number",
         "float_type": "must be a number",
-        "string_type": "must be text in quotes",
-        "path_type": "must be a path in quotes",
+        "string_type": f"must be text{IN_QUOTES}",
+        "path_type": f"must be a path{IN_QUOTES}",
         "tuple_type": "must be text or a list of texts",
         "dict_type": "must be a table",
         "model_type": "must be a table",
@@ -146,6 +151,7 @@ def _name_of_type(value: Any) -> str:
         str: "text",
         list: "a list",
         tuple: "a list",
+        type(None): "None",
     }
     if isinstance(value, dict):
         return "a table"

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
 from engine.settings.source import Constant, SourceTable
@@ -26,12 +27,14 @@ from engine.settings.values import (
     as_deadline,
     as_duration,
     as_header_text,
+    as_list,
     as_service_url,
     as_variable_name,
 )
 from engine.sources import STDIN, Scalar
 from engine.values import CHUNK_RECORDS_MAX
 
+Address = Annotated[str, BeforeValidator(as_address)]
 Duration = Annotated[float, BeforeValidator(as_duration), Field(gt=0)]
 
 
@@ -77,6 +80,7 @@ class GuardTable(Table):
     max_shrink: Limit | None = None
     max_invalid: Limit = Threshold(percent=5.0)
     max_gone: Limit = Threshold(percent=2.0)
+    max_superseded: Limit = Threshold(percent=50.0)
     max_age: Duration | None = None
 
 
@@ -111,6 +115,7 @@ class StateTable(Table):
     dir: FilePath = Path("engine-state")
     keep_days: int = Field(default=90, ge=1, le=36_500)
     resume_within: Annotated[float, BeforeValidator(as_duration), Field(ge=0)] = 21_600.0
+    reject_data: bool = True
 
 
 class NotifyTable(Table):
@@ -120,6 +125,16 @@ class NotifyTable(Table):
     command: Annotated[tuple[str, ...], BeforeValidator(as_arguments)] | None = None
     prometheus_textfile: FilePath | None = None
     prometheus_port: int | None = Field(default=None, ge=1, le=65_535)
+    urls: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = Field(default=(), repr=False)
+    on: Literal["failure", "always", "change"] = "failure"
+
+    def read_urls(self) -> tuple[str, ...]:
+        """Read afresh the addresses that `urls` are or name.
+
+        Raises:
+            ConfigError: a variable or file is missing, or holds no address.
+        """
+        return read_addresses(self.urls, os.environ)
 
 
 class LogTable(Table):

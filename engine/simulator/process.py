@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Collection, Iterator
@@ -13,6 +13,8 @@ from typing import Any
 from urllib.error import HTTPError
 
 import orjson
+
+from engine.values import module_again, python_path
 
 CONTROL_TIMEOUT_S = 120.0
 WAIT_S = 60.0
@@ -28,10 +30,15 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
     """
 
     def __init__(self, *flags: str) -> None:
-        command = [sys.executable, "-m", "engine", "simulate", "--until-stdin-closes", *flags]
+        command = [*module_again("engine"), "simulate", "--until-stdin-closes", *flags]
         # A session of its own, so that a Ctrl-C at the terminal does not take the server from under its client.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            env=os.environ | {"PYTHONPATH": python_path()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         assert self._process.stdout  # noqa: S101 - it was asked for
         line = self._process.stdout.readline()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from engine.state.late_copies import Left
     from engine.state.ledger_rows import Feed, LedgerRow
     from engine.state.private_files import make_private_dir, write_private_file, write_private_pieces
+    from engine.state.rejected_csv import REJECTED_CSV, write_rejected_csv
     from engine.state.rejects import REJECTED, add_reason
     from engine.state.sqlite_journal import SqliteJournal
     from engine.state.state_dir import DATABASE, LOCK, RUNS, is_locked, translated

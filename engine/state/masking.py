@@ -2,7 +2,8 @@
 
 An API may quote what it refuses. Masked are the id and the values of the record, whole or in part, in any case; and
 whatever looks like somebody's data though this record does not hold it: text in quotes, addresses, words with digits.
-Names of the record's fields stay readable, and so do numbers that tell a status or a limit. What is left is the same
+Names of the record's fields stay readable, and so do numbers that tell a status or a limit, and short codes behind a
+word that says so ("DNC list 4", "error code E39"): what differs in these is another trouble. What is left is the same
 for all records with the same trouble, so reasons group well.
 """
 
@@ -41,6 +42,17 @@ _AFTER_A_LIMIT = re.compile(r" (?:digits?|characters?|chars|letters|items|bytes|
 _BEFORE_A_LIMIT_CHARACTERS = 12
 _BEFORE_A_STATUS = "HTTP "
 
+_BEFORE_A_CODE = re.compile(
+    r"(?:(?<![^\W_])|(?-i:(?<=[a-z])(?=[A-Z])))(code|error|err|errno|list|dnc|dnd|ndnc|ncpr|reason|rule|status|type|category|class|group|level|policy|check"
+    r"|constraint)(?: (?:no\.?|number|nr\.?|id|code))?[\s:=#(\[\"'`]{1,4}$",
+    re.IGNORECASE,
+)
+"""What stands before the code of a trouble, and which word says that it is one."""
+_BEFORE_A_CODE_CHARACTERS = 30
+_CODE = re.compile(r"[A-Za-z]{0,6}[-_]?\d{1,5}")
+_MORE_DIGITS = re.compile(r"[\s,.:/()-]{0,2}\d")
+"""Behind what looks like a code: then it is the beginning of a longer number."""
+
 _GRAMMAR = frozenset(
     _PIECES.findall(
         "a an the is are was were be been being has have had do does did can cannot could may must shall should will "
@@ -74,7 +86,7 @@ def masked(reason: str, line: bytes, ids: Collection[str] = ()) -> str:
             return MASK
         pieces = _PIECES.findall(word)
         if any(_has_digit(piece) and piece.casefold() not in record.names for piece in pieces):
-            return word if record.tells_a_limit(found) else MASK
+            return word if record.tells_a_limit(found) or record.tells_a_code(found) else MASK
         at_start = found.start() == 0
         return _PIECES.sub(lambda piece: MASK if record.holds(piece[0], at_start=at_start) else piece[0], word)
 
@@ -115,9 +127,10 @@ class _Contents(Struct, frozen=True):
         return reason
 
     def without_quoted(self, found: re.Match[str]) -> str:
-        """Return a text in quotes masked, unless it is the name of a field."""
+        """Return a text in quotes masked, unless it is the name of a field, or a code."""
         quoted = found[2] if found[1] else found[3]
-        return found[0] if not quoted or quoted.casefold() in self.names else found[0].replace(quoted, MASK)
+        is_told = not quoted or quoted.casefold() in self.names
+        return found[0] if is_told or self._is_code(quoted, found) else found[0].replace(quoted, MASK)
 
     def holds(self, word: str, *, at_start: bool) -> bool:
         """Whether `word` is of a value, or a part of one."""
@@ -142,6 +155,19 @@ class _Contents(Struct, frozen=True):
         is_all = len(number) == len(text)  # the API tells a code and nothing else
         limits = _BEFORE_A_LIMIT.search(before) or _AFTER_A_LIMIT.match(text, found.end())
         return bool(is_all or limits) and number not in self.values
+
+    def tells_a_code(self, found: re.Match[str]) -> bool:
+        """Whether a word with digits is the code of a trouble: short, behind a word that says so, and nobody's data."""
+        return self._is_code(found[0], found)
+
+    def _is_code(self, word: str, found: re.Match[str]) -> bool:
+        """Whether `word`, which `found` is or has in quotes, is the code of a trouble."""
+        text, folded = found.string, word.casefold()
+        label = _BEFORE_A_CODE.search(text[max(0, found.start() - _BEFORE_A_CODE_CHARACTERS) : found.start()])
+        if label is None or not _CODE.fullmatch(word) or _MORE_DIGITS.match(text, found.end()):
+            return False
+        is_number_of_no_field = word.isdecimal() and label[1].casefold() not in self.names
+        return is_number_of_no_field or not (folded in self.values or folded in self.words)
 
 
 @lru_cache(maxsize=64)

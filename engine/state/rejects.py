@@ -1,8 +1,9 @@
 """What was not accepted, and why: as lines that a later run can read again, and as grouped reasons without record data.
 
 Each line is a canonical `{"id", "data"}` record with extra keys `outcome`, `reason`, `http_status` and
-`source{path, row}`; a line that could not be read has `raw` instead of `id` and `data`. The reject file is the only one
-that holds record data: from the reasons, here and in reports and logs, it is masked (`masking.py`).
+`source{path, row}`; a line that could not be read has `raw` instead of `id` and `data`. The reject file, and the table
+that is made of it (`rejected_csv.py`), are the only ones that hold record data, unless it is not wanted there: then a
+line has neither `data` nor `raw`. From the reasons, here and in reports and logs, record data is masked (`masking.py`).
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ OTHER_REASONS = "other reasons"
 class RejectWriter:
     """The open reject file at `path`, of which `length` bytes count: what is behind them was never committed.
 
+    Without `with_data`, records are written down without what stands in them.
+
     Raises (every method):
         StateFailed: it is shorter than that, or can't be written.
     """
 
-    def __init__(self, path: Path, *, length: int) -> None:
+    def __init__(self, path: Path, *, length: int, with_data: bool = True) -> None:
         self._path = path
+        self._with_data = with_data
         with translated(path):
             self._file = _opened(path)
             try:
@@ -50,7 +54,8 @@ class RejectWriter:
         with translated(self._path):
             self._file.seek(at)
             self._file.truncate()  # lines of results that could not be committed
-            written = sum(self._file.write(line + b"\n") for result in results for line in reject_lines(result))
+            lines = (line for result in results for line in reject_lines(result, with_data=self._with_data))
+            written = sum(self._file.write(line + b"\n") for line in lines)
             if written:
                 self._file.flush()
                 os.fsync(self._file.fileno())
@@ -68,8 +73,11 @@ def _opened(path: Path) -> BinaryIO:
     return file
 
 
-def reject_lines(result: ChunkResult) -> Iterator[bytes]:
+def reject_lines(result: ChunkResult, *, with_data: bool = True) -> Iterator[bytes]:
     """Yield the lines of the reject file for what was not accepted of a chunk, without their newlines."""
+    if not with_data:
+        yield from _lines_without_data(result)
+        return
     for refusal in result.chunk.refusals:
         yield _refusal_line(refusal)
     lines = result.chunk.lines.split(b"\n") if result.failures else []
@@ -94,6 +102,17 @@ class _WithId(msgspec.Struct):
 
 
 _decode_id = msgspec.json.Decoder(_WithId).decode
+
+
+def _lines_without_data(result: ChunkResult) -> Iterator[bytes]:
+    for refusal in result.chunk.refusals:
+        extra = _extra(Outcome.INVALID, refusal.reason, None, refusal.place)
+        yield extra if refusal.id is None else _json({"id": _text(refusal.id)})[:-1] + b"," + extra[1:]
+    for failure in result.failures:
+        extra = _extra(
+            failure.outcome, failure.reason, failure.http_status, place_of(result.chunk.spans, failure.index)
+        )
+        yield _json({"id": result.chunk.ids[failure.index]})[:-1] + b"," + extra[1:]
 
 
 def _failure_line(failure: Failure, line: bytes, place: Place) -> bytes:

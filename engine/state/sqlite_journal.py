@@ -38,12 +38,14 @@ _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in CO
 class SqliteJournal(SqliteLedgers):
     """An open state directory, locked for as long as it is open. Its methods are told of in `Journal`.
 
+    Without `reject_data`, reject files get no record data.
+
     Raises:
         StateLocked: another run holds the lock.
         StateFailed: the directory or what is in it can't be used.
     """
 
-    def __init__(self, state_dir: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, state_dir: Path, clock: Callable[[], float] = time.time, *, reject_data: bool = True) -> None:
         make_private_dir(state_dir)
         make_private_dir(state_dir / RUNS)
         self.dir = state_dir
@@ -58,6 +60,7 @@ class SqliteJournal(SqliteLedgers):
         self._late_copies = LateCopyRows(self._db)
         self._ledgers = LedgerRows(self._db)
         self._clock = clock
+        self._reject_data = reject_data
         self._rejects: RejectWriter | None = None
         self._undelivered: UndeliveredIds | None = None
 
@@ -273,7 +276,8 @@ class SqliteJournal(SqliteLedgers):
             self._lock.flush()
         self._run_of_lock = run.id
         make_private_dir(self.run_dir(run.id))
-        self._rejects = RejectWriter(self._rejects_of(run.id), length=run.rejected_bytes)
+        path, length = self._rejects_of(run.id), run.rejected_bytes
+        self._rejects = RejectWriter(path, length=length, with_data=self._reject_data)
 
     def _write(self, run: Run, **columns: Any) -> None:
         """Write these columns of a run; mappings and counts as JSON."""

@@ -7,6 +7,7 @@ from engine.values.faces import lazy_face as lazy_face
 if TYPE_CHECKING:
     from engine.values.counts import (
         EXAMPLE_IDS_MAX,
+        IDS_COUNTED_EXACTLY,
         NOT_ACCEPTED,
         STATE_MEANINGS,
         ChunkCounts,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         RecordCounts,
         RequestCounts,
     )
+    from engine.values.cutting import CUT, cut, cut_apart
     from engine.values.errors import (
         AccessRefused,
         AccountsDoNotBalance,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     )
     from engine.values.extensions import PURE_VARIABLE, load_extension
     from engine.values.extras import missing_extra
+    from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
         Block,

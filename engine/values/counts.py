@@ -13,6 +13,9 @@ from typing import Self
 
 from engine.values.errors import AccountsDoNotBalance
 
+IDS_COUNTED_EXACTLY = 200_000
+"""Up to so many different ids of a source are counted one by one; beyond that, how many repeat is an estimate."""
+
 EXAMPLE_IDS_MAX = 5
 """How many example ids a reason keeps."""
 

@@ -21,7 +21,8 @@ def lazy_face(package: str) -> Callable[[str], object]:
         home = _homes(package).get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found: object = getattr(import_module(home), name)
+        module, name_there = home
+        found: object = getattr(import_module(module), name_there)
         setattr(sys.modules[package], name, found)
         return found
 
@@ -29,9 +30,9 @@ def lazy_face(package: str) -> Callable[[str], object]:
 
 
 @cache
-def _homes(package: str) -> dict[str, str]:
-    """Return the public names of a package, and the modules that they come from."""
+def _homes(package: str) -> dict[str, tuple[str, str]]:
+    """Return the public names of a package, the modules that they come from, and what they are called there."""
     source = find_spec(package).loader.get_source(package)  # type: ignore[union-attr]  # it is being imported
     [block] = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: str(node.module) for node in imports for alias in node.names}
+    return {alias.asname or alias.name: (str(node.module), alias.name) for node in imports for alias in node.names}

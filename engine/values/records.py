@@ -125,6 +125,11 @@ class JoinedLines:
     __hash__ = None  # type: ignore[assignment]
 
     @property
+    def size(self) -> int:
+        """How many bytes they have, with what joins them."""
+        return len(self._by_newlines or self._by_commas or b"")
+
+    @property
     def by_newlines(self) -> bytes:
         """The lines, joined by newlines."""
         if self._by_newlines is None:
@@ -190,7 +195,7 @@ NOT_KNOWN = sys.maxsize
 
 
 class Entries(msgspec.Struct, frozen=True, array_like=True):
-    """What the ledger is to know of the records of a chunk: arrays of unsigned 64-bit numbers."""
+    """What the ledger is to know of the records of a chunk: arrays of unsigned 64-bit numbers, but for `begins`."""
 
     keys: bytes
     """The key of each record's id."""
@@ -198,6 +203,10 @@ class Entries(msgspec.Struct, frozen=True, array_like=True):
     """The digest of each record: its entry, once it is acknowledged."""
     voids: bytes
     """Keys of entries that must be void before the chunk is sent: it has other values for their ids."""
+    words: bytes = b""
+    """The ids, packed as the ledger keeps them; empty if nobody has done that."""
+    begins: bytes = b""
+    """In which of the words each id begins: unsigned 32-bit numbers."""
 
 
 @dataclass(slots=True)
@@ -227,6 +236,8 @@ class Chunk:
     entries: Entries | None = None
     source_digest: bytes | None = None
     repeats: bool = True
+    seen_before: int = 0
+    """How many of the records that it accounts for have an id that came before, in this chunk or in another."""
     unchanged_line: bytes = b""
     """The line of a record that needed no update, and of which no other version was read before."""
 

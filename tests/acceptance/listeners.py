@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple
 
 from tests.stand_in import WAIT_S
@@ -80,6 +80,31 @@ class Supervisor(AbstractContextManager["Supervisor"]):
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
+
+
+class Dripping(AbstractContextManager["Dripping"]):
+    """A server that never comes to the end of its answer, so that no limit of silence ends it."""
+
+    def __init__(self) -> None:
+        self._over = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = Thread(target=self._drip)
+        self._thread.start()
+
+    def _drip(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not self._over.wait(0.2):
+                connection.sendall(b"x")
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):  # nobody may have come
+            pass
+        self._thread.join()
+        self._listener.close()
 
 
 class Proxy(AbstractContextManager["Proxy"]):

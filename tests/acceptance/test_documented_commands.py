@@ -25,6 +25,7 @@ NOT_RUN = {
     "apt-get install": "changes the machine that the test runs on",
     "python -m build": "makes an environment of its own, and needs a package index",
     "python -m pytest -m nights": "takes minutes; `.ci/run` runs it",
+    "python -m pytest -n 0 tests/packaging": "builds and installs, which takes minutes; `.ci/run` runs it",
     "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
     "pip install": "changes the environment that the test runs in, and needs a package index",
@@ -121,7 +122,11 @@ def test_it_runs(command: str, followed: Engine, tmp_path: Path) -> None:
 def test_what_is_installed_is_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     installs = [shlex.split(command) for command in commands() if command.startswith("pip install")]
-    for arguments in installs:
+    extras = [re.fullmatch(rf"{project['name']}\[(\w+)\]", arguments[-1]) for arguments in installs]
+    assert {extra[1] for extra in extras if extra} <= set(project["optional-dependencies"])
+    for arguments, extra in zip(installs, extras, strict=True):
+        if extra:
+            continue
         given = list(pairwise(arguments))
         assert all((ROOT / file).is_file() for flag, file in given if flag == "-c")
         [editable] = [re.fullmatch(r"\.(?:\[(\w+)\])?", what) for flag, what in given if flag == "-e"]

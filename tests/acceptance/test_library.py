@@ -11,14 +11,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 import engine
+import engine.errors
 from engine.report.report import Report, RunStatus
 from engine.settings.loading import from_tables
 from engine.simulator.process import StandInProcess
+from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import AccessRefused, ConfigError, EngineError, Interrupted, StateLocked
 from engine.values.stopping import Stop
 from tests.acceptance.portfolios import portfolio, write_ndjson
@@ -151,6 +153,35 @@ async def test_errors_are_the_engines_own(server: StandInProcess, tmp_path: Path
     await asyncio.to_thread(server.change, hold="nothing")
     await asyncio.to_thread(server.release)
     assert (await first).exit_code == 0
+
+
+def types_in(annotation: object) -> Iterator[type]:
+    """Yield the types of the engine's own that values of this annotation are made of."""
+    for part in get_args(annotation):
+        yield from types_in(part)
+    if isinstance(annotation, type) and annotation.__module__.startswith("engine."):
+        yield annotation
+        for hint in get_type_hints(annotation).values():
+            yield from types_in(hint)
+
+
+def test_whatever_a_report_holds_and_whatever_is_raised_can_be_imported() -> None:
+    found = {*types_in(engine.Report), engine.Settings, engine.Stop}
+    errors = [EngineError]
+    for error in errors:
+        errors += error.__subclasses__()
+    assert {RequestCounts, RecordCounts} <= found
+    assert {AccessRefused, Interrupted} <= {*errors}
+    for kind in (*found, *errors):
+        assert getattr(engine, kind.__name__) is kind
+        assert kind.__name__ in engine.__all__
+    assert all(getattr(engine.errors, error.__name__) is error for error in errors)
+
+
+def test_a_configuration_is_named_by_text_or_path(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'loans.ndjson'\n", encoding="utf-8")
+    assert engine.load_config(str(path)) == engine.load_config(path)
 
 
 CONSUMER = """

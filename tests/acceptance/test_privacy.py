@@ -63,8 +63,9 @@ def said_by(engine: Engine, *commands: str) -> str:
 
 
 def left_by(engine: Engine, but: str) -> str:
-    """Return what all files hold that the engine has left, but for the reject file and the source."""
-    files = [path for path in engine.home.rglob("*") if path.is_file() and path.name not in ("rejected.ndjson", but)]
+    """Return what all files hold that the engine has left, but for the reject file, its table and the source."""
+    left_out = ("rejected.ndjson", "rejected.csv", but)
+    files = [path for path in engine.home.rglob("*") if path.is_file() and path.name not in left_out]
     return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in files)
 
 

@@ -30,7 +30,8 @@ from engine.api.reasons import REASON_CHARACTERS_MAX, REASON_KEYS, message_of, r
         ({"error": 7, "message": "m"}, "m"),
         ({"error": True, "message": "m"}, "m"),
         ({"id": "L1", "code": 409}, "409"),
-        ({"errors": ["1", "2", "3", "4"]}, "1; 2; 3"),
+        ({"errors": ["1", "2", "3", "4"]}, "1; 2; 3; 4"),
+        ({"errors": list("abcdefghijklm")}, "a; b; c; d; e; f; g; h; i; j; …"),
     ],
 )
 def test_the_reason_is_what_a_person_would_read(item: Any, reason: str) -> None:
@@ -68,6 +69,12 @@ def test_reasons_are_cut_wherever_they_stand(key: str) -> None:
         reason = reason_of(item)
         assert reason is not None
         assert len(reason) <= REASON_CHARACTERS_MAX
+        assert reason.endswith("…")
+
+
+def test_a_reason_of_one_page_is_kept_whole() -> None:
+    page = " ".join(f"line {number} of what is wrong" for number in range(100))
+    assert reason_of({"error": page}) == page
 
 
 Json = st.recursive(

@@ -12,6 +12,7 @@ import pytest
 
 from engine.commands.cli import COMMANDS
 from engine.values.errors import ExitCode
+from engine.values.version import VERSION
 
 TIMEOUT_S = 120
 
@@ -40,6 +41,11 @@ def test_alone_it_prints_help() -> None:
         assert f"    {command.name} " in alone.stdout
     for code in ExitCode:
         assert f"\n  {int(code):<3} " in alone.stdout
+
+
+def test_it_says_its_version() -> None:
+    said = engine("--version")
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"bulk-sync-engine {VERSION}\n", "")
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

@@ -24,7 +24,7 @@ from tests.fuzz.compiling import (
 from tests.sources.ndjson.lines_of_all_kinds import canonical_line
 
 pytestmark = needs_compiler
-TESTS = tuple(f"tests/ledger/test_{name}.py" for name in ("acceleration", "digests", "lookup", "lines"))
+TESTS = tuple(f"tests/ledger/test_{name}.py" for name in ("acceleration", "digests", "ids", "lookup", "lines"))
 
 
 def test_no_line_leads_out_of_its_memory(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_a_query_stays_where_it_is(health_check: HealthCheck) -> None:
 
 
 def test_the_body_is_a_summary_without_ids_and_file_names() -> None:
-    assert notify.body(partial_report()) == (
+    assert notify.short_summary(partial_report()) == (
         "Finished, but 19 of 4,210,000 records were not accepted.\n"
         f"run {RUN_ID}, exit code 3\n"
         "read 4,210,000, updated 4,208,776, superseded 1,205, invalid 7, rejected 9, unknown 3\n"

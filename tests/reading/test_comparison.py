@@ -74,7 +74,7 @@ def test_a_record_is_wanted_if_it_is_new_or_other_or_another_of_its_id_was_wante
             if is_wanted:
                 expected.passed.add(record.id)
         sent = np.array(list({records[index].id: index for index in wanted}.values()), np.int64)  # of an id the last
-        entries = compared.send(looked.keys[sent], looked.digests[sent], looked.entries[sent])
+        entries = compared.send(looked.keys[sent], looked.digests[sent], looked.entries[sent], b"")
         voids = {entries.voids[at : at + 8] for at in range(0, len(entries.voids), 8)}
         needed = {
             records[index].id

@@ -60,6 +60,15 @@ def here(reading: Reading) -> list[Chunk]:
     return list(reading.cutting.cut(reading.open()))
 
 
+def test_the_reader_is_this_package_whatever_the_working_directory_holds(
+    ndjson: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ndjson.parent)
+    Path("engine").mkdir()
+    Path("engine/__init__.py").write_text("raise ImportError", encoding="utf-8")
+    assert list(ReaderProcess(reading(ndjson)).chunks()) == here(reading(ndjson))
+
+
 def test_ndjson_comes_as_it_would_here(ndjson: Path) -> None:
     wanted = here(reading(ndjson))
     assert len(wanted) > SLOTS

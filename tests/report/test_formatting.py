@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.formatting import age_text, bytes_text, moment_text, ms_text, rate_text, seconds_text, shown
+from engine.report.formatting import (
+    age_text,
+    bytes_text,
+    local,
+    moment_text,
+    ms_text,
+    night_text,
+    rate_text,
+    seconds_text,
+    share_text,
+    shown,
+    zone_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +60,28 @@ def test_amounts_of_data(count: int, expected: str) -> None:
 
 def test_moments() -> None:
     assert moment_text("2026-11-23T02:00:59.123Z") == "2026-11-23 02:00 UTC"
+    assert moment_text("2026-11-23T20:30:59.123Z", ZoneInfo("Asia/Kolkata")) == "2026-11-24 02:00 IST"
     assert moment_text("") == ""
+
+
+def test_a_night_bears_the_date_of_the_place_where_it_is() -> None:
+    begun = local("2026-11-27T20:30:00.000Z", ZoneInfo("Asia/Kolkata"))
+    assert begun is not None
+    assert (night_text(begun), zone_text(begun)) == ("Sat 28 Nov 02:00", "IST")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-27T20:30:00"])
+def test_what_is_no_moment_has_no_local_time(text: str) -> None:
+    assert local(text) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "whole", "expected"),
+    [(0, 9, "0%"), (9, 9, "100%"), (1, 3, "33.3%"), (1, 1_000_000, "<0.01%"), (999_999, 1_000_000, "99.99%"),
+     (5, 1000, "0.50%"), (995, 1000, "99.50%")],
+)  # fmt: skip
+def test_shares_never_hide_a_record(count: int, whole: int, expected: str) -> None:
+    assert share_text(count, whole) == expected
 
 
 @given(text=st.text(alphabet=st.characters(), max_size=80), width=st.integers(5, 60))

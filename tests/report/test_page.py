@@ -14,7 +14,7 @@ from engine.report import page
 from engine.report.charts import BINS_MAX, bin_width_s, bins, nice_max
 from engine.report.formatting import rate_text
 from engine.report.measured import TIMELINE_SAMPLES_MAX, Sample
-from engine.report.page import MOVES_MAX, REASONS_MAX, render_page, share_text
+from engine.report.page import MOVES_MAX, REASONS_MAX, render_page
 from engine.report.report import LIMIT_MOVES_MAX, LimitMove, Pacing, Report, RunStatus
 from engine.values.counts import Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
@@ -25,7 +25,7 @@ VOID = {"meta", "path", "rect"}
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "header", "section", "footer", "h1", "h2", "p", "b", "i",
     "em", "span", "div", "dl", "dt", "dd", "ol", "ul", "li", "pre", "code", "bdi", "table", "thead", "tbody", "tr",
-    "th", "td", "figure", "figcaption", "svg", "path", "rect", "details", "summary",
+    "th", "td", "figure", "figcaption", "svg", "g", "path", "rect", "details", "summary", "a",
 }  # fmt: skip
 
 
@@ -184,15 +184,6 @@ def test_the_picture_of_the_sums_is_to_scale_and_named() -> None:
     ]
     assert "drawn wider" not in render_page(report)
     assert "drawn wider" in render_page(partial_report())
-
-
-@pytest.mark.parametrize(
-    ("count", "whole", "expected"),
-    [(0, 9, "0%"), (9, 9, "100%"), (1, 3, "33.3%"), (1, 1_000_000, "<0.01%"), (999_999, 1_000_000, "99.99%"),
-     (5, 1000, "0.50%"), (995, 1000, "99.50%")],
-)  # fmt: skip
-def test_shares_never_hide_a_record(count: int, whole: int, expected: str) -> None:
-    assert share_text(count, whole) == expected
 
 
 def test_reasons_that_came_and_went() -> None:

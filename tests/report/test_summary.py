@@ -43,6 +43,7 @@ Not accepted
 Files
   engine-state/runs/20261123T020000Z-07b3f9/report.html
   engine-state/runs/20261123T020000Z-07b3f9/rejected.ndjson
+  engine-state/runs/20261123T020000Z-07b3f9/rejected.csv
 
 Next
   Correct the records that rejected.ndjson names at their source; the next run sends them.
@@ -98,6 +99,21 @@ def interrupted_report(**changes: object) -> Report:
 
 def test_a_night_with_rejects() -> None:
     assert text_of(partial_report(), config_path="my night.toml") == PARTIAL
+
+
+def test_reasons_that_differ_look_different_however_long_they_are() -> None:
+    long = "the record could not be updated because of what was wrong with it when the campaign looked at it: " * 2
+    reasons = [Reason("rejected", f"{long}it is on DNC list {number}", 9, []) for number in (4, 39)]
+    text = text_of(partial_report(reasons=reasons), width=80)
+    lines = [line for line in text.splitlines() if "DNC list" in line]
+    assert len({*lines}) == 2
+    assert all("could not be updated…" in line and len(line) <= 80 for line in lines)
+
+
+def test_what_cannot_be_sent_again_is_not_offered_to_be() -> None:
+    text = text_of(partial_report(rejects_hold_data=False))
+    assert "rejected.csv" in text
+    assert "replay" not in text
 
 
 def test_a_good_night() -> None:

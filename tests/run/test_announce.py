@@ -37,17 +37,17 @@ async def test_the_health_check_hears_of_the_start_and_the_end(tmp_path: Path, h
     assert "4,208,776" in health_check.pings[1].body
 
 
-def test_the_health_check_hears_that_there_will_be_no_report(health_check: HealthCheck) -> None:
-    announce_no_run(NotifyTable(healthcheck_url=health_check.url), 66)
+def test_the_health_check_hears_that_there_will_be_no_report(tmp_path: Path, health_check: HealthCheck) -> None:
+    announce_no_run(settings_of(tmp_path, notify={"healthcheck_url": health_check.url}), 66)
     assert [ping.path for ping in health_check.pings] == ["/ping/uuid/66"]
 
 
 async def test_nobody_is_told_who_does_not_want_to_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ping_start", "ping_end", "ping_no_run", "run_command", "write_metrics_file"):
+    for name in ("ping_start", "ping_end", "ping_no_run", "alert_end", "run_command", "write_metrics_file"):
         monkeypatch.setattr(announce, name, None)  # whoever calls it fails
     await announce_start(NOBODY)
     await announce_end(settings_of(tmp_path), partial_report(), tmp_path)
-    announce_no_run(NOBODY, 66)
+    announce_no_run(settings_of(tmp_path), 66)
     async with active_run(settings_of(tmp_path)) as active:
         write_metrics(NOBODY, metric_values(active))
 
@@ -83,7 +83,7 @@ async def test_what_goes_wrong_is_a_warning(
     with caplog.at_level(logging.WARNING, "engine"):
         await announce_start(settings.notify)
         await announce_end(settings, partial_report(), tmp_path)
-        await asyncio.to_thread(announce_no_run, settings.notify, 1)  # there is no loop when there is no run
+        await asyncio.to_thread(announce_no_run, settings, 1)  # there is no loop when there is no run
         async with active_run(settings) as active:
             write_metrics(settings.notify, metric_values(active))
     assert {record.getMessage() for record in caplog.records} == {"not_announced"}
@@ -106,7 +106,7 @@ async def test_a_bug_in_what_tells_of_a_run_does_not_fail_it(
     settings = settings_of(tmp_path, notify=table)
     await announce_start(settings.notify)
     await announce_end(settings, partial_report(), tmp_path)
-    await asyncio.to_thread(announce_no_run, settings.notify, 1)
+    await asyncio.to_thread(announce_no_run, settings, 1)
     async with active_run(settings) as active:
         await asyncio.to_thread(write_metrics, settings.notify, metric_values(active))
     assert [record.getMessage() for record in caplog.records] == ["not_shown"] * len(names)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.report.history import read_report, write_report
 from engine.report.report import RunStatus
-from engine.run.derived import derived_report, derived_reports, write_missing_reports
+from engine.run.derived import derived_report, write_missing_reports
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RequestCounts
 from tests.state.results import new_run, record, requests, result
@@ -93,11 +93,3 @@ def test_a_damaged_report_is_left_as_it_is(tmp_path: Path) -> None:
         journal.begin(new_run(2))
         write_missing_reports(journal, journal.latest_runs(2)[:1])
         assert path.read_bytes() == b"{"
-
-
-def test_a_look_from_outside_changes_nothing(tmp_path: Path) -> None:
-    finished(tmp_path).close()
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    derived = derived_reports(tmp_path, {"run-1", "unknown"})
-    assert [(run_id, report.exit_code) for run_id, report in derived.items()] == [("run-1", 3)]
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

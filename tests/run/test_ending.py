@@ -195,7 +195,7 @@ async def test_the_metrics_of_the_end_are_written(tmp_path: Path) -> None:
 async def test_whoever_is_told_finds_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[Report, Report]] = []
 
-    async def announce_end(_: RunSettings, report: Report, run_dir: Path) -> None:
+    async def announce_end(_: RunSettings, report: Report, run_dir: Path, *, earlier: object) -> None:
         told.append((report, from_json((run_dir / "report.json").read_bytes())))
 
     monkeypatch.setattr(ending, "announce_end", announce_end)

@@ -90,6 +90,37 @@ def test_what_says_what_is_wrong_stays_readable(said: str) -> None:
     assert masked(said, line_of(DATA)) == said
 
 
+CODES = {"current_emi": 4, "age": 39, "product_code": "7", "flat": "Flat 12", "status": 3, "pin": "411001"}
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("on DNC list 4", "on DNC list 4"),  # though a value of the record is 4, too
+        ("on DNC list 39", "on DNC list 39"),
+        ("DNC list no. 12 forbids it", "DNC list no. 12 forbids it"),
+        ("refused, error_code=E39", "refused, error_code=E39"),
+        ("errorCode: 1042", "errorCode: 1042"),
+        ("blocked (rule 'R-12')", "blocked (rule 'R-12')"),
+        ("product code 7 is gone", "product code … is gone"),  # the word is that of a field: it may be its value
+        ("product code 8 is gone", "product code 8 is gone"),
+        ("status 3 is final", "status … is final"),
+        ("age 39 and door 12 are no reason", "age … and door … are no reason"),
+        ("record 17 of 20 is refused", "record … of … is refused"),
+        ("error 98765 43210", "error …"),
+        ("code 411001", "code …"),
+        ("code LN-MUM-0106405", "code …"),
+        ("type 2026-05-01", "type …"),
+    ],
+)
+def test_codes_that_differ_stay_apart_and_what_stands_in_the_record_does_not(said: str, kept: str) -> None:
+    assert masked(said, line_of(CODES)) == kept
+
+
+def test_an_id_is_no_code() -> None:
+    assert masked("code L7 of list L8", line_of({"x": 1}, "L7"), ids={"L8"}) == "code … of list …"
+
+
 def test_a_limit_that_is_a_value_of_the_record_is_masked() -> None:
     said = "amount 300 exceeds 300"
     assert masked(said, line_of({"amount": 300})) == "amount … exceeds …"

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, strategies as st
 
+from engine.state.masking import without_record_data
 from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, read_reject_ids, reasons, reject_lines
 from engine.values.counts import EXAMPLE_IDS_MAX, Reason
 from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
@@ -102,6 +104,37 @@ def test_reasons_are_grouped_over_records_and_outcomes() -> None:
     }
     assert by_reason["rejected", "phone is invalid"].example_ids == [f"loan_{n}" for n in range(EXAMPLE_IDS_MAX)]
     assert [reason.example_ids for reason in found if reason.outcome == "invalid"] == [[], [], ["loan_20"]]
+
+
+def test_reasons_are_masked_then_grouped_and_codes_that_differ_stay_apart() -> None:
+    """Whatever a record has for values, and however much its API says before it comes to the point."""
+    lines = [orjson.dumps({"id": f"loan_{n}", "data": {"phone": f"98{n:08}", "emi": n}}) for n in range(60)]
+    page = "what is wrong with it: " * 40
+    said = [f"loan_{n}: 98{n:08} is on DNC list {(4, 39)[n % 2]}; {page}{'ab'[n % 2]}" for n in range(60)]
+    failures = [Failure(n, Outcome.REJECTED, reason, 207) for n, reason in enumerate(said)]
+    found = reasons(without_record_data(result(*lines, failures=failures)))
+    assert [(reason.reason, reason.count) for reason in found] == [
+        (f"… is on DNC list 4; {page}a", 30),
+        (f"… is on DNC list 39; {page}b", 30),
+    ]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_line_without_data_says_which_why_and_where(index: int) -> None:
+    one = result(b'{"id":"a","data":{"n":1}}', b'{"id":"b","data":{"n":2}}')
+    failed = ChunkResult(one.chunk, [Failure(index, Outcome.UNKNOWN, "HTTP 500", 500)])
+    [line] = reject_lines(failed, with_data=False)
+    place = [{"path": "north.csv", "row": 7}, {"path": "south.csv", "row": 1}][index]
+    told = {"outcome": "unknown", "reason": "HTTP 500", "http_status": 500, "source": place}
+    assert orjson.loads(line) == {"id": "ab"[index], **told}
+
+
+def test_refusals_without_data_have_an_id_if_they_have_one() -> None:
+    place = Place("f", 3)
+    refusals = [Refusal("no JSON", place, raw="{oops"), Refusal("no fields", place, id="a\ud800", data=b"{}")]
+    lines = [orjson.loads(line) for line in reject_lines(result(refusals=refusals), with_data=False)]
+    told = {"outcome": "invalid", "http_status": None, "source": {"path": "f", "row": 3}}
+    assert lines == [{"reason": "no JSON", **told}, {"id": "a?", "reason": "no fields", **told}]
 
 
 def test_reasons_without_end_are_counted_together() -> None:

@@ -97,7 +97,7 @@ ITS_COLUMN = f'    {FORMAT + 1}: "ALTER TABLE chunk ADD COLUMN held INTEGER NOT 
 TELL_OF_IT = """
 import json, sys
 from pathlib import Path
-from engine.outlets.health_check import body
+from engine.outlets.health_check import short_summary
 from engine.outlets.prometheus import MetricValues, render_metrics
 from engine.report import Report, RunStatus, from_json, render_summary, to_json
 from engine.report.page import render_page
@@ -119,8 +119,8 @@ report = Report(run_id="run-1", status=RunStatus.PARTIAL, exit_code=3, records=c
 assert json.loads(to_json(report))["records"]["held"] == 3
 assert from_json(to_json(report)) == report
 assert "held        3  kept for tomorrow" in render_summary(report, run_dir=Path("."), config_path="")
-assert "3 of 5 records were not accepted" in body(report)
-assert "read 5, updated 2, held 3" in body(report)
+assert "3 of 5 records were not accepted" in short_summary(report)
+assert "read 5, updated 2, held 3" in short_summary(report)
 page = render_page(report)
 assert "</span>held</th><td class=num>3</td>" in page and "kept for tomorrow" in page
 assert "invalid, held, rejected or unknown" in page or "invalid, rejected, unknown or held" in page

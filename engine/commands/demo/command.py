@@ -14,7 +14,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import count
 from engine.commands.templates import templates_of, toml_text
-from engine.values import ConfigError, ExitCode
+from engine.values import ConfigError, ExitCode, program, program_again, python_path
 
 if TYPE_CHECKING:
     from engine.simulator import StandInProcess
@@ -141,8 +140,9 @@ def _sync(place: Place) -> int:
     from engine.settings import VARIABLE_PREFIX
 
     environ = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
-    command = [sys.executable, "-m", "engine", "sync", "-c", str(place.config)]
-    _say("", f"$ python -m engine sync -c {place.config}", "")
+    environ["PYTHONPATH"] = python_path()
+    command = [*program_again(), "sync", "-c", str(place.config)]
+    _say("", f"$ {program()} sync -c {place.config}", "")
     # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
@@ -237,17 +237,17 @@ def read_portfolio(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _what_next(place: Place, server: StandInProcess) -> list[str]:
     """Return the lines that tell where the report is and what to try."""
     port = server.url.split(":")[2].split("/")[0]
-    command = f"python -m engine simulate --port {port} --campaign camp_demo --token-file {place.token}"
+    command = f"{program()} simulate --port {port} --campaign camp_demo --token-file {place.token}"
     return [
         *(f"The report: {report}" for report in place.reports()),
         "",
         "What to try next:",
         f"  {command} --latency-ms 500 --error-share 0.02 --reject-share 0.00001",
         "      in one terminal: a stand-in that is slow, fails now and then, and rejects a few records",
-        f"  python -m engine sync --full -c {place.config}",
+        f"  {program()} sync --full -c {place.config}",
         "      in another: press Ctrl-C or kill it in the middle, and run it again; it goes on where it was",
         "      (--full, because the ledger does not know that this stand-in begins empty)",
-        "  python -m engine init your-export.csv",
+        f"  {program()} init your-export.csv",
         "      writes a configuration for your own file",
     ]
 

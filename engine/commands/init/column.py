@@ -1,6 +1,6 @@
 """What a column of a source holds, judged from its values as text: what they mean, gaps, whether it could be the id.
 
-Pure and bounded: nothing of a value is kept but a hash, and that only as long as the column has no value twice.
+Pure and bounded: nothing of a value is kept but a hash.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.commands.init.guesses import NULL_MARKS, NULL_WORDS, Guess, Meaning
+from engine.settings import GuardTable
 
 API_FIELDS = (
     "loan_id",
@@ -30,6 +31,8 @@ API_FIELDS = (
 
 ID_NAMES = ("loan_id", "lead_id", "record_id", "customer_id", "account_id", "id")
 """How id columns are called, the likeliest first; then come names that end in `_id`, `_no` or `_number`."""
+
+MAX_REPEATED = GuardTable().max_superseded
 
 API_IDS = ("loan_id", "lead_id")
 """What the API itself calls the ids of records."""
@@ -70,7 +73,8 @@ class ColumnSurvey:
     name: str
     rows: int = 0
     filled: int = 0
-    repeats: bool = False
+    repeated: int = 0
+    """How many of its values came before."""
     refused: str = ""
     no_ids: int = 0
     """How many of its values are neither text nor integers."""
@@ -114,11 +118,8 @@ class ColumnSurvey:
             self._marks.add(word)
         else:
             self.meaning.add(value, row or self.rows)
-        if not self.repeats:
-            self._hashes.add(hash(value))
-            if len(self._hashes) < self.filled:
-                self.repeats = True
-                self._hashes.clear()
+        self._hashes.add(hash(value))
+        self.repeated = self.filled - len(self._hashes)
 
     @property
     def could_be_id(self) -> bool:
@@ -128,7 +129,12 @@ class ColumnSurvey:
     @property
     def is_unique(self) -> bool:
         """Whether every row has a value, and none has the same."""
-        return self.could_be_id and self.rows > 0 and self.filled == self.rows and not self.repeats
+        return self.could_be_id and self.rows > 0 and self.filled == self.rows and not self.repeated
+
+    @property
+    def mostly_repeats(self) -> bool:
+        """Whether so many values repeat that a sync would not take it for the id."""
+        return MAX_REPEATED.exceeded(self.repeated, self.filled)
 
     @property
     def is_named_like_an_id(self) -> bool:
@@ -171,15 +177,16 @@ class ColumnSurvey:
 def rank_ids(columns: Sequence[ColumnSurvey]) -> list[ColumnSurvey]:
     """Return the columns that could hold the id, the best first.
 
-    The names that the API knows come first, whatever their values are; then columns named like ids, the unique ones
-    ahead; then others that are unique, those last that only count rows.
+    The names that the API knows come first; then columns named like ids, the unique ones ahead; then others that are
+    unique, those last that only count rows; and behind all of them, whatever their names, those that mostly repeat.
     """
 
-    def key(position: int) -> tuple[bool, bool, bool, int, bool, int]:
+    def key(position: int) -> tuple[bool, bool, bool, bool, int, bool, int]:
         column, name = columns[position], plain_name(columns[position].name)
         known = ID_NAMES.index(name) if name in ID_NAMES else len(ID_NAMES)
         named = column.is_named_like_an_id
-        return (name not in API_IDS, not named, not column.is_unique, known, column.counts_rows, position)
+        unknown = name not in API_IDS
+        return (column.mostly_repeats, unknown, not named, not column.is_unique, known, column.counts_rows, position)
 
     order = sorted((position for position, column in enumerate(columns) if column.could_be_id), key=key)
     return [columns[position] for position in order]

@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,12 @@ from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
 from engine.sources import StoreAccess
-from engine.values import ConfigError
+from engine.values import ConfigError, program
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+EXAMPLE = "config.example.toml"
 PLACEHOLDER = "PUT-YOUR-CAMPAIGN-ID-HERE"
 
 COLUMNS_SHOWN_MAX = 200
@@ -31,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
         "source",
-        nargs="+",
+        nargs="*",
         metavar="SOURCE",
         help="a file, some files, or a pattern in quotes; or an address such as s3://bucket/key",
     )
+    parser.add_argument("--example", action="store_true", help="write the example that documents every key instead")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there instead of printing it")
     parser.add_argument(
         "--endpoint", metavar="URL", help="the address of the store's service, if it is not the usual one"
@@ -47,19 +50,22 @@ def run(args: argparse.Namespace) -> int:
     """Write the configuration, and to stderr what was unsure.
 
     Raises:
-        ConfigError: the output is there already, or cannot be written; or the files are of different formats.
+        ConfigError: the output is there already, or cannot be written; or the files are of different formats, or there
+            is none named.
         SourceMissing: there is no such file, or it holds no record.
         SourceUntrusted: it cannot be read in the form it is in.
     """
     if args.output and args.output.exists():
         raise ConfigError(f"{args.output} is there already; name another file with -o, or move it away first")
+    if args.example == bool(args.source):
+        raise ConfigError("init takes a SOURCE to look at, or --example for the example, which is of no source")
+    if args.example:
+        _put_out((files(__package__) / "templates" / EXAMPLE).read_text(encoding="utf-8"), args.output)
+        return 0
     proposal = propose(survey(args.source, StoreAccess(args.endpoint, args.region)))
     text = render(proposal, args.campaign)
     from_tables(tomllib.loads(text), origin="the proposed configuration")  # what is written must load
-    if args.output:
-        _write(args.output, text)
-    else:
-        print(text, end="")
+    _put_out(text, args.output)
     _advise(proposal, args)
     return 0
 
@@ -106,7 +112,10 @@ def toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_text(name)
 
 
-def _write(path: Path, text: str) -> None:
+def _put_out(text: str, path: Path | None) -> None:
+    if path is None:
+        print(text, end="")
+        return
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -126,5 +135,5 @@ def _advise(proposal: Proposal, args: argparse.Namespace) -> None:
     lines.append("Next:")
     if args.campaign == PLACEHOLDER:
         lines.append(f"  write the id of your campaign into {config} (api.campaign_id)")
-    lines += ["  put the token into TIMEPAY_TOKEN", f"  python -m engine check -c {config}"]
+    lines += ["  put the token into TIMEPAY_TOKEN", f"  {program()} check -c {config}"]
     print("\n".join(lines), file=sys.stderr)

@@ -88,7 +88,9 @@ def _doubts_of_id(best: ColumnSurvey, others: Sequence[ColumnSurvey]) -> list[st
     rivals = [column for column in unique if column.is_named_like_an_id or not best.is_named_like_an_id]
     doubts = []
     if not best.is_unique:
-        problem = "its values repeat (the last record of an id wins)" if best.repeats else "some rows have none"
+        problem = "its values repeat (the last record of an id wins)" if best.repeated else "some rows have none"
+        if best.mostly_repeats:
+            problem = "most of its values repeat, which stops a sync (guard.max_superseded)"
         nothing = "" if unique else "no column is unique; "
         reason = "for its name" if best.is_named_like_an_id else "for want of a better one"
         doubts.append(f"{nothing}{name} was taken {reason}, but {problem}")

@@ -10,9 +10,9 @@ from typing import Any
 from engine.report import Report
 from engine.run.job import Job, cutting_of, identity_of
 from engine.run.lifecycle import carry_out
-from engine.settings import from_arguments
+from engine.settings import from_arguments, in_terms_of_a_call, why_no_token
 from engine.sources import PairsSource
-from engine.values import Stop
+from engine.values import EngineError, Stop
 
 
 async def push(
@@ -31,16 +31,41 @@ async def push(
     settings = from_arguments(
         {"url": url, "campaign_id": campaign_id, "org_id": org_id or None, "state_dir": _path(state_dir), **upload},
         origin="the call of push",
-        mistakes=_impossible_guards(records, upload),
+        mistakes=[*_unusable(records, token), *_impossible_guards(records, upload)],
     )
     source = PairsSource(records, settings.upload.batch_size)
-    job = Job("push", source, partial(cutting_of(settings).cut, source), identity_of(settings), fresh)
-    return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=lambda: token)
+    job = Job(
+        "push",
+        source,
+        partial(cutting_of(settings).cut, source),
+        identity_of(settings),
+        fresh,
+        is_rereadable=not isinstance(records, Iterator | AsyncIterable),
+    )
+    try:
+        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), read_token=token.strip)
+    except EngineError as error:
+        error.args = (in_terms_of_a_call(str(error)),)
+        raise
 
 
 def _path(given: str | PathLike[str]) -> object:
     """Return a path as text; what is none is left to the check of types."""
     return fspath(given) if isinstance(given, PathLike) else given
+
+
+def _unusable(records: object, token: object) -> list[str]:
+    """Return a sentence for each of these that cannot be what it is taken for; none repeats the token."""
+    mistakes = []
+    if isinstance(records, Mapping):
+        mistakes.append("records: must be pairs of id and data, not a mapping: give its items()")
+    elif isinstance(records, str | bytes) or not isinstance(records, Iterable | AsyncIterable):
+        mistakes.append(f"records: must be an iterable of pairs of id and data, not {type(records).__name__}")
+    if not isinstance(token, str):
+        mistakes.append(f"token: must be text, not {type(token).__name__}")
+    elif why := why_no_token(token.strip()):
+        mistakes.append(f"token: {why}")
+    return mistakes
 
 
 def _impossible_guards(records: Iterable[Any] | AsyncIterable[Any], arguments: Mapping[str, Any]) -> list[str]:

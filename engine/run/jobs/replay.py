@@ -9,6 +9,7 @@ has settled waits no longer.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
-from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans
+from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans, program
 
 
 async def replay(
@@ -52,10 +53,15 @@ def _plan(
     undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
     if undelivered is None or not path.exists():
-        raise ConfigError(f"there is no run {chosen} in this state directory; see: python -m engine status")
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status")
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
+    if source.lacks_data():
+        raise ConfigError(
+            f"run {chosen} cannot be replayed: its rejected.ndjson holds no record data (state.reject_data = false, or "
+            "--no-data); correct the records at their source, and the next sync sends them"
+        )
     pass_ = PassHere(cutting_of(settings), source)
     delta = delta_of(settings, full=True, of_source=False)
     return Job(
@@ -108,6 +114,21 @@ class RejectFile:
         """Return when the last record was rejected."""
         return self.path.stat().st_mtime
 
+    def lacks_data(self) -> bool:
+        """Whether a record that may be sent again is there without its data. Damaged lines are passed over."""
+        position = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                if position == self.undelivered.file_bytes:
+                    break
+                with suppress(msgspec.MsgspecError):
+                    reject = _decoder.decode(line)
+                    without = reject.outcome != Outcome.INVALID and not bytes(reject.data)
+                    if without and self._is_waiting(reject, position):
+                        return True
+                position += len(line)
+        return False
+
     def blocks(self) -> Iterator[Block]:
         """Yield the records that were rejected or left unknown, and of which nothing newer was delivered or read."""
         self.outdated = self.invalid = 0
@@ -148,11 +169,15 @@ class RejectFile:
         if reject.outcome == Outcome.INVALID:
             self.invalid += 1
             return None
-        first = self.undelivered.first.get(id_digest(reject.id))
-        if first is None or position < first:
+        if not self._is_waiting(reject, position):
             self.outdated += 1
             return None
         return reject
+
+    def _is_waiting(self, reject: _Reject, position: int) -> bool:
+        """Whether nothing newer of a record was delivered or read than the line at this position."""
+        first = self.undelivered.first.get(id_digest(reject.id))
+        return first is not None and position >= first
 
 
 class _Record(msgspec.Struct):
@@ -163,7 +188,7 @@ class _Record(msgspec.Struct):
 class _Reject(msgspec.Struct):
     outcome: str
     id: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    data: msgspec.Raw = msgspec.Raw()
 
 
 _decoder = msgspec.json.Decoder(_Reject)

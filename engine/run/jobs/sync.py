@@ -49,6 +49,7 @@ async def sync(
         config_path=config_path,
         delta=delta,
         compared=pass_ if delta is not None else None,
+        is_rereadable=source.size() is not None,
         holds_all=_holds_all(settings),
     )
     try:

@@ -30,3 +30,18 @@ def test_integers_are_seen_as_such(numbers: list[int]) -> None:
     assert column.guess.shape == ColumnShape(type="integer")
     column.add("007")
     assert column.guess is None
+
+
+def column_of(name: str, *values: object) -> ColumnSurvey:
+    column = ColumnSurvey(name)
+    for value in values:
+        column.add(str(value))
+    return column
+
+
+def test_what_mostly_repeats_is_no_id_whatever_its_name() -> None:
+    groups = column_of("loan_id", *[number % 4 for number in range(40)])
+    accounts = column_of("account", *range(40))
+    corrected = column_of("lead_id", *range(35), *range(5))  # the last record of an id wins: it is the id all the same
+    assert rank_ids([groups, accounts]) == [accounts, groups]
+    assert rank_ids([groups, accounts, corrected]) == [corrected, accounts, groups]

@@ -17,6 +17,7 @@ from engine.commands.init.source import survey
 from engine.values.errors import ExitCode
 from tests.commands.init.proposals import proposed, write_csv
 
+ROOT = Path(__file__).parent.parent.parent.parent
 TIMEOUT_S = 120
 
 
@@ -90,6 +91,23 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
     assert "is there already" in refused.stderr
     assert (tmp_path / "config.toml").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("arguments", [[], ["-o", "config.toml"], ["a.csv", "--example"]])
+def test_it_looks_at_a_source_or_writes_the_example(tmp_path: Path, arguments: list[str]) -> None:
+    refused = init(tmp_path, *arguments)
+    assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, "")
+    assert "init takes a SOURCE to look at, or --example" in refused.stderr
+    assert not (tmp_path / "config.toml").exists()
+
+
+def test_the_example_is_that_of_the_project(tmp_path: Path) -> None:
+    example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
+    assert init(tmp_path, "--example").stdout == example
+    written = init(tmp_path, "--example", "-o", "config.toml")
+    assert (written.returncode, written.stdout) == (0, "")
+    assert (tmp_path / "config.toml").read_text(encoding="utf-8") == example
+    assert "is there already" in init(tmp_path, "--example", "-o", "config.toml").stderr
 
 
 def test_a_missing_source_is_66(tmp_path: Path) -> None:

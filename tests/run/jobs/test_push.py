@@ -16,7 +16,7 @@ from engine.run.jobs.push import push
 from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts, RequestCounts
-from engine.values.errors import ConfigError, Interrupted, SourceUntrusted
+from engine.values.errors import ConfigError, Interrupted, SourceUntrusted, StateFailed
 from engine.values.stopping import Stop
 from tests.run.nights import Night
 from tests.run.runs import NOWHERE
@@ -107,7 +107,7 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         journal.note_sending(run)
         accepted = RequestCounts(sent=1, succeeded=1)
         journal.save(run, worked_s=1.0, requests=accepted, telemetry={}, ended=True)
-    with pytest.raises(SourceUntrusted, match=r"\(upload\.batch_size\)"):
+    with pytest.raises(SourceUntrusted, match=r"\(batch_size\)"):
         await pushed(PAIRS, tmp_path, upload={"batch_size": 1})
 
 
@@ -123,18 +123,43 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
             ["5 mistakes", "- campaign_id: ", "- concurrency: ", "- max_rejected: ", "- state_dir: ", "- x: "],
         ),
         ({"upload": {"max_age": "20h"}}, ["- max_age: there is no file"]),
+        ({"token": ""}, ["1 mistake", "- token: is empty"]),
+        ({"token": "canary token"}, ["1 mistake", "- token: has spaces, line breaks or characters beyond ASCII"]),
+        ({"token": None}, ["1 mistake", "- token: must be text, not NoneType"]),
+        ({"url": None, "state_dir": None}, ["2 mistakes", "- url: must be text, not None", "- state_dir: must be a"]),
+        ({"records": 5}, ["1 mistake", "- records: must be an iterable of pairs of id and data, not int"]),
+        ({"records": "canary"}, ["1 mistake", "- records: must be an iterable of pairs of id and data, not str"]),
+        ({"records": {"canary": {}}}, ["- records: must be pairs of id and data, not a mapping: give its items()"]),
     ],
 )
 async def test_mistakes_are_those_of_its_arguments(
     tmp_path: Path, changes: dict[str, Any], named: Iterable[str]
 ) -> None:
+    defaults: dict[str, Any] = {"records": PAIRS, "state_dir": tmp_path / "state"}
     with pytest.raises(ConfigError) as caught:
-        await pushed(PAIRS, **({"state_dir": tmp_path / "state"} | changes))
+        await pushed(**(defaults | changes))
     said = str(caught.value)
+    assert "canary" not in said
+    assert "quotes" not in said
     assert said.startswith("the call of push has ")
     assert all(name in said for name in named)
     assert not re.search(r"\b(api|source|upload|guard|state)\.", said)
     assert not (tmp_path / "state").exists()
+
+
+async def test_why_it_stopped_is_said_in_the_terms_of_the_call(tmp_path: Path, server: StandInProcess) -> None:
+    refused = await pushed(PAIRS, tmp_path / "refused", server, token="another")
+    assert "put a valid one into token" in refused.message
+    missing = await pushed(PAIRS, tmp_path / "missing", server, campaign_id="another")
+    assert "check campaign_id and url" in missing.message
+    (tmp_path / "damaged").mkdir(mode=0o700)
+    (tmp_path / "damaged" / "journal.sqlite3").touch(mode=0o600)
+    with pytest.raises(StateFailed, match="or use another state_dir"):
+        await pushed(PAIRS, tmp_path / "damaged", server)
+
+
+async def test_a_token_may_end_its_line(tmp_path: Path, server: StandInProcess) -> None:
+    assert (await pushed(PAIRS, tmp_path, server, token=f"{server.token}\n")).exit_code == 0
 
 
 async def test_guards_are_arguments(tmp_path: Path) -> None:

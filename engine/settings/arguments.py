@@ -1,0 +1,46 @@
+"""Settings that are the arguments of a call of the library, and what they are called there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from engine.settings.loading import keys_of, validate
+from engine.settings.mistakes import nearest
+from engine.settings.tables import RunSettings
+
+REQUIRED = {"url": "api.url", "campaign_id": "api.campaign_id", "state_dir": "state.dir"}
+OPTIONAL = {"org_id": "api.org_id"}
+TOKEN_KEYS = "api.token_env or token_file"  # noqa: S105 - two names
+"""How messages call the place of the token."""
+
+_KEY = re.compile(r"\b(?:api|state|upload|guard)\.[a-z_]+\b")
+
+
+def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> RunSettings:
+    """Make the settings of a run whose records are given, from arguments of a call; an optional None is not given.
+
+    They are `REQUIRED`, `OPTIONAL`, and the keys of the tables `[upload]` and `[guard]`. `mistakes` were found before.
+
+    Raises:
+        ConfigError: naming all mistakes, each with its argument.
+    """
+    known = _keys_of_arguments()
+    tables: dict[str, dict[str, object]] = {}
+    unknown = [f"{name}: there is no such argument{nearest(name, known)}" for name in arguments if name not in known]
+    for name, value in arguments.items():
+        if name in known and (value is not None or name in REQUIRED):
+            table, _, key = known[name].partition(".")
+            tables.setdefault(table, {})[key] = value
+    labels = {key: name for name, key in known.items()}
+    return validate(dict(tables), RunSettings, origin, labels, [*unknown, *mistakes])
+
+
+def in_terms_of_a_call(message: str) -> str:
+    """Return a message that names settings as the file does, with the names that they have as arguments."""
+    names = {key: name for name, key in _keys_of_arguments().items()}
+    return _KEY.sub(lambda key: names.get(key[0], key[0]), message.replace(TOKEN_KEYS, "token"))
+
+
+def _keys_of_arguments() -> dict[str, str]:
+    return REQUIRED | OPTIONAL | {key: f"{table}.{key}" for table in ("upload", "guard") for key in keys_of(table)}
