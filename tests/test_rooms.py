@@ -41,6 +41,7 @@ ONLY_IN = {
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
     "obstore": {"engine/sources/stored"},
+    "asyncssh": {"engine/sources/stored/ssh.py", "engine/sources/stored/sftp.py"},
     "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
 }
 """Libraries that stay behind one door, or a few."""

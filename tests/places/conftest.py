@@ -11,6 +11,7 @@ from tests.gateways.conftest import pytest_runtest_makereport as pytest_runtest_
 from tests.gateways.program import found_program
 from tests.places.cutting_proxy import CuttingProxy
 from tests.places.seaweed import S3Server
+from tests.places.sshd import SshServer
 
 
 def needs(program: str, how: str) -> None:
@@ -32,3 +33,11 @@ def s3_proxy(s3_server: S3Server) -> Iterator[CuttingProxy]:
     """What passes to and from the server can be cut here."""
     with CuttingProxy(s3_server.port) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """One server for all tests; each reads a folder of its own."""
+    needs("sshd", "apt-get install openssh-server")
+    with SshServer(tmp_path_factory.mktemp("sshd")) as server:
+        yield server

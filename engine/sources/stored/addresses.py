@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from engine.values import ConfigError
+
 OBJECT_SCHEMES = ("s3", "gs", "az")
 """What stands before `://` where keys lie in a bucket (Azure calls it a container)."""
 
@@ -69,6 +71,18 @@ def parse_address(path: str) -> Address:
     if scheme in OBJECT_SCHEMES and (key.startswith("/") or "//" in key):
         raise ValueError("has a key with two slashes in a row, which cannot be read; copy the object to another key")
     return Address(scheme, place, key)
+
+
+def address_in_setting(path: str) -> Address:
+    """Take apart an address that a person has typed somewhere.
+
+    Raises:
+        ConfigError: it is none, or holds a secret, which is not repeated.
+    """
+    try:
+        return parse_address(path)
+    except ValueError as error:
+        raise ConfigError(f"the address {scheme_of(path)}://… {error}") from None
 
 
 def environment_of(paths: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -29,7 +29,16 @@ def _object_store(access: StoreAccess) -> Store:
     return ObjectStore(access)
 
 
-STORES: Mapping[str, Callable[[StoreAccess], Store]] = dict.fromkeys(OBJECT_SCHEMES, _object_store)
+def _sftp_store(access: StoreAccess) -> Store:
+    from engine.sources.stored.sftp import SftpStore
+
+    return SftpStore(access)
+
+
+STORES: Mapping[str, Callable[[StoreAccess], Store]] = {
+    **dict.fromkeys(OBJECT_SCHEMES, _object_store),
+    "sftp": _sftp_store,
+}
 """What makes the store that has the files of a path, by what stands before its `://`; any other path is local."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from engine.sources.stored.names import is_hidden, is_part
@@ -35,6 +35,22 @@ def _match(names: Sequence[str], patterns: Sequence[str]) -> bool:
         return fnmatchcase(names[0], patterns[0]) and _match(names[1:], patterns[1:])
     rest = patterns[1:]
     return not rest or any(_match(names[start:], rest) for start in range(len(names)))
+
+
+def may_lead_to(pattern: str) -> Callable[[str], bool]:
+    """Return what tells of a folder whether a glob may match something below it."""
+    patterns = pattern.split("/")
+
+    def may_lead(folder: str) -> bool:
+        names = folder.split("/")
+        for name, wanted in zip(names, patterns, strict=False):
+            if wanted == "**":
+                return True
+            if not fnmatchcase(name, wanted):
+                return False
+        return len(names) < len(patterns)
+
+    return may_lead
 
 
 def matching(keys: Iterable[str], pattern: str, root: str, folders: Iterable[str] = ()) -> list[str]:

@@ -13,13 +13,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from engine.sources.spec import StoreAccess
-from engine.sources.stored.addresses import Address, parse_address
+from engine.sources.stored.addresses import Address, address_in_setting
 from engine.sources.stored.clouds.buckets import open_bucket
 from engine.sources.stored.clouds.refusals import Answer, Refusal, understood
 from engine.sources.stored.globs import below, literal_folder, matching, reaches_deeper
 from engine.sources.stored.outage import Outage
 from engine.sources.stored.ranges import RangeStream
-from engine.sources.stored.store import StoredObject, StoredStream, moved
+from engine.sources.stored.store import StoredObject, StoredStream, moved, replaced
 from engine.values import AccessRefused, ConfigError, EngineError, SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ class ObjectStore:
 
     def list(self, pattern: str) -> Sequence[StoredObject]:
         """Return the objects that a key, a folder or a glob means; see `Store`."""
-        try:
-            address = parse_address(pattern)
-        except ValueError as error:
-            raise ConfigError(f"{pattern.partition('://')[0]}://…: {error}") from None
+        address = address_in_setting(pattern)
         if glob.has_magic(address.key):
             folder = literal_folder(address.key)
             found, folders = self._listed(address, folder, deep=reaches_deeper(address.key))
@@ -71,7 +68,7 @@ class ObjectStore:
 
     def verify(self, stored: StoredObject, _stream: StoredStream | None = None) -> None:
         """Compare size and version with what the key leads to now; see `Store`."""
-        meta = self._head(parse_address(stored.path))
+        meta = self._head(address_in_setting(stored.path))
         if meta is None:
             raise moved(stored.path, "was removed")
         if meta["size"] != stored.size:
@@ -84,7 +81,7 @@ class ObjectStore:
         """Return what the object's header says of how it is packed; see `Store`."""
         import obstore
 
-        address = parse_address(stored.path)
+        address = address_in_setting(stored.path)
         reply = self._ask(address, lambda bucket: obstore.get(bucket, address.key, options={"head": True}))
         encoding = reply.attributes.get("Content-Encoding")
         return None if encoding is None else str(encoding)
@@ -124,17 +121,17 @@ class ObjectStore:
             return None
 
     def _check_opened(self, stored: StoredObject) -> None:
-        meta = self._head(parse_address(stored.path))
+        meta = self._head(address_in_setting(stored.path))
         if meta is None:
             raise SourceMissing(f"{stored.path} does not exist")
         if version_of(meta) != stored.version:
-            raise _replaced(stored.path)
+            raise replaced(stored.path)
 
     def _fetch(self, stored: StoredObject, start: int, stop: int) -> bytes:
         """Return the bytes of a range: what was cut goes on where it ended, with the same version or not at all."""
         import obstore
 
-        address = parse_address(stored.path)
+        address = address_in_setting(stored.path)
         tag = None if stored.content_tag is None else f'"{stored.content_tag}"'
         parts: list[bytes] = []
         got = 0
@@ -143,7 +140,7 @@ class ObjectStore:
             nonlocal got
             reply = obstore.get(bucket, address.key, options={"if_match": tag, "range": (start + got, stop)})
             if (version_of(reply.meta), reply.meta["size"]) != (stored.version, stored.size):
-                raise _replaced(stored.path)
+                raise replaced(stored.path)
             for part in reply.stream(min_chunk_size=_SLICE_BYTES):
                 parts.append(bytes(part))
                 got += len(part)
@@ -222,7 +219,7 @@ def _failure(address: Address, answer: Answer) -> EngineError:
         case Refusal.NO_PLACE:
             return SourceMissing(f"{address.root} does not exist: there is no such bucket or container")
         case Refusal.REPLACED:
-            return _replaced(name)
+            return replaced(name)
         case Refusal.NO_IDENTITY:
             return AccessRefused(
                 f"{name} cannot be read: nothing says who we are to {service} (no variable, no profile, no role of "
@@ -236,10 +233,3 @@ def _failure(address: Address, answer: Answer) -> EngineError:
             return ConfigError(f"source.region: {address.root} lies in another region ({answer.words}); set its own")
         case _:
             return SourceUntrusted(f"{name} cannot be read: {service} answers with {answer.words}")
-
-
-def _replaced(path: str) -> SourceUntrusted:
-    return SourceUntrusted(
-        f"{path} has changed since it was found: it was replaced; when it is complete, run the same command again, "
-        "with --fresh"
-    )

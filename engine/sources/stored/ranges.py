@@ -65,8 +65,9 @@ class RangeStream(io.RawIOBase):
     The first piece, at `start`, is fetched at once, so that what is wrong shows where it is opened.
     """
 
-    def __init__(self, fetch: Fetch, size: int, start: int = 0) -> None:
+    def __init__(self, fetch: Fetch, size: int, start: int = 0, *, on_close: Callable[[], None] = lambda: None) -> None:
         self._fetch = fetch
+        self._on_close = on_close
         self._size = size
         self._position = min(start, size)
         self._pieces: dict[int, _Piece] = {}
@@ -117,7 +118,9 @@ class RangeStream(io.RawIOBase):
 
     def close(self) -> None:
         """Forget what has come; what is on its way is thrown away when it comes."""
-        self._pieces.clear()
+        if not self.closed:
+            self._pieces.clear()
+            self._on_close()
         super().close()
 
     def _take(self, size: int) -> memoryview:

@@ -78,3 +78,11 @@ def moved(path: str, how: str) -> SourceUntrusted:
     return SourceUntrusted(
         f"{path} {how} while it was read; when it is complete, run the same command again, with --fresh"
     )
+
+
+def replaced(path: str) -> SourceUntrusted:
+    """Return the reason not to read on of a file that is not the one that was found any more."""
+    return SourceUntrusted(
+        f"{path} has changed since it was found: it was replaced; when it is complete, run the same command again, "
+        "with --fresh"
+    )
