@@ -50,9 +50,7 @@ def empty(ssh_server: SshServer, folder: Path) -> Place:
         changed_at[key] = path.stat().st_mtime
 
     root = f"{ssh_server.address()}{folder.name}/"
-    return Place(
-        SftpStore(StoreAccess()), root, put, lambda key: (folder / key).rename(folder / f".gone-{uuid4().hex}")
-    )
+    return Place(SftpStore(StoreAccess()), root, put, lambda key: (folder / key).unlink())
 
 
 @pytest.fixture

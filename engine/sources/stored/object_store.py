@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SLICE_BYTES = 1 << 18
+_SLICE_BYTES = 1 << 16
 """So much is taken from a reply at once; what came before it was cut is kept."""
 
 _SERVICES = {"s3": "S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
