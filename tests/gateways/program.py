@@ -96,8 +96,9 @@ def executable(name: str) -> str:
 
 
 def found_program(name: str) -> str | None:
-    """Return the path of a program, which may have been installed beside the interpreter; None if it is not there."""
-    places = [os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES, str(Path(sys.executable).parent)]
+    """Return the path of a program, which pip or npm may have put into this environment; None if it is not there."""
+    ours = [str(Path(sys.prefix) / "bin"), str(Path(sys.prefix) / "azurite/node_modules/.bin")]
+    places = [os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES, *ours]
     return shutil.which(name, path=os.pathsep.join(places))
 
 

@@ -181,6 +181,8 @@ class ObjectStore:
                 self._buckets.pop(address.place, None)  # keys are looked for anew: they may have been exchanged
             elif answer.refusal is Refusal.PASSING:
                 outage.wait(answer.words)
+            elif answer.refusal is Refusal.REPLACED and self._head(address) is None:  # Azure calls both the same
+                raise SourceMissing(f"{name} does not exist")
             else:
                 raise _failure(address, answer)
 
