@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.report.report import (
         GONE_FILE,
         LIMIT_MOVES_MAX,
+        REPORT_HTML,
         REPORT_JSON,
         Ambiguous,
         DeltaFacts,

@@ -54,11 +54,14 @@ class S3Server(Program):
     def get(self, key: str) -> bytes:
         """Read an object back."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
-        connection.request("GET", f"/{BUCKET}/{quote(key)}")
-        reply = connection.getresponse()
-        content = reply.read()
-        assert reply.status == 200, (key, reply.status)
-        return content
+        try:
+            connection.request("GET", f"/{BUCKET}/{quote(key)}")
+            reply = connection.getresponse()
+            content = reply.read()
+            assert reply.status == 200, (key, reply.status)
+            return content
+        finally:
+            connection.close()
 
     def remove(self, key: str) -> None:
         """Remove an object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -214,3 +215,48 @@ def test_secrets_in_an_address_are_a_mistake_and_not_repeated(make_engine: MakeE
         assert done.exit_code == 2
         assert "source.path: holds a secret" in done.err
         assert SECRET_KEY not in done.out + done.err
+
+
+def test_reports_are_published_and_rejects_only_if_that_is_wanted(
+    make_engine: MakeEngine, s3_server: S3Server, prefix: str
+) -> None:
+    s3_server.put(f"{prefix}/loans.ndjson", as_ndjson(portfolio(RECORDS)))
+    engine = on_s3(make_engine(reject="loan_000007"), s3_server.endpoint, f"{prefix}/*.ndjson")
+    for with_rejects in (False, True):
+        place = f"{prefix}/out-{with_rejects}"
+        engine.configure(state={"publish": f"s3://{BUCKET}/{place}/", "publish_rejects": with_rejects})
+        done = engine.sync()
+        assert done.exit_code == 3, done.err
+        run_dir = engine.home / "engine-state" / "runs" / done.report["run_id"]
+        for name in ("report.json", "report.html"):
+            assert s3_server.get(f"{place}/runs/{run_dir.name}/{name}") == (run_dir / name).read_bytes()
+        assert b"<html" in s3_server.get(f"{place}/index.html")
+        rejected = s3_server.request("HEAD", f"/{BUCKET}/{place}/runs/{run_dir.name}/rejected.ndjson")
+        assert rejected == (200 if with_rejects else 404)
+
+
+def test_what_cannot_be_published_is_one_warning(make_engine: MakeEngine, s3_server: S3Server, prefix: str) -> None:
+    loans = portfolio(RECORDS)
+    s3_server.put(f"{prefix}/loans.ndjson", as_ndjson(loans))
+    engine = on_s3(make_engine(), s3_server.endpoint, f"{prefix}/*.ndjson")
+    engine.configure(state={"publish": "az://container/engine"})  # whose account nobody has told
+    done = engine.sync()
+    assert_delivered(engine, done, loans)
+    assert done.err.count("not_published") == 1
+    assert "the report was not published" in done.err
+
+
+def test_init_proposes_a_configuration_for_a_store(
+    make_engine: MakeEngine, s3_server: S3Server, prefix: str, tmp_path: Path
+) -> None:
+    loans = portfolio(RECORDS)
+    write_csv(tmp_path / "part", loans)
+    s3_server.put(f"{prefix}/loans.csv", (tmp_path / "part").read_bytes())
+    engine = make_engine()
+    engine.env |= ENVIRONMENT
+    source = f"s3://{BUCKET}/{prefix}/*.csv"
+    proposed = engine.run("init", source, "--endpoint", s3_server.endpoint, "--region", "ap-south-1")
+    assert proposed.exit_code == 0, proposed.err
+    table = tomllib.loads(proposed.out)["source"]
+    assert (table["path"], table["endpoint"], table["region"]) == (source, s3_server.endpoint, "ap-south-1")
+    assert table["id"] == "loan_id"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 
 from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
 from engine.sources.spec import STDIN, SourceSpec, StoreAccess
@@ -16,26 +17,26 @@ from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
-from engine.sources.stored.store import Store, StoredObject, StoredStream
+from engine.sources.stored.store import RemoteStore, Store, StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import ConfigError, SourceUntrusted
 
 LOCAL = LocalStore()
 
 
-def _object_store(access: StoreAccess) -> Store:
+def _object_store(access: StoreAccess) -> RemoteStore:
     from engine.sources.stored.object_store import ObjectStore
 
     return ObjectStore(access)
 
 
-def _sftp_store(access: StoreAccess) -> Store:
+def _sftp_store(access: StoreAccess) -> RemoteStore:
     from engine.sources.stored.sftp import SftpStore
 
     return SftpStore(access)
 
 
-STORES: Mapping[str, Callable[[StoreAccess], Store]] = {
+STORES: Mapping[str, Callable[[StoreAccess], RemoteStore]] = {
     **dict.fromkeys(OBJECT_SCHEMES, _object_store),
     "sftp": _sftp_store,
 }
@@ -97,8 +98,23 @@ def store_of(path: str, access: StoreAccess) -> Store:
     return _opened(scheme, access) if scheme in STORES else LOCAL
 
 
+def copy_to(address: str, files: Mapping[str, Path], access: StoreAccess) -> None:
+    """Copy files to places below an address in a store, over what is there.
+
+    Raises:
+        AccessRefused: the store refuses who we are.
+        ConfigError: what writes there is not installed.
+        Interrupted: the store is out of reach.
+        SourceMissing: there is no such bucket.
+        SourceUntrusted: the store refuses to take them.
+    """
+    store = _opened(scheme_of(address), access)
+    for place, path in files.items():
+        store.put(f"{address.rstrip('/')}/{place}", path)
+
+
 @lru_cache(maxsize=8)
-def _opened(scheme: str, access: StoreAccess) -> Store:
+def _opened(scheme: str, access: StoreAccess) -> RemoteStore:
     return STORES[scheme](access)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -85,6 +86,13 @@ class ObjectStore:
         reply = self._ask(address, lambda bucket: obstore.get(bucket, address.key, options={"head": True}))
         encoding = reply.attributes.get("Content-Encoding")
         return None if encoding is None else str(encoding)
+
+    def put(self, path: str, file: Path) -> None:
+        """Copy a file to a key; see `RemoteStore`."""
+        import obstore
+
+        address = address_in_setting(path)
+        self._ask(address, lambda bucket: obstore.put(bucket, address.key, file))
 
     def _listed(self, address: Address, folder: str, *, deep: bool) -> tuple[dict[str, StoredObject], Sequence[str]]:
         """Return the objects below a folder by their keys; if it goes no deeper, those right in it, and its folders."""
@@ -224,14 +232,14 @@ def _failure(address: Address, answer: Answer) -> EngineError:
             return replaced(name)
         case Refusal.NO_IDENTITY:
             return AccessRefused(
-                f"{name} cannot be read: nothing says who we are to {service} (no variable, no profile, no role of "
+                f"{name} cannot be reached: nothing says who we are to {service} (no variable, no profile, no role of "
                 "this machine); docs/places.md lists what is looked for"
             )
         case Refusal.IDENTITY:
-            return AccessRefused(f"{name} cannot be read: {service} refuses our keys ({answer.words})")
+            return AccessRefused(f"{name} cannot be reached: {service} refuses our keys ({answer.words})")
         case Refusal.CERTIFICATE:
-            return AccessRefused(f"{name} cannot be read: the certificate of its server is not trusted")
+            return AccessRefused(f"{name} cannot be reached: the certificate of its server is not trusted")
         case Refusal.REGION:
             return ConfigError(f"source.region: {address.root} lies in another region ({answer.words}); set its own")
         case _:
-            return SourceUntrusted(f"{name} cannot be read: {service} answers with {answer.words}")
+            return SourceUntrusted(f"{name} cannot be reached: {service} answers with {answer.words}")

@@ -11,7 +11,7 @@ import glob
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,6 +70,11 @@ class SftpStore:
     def content_encoding(self, _stored: StoredObject) -> str | None:
         """Return None: files say it by their names."""
         return None
+
+    def put(self, path: str, file: Path) -> None:
+        """Copy a file to a path; see `RemoteStore`."""
+        address = address_in_setting(path)
+        self._ask(address, lambda client: _put(client, _path(address), file))
 
     def _ask(self, address: Address, request: Callable[[SFTPClient], Awaitable[T]]) -> T:
         outage = Outage(f"{address.root}{address.key}", self._access.retry_window_s)
@@ -239,6 +244,18 @@ async def _below(
                 waiting.append(f"{key}/")
 
 
+async def _put(client: SFTPClient, path: str, file: Path) -> None:
+    """Write a file beside its place first, for nobody else to read, and then rename it."""
+    import asyncssh
+
+    folder = PurePosixPath(path).parent
+    await client.makedirs(str(folder), asyncssh.SFTPAttrs(permissions=0o700), exist_ok=True)
+    unfinished = f"{path}.part"
+    await client.put(str(file), unfinished)
+    await client.chmod(unfinished, 0o600)
+    await client.posix_rename(unfinished, path)
+
+
 async def _look_at(client: SFTPClient, address: Address) -> StoredObject:
     attributes = await _attributes(client, address)
     if attributes is None:
@@ -270,4 +287,4 @@ def _version(attributes: SFTPAttrs) -> str:
 def _path(address: Address) -> str:
     """Return the path on the server: from its root, or from the user's home behind `~/`."""
     key = address.key.lstrip("/")
-    return str(Path(key[2:])) if key.startswith("~/") else f"/{key}"
+    return key[2:] if key.startswith("~/") else f"/{key}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from engine.values import SourceUntrusted
@@ -70,6 +71,18 @@ class Store(Protocol):
 
     def content_encoding(self, stored: StoredObject) -> str | None:
         """Return how the place says that an object is packed, such as `gzip`, if it does; it is stored like that."""
+        ...
+
+
+class RemoteStore(Store, Protocol):
+    """A store that is no disk of this machine."""
+
+    def put(self, path: str, file: Path) -> None:
+        """Copy a file to a path, over what is there: whoever reads it sees the old or the new one.
+
+        Raises:
+            EngineError: it was not possible; see `copy_to`.
+        """
         ...
 
 
