@@ -18,6 +18,7 @@ BENCHMARKS = {
     "cost": "what journal, order check, reply check and the like cost each",
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
     "startup": "how long it takes to get going",
+    "forecast": "how well a run foresees its end, from its first tenth on",
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",
     "simulate": "random histories of faults and crashes against a fake clock, server and disk",

@@ -71,6 +71,7 @@ def _without_report() -> list[Replacement]:
     return [
         Replacement(Telemetry, "observe", nothing),
         Replacement(Telemetry, "sample", nothing),
+        Replacement(Telemetry, "look", nothing),
         Replacement(ending, "write_report", nothing),
     ]
 

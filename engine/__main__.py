@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """What asks to stop: the first time gracefully, the second time at once. An ignored one (nohup) stays ignored."""
 
+SAYING_S_MAX = 0.5
+"""How long a process that is to leave at once may take to say so."""
+
 FRAMES_MAX = 30
 """How many places in the code a bug report shows, the innermost ones."""
 
@@ -85,10 +88,14 @@ async def _with_signals(
 
 
 def _stop_or_leave(stop: Stop, number: signal.Signals) -> None:
-    if stop.requested:
-        _leave_at_once()
     from engine.outlets import get_logger
 
+    if stop.requested:
+        text = f"Leaving at once ({number.name}); run the same command again to resume."
+        saying = threading.Thread(target=lambda: get_logger().warning("leaving", text=text), daemon=True)
+        saying.start()
+        saying.join(SAYING_S_MAX)  # nobody may read what stderr leads to any more
+        _leave_at_once()
     get_logger().info(
         "stopping", text=f"Stopping ({number.name}): finishing what is in flight; again to leave at once."
     )

@@ -114,6 +114,7 @@ SMALL = {
     "delta": ["--records", "400", "--runs", "1", "--kinds", "ndjson"],
     "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
     "startup": ["--runs", "1"],
+    "forecast": ["--cases", "small-resumed", "--records", "600"],
     "pacing": ["--scenarios", "quick"],
 }
 """What follows the arguments that stand in the documents: the last flag counts."""

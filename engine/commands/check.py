@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import add_config_argument
-from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, program
+from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, counted, program
 
 if TYPE_CHECKING:
     from engine.commands.dry_run import Findings
@@ -80,13 +80,15 @@ def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Itera
     if settings.guard.min_records or settings.guard.max_shrink:
         yield from _guarded("size", lambda: _size(settings))
     yield from _text(settings)
-    yield from _guarded("state", lambda: _state(settings))
+    yield from _guarded("state", lambda: _state(settings, config_path))
     if settings.delta.mode != "off":
         yield from _guarded("ledger", lambda: [_ledger(settings)])
     if settings.notify.urls or notify:
         yield from _guarded("notify", lambda: _notify(settings, send=notify))
-    yield from _guarded("token", lambda: _token(settings))
-    yield from _guarded("api", lambda: asyncio.run(_api(settings)))
+    tokens = list(_guarded("token", lambda: _token(settings)))
+    yield from tokens
+    if not any(finding.exit_code for finding in tokens):  # without one, there is nothing to ask the API with
+        yield from _guarded("api", lambda: asyncio.run(_api(settings)))
 
 
 def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]:
@@ -109,7 +111,6 @@ def _engine() -> Finding:
 def _source(settings: Any) -> list[Finding]:
     """Read the whole source as `sync` would, and say what is in it."""
     from engine.commands.dry_run import survey
-    from engine.report import counted
 
     found = survey(settings)
     rate = settings.upload.requests_per_second
@@ -173,9 +174,9 @@ def _text(settings: Any) -> list[Finding]:
         return []
 
 
-def _state(settings: Any) -> list[Finding]:
+def _state(settings: Any, config_path: str) -> list[Finding]:
     """Open the state directory as `sync` would, lock included."""
-    from engine.run import next_sync_continues
+    from engine.run import next_sync
     from engine.state import SqliteJournal
 
     journal = SqliteJournal(settings.state.dir)
@@ -185,15 +186,18 @@ def _state(settings: Any) -> list[Finding]:
         journal.close()
     if unfinished is None:
         return [Finding("state", f"{settings.state.dir}: writable, no run is waiting to be resumed")]
-    continues = next_sync_continues(settings, unfinished, _found(settings))
-    next_sync = "resumes it" if continues else "begins a new run instead"
-    text = f"{settings.state.dir}: run {unfinished.id} was interrupted; the next sync {next_sync}"
-    return [Finding("state", text, warning=True)]
+    text = f"{settings.state.dir}: run {unfinished.id} was interrupted"
+    then = next_sync(settings, unfinished, _found(settings))
+    if then.problem:
+        return [Finding("state", then.problem, int(ExitCode.SOURCE_UNTRUSTED))]
+    if then.continues and then.flags:
+        return [Finding("state", f"{text}; to resume it: {then.command(config_path)}", int(ExitCode.SOURCE_UNTRUSTED))]
+    return [Finding("state", f"{text}; the next sync {then.what}", warning=True)]
 
 
 def _ledger(settings: Any) -> Finding:
     """Say what the next sync compares the source with."""
-    from engine.report import age_text, counted
+    from engine.report import age_text
     from engine.run import ledger_for
 
     facts = ledger_for(settings)
@@ -283,8 +287,9 @@ def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
     if facts is None or held is None or facts.ids <= held:
         return []
     text = (
-        f"the campaign holds {held:,} rows, the ledger {facts.ids:,} ids: if rows were deleted there, have all sent "
-        f"again: {program()} ledger forget --campaign {facts.campaign_id}"
+        f"the campaign holds {counted(held, 'row')}, the ledger {counted(facts.ids, 'id')}: "
+        f"if rows were deleted there, have all sent again: "
+        f"{program()} ledger forget --campaign {facts.campaign_id}"
     )
     return [Finding("ledger", text, warning=True)]
 
@@ -293,6 +298,6 @@ def _campaign(wanted: str, found: Collection[str] | None) -> Finding:
     if found is None:
         return Finding("api", "reachable, but its list of campaigns can't be read: token not proven", warning=True)
     if wanted not in found:
-        text = f"the token is valid, but among its {len(found)} campaigns there is no {wanted}"
+        text = f"the token is valid, but there is no {wanted} among its {counted(len(found), 'campaign')}"
         return Finding("campaign", text, int(ExitCode.ACCESS_REFUSED))
     return Finding("api", f"reachable, token accepted, campaign {wanted} exists")

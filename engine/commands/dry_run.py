@@ -26,7 +26,7 @@ from engine.run import (
 )
 from engine.settings import Settings
 from engine.sources import Source
-from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted
+from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted, counted
 
 PAYLOAD_RECORDS_SHOWN = 3
 
@@ -190,13 +190,13 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
         "dry_run": True,
         "records": {
             "read": found.read,
-            "ids": found.ids,
             "invalid": found.invalid,
             "superseded": found.superseded,
             "filtered": found.filtered,
             "to_send": found.to_send,
             **({"unchanged": found.compared.unchanged} if found.compared else {}),
         },
+        "ids": found.ids,
         **(_delta_as_json(found.compared) if found.compared else {}),
         "requests": found.requests,
         "request_bytes_max": found.request_bytes_max,
@@ -248,10 +248,11 @@ def _ids(found: Findings) -> str:
 
 def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     lines = [
-        f"Dry run: nothing was sent. {found.label} holds {found.read:,} records{_ids(found)}.",
+        f"Dry run: nothing was sent. {found.label} holds {counted(found.read, 'record')}{_ids(found)}.",
         "",
-        f"  to send     {found.to_send:>12,}  in {found.requests:,} requests, "
-        f"the largest {found.request_bytes_max:,} bytes; {found.requests / rate:,.0f} s at {rate:g} requests/s",
+        f"  to send     {found.to_send:>12,}  in {counted(found.requests, 'request')}, "
+        f"the largest {counted(found.request_bytes_max, 'byte')}; "
+        f"{found.requests / rate:,.0f} s at {rate:g} requests/s",
         *(_delta_as_text(found.compared) if found.compared else []),
         f"  superseded  {found.superseded:>12,}  {STATE_MEANINGS['superseded']}",
         f"  invalid     {found.invalid:>12,}",

@@ -114,12 +114,15 @@ def _announce_no_run(settings: Settings, error: Exception) -> None:
 
 def _show(report: Report, settings: Settings, args: argparse.Namespace) -> None:
     """Print the result of a run to stdout: one JSON object, or the summary for a person."""
-    from engine.report import render_summary, to_json, wants_color
+    from engine.report import render_summary, to_json, verdict, wants_color
 
     if args.json:
         write_result(to_json(report).decode())
         return
     run_dir = settings.state.dir / "runs" / report.run_id
+    if not run_dir.is_dir():  # no run was needed
+        write_result(f"{verdict(report)} No rejected or unproven record waits in {report.source}.\n")
+        return
     write_result(
         render_summary(report, run_dir=run_dir, config_path=str(args.config), color=wants_color(sys.stdout, os.environ))
     )

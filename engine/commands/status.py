@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -29,12 +29,17 @@ from engine.report import (
     render_summary,
     shown,
     to_json,
+    unread_text,
     zone_text,
 )
 from engine.run import all_nights
 from engine.settings import as_duration, load
 from engine.state import LOCK, REJECTED, RUNS, is_locked
-from engine.values import ConfigError, StateFailed
+from engine.values import ConfigError, EngineError, StateFailed
+
+if TYPE_CHECKING:
+    from engine.run import NextSync
+    from engine.settings import Settings
 
 _RESUMABLE = (RunStatus.INTERRUPTED, RunStatus.FAILED)
 
@@ -75,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.run_id is not None and (args.html or args.since is not None):
         raise ConfigError("--html and --since are for all runs, not for the one that RUN_ID names")
-    state_dir = load(args.config).state.dir
+    settings = load(args.config)
+    state_dir = settings.state.dir
     zone = UTC if args.utc else None
     running = is_locked(state_dir / LOCK)
     found = _known(state_dir, running=running)
@@ -88,10 +94,26 @@ def run(args: argparse.Namespace) -> int:
         text = as_json(recent, waiting=waiting_runs(found), running=running)
     else:
         text = overview(
-            recent, state_dir, str(args.config), waiting=waiting_runs(found), zone=zone, now=datetime.now(UTC)
+            recent,
+            state_dir,
+            str(args.config),
+            waiting=waiting_runs(found),
+            waits=lambda: _waiting_sync(settings),
+            zone=zone,
+            now=datetime.now(UTC),
         )
     write_result(text)
     return 0
+
+
+def _waiting_sync(settings: Settings) -> NextSync | None:
+    """Return what becomes of the sync that waits; None if none does, or nobody can tell."""
+    from engine.run import waiting_sync
+
+    try:
+        return waiting_sync(settings)
+    except (EngineError, OSError):
+        return None  # a journal that cannot be read is told of by whoever needs it
 
 
 def _known(state_dir: Path, *, running: bool) -> list[Night]:
@@ -118,17 +140,21 @@ def overview(
     config_path: str = "",
     *,
     waiting: Sequence[Night],
+    waits: Callable[[], NextSync | None] = lambda: None,
     zone: tzinfo | None = None,
     now: datetime | None = None,
 ) -> str:
-    """Return what `status` prints without a run: the table, what is unusual, and what needs a hand."""
+    """Return what `status` prints without a run: the table, what is unusual, and what needs a hand.
+
+    `waits` tells what the next sync makes of one that waits, for those who want to know.
+    """
     if not found:
         return (
             f"{state_dir}: no runs yet\n"
             if not waiting
-            else "\n".join(_notes(found, waiting, state_dir, config_path, zone))
+            else "\n".join(_notes(found, waiting, state_dir, config_path, waits, zone))
         )
-    parts = [latest_against_usual(found, zone), _notes(found, waiting, state_dir, config_path, zone)]
+    parts = [latest_against_usual(found, zone), _notes(found, waiting, state_dir, config_path, waits, zone)]
     told = ["\n".join(lines) + "\n" for lines in parts if lines]
     return "\n".join([table(found, zone, now), *told])
 
@@ -243,14 +269,19 @@ def _open_run(found: Sequence[Night]) -> Night | None:
 
 
 def _notes(
-    found: Sequence[Night], waiting: Sequence[Night], state_dir: Path, config_path: str, zone: tzinfo | None
+    found: Sequence[Night],
+    waiting: Sequence[Night],
+    state_dir: Path,
+    config_path: str,
+    waits: Callable[[], NextSync | None],
+    zone: tzinfo | None,
 ) -> list[str]:
     """Say what needs a hand: damaged reports, a run to resume, records that were not accepted."""
     notes = [_folded(f"Unreadable: {night.problem}") for night in found if night.problem]
     if waiting and waiting[-1].under_way:
         notes.append(f"Under way: {waiting[-1].run_id}.")
     else:
-        notes += [_resumable_note(night, config_path) for night in waiting]
+        notes += [_resumable_note(night, config_path, waits() if night.kind == "sync" else None) for night in waiting]
     with_rejects = [night.report for night in found if night.report and night.report.not_accepted]
     if with_rejects:
         latest = with_rejects[-1]
@@ -277,8 +308,21 @@ def _delta_notes(found: Sequence[Night], state_dir: Path, zone: tzinfo | None) -
     return notes
 
 
-def _resumable_note(open_run: Night, config_path: str) -> str:
+def _resumable_note(open_run: Night, config_path: str, then: NextSync | None) -> str:
+    """Say what waits, and the command that goes on with it; `then` is what a sync would make of it."""
     report = open_run.report or Report(run_id=open_run.run_id, status=RunStatus.INTERRUPTED, exit_code=75)
-    pending = f", {counted(report.records.pending, 'record')} pending" if report.records.pending else ""
+    parts = [open_run.status]
+    if report.records.pending:
+        parts.append(f"{counted(report.records.pending, 'record')} pending")
+    if open_run.report and (unread := unread_text(report)):
+        parts.append(f"not read: {unread}")
+    who = f"{open_run.run_id} ({', '.join(parts)})"
+    if then is not None:
+        command = then.command(config_path or report.config_path or "config.toml")
+        if then.problem:
+            return f"{_folded(f'Not resumable as it is: {who}: {then.problem}.')}\n  To start over: {command}"
+        if not then.continues:
+            return f"{_folded(f'{who}: a sync {then.what}:')}\n  {command}"
+        return f"{_folded(f'Resumable: {who}.')}\n  Go on with: {command}"
     command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
-    return f"Resumable: {open_run.run_id} ({open_run.status}{pending}).\n  Go on with: {command}"
+    return f"{_folded(f'Resumable: {who}.')}\n  Go on with: {command}"

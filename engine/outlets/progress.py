@@ -11,6 +11,9 @@ from engine.report import bytes_text, counted, rate_text, seconds_text
 WINDOW_S = 20.0
 """How far back the rate and the forecast look."""
 
+GOING_S = 1.0
+"""After the first records were done, a run takes so long to find its stride: at first, many requests leave at once."""
+
 _WINDOW_SAMPLES_MAX = 80
 
 
@@ -23,8 +26,15 @@ class ProgressSnapshot:
     records_done: int = 0
     """Records with a durable outcome."""
     source_bytes_read: int = 0
+    """Of the source, as stored; some are read ahead of what is done."""
+    source_bytes_done: int = 0
+    """Those of the records done, as far as this process has come across them."""
+    source_bytes_skipped: int = 0
+    """Those of the records that were done before this process began: it only passes over them."""
     source_bytes_total: int | None = None
     """The size of the source as stored; None when nobody knows it, as on standard input."""
+    records_wanted: int | None = None
+    """So many records are enough; None if all of the source are wanted."""
     in_flight: int = 0
     in_flight_max: int = 0
     throttles: int = 0
@@ -52,30 +62,45 @@ class ProgressDisplay(Protocol):
 
 
 def share_done(snapshot: ProgressSnapshot) -> float | None:
-    """Return how much of the source is done (0 to 1), judged by the bytes read; None when its size is unknown.
+    """Return how much of the work is done (0 to 1), judged by the bytes of the records done; None when not known.
 
-    Bytes read run ahead of records done, so they count only as far as the records read are done.
+    Whichever comes first is the end of it: that of the source, or the last of the records wanted.
     """
-    if not snapshot.source_bytes_total:
-        return None
-    read = min(snapshot.source_bytes_read / snapshot.source_bytes_total, 1.0)
-    return read * snapshot.records_done / snapshot.records_read if snapshot.records_read else 0.0
+    shares = []
+    if snapshot.source_bytes_total:
+        shares.append(snapshot.source_bytes_done / snapshot.source_bytes_total)
+    if snapshot.records_wanted:
+        shares.append(snapshot.records_done / snapshot.records_wanted)
+    return min(max(shares), 1.0) if shares else None
 
 
 class ProgressHistory:
-    """The snapshots of the last `WINDOW_S` seconds, thinned to a bounded number, and what they say in words."""
+    """The snapshots of the last `WINDOW_S` seconds, thinned to a bounded number, and what they say in words.
+
+    They begin `GOING_S` after the first records were done, once there are some behind that: until then a run gets
+    going, which says little of its pace. What it passes over because earlier processes have done it says nothing.
+    """
 
     def __init__(self) -> None:
         self._snapshots: deque[ProgressSnapshot] = deque(maxlen=_WINDOW_SAMPLES_MAX)
+        self._begins_s: float | None = None
+        """No snapshot before then counts once there are two behind it; None before the first records are done."""
 
     def add(self, snapshot: ProgressSnapshot) -> None:
         """Take the latest snapshot; one that follows another closely replaces it."""
         seen = self._snapshots
+        if seen and snapshot.source_bytes_skipped != seen[-1].source_bytes_skipped:
+            self._begins_s = None
+            seen.clear()
+        if seen and self._begins_s is None and snapshot.records_done > seen[-1].records_done:
+            self._begins_s = seen[-1].elapsed_s + GOING_S
         spacing_s = 2 * WINDOW_S / _WINDOW_SAMPLES_MAX
         if len(seen) > 1 and seen[-1].elapsed_s - seen[-2].elapsed_s < spacing_s:
             seen.pop()
         seen.append(snapshot)
         while len(seen) > 2 and snapshot.elapsed_s - seen[1].elapsed_s >= WINDOW_S:
+            seen.popleft()
+        while self._begins_s is not None and len(seen) > 2 and seen[0].elapsed_s < self._begins_s <= seen[-2].elapsed_s:
             seen.popleft()
 
     @property
@@ -96,10 +121,15 @@ class ProgressHistory:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds left at the present pace; None when nothing moves or the size of the source is unknown."""
+        """Seconds left at the present pace; None when nothing moves or the size of the source is unknown.
+
+        None, too, as long as there is no pace to speak of: at first a wrong figure, or a warning, is worse than none.
+        """
         first, last = self._ends()
         took_s, done_before, done = last.elapsed_s - first.elapsed_s, share_done(first), share_done(last)
         if done_before is None or done is None or done <= done_before or took_s <= 0:
+            return None
+        if self._begins_s is None or last.elapsed_s < self._begins_s + GOING_S:
             return None
         return (1.0 - done) * took_s / (done - done_before)
 

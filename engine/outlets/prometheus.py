@@ -166,7 +166,7 @@ def _latency(values: MetricValues) -> Metric:
     bounds = [(f"{bound:g}", float(count)) for bound, count in latency.cumulative(LATENCY_OCTAVES)]
     family = HistogramMetricFamily(
         "bulk_sync_request_latency_seconds",
-        "Time from sending a request to the end of its reply.",
+        "Time from sending a request to the end of its reply, of those that were answered.",
         labels=("campaign",),
     )
     family.add_metric((values.campaign_id,), [*bounds, ("+Inf", float(latency.count))], latency.sum_ms / 1000)

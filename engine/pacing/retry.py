@@ -200,6 +200,11 @@ class Breaker:
         self.successes = 0
 
     @property
+    def failures(self) -> int:
+        """Requests that failed one after the other, with no success since."""
+        return self._failures
+
+    @property
     def is_open(self) -> bool:
         """Whether only a probe may go."""
         return self._failures >= self.FAILURES_MAX

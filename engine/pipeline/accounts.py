@@ -17,6 +17,10 @@ class Accounts:
         """Records of the chunks cut so far in this process, done before or not."""
         self.source_bytes = 0
         """Bytes of the source, as stored, that these chunks took."""
+        self.skipped_bytes = 0
+        """Those of the chunks whose results were durable when this process began, as far as it has passed them."""
+        self.settled_bytes = 0
+        """Those of the chunks to which this process has brought a durable result."""
         self.notes: dict[str, None] = {}
         """Doubts about the source that reading it has raised, each once, in their order."""
         self._durable_before = durable.read
@@ -35,10 +39,12 @@ class Accounts:
     def skip(self, chunk: Chunk) -> None:
         """Note a chunk whose result was durable when this process began."""
         self._skipped += chunk.read
+        self.skipped_bytes += chunk.source_bytes
 
     def settle(self, results: Sequence[ChunkResult]) -> None:
         """Take results that have become durable into the sums."""
         self.durable = sum((result.counts for result in results), self.durable)
+        self.settled_bytes += sum(result.chunk.source_bytes for result in results)
 
     @property
     def pending(self) -> int:
@@ -49,6 +55,21 @@ class Accounts:
     def counts(self) -> RecordCounts:
         """The sums so far; what was read and has no durable result is pending."""
         return RecordCounts.of(self.durable, pending=self.pending)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether this process still reads what earlier ones have finished."""
+        return self._skipped < self._durable_before
+
+    def unread_bytes(self, total: int | None, *, whole: bool = True) -> int | None:
+        """Return how many of the `total` bytes of the source were not read; None where that is not known.
+
+        It is not known while this process has not passed all that earlier ones have read. `whole` means that reading
+        comes to its end only at that of the source.
+        """
+        if self._source_ended and whole:
+            return 0
+        return None if total is None or self.is_passing else max(0, total - self.source_bytes)
 
     @property
     def finished(self) -> bool:

@@ -113,7 +113,7 @@ class Retried(Struct, frozen=True):
 
     async def _wait(self, decision: Wait | Probe | GiveUp) -> None:
         if isinstance(decision, GiveUp):
-            self._stop_the_run(Interrupted(f"not finished: {decision.reason}", silence_s=decision.silence_s))
+            self._stop_the_run(Interrupted(decision.reason, silence_s=decision.silence_s))
         else:
             await self.availability.wait_to_retry(decision.delay_s, self.stop)
             if self.stop.requested:

@@ -16,6 +16,7 @@ from typing import Protocol
 from engine.api import (
     BulkApi,
     NoReply,
+    RefusedWhole,
     Reply,
     Settled,
     Trouble,
@@ -122,6 +123,11 @@ class Attempt:
     def throttled(self) -> bool:
         """Whether it was refused because of the rate."""
         return self.too_fast or self.answer.trouble is Trouble.THROTTLED
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a reply says what the API thinks of the records, so that its time is that of an answer."""
+        return isinstance(self.answer.verdict, (Settled, Unproven, RefusedWhole)) and self.answer.trouble is None
 
     def signal(self) -> Signal:
         """Return what it tells about the server's limits."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
 from engine.reading.repeated_ids import RepeatedIds
-from engine.values import Block, Chunk, Place, Span, cut_spans, places
+from engine.values import Block, ByteShares, Chunk, Place, Span, cut_spans, places
 
 
 class Chunker:
@@ -35,6 +35,8 @@ class Chunker:
         self._recent = recent_ids(concurrency, self._repeated)
         self._seq = 0
         self._open = OpenChunk()
+        self._shares = ByteShares(0, 0)
+        """The bytes of the current block."""
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
         """Yield the chunks of one whole pass over a source."""
@@ -45,11 +47,13 @@ class Chunker:
     def add(self, block: Block) -> Iterator[Chunk]:
         """Take the next block of the source; yield the chunks that it completes."""
         self._open.take_notes(block)
+        self._shares = ByteShares(block.source_bytes, len(block.ids))
         whole = self._whole(block)
         if whole is not None:
             yield whole
         else:
             yield from self._add_runs(block)
+            self._open.source_bytes += self._shares.up_to(len(block.ids))
         if self._open.refuses_too_much(self._lines_bytes_max):
             yield self._close_open()
 
@@ -64,7 +68,10 @@ class Chunker:
         if self._open.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
         apart_from = self._recent.take(self._seq, block.lines, block.ids, block.id_numbers)
-        return None if apart_from is None else self._close(block.lines, block.spans, len(block.ids), apart_from)
+        if apart_from is None:
+            return None
+        self._open.source_bytes += self._shares.up_to(len(block.ids))
+        return self._close(block.lines, block.spans, len(block.ids), apart_from)
 
     def _add_runs(self, block: Block) -> Iterator[Chunk]:
         """Take the records as runs that just fill the open chunk; a run that can't be taken whole, one by one."""
@@ -78,24 +85,27 @@ class Chunker:
             if self._open.can_extend(ids[run], lines[run], self._lines_bytes_max):
                 self._open.extend(ids[run], lines[run], run_spans)
             else:
-                for record_id, line, place in zip(ids[run], lines[run], places(run_spans), strict=True):
-                    yield from self._add_record(record_id, line, place)
+                records = zip(ids[run], lines[run], places(run_spans), strict=True)
+                for index, (record_id, line, place) in enumerate(records, start):
+                    yield from self._add_record(index, record_id, line, place)
             start += room
             if len(self._open.lines) == self._batch_size:
-                yield self._close_open()
+                yield self._close_open(before=start)
 
-    def _add_record(self, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
+    def _add_record(self, index: int, record_id: str, line: bytes, place: Place) -> Iterator[Chunk]:
+        """Take the record at `index` in the current block."""
         if len(line) > self._lines_bytes_max:
             self._open.refusals.append(too_large(record_id, line, place))
             return
         if not self._open.merge(record_id, line, place, self._lines_bytes_max):
-            yield self._close_open()
+            yield self._close_open(before=index)
             self._open.merge(record_id, line, place, self._lines_bytes_max)
         if len(self._open.lines) == self._batch_size:
-            yield self._close_open()
+            yield self._close_open(before=index + 1)
 
-    def _close_open(self) -> Chunk:
-        """Close the chunk that was filled, record by record or run by run."""
+    def _close_open(self, before: int = 0) -> Chunk:
+        """Close the chunk that was filled, with what stands `before` this index of the current block."""
+        self._open.source_bytes += self._shares.up_to(before)
         ids, lines = self._open.ids, b"\n".join(self._open.lines)
         apart_from = self._recent.take(self._seq, lines, ids)
         if apart_from is None:

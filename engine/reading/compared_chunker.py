@@ -18,7 +18,7 @@ from engine.reading.comparison import Comparison, Indexes, Looked, Numbers
 from engine.reading.open_chunk import OpenChunk, too_large
 from engine.reading.recent_ids import recent_ids
 from engine.reading.repeated_ids import RepeatedIds
-from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
+from engine.values import Block, ByteShares, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
 
 UNCHANGED_MAX = 200_000
 """A chunk in which nothing has changed accounts for not many more records, so that something is seen to be done."""
@@ -38,6 +38,8 @@ class ComparedChunker:
         self._first = 0
         """How many records were read before the current block's first one; refusals count, and come before."""
         self._block = _NO_BLOCK
+        self._shares = ByteShares(0, 0)
+        """The bytes of the current block."""
         self._open = _OpenSpan(0)
         self._unchanged_line = b""
         """The first record that needed no update."""
@@ -61,6 +63,7 @@ class ComparedChunker:
         self._repeated.add(looked.keys.tobytes())
         self._first = self._end + len(block.refusals)
         self._block = looked
+        self._shares = ByteShares(block.source_bytes, count)
         self._open.take_notes(block)
         index = 0
         while index < count:
@@ -72,6 +75,7 @@ class ComparedChunker:
                 yield from self._take(block, looked, index, stop)
             index = stop
         self._open.hash_up_to(looked, count)
+        self._open.chunk.source_bytes += self._shares.up_to(count)
         yield from self._cross(self._end)
         if not self._is_done and self._open.is_full(self._lines_bytes_max, self._end):
             yield self._close(self._end)
@@ -146,6 +150,7 @@ class ComparedChunker:
     def _closed(self, end: int, lines: bytes, spans: Sequence[Span], apart_from: int) -> Chunk:
         closed, self._open = self._open, _OpenSpan(end)
         closed.hash_up_to(self._block, max(0, end - self._first))
+        closed.chunk.source_bytes += self._shares.up_to(max(0, end - self._first))
         self._open.hashed = closed.hashed
         keys, digests, entries = closed.noted()
         read, count = end - closed.start, len(keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from engine.values import Block, Refusal, Span, cut_spans, place_of
+from engine.values import Block, ByteShares, Refusal, Span, cut_spans, place_of
 
 
 def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
@@ -22,6 +22,7 @@ def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]
                 ids=block.ids[:limit],
                 lines=lines,
                 spans=spans,
+                source_bytes=ByteShares(block.source_bytes, len(block.ids)).up_to(limit),
                 refusals=_refusals_up_to(block, limit),
                 filtered=_filtered_up_to(block, limit),
                 digests={},

@@ -30,9 +30,8 @@ class OpenChunk:
         self._joined_bytes = -1  # of the lines and the newlines between them
 
     def take_notes(self, block: Block) -> None:
-        """Take all of a block but its records."""
+        """Take all of a block but its records and its bytes."""
         self.refusals += block.refusals
-        self.source_bytes += block.source_bytes
         self.filtered += sum(span.count for span in block.filtered)
         self.notes += block.notes
         self.digests |= block.digests

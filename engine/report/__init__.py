@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     )
     from engine.report.history import INDEX_HTML, Night, latest_report, nights, read_report, write_report
     from engine.report.history_page import write_history
-    from engine.report.measured import Latency, LatencyHistogram, Sample, TimelineRecorder
+    from engine.report.holdups import ISOLATING, LATE_COPIES, OUTAGE, SILENCE, STOPPING, Holdup, HoldupRecorder
+    from engine.report.measured import Latency, LatencyHistogram, ProcessStart, Sample, TimelineRecorder, bucket_of
     from engine.report.report import (
+        FULL_ASKED_FOR,
         GONE_FILE,
         LIMIT_MOVES_MAX,
         REPORT_HTML,
@@ -44,8 +46,10 @@ if TYPE_CHECKING:
         status_of,
         to_json,
     )
+    from engine.report.source import Input, Unread
     from engine.report.summary import render_summary, wants_color
     from engine.report.trend import Missed, Trend, trends
+    from engine.report.unread_wording import unread_text
     from engine.report.wording import next_steps, stop_reason, verdict, why_failed
 else:
     __getattr__ = lazy_face(__name__)

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
-from engine.values import Reason, cut_apart
+from engine.values import Reason, counted as counted, cut_apart
 
 REASON_CHARACTERS_MAX = 50_000
 """More than any reason has, whatever had to be escaped in it."""
 
 REPORT_REASON_CHARACTERS = 300
 """Reasons in reports are cut to this length."""
-
-
-def counted(count: int, noun: str) -> str:
-    """Return `1 record`, `1,000 records`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def seconds_text(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil, log2
 
@@ -15,7 +15,11 @@ TIMELINE_SAMPLES_MAX = 600
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from the first byte of a request to the last byte of its reply, retries counted as requests."""
+    """Milliseconds from the first byte of an answered request to the last byte of its reply.
+
+    Each attempt is a request. What was refused for its rate, failed, or stayed without a reply was not answered: it
+    says nothing about how long an answer takes, and would only make the API look quicker than it is.
+    """
 
     p50: float
     p95: float
@@ -37,7 +41,7 @@ class LatencyHistogram:
 
     def observe(self, latency_ms: float) -> None:
         """Count one latency."""
-        bucket = min(max(ceil(log2(max(latency_ms, 1.0)) * _BUCKETS_PER_OCTAVE), 0), _BUCKETS_MAX)
+        bucket = bucket_of(latency_ms)
         self.counts[bucket] = self.counts.get(bucket, 0) + 1
         self.sum_ms += latency_ms
         self.max_ms = max(self.max_ms, latency_ms)
@@ -56,12 +60,7 @@ class LatencyHistogram:
 
     def quantile_ms(self, share: float) -> float:
         """Return the latency that `share` (0 to 1) of all stay within; 0 when none was counted."""
-        wanted, seen = share * self.count, 0
-        for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen >= wanted:
-                return float(min(2 ** ((bucket - 0.5) / _BUCKETS_PER_OCTAVE), self.max_ms))
-        return self.max_ms
+        return min(quantile_ms(self.counts, share), self.max_ms) if self.counts else 0.0
 
     def latency(self) -> Latency | None:
         """Return the quantiles that a report shows, or None when nothing was counted."""
@@ -78,13 +77,39 @@ class LatencyHistogram:
         ]
 
 
+def bucket_of(latency_ms: float) -> int:
+    """Return the number of the bucket that a latency falls into."""
+    return min(max(ceil(log2(max(latency_ms, 1.0)) * _BUCKETS_PER_OCTAVE), 0), _BUCKETS_MAX)
+
+
+def quantile_ms(counts: Mapping[int, float], share: float) -> float:
+    """Return the middle of the bucket that `share` (0 to 1) of the latencies in `counts`, at least one, stay within."""
+    wanted, seen, bucket = share * sum(counts.values()), 0.0, 0
+    for bucket in sorted(counts):
+        seen += counts[bucket]
+        if seen >= wanted:
+            break
+    return float(2 ** ((bucket - 0.5) / _BUCKETS_PER_OCTAVE))
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStart:
+    """A process of a run began to work: at which moment (ISO 8601, UTC), and after how many seconds of work."""
+
+    t_s: float
+    at: str
+    waited_s: float = 0.0
+    """So long it had waited before it, for the end of a silence that the API had asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What happened in one interval of a run, which ends `t_s` seconds of work after the start of the run.
 
-    `updated`, `requests`, `throttled` and `retried` count what happened in the interval (`throttled` requests are among
-    the `requests`). `in_flight` is the most requests seen in flight; `rate_limit` the requests a second allowed at its
-    end; `latency_ms` the mean over the interval's requests, or None without any.
+    `updated`, `requests`, `throttled` and `retried` count what happened in the interval: records that became durable,
+    requests that ended (`throttled` ones among them), and requests that were sent again. `in_flight` is the most
+    requests seen in flight; `rate_limit` the requests a second allowed at its end; `latency_ms` the mean over those
+    that were answered, or None without any.
     """
 
     t_s: float
@@ -95,6 +120,33 @@ class Sample:
     in_flight: int = 0
     rate_limit: float | None = None
     latency_ms: float | None = None
+    sent: int | None = None
+    """Requests that were sent in the interval, whenever they ended; None where only those that ended were counted."""
+    latencies: dict[int, int] = field(default_factory=dict)
+    """How many answered requests took how long, in the buckets of `LatencyHistogram`."""
+
+    @property
+    def sent_or_ended(self) -> int:
+        """The requests that were sent, or, where those were not counted, the ones that ended."""
+        return self.requests if self.sent is None else self.sent
+
+    def added(self, other: Sample, *, t_s: float, in_flight: int, rate_limit: float | None) -> Sample:
+        """Return what happened in both intervals, as one that ends at `t_s`; the last three are no sums."""
+        timed = [(s.latency_ms, sum(s.latencies.values()) or s.requests or 1) for s in (self, other) if s.latency_ms]
+        weight = sum(answered for _, answered in timed)
+        both = (self.latencies, other.latencies)
+        return Sample(
+            t_s=t_s,
+            updated=self.updated + other.updated,
+            requests=self.requests + other.requests,
+            throttled=self.throttled + other.throttled,
+            retried=self.retried + other.retried,
+            in_flight=in_flight,
+            rate_limit=rate_limit,
+            latency_ms=round(sum(ms * n for ms, n in timed) / weight, 1) if weight else None,
+            sent=None if self.sent is None and other.sent is None else self.sent_or_ended + other.sent_or_ended,
+            latencies={bucket: sum(each.get(bucket, 0) for each in both) for bucket in sorted({*both[0], *both[1]})},
+        )
 
 
 class TimelineRecorder:
@@ -129,16 +181,7 @@ class TimelineRecorder:
 
 
 def _merged(first: Sample, second: Sample) -> Sample:
-    """Return the interval that `first` and `second` make together."""
-    timed = [(s.latency_ms, s.requests or 1) for s in (first, second) if s.latency_ms is not None]
-    weight = sum(requests for _, requests in timed)
-    return Sample(
-        t_s=second.t_s,
-        updated=first.updated + second.updated,
-        requests=first.requests + second.requests,
-        throttled=first.throttled + second.throttled,
-        retried=first.retried + second.retried,
-        in_flight=max(first.in_flight, second.in_flight),
-        rate_limit=second.rate_limit if second.rate_limit is not None else first.rate_limit,
-        latency_ms=round(sum(ms * n for ms, n in timed) / weight, 1) if weight else None,
-    )
+    """Return the interval that `first` and `second`, which follows it, make together."""
+    rate_limit = second.rate_limit if second.rate_limit is not None else first.rate_limit
+    in_flight = max(first.in_flight, second.in_flight)
+    return first.added(second, t_s=second.t_s, in_flight=in_flight, rate_limit=rate_limit)

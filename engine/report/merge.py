@@ -10,7 +10,8 @@ from functools import reduce
 from math import ceil
 from operator import add
 
-from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
+from engine.report.holdups import HOLDUPS_MAX, Holdup
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, ProcessStart, Sample
 from engine.report.report import Pacing, Report, RunStatus
 from engine.state import add_reason
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
@@ -47,6 +48,8 @@ def merged(reports: Sequence[Report]) -> Report:
         rejects_hold_data=all(report.rejects_hold_data for report in reports),
         gone=reduce(add, (report.gone for report in reports)),
         requests=sum((report.requests for report in reports), RequestCounts()),
+        inputs=[each for report in reports for each in report.inputs],
+        unread=reduce(add, (report.unread for report in reports)),
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
@@ -56,6 +59,8 @@ def merged(reports: Sequence[Report]) -> Report:
         bytes_sent=sum(report.bytes_sent for report in reports),
         pacing=Pacing(),  # each part has found limits of its own
         timeline=_timeline(reports),
+        processes=[ProcessStart(0.0, min(report.started_at for report in reports))],
+        holdups=_holdups(reports),
     )
 
 
@@ -81,9 +86,7 @@ def _reasons(parts: Iterable[Sequence[Reason]]) -> list[Reason]:
 def _timeline(reports: Sequence[Report]) -> list[Sample]:
     """Put the parts beside one another in time: in each interval, what all of them did."""
     first = min(_seconds(report.started_at) for report in reports)
-    samples = [
-        (sample.t_s + _seconds(report.started_at) - first, sample) for report in reports for sample in report.timeline
-    ]
+    samples = [(_since(first, report, sample.t_s), sample) for report in reports for sample in report.timeline]
     width_s = max(1.0, max((t_s for t_s, _ in samples), default=0.0) / TIMELINE_SAMPLES_MAX)
     intervals: dict[int, list[Sample]] = defaultdict(list)
     for t_s, sample in samples:
@@ -91,19 +94,32 @@ def _timeline(reports: Sequence[Report]) -> list[Sample]:
     return [replace(reduce(_beside, intervals[n]), t_s=round(n * width_s, 2)) for n in sorted(intervals)]
 
 
+def _since(first: float, report: Report, t_s: float) -> float:
+    """Return how many seconds after `first` it was when a part had worked `t_s`: its breaks are time like any other."""
+    begun = [start for start in report.processes if start.t_s < t_s] or report.processes[:1]
+    start = begun[-1] if begun else ProcessStart(0.0, report.started_at)
+    return _seconds(start.at) - first + t_s - start.t_s
+
+
+def _holdups(reports: Sequence[Report]) -> list[Holdup]:
+    """Return what held up any part, in order of time; of very many, those that took longest."""
+    first = min(_seconds(report.started_at) for report in reports)
+    found = [
+        replace(each, t_s=round(_since(first, report, each.t_s), 2), end_s=round(_since(first, report, each.end_s), 2))
+        for report in reports
+        for each in report.holdups
+    ]
+    longest = sorted(found, key=lambda each: -each.held_s)[:HOLDUPS_MAX]
+    return sorted(longest, key=lambda each: each.t_s)
+
+
 def _beside(one: Sample, other: Sample) -> Sample:
-    timed = [(s.latency_ms, s.requests or 1) for s in (one, other) if s.latency_ms is not None]
-    weight = sum(requests for _, requests in timed)
     rates = [sample.rate_limit for sample in (one, other) if sample.rate_limit is not None]
-    return Sample(
+    return one.added(
+        other,
         t_s=max(one.t_s, other.t_s),
-        updated=one.updated + other.updated,
-        requests=one.requests + other.requests,
-        throttled=one.throttled + other.throttled,
-        retried=one.retried + other.retried,
         in_flight=one.in_flight + other.in_flight,
         rate_limit=sum(rates) if rates else None,
-        latency_ms=round(sum(ms * n for ms, n in timed) / weight, 1) if weight else None,
     )
 
 

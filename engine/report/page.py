@@ -7,6 +7,7 @@ requests besides.
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Any
 
 from engine.report.charts import charts
@@ -14,7 +15,8 @@ from engine.report.delta_wording import delta_rows
 from engine.report.formatting import bytes_text, counted, moment_text, ms_text, rate_text, seconds_text
 from engine.report.report import Report, RunStatus
 from engine.report.templating import template
-from engine.report.wording import limits_text, next_steps, verdict
+from engine.report.unread_wording import unread_about, unread_text
+from engine.report.wording import headline, limits_text, next_steps
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
 REASONS_MAX = 50
@@ -35,19 +37,22 @@ MARKS = {
 """How each status is shown: its colour, and a mark for those who see no colours."""
 
 
-def render_page(report: Report, previous: Report | None = None) -> str:
-    """Return the page; `previous` is the run before, to say what is new."""
+def render_page(report: Report, previous: Report | None = None, zone: tzinfo | None = None) -> str:
+    """Return the page; `previous` is the run before, to say what is new.
+
+    The times of day of its charts are in `zone`, by default that of this machine.
+    """
     tone, mark = MARKS[report.status]
     return template("page.html.j2").render(
         report=report,
         previous=previous,
         tone=tone,
         mark=mark,
-        verdict=verdict(report),
+        headline=headline(report),
         facts=_facts(report),
         tiles=_tiles(report),
         steps=next_steps(report),
-        charts=charts(report),
+        charts=charts(report, zone),
         delta=delta_rows(report),
         **_sums(report),
         **_reasons(report),
@@ -89,11 +94,14 @@ def _sums(report: Report) -> dict[str, Any]:
     """Return the sums, for one bar and a table; a sliver of the bar is drawn wide enough to be seen."""
     records = report.records
     states = [(state, getattr(records, state), meaning) for state, meaning in STATE_MEANINGS.items()]
+    unread, about = unread_text(report), unread_about(report) or 0
+    spoken = [f"{count:,} {state}" for state, count, _ in states if count]
     return {
-        "states": states,
+        "states": [*states, ("unread", about, "")],
         "rows": [("read", records.read, "from the source"), *(row for row in states if row[1] or row[0] == "updated")],
-        "spoken": ", ".join(f"{count:,} {state}" for state, count, _ in states if count),
-        "thin": any(0 < count < records.read / 300 for _, count, _ in states),
+        "unread": unread,
+        "spoken": ", ".join([*spoken, f"not read: {unread}"] if unread else spoken),
+        "thin": any(0 < count < (records.read + about) / 300 for _, count, _ in states),
     }
 
 

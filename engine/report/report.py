@@ -11,16 +11,21 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from random import Random
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
-from engine.report.measured import Latency, LatencyHistogram, Sample
+from engine.report.holdups import Holdup
+from engine.report.measured import Latency, LatencyHistogram, ProcessStart, Sample
+from engine.report.source import Input, Unread
 from engine.values import AccountsDoNotBalance, ExitCode, Reason, RecordCounts, RequestCounts
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 GONE_FILE = "gone.ndjson"
+
+FULL_ASKED_FOR = "it was asked for (--full)"
+"""The reason of a full send that a person wanted."""
 
 LIMIT_MOVES_MAX = 200
 """The most moves of the learned limits a report keeps, the latest ones."""
@@ -64,6 +69,8 @@ class Pacing:
     rate_limit: float | None = None
     in_flight_limit: int | None = None
     moves: list[LimitMove] = field(default_factory=list)
+    ceiling: float | None = None
+    """The requests a second that the configuration allows at most; None where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +189,10 @@ class Report:
     """What was read, as a label for people."""
     rejects_hold_data: bool = True
     """Whether `rejected.ndjson` has the data of what was refused or left unproven, so that it can be sent again."""
+    inputs: list[Input] = field(default_factory=list)
+    """The files that it was."""
+    unread: Unread = field(default_factory=Unread)
+    """What of them was not read."""
     closed_by: str | None = None
     """The id of the run that was begun instead of going on with this one; None if that did not happen."""
     same_source_as: str = ""
@@ -197,6 +208,10 @@ class Report:
     bytes_sent: int = 0
     pacing: Pacing = field(default_factory=Pacing)
     timeline: list[Sample] = field(default_factory=list)
+    processes: list[ProcessStart] = field(default_factory=list)
+    """When each process of the run began to work: what the time of day was at any second of the time worked."""
+    holdups: list[Holdup] = field(default_factory=list)
+    """What held the run up, and when."""
 
     @property
     def not_accepted(self) -> int:
@@ -238,7 +253,8 @@ def to_json(report: Report) -> bytes:
     ]
     values["requests"] = {name: count for name, count in asdict(report.requests).items() if name != "in_doubt"}
     values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
-    values["timeline"] = _one_a_line(report.timeline)
+    for name in ("timeline", "processes", "holdups"):
+        values[name] = _one_a_line(values[name])
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
 
 
@@ -247,8 +263,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _one_a_line(values: Iterable[Sample | LimitMove]) -> orjson.Fragment:
-    lines = b",\n    ".join(orjson.dumps(value) for value in values)
+def _one_a_line(values: Iterable[Any]) -> orjson.Fragment:
+    lines = b",\n    ".join(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS) for value in values)
     return orjson.Fragment(b"[\n    " + lines + b"\n  ]" if lines else b"[]")
 
 

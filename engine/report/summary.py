@@ -19,6 +19,7 @@ from engine.report.formatting import (
     with_short_reasons,
 )
 from engine.report.report import GONE_FILE, REPORT_HTML, Report, RunStatus
+from engine.report.unread_wording import unread_text
 from engine.report.wording import limits_text, next_steps, verdict
 from engine.state import REJECTED, REJECTED_CSV
 from engine.values import STATE_MEANINGS, Reason
@@ -91,7 +92,9 @@ def _sums(report: Report, pen: _Pen) -> list[str]:
     if records.filtered:
         shares.append(("filtered", records.filtered, "left out by source.where, not read"))
     digits = max(len(f"{count:,}") for _, count, _ in shares)
-    return [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
+    lines = [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
+    unread = unread_text(report)
+    return [*lines, f"  {'not read':<10}  {unread}"] if unread else lines
 
 
 def _doubts(report: Report, pen: _Pen, width: int) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.report.delta_wording import gone_sentence, too_many_are_gone
 from engine.report.formatting import counted, rate_text
-from engine.report.report import GONE_FILE, Report, RunStatus
+from engine.report.report import FULL_ASKED_FOR, GONE_FILE, Report, RunStatus
 from engine.values import IDS_COUNTED_EXACTLY, ExitCode, program
 
 _FAILURES = {
@@ -32,8 +32,9 @@ class NextStep:
 
 def verdict(report: Report) -> str:
     """Return how the run went, in a few sentences of plain words."""
+    only = f"First {counted(report.limit, 'record')} only. " if report.limit is not None else ""
     same = f" Its source is the very one of run {report.same_source_as}." if report.same_source_as else ""
-    return _outcome(report) + same
+    return only + _outcome(report) + same
 
 
 def _outcome(report: Report) -> str:
@@ -41,7 +42,8 @@ def _outcome(report: Report) -> str:
         case RunStatus.SUCCEEDED | RunStatus.PARTIAL:
             return f"{_delivered(report)}.{gone_sentence(report)}"
         case RunStatus.INTERRUPTED:
-            return f"Not finished: {stop_reason(report)}. Run the same command again to resume."
+            reason = stop_reason(report).removeprefix("not finished: ")  # older runs wrote that into the reason, too
+            return f"Not finished: {reason}. Run the same command again to resume."
         case RunStatus.FAILED if too_many_are_gone(report):
             return f"{_delivered(report)}. Stopped then: {stop_reason(report)}."
         case RunStatus.FAILED:
@@ -73,6 +75,25 @@ def _read(report: Report) -> str:
     return f"{read} ({about}{counted(ids, 'id')})"
 
 
+HEADLINE_MAX = 110
+"""A longer sentence is no headline: it stands below a shorter one."""
+
+
+def headline(report: Report) -> tuple[str, str]:
+    """Return how the run went in one short sentence, and what else there is to say about it (perhaps nothing)."""
+    whole = verdict(report)
+    if len(whole) <= HEADLINE_MAX:
+        return whole, ""
+    stopped, _, why = whole.partition(": ")
+    why = why[:1].upper() + why[1:]
+    if report.status is RunStatus.INTERRUPTED:
+        return f"{stopped}: it can be resumed.", why
+    if report.status is RunStatus.FAILED and not too_many_are_gone(report):
+        return f"{stopped}: {why_failed(report.exit_code)}.", why
+    first, _, rest = whole.partition(". ")
+    return f"{first.rstrip('.')}.", rest
+
+
 def stop_reason(report: Report) -> str:
     """Return why the run stopped, without a full stop."""
     return report.message.strip().rstrip(".") or why_failed(report.exit_code)
@@ -88,7 +109,9 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")
     replay = f"{program()} replay -c {config} {report.run_id}"
-    again = replay if report.kind == "replay" else f"{program()} sync -c {config}"
+    limit = f" --limit {report.limit}" if report.limit is not None else ""
+    full = " --full" if report.delta.full_reason == FULL_ASKED_FOR else ""
+    again = replay if report.kind == "replay" else f"{program()} sync{limit}{full} -c {config}"
     match report.exit_code:
         case ExitCode.OK:
             return []
@@ -123,8 +146,10 @@ def _mending(report: Report, replay: str) -> list[NextStep]:
     if report.not_accepted:
         mend = "Correct the records that rejected.ndjson names at their source; the next run sends them."
         steps = [NextStep(mend)]
-        if report.rejects_hold_data:
-            steps.append(NextStep("Or send them again as they are:", replay))
+    sent = report.records.rejected + report.records.unknown  # what is invalid never was a record to send
+    if sent and report.rejects_hold_data:
+        those = "them" if sent == report.not_accepted else f"the {sent:,} that the API did not accept"
+        steps.append(NextStep(f"Or send {those} again as they are:", replay))
     if report.gone.rejected or report.gone.unknown:
         steps.append(NextStep(f"{GONE_FILE} says who could not be told to be gone, and why; the next run tries again."))
     return steps

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.run.job import endpoint_of, identity_of, reading_of, source_identity_of
     from engine.run.jobs.push import push
     from engine.run.jobs.replay import replay
-    from engine.run.jobs.sync import next_sync_continues, sync
+    from engine.run.jobs.sync import NextSync, next_sync, sync, waiting_sync
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.night_list import all_nights
     from engine.run.previewing import Preview, preview

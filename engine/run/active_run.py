@@ -65,7 +65,8 @@ class FirstRequest:
 class ActiveRun:
     """What a run consists of while it is under way.
 
-    `durable` are the sums that earlier processes of the run have left, `learned` the limits that were found last night.
+    `durable` are the sums that earlier processes of the run have left, `learned` the limits that were found last night;
+    `waited_s` is how long this process has waited before, because the API had asked for silence.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class ActiveRun:
         api: HttpBulkApi,
         stop: Stop,
         ledger: NoLedger | None = None,
+        waited_s: float = 0.0,
     ) -> None:
         self.ledger = ledger or NoLedger()
         self.gone = (
@@ -114,7 +116,11 @@ class ActiveRun:
             late_copies=self.late_copies.of_pipeline,
         )
         self.telemetry = Telemetry(
-            run.telemetry, traffic=self.traffic, clock=self.clock, bytes_sent=lambda: api.bytes_sent
+            run.telemetry,
+            traffic=self.traffic,
+            clock=self.clock,
+            bytes_sent=lambda: api.bytes_sent,
+            waited_s=waited_s,
         )
         self.telemetry.begin(durable.updated)
 
@@ -127,6 +133,7 @@ class ActiveRun:
             clock=self.clock,
             deadline=self.deadline,
             total_bytes=self.job.source.size(),
+            records_wanted=self.job.limit,
             display=display,
             stop=self.stop,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from engine.values import Interrupted
 
@@ -13,9 +13,11 @@ class WorkClock:
     """Starts now. `before_s` is what earlier processes of the run have worked. Belongs to one event loop."""
 
     def __init__(self, before_s: float) -> None:
-        self._before_s = before_s
+        self.before_s = before_s
         self.now = asyncio.get_running_loop().time
         """The loop's clock, in seconds: monotonic, no date."""
+        self.began_at = datetime.now(UTC)
+        """The moment at which this process began to work."""
         self._started_at = self.now()
 
     @property
@@ -30,7 +32,7 @@ class WorkClock:
 
     def worked_at(self, at: float) -> float:
         """Return the seconds worked when the loop's clock showed `at`."""
-        return self._before_s + at - self._started_at
+        return self.before_s + at - self._started_at
 
 
 class Deadline:
@@ -67,7 +69,7 @@ class Deadline:
 
     def passed(self) -> Interrupted:
         """Return the reason to stop with."""
-        return Interrupted(f"not finished: the deadline {self._at:%H:%M} (upload.deadline) has come")
+        return Interrupted(f"the deadline {self._at:%H:%M} (upload.deadline) has come")
 
 
 def seconds_until(at: time, now: datetime) -> float:

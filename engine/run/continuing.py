@@ -87,9 +87,19 @@ def progress_at(run: Run) -> float:
     return datetime.fromisoformat(run.started_at).timestamp() if run.progress_at is None else run.progress_at
 
 
+def flags_of(identity: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the flags with which a sync was begun that decide what it sends."""
+    limit = ("--limit", str(identity["--limit"])) if identity.get("--limit") is not None else ()
+    return (*limit, *(("--full",) if identity.get("--full") else ()))
+
+
 def _why_not(run: Run, settings: list[str], source: list[str]) -> str:
     advice = "or start over with --fresh"
     if settings:
+        if all(name.startswith("--") for name in settings):
+            flags = " ".join(flags_of(run.identity))
+            how = f"with {flags}; give that again" if flags else f"without {' '.join(settings)}; leave that out"
+            return f"run {run.id} was begun {how} to resume it, {advice}"
         names = ", ".join(settings)
         return f"run {run.id} was interrupted with other settings ({names}); restore them to resume it, {advice}"
     changes = "; ".join(source)

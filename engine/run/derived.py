@@ -16,6 +16,8 @@ from engine.report import (
     REPORT_REASON_CHARACTERS,
     Ambiguous,
     Gone,
+    Holdup,
+    ProcessStart,
     Report,
     Sample,
     iso,
@@ -24,7 +26,7 @@ from engine.report import (
     with_short_reasons,
     write_report,
 )
-from engine.run.telemetry import latencies_in
+from engine.run.telemetry import latencies_in, told_values
 from engine.state import Journal, Run, write_rejected_csv
 from engine.values import ExitCode, RecordCounts
 
@@ -60,7 +62,9 @@ def derived_report(journal: Journal, run: Run) -> Report:
         latencies=latencies,
         throttled_s=told.get("quiet_s", 0.0),
         bytes_sent=told.get("bytes_sent", 0),
-        timeline=[Sample(**sample) for sample in told.get("timeline", [])],
+        timeline=told_values(told, "timeline", Sample),
+        processes=told_values(told, "processes", ProcessStart),
+        holdups=told_values(told, "holdups", Holdup),
     )
 
 

@@ -14,8 +14,10 @@ from engine.report import (
     DeltaFacts,
     EngineFacts,
     Gone,
+    Input,
     Report,
     RunStatus,
+    Unread,
     counted,
     iso,
     latest_report,
@@ -72,7 +74,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
     before = await call(earlier_ends, runs, run.kind, run.id) if active.settings.notify.urls else []
-    previous = latest_report(runs, lambda earlier: earlier.kind == "sync" and earlier.run_id < run.id)
+    previous = latest_report(runs, lambda earlier: _is_comparable(earlier, report))
     run_dir = journal.run_dir(run.id)
     if active.gone is not None and active.gone.is_judged:
         await call(active.gone.write, run_dir)
@@ -130,6 +132,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         ids=_ids(active),
         doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
+        inputs=_inputs(active, counts),
+        unread=_unread(active, counts),
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
         config_path=job.config_path,
@@ -139,6 +143,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         bytes_sent=telemetry.bytes_sent,
         pacing=telemetry.pacing,
         timeline=telemetry.timeline.samples,
+        processes=telemetry.processes,
+        holdups=telemetry.holdups.holdups,
     )
 
 
@@ -146,6 +152,30 @@ def _message(error: EngineError | None, kind: str) -> str:
     """Return why the run stopped, in the terms of whoever began it."""
     message = str(error) if error else ""
     return in_terms_of_a_call(message) if kind == "push" else message
+
+
+def _is_comparable(earlier: Report, report: Report) -> bool:
+    """Whether an earlier run is one to compare with: of as many records, since the first ones are not a whole night."""
+    return earlier.kind == "sync" and earlier.run_id < report.run_id and earlier.limit == report.limit
+
+
+def _inputs(active: ActiveRun, counts: RecordCounts) -> list[Input]:
+    """Return the files of the run, as far as they are known by now."""
+    source, known = active.job.source, active.contents.fingerprint()
+    is_whole = _unread(active, counts).rows == 0
+    rows = counts.read + counts.filtered if is_whole and len(source.paths) == 1 else None
+    found = [(path, known.get(path)) for path in source.paths]
+    return [
+        Input(path=path, bytes=file and file.size, rows=rows, fingerprint=file and file.digest) for path, file in found
+    ]
+
+
+def _unread(active: ActiveRun, counts: RecordCounts) -> Unread:
+    """Return what of the source was not read."""
+    accounts, limit = active.accounts, active.job.limit
+    is_cut = limit is not None and counts.read - counts.invalid >= limit
+    unread_bytes = accounts.unread_bytes(active.job.source.size(), whole=not is_cut)
+    return Unread(rows=0 if unread_bytes == 0 else None, bytes=unread_bytes)
 
 
 def _gone(active: ActiveRun) -> Gone:

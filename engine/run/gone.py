@@ -23,7 +23,7 @@ from engine.run.look_alikes import doubt_about, look_alikes
 from engine.run.opened_ledger import other_feeds
 from engine.settings import RunSettings, Threshold
 from engine.state import Feed, Journal, LedgerChanges, OwnThread, Run, write_private_pieces
-from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted
+from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted, counted
 
 if TYPE_CHECKING:
     from engine.ledger import Tag
@@ -174,7 +174,7 @@ class GoneIds:
             self.counts = replace(self.counts, skipped=why)
             self.is_settled = False
             return SourceUntrusted(
-                f"{found:,} of the {held_before:,} ids that this feed held last time are gone, more than "
+                f"{found:,} of the {counted(held_before, 'id')} that this feed held last time are gone, more than "
                 f"{words.named('max_gone', self._delta.max_gone)} allows: nothing was sent to them; look at "
                 f"{GONE_FILE}, then {words.again} to go on, with a higher limit for this run: "
                 f"{words.override('max_gone', '100%')}"

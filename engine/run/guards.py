@@ -13,7 +13,7 @@ from engine.report import Report, RunStatus, latest_report
 from engine.settings import GuardTable, RunSettings, Threshold
 from engine.sources import Source
 from engine.state import RUNS
-from engine.values import Chunk, ChunkCounts, SourceUntrusted, program
+from engine.values import Chunk, ChunkCounts, SourceUntrusted, counted, program
 
 REJECTS_JUDGED_FROM = 100_000
 """A share of rejects is judged against at least so many records (or the whole source, if it is smaller): a few bad
@@ -60,8 +60,9 @@ def rejects_exceeded(
     if not limit.exceeded(bad, max(counts.sent + counts.unchanged, judged_from)):
         return None
     return SourceUntrusted(
-        f"the API did not accept {bad:,} of {counts.sent:,} records, more than {words.named('max_rejected', limit)} "
-        f"allows; look at rejected.ndjson, then {words.again} to go on, with a higher limit for this run: "
+        f"the API did not accept {bad:,} of {counted(counts.sent, 'record')}, more than "
+        f"{words.named('max_rejected', limit)} allows; look at rejected.ndjson, then {words.again} to go on, "
+        "with a higher limit for this run: "
         f"{words.override('max_rejected', '100%')}"
     )
 
@@ -103,7 +104,7 @@ class InvalidGuard:
             return None
         [(reason, count)] = self._reasons.most_common(1)
         return SourceUntrusted(
-            f"{bad:,} of the {self._read:,} records read are invalid, more than "
+            f"{bad:,} of the {counted(self._read, 'record')} read are invalid, more than "
             f"{self._words.named('max_invalid', self._limit)} allows; {count:,} of them: {reason}; mend the source "
             f"or how it is read{self._words.check_shows('where')}, or accept it for this run: "
             f"{self._words.override('max_invalid', '100%')}"
@@ -122,7 +123,7 @@ def check_size(source: Source, settings: RunSettings, kind: str, limit: int | No
     count = sum(len(block.ids) + len(block.refusals) for block in source.blocks())
     if guard.min_records is not None and count < guard.min_records:
         raise SourceUntrusted(
-            f"nothing was sent: {source.label} holds {count:,} records, fewer than "
+            f"nothing was sent: {source.label} holds {counted(count, 'record')}, fewer than "
             f"{words.named('min_records', f'{guard.min_records:,}')}; if that is right, set "
             f"{words.override('min_records', max(count, 1))} for this run"
         )
@@ -132,8 +133,8 @@ def check_size(source: Source, settings: RunSettings, kind: str, limit: int | No
     before = last.records.read if last else 0
     if before and guard.max_shrink.exceeded(before - count, before):
         raise SourceUntrusted(
-            f"nothing was sent: {source.label} holds {count:,} records, the last complete run read {before:,}: more "
-            f"of a shrink than {words.named('max_shrink', guard.max_shrink)}; if that is right, set "
+            f"nothing was sent: {source.label} holds {counted(count, 'record')}, the last complete run read "
+            f"{before:,}: more of a shrink than {words.named('max_shrink', guard.max_shrink)}; if that is right, set "
             f"{words.override('max_shrink', '100%')} for this run"
         )
 

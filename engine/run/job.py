@@ -14,6 +14,10 @@ from engine.settings import RunSettings, Settings, SourceTable, Threshold
 from engine.sources import Source
 from engine.values import Chunk
 
+HASHED_FIRST_BYTES = 16 << 20
+"""A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
+before anything is sent. What a larger one holds is only known as far as it has been read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.reading import Comparing
-from engine.report import DeltaFacts
+from engine.report import FULL_ASKED_FOR, DeltaFacts
 from engine.run.job import Delta
 from engine.settings import RunSettings
 from engine.state import Feed, Journal, LedgerChanges, LedgerRow, OwnThread, Run, translated
@@ -144,7 +144,7 @@ class LedgerOfRun(VoidingLedger):
         elif not self.full_reason:
             self.full_reason = "nothing was acknowledged yet"
         if self.delta.is_full:
-            self.full_reason = "it was asked for (--full)"
+            self.full_reason = FULL_ASKED_FOR
         if self._run.delta:  # it goes on: what was so when it began is told of it
             self.full_reason = self._run.delta["full_reason"]
         else:

@@ -26,7 +26,7 @@ from engine.run.counting import counting
 from engine.run.derived import write_missing_reports
 from engine.run.ending import conclude
 from engine.run.guards import check_age, check_size
-from engine.run.job import Job, endpoint_of
+from engine.run.job import HASHED_FIRST_BYTES, Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.run.not_before import respect
 from engine.run.opened_ledger import open_ledger
@@ -40,10 +40,6 @@ UPKEEP_S = 10.0
 
 RUNS_MENDED = 20
 """The reports of so many of the latest runs are looked for, and made if they are missing."""
-
-HASHED_FIRST_BYTES = 16 << 20
-"""A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said
-before anything is sent. What a larger one holds is only known as far as it has been read."""
 
 
 async def carry_out(
@@ -75,7 +71,7 @@ async def carry_out(
         claim = Claim(job.kind, job.identity, found, job.fresh, job.holds_all)
         waiting = await call(waiting_for, journal, job.kind)
         left = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
-        await respect(settings, thread, stop, display)
+        waited_s = await respect(settings, thread, stop, display)
         run = await _resume(left, thread) if left else await _begin(job, settings, thread, stop, display)
         await call(_mend_reports, journal)
         bind_to_logs(run_id=run.id)
@@ -91,6 +87,7 @@ async def carry_out(
             api=api,
             stop=stop,
             ledger=ledger,
+            waited_s=waited_s,
         )
         await announce_start(settings.notify)
         async with _observed(active):
@@ -182,16 +179,22 @@ async def _stay_alive(active: ActiveRun) -> None:
 async def _keep_up(active: ActiveRun, over: asyncio.Event) -> None:
     """Keep what the world sees of the run, and what a killed process leaves of it, no older than a few seconds."""
     try:
-        while not over.is_set():
+        while True:
             await asyncio.to_thread(write_metrics, active.settings.notify, metric_values(active))
+            await _save(active)  # at once, too: that this process has begun is known, whatever becomes of it
+            if over.is_set():
+                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), UPKEEP_S)
-            await active.thread.call(
-                active.thread.value.save,
-                active.run,
-                worked_s=active.clock.worked_s,
-                requests=replace(active.traffic.requests),
-                telemetry=active.telemetry.to_json(),
-            )
     except EngineError as error:  # a journal that fails must not fail in silence
         active.stop.request(error)
+
+
+async def _save(active: ActiveRun) -> None:
+    await active.thread.call(
+        active.thread.value.save,
+        active.run,
+        worked_s=active.clock.worked_s,
+        requests=replace(active.traffic.requests),
+        telemetry=active.telemetry.to_json(),
+    )

@@ -44,8 +44,8 @@ def name_of(settings: RunSettings) -> str:
     return f"not before of {settings.api.url} {settings.api.campaign_id}"
 
 
-async def respect(settings: RunSettings, thread: OwnThread[Journal], stop: Stop, display: ProgressDisplay) -> None:
-    """Wait until the API may be asked again, if that lies within the window.
+async def respect(settings: RunSettings, thread: OwnThread[Journal], stop: Stop, display: ProgressDisplay) -> float:
+    """Wait until the API may be asked again, if that lies within the window; return how many seconds it took.
 
     Raises:
         Interrupted: it does not, or the run is to stop; nothing was sent.
@@ -53,7 +53,7 @@ async def respect(settings: RunSettings, thread: OwnThread[Journal], stop: Stop,
     kept = NotBefore.of(await thread.call(thread.value.learned, name_of(settings)))
     left_s = kept.left_s(time.time()) if kept else 0.0
     if kept is None or left_s <= 0:
-        return
+        return 0.0
     until = f"{datetime.now().astimezone() + timedelta(seconds=left_s):%Y-%m-%d %H:%M:%S}"
     asked = f"the API asked for {kept.asked_s:.0f} s of silence (Retry-After), which end at {until}"
     if left_s > settings.upload.retry_window_s:
@@ -63,3 +63,4 @@ async def respect(settings: RunSettings, thread: OwnThread[Journal], stop: Stop,
     await stop.pause(left_s)
     if stop.requested:
         raise stop.error or Interrupted("stopped")
+    return left_s

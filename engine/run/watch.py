@@ -29,6 +29,7 @@ class Watch:
     clock: WorkClock
     deadline: Deadline
     total_bytes: int | None
+    records_wanted: int | None = None
     display: ProgressDisplay
     stop: Stop
     _history: ProgressHistory = field(default_factory=ProgressHistory, init=False)
@@ -62,6 +63,7 @@ class Watch:
 
     def _look(self, *, now: bool = False) -> None:
         with self._harmless:
+            self.telemetry.look(stopping=self.stop.requested)
             self.display.update(self._snapshot(), now=now)
 
     def _sample(self) -> None:
@@ -75,7 +77,10 @@ class Watch:
             elapsed_s=self.clock.elapsed_s,
             records_read=max(accounts.read, durable.read),
             records_done=durable.read,
+            records_wanted=self.records_wanted,
             source_bytes_read=accounts.source_bytes,
+            source_bytes_done=accounts.skipped_bytes + accounts.settled_bytes,
+            source_bytes_skipped=accounts.skipped_bytes,
             source_bytes_total=self.total_bytes,
             in_flight=traffic.turnstile.in_flight,
             in_flight_max=traffic.turnstile.in_flight_peak,
@@ -96,6 +101,8 @@ class Watch:
         quiet_s = traffic.limiter.quiet_until - self.clock.now()
         if quiet_s > TICK_S:
             return f"the API asked for silence, {quiet_s:.0f} s left"
+        if self.accounts.is_passing and not traffic.turnstile.in_flight:
+            return "reading up to where the run was interrupted"
         if traffic.availability.breaker.is_open:
             return f"the API has been failing for {traffic.availability.outage_s:.0f} s, probing"
         if (held_back := traffic.late_copies.held_back) and not self.stop.requested:

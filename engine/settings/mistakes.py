@@ -10,6 +10,8 @@ from datetime import date, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from engine.values import counted
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -45,7 +47,7 @@ HINTS = {
 
 def report(origin: str, mistakes: Sequence[str]) -> str:
     """Return one message that lists all mistakes found in `origin`."""
-    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    count = counted(len(mistakes), "mistake")
     return "\n".join([f"{origin} has {count}; nothing was read or sent", *(f"  - {mistake}" for mistake in mistakes)])
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.values import Block, JoinedLines, LineIds, Refusal, SourceUntrusted, Span, cut_spans, extend_spans
+from engine.values import (
+    Block,
+    ByteShares,
+    JoinedLines,
+    LineIds,
+    Refusal,
+    SourceUntrusted,
+    Span,
+    cut_spans,
+    extend_spans,
+)
 
 REFUSALS_MAX = 1_000
 """So many refusals end a block that is not full, so that bad input can't fill the memory."""
@@ -107,7 +117,7 @@ class _BlockCutter:
 
     def add(self, rows: Rows, source_bytes: int) -> Iterator[Block]:
         """Take the next rows, for which `source_bytes` were read; yield the blocks that they complete."""
-        self._open.source_bytes += source_bytes
+        shares = ByteShares(source_bytes, rows.count)
         self._open.refusals += rows.refusals
         extend_spans(self._open.filtered, rows.filtered)
         self._open.filtered_ids += rows.filtered_ids
@@ -120,9 +130,11 @@ class _BlockCutter:
                 yield self._close(before=spans[0])
             taken, spans = (spans, []) if stop - start == rows.count else cut_spans(spans, stop - start)
             self._open.extend(rows, start, stop, text, taken)
+            self._open.source_bytes += shares.up_to(stop)
             start = stop
             if self._open.count == self._batch_size:
                 yield self._close(before=spans[0] if spans else None)
+        self._open.source_bytes += shares.up_to(rows.count)
         if len(self._open.refusals) >= REFUSALS_MAX:
             yield self._close()
 

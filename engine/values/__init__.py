@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from engine.values.faces import lazy_face as lazy_face
 
 if TYPE_CHECKING:
+    from engine.values.amounts import counted
+    from engine.values.byte_shares import ByteShares
     from engine.values.counts import (
         EXAMPLE_IDS_MAX,
         IDS_COUNTED_EXACTLY,

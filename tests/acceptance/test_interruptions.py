@@ -88,8 +88,9 @@ def test_a_second_signal_leaves_at_once(make_engine: MakeEngine) -> None:
     process.send_signal(signal.SIGTERM)
     wait_until_it_says(process, b'"stopping"')
     process.send_signal(signal.SIGTERM)
-    assert process.wait(WAIT_S) == 75
-    process.communicate()
+    _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 75
+    assert b"Leaving at once (SIGTERM); run the same command again to resume." in err
 
 
 @pytest.mark.parametrize(

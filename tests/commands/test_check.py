@@ -46,7 +46,7 @@ def test_it_says_whether_the_accelerator_is_used(monkeypatch: pytest.MonkeyPatch
 
 def test_an_id_that_comes_twice_is_a_warning(arguments: Arguments, capsys: pytest.CaptureFixture[str]) -> None:
     assert check.run(arguments("check", ids=["loan_1", "loan_1"])) == 0
-    assert "! ids       1 record merged into a later one of the same id" in capsys.readouterr().out
+    assert "records have an id that comes again later in the source; most often " in capsys.readouterr().out
 
 
 def test_all_that_is_wrong_is_shown_and_the_first_decides(
@@ -58,6 +58,7 @@ def test_all_that_is_wrong_is_shown_and_the_first_decides(
     out = capsys.readouterr().out
     assert "✗ source" in out
     assert "✓ state" in out
+    assert "✗ api" not in out  # the token that is missing is told of once
     assert "✗ token" in out
     assert out.endswith("Not ready: mend what is crossed out.\n")
 

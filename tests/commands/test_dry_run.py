@@ -26,6 +26,7 @@ def test_as_json(arguments: Arguments, server: StandInProcess, capsys: pytest.Ca
     assert dry_run(settings, limit=None, as_json=True) == ExitCode.SOME_NOT_ACCEPTED
     found = json.loads(capsys.readouterr().out)
     assert found["records"] == {"read": 6, "invalid": 1, "superseded": 1, "filtered": 0, "to_send": 4}
+    assert found["ids"] == 4
     assert found["requests"] == 1
     [reason] = found["reasons"]
     assert (reason["count"], [place.rsplit("/", 1)[-1] for place in reason["places"]]) == (1, ["loans.ndjson row 3"])
@@ -41,7 +42,7 @@ def test_for_people(arguments: Arguments, server: StandInProcess, capsys: pytest
     assert dry_run(settings, limit=1, as_json=False) == ExitCode.OK
     out = capsys.readouterr().out
     assert out.startswith("Dry run: nothing was sent. ")
-    assert "loans.ndjson holds 1 records." in out
+    assert "loans.ndjson holds 1 record." in out
     assert f"The first request, PUT {server.url}/customer-data/bulk, begins with these records:" in out
     assert "loan_2" not in out
 

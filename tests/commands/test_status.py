@@ -15,6 +15,7 @@ from engine.commands.night_table import COLUMNS
 from engine.commands.status import add_arguments, as_json, one_run, overview, run, since, waiting_runs, write_page
 from engine.report.history import Night, latest_report, nights, write_report
 from engine.report.report import Report, RunStatus
+from engine.report.source import Input, Unread
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import ConfigError
 from tests.reports import delta_report, partial_report, succeeded_report
@@ -29,7 +30,10 @@ def runs(tmp_path: Path) -> Path:
 
 def interrupted(run_id: str) -> Report:
     records = RecordCounts(read=1_000_000, updated=600_000, pending=400_000)
-    return succeeded_report(run_id=run_id, status=RunStatus.INTERRUPTED, exit_code=75, records=records)
+    inputs, unread = [Input(path="loans.csv", bytes=100_000_000)], Unread(bytes=50_000_000)
+    return succeeded_report(
+        run_id=run_id, status=RunStatus.INTERRUPTED, exit_code=75, records=records, inputs=inputs, unread=unread
+    )
 
 
 def keep(runs: Path, *reports: Report) -> None:
@@ -63,7 +67,8 @@ def test_what_needs_a_hand_stands_below_the_table(tmp_path: Path, runs: Path) ->
     assert text.startswith("BEGAN ")
     assert text.endswith(
         "\n\n"
-        "Resumable: 20261123T020000Z-000003 (interrupted, 400,000 records pending).\n"
+        "Resumable: 20261123T020000Z-000003 (interrupted, 400,000 records pending, not\n"
+        "  read: about 1,000,000 records (50 MB)).\n"
         "  Go on with: python -m engine sync -c night.toml\n"
         "Not accepted: 19 records of run 20261122T020000Z-000002, in\n"
         f"  {runs / SECOND / 'rejected.ndjson'}\n"

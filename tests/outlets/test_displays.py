@@ -18,7 +18,8 @@ TOTAL = 1_000_000
 def snapshot(elapsed_s: float, share: float, **changes: object) -> ProgressSnapshot:
     """Return the snapshot of a run that has done `share` of a million bytes and as many records."""
     done = round(share * TOTAL)
-    values = {"records_read": done, "records_done": done, "source_bytes_read": done, "source_bytes_total": TOTAL}
+    values = {"records_read": done, "records_done": done, "source_bytes_read": done, "source_bytes_done": done}
+    values |= {"source_bytes_total": TOTAL}
     return ProgressSnapshot(elapsed_s, **(values | changes))  # type: ignore[arg-type]  # the names are checked by the call
 
 
@@ -29,17 +30,43 @@ def history_of(*snapshots: ProgressSnapshot) -> ProgressHistory:
     return history
 
 
-def test_the_share_done_counts_bytes_only_as_far_as_their_records_are_done() -> None:
-    assert share_done(ProgressSnapshot(1.0, source_bytes_read=500)) is None
+def test_the_share_done_counts_the_bytes_of_the_records_done_and_not_what_is_read_ahead() -> None:
+    assert share_done(ProgressSnapshot(1.0, source_bytes_done=500)) is None
     assert share_done(snapshot(1.0, 0.0)) == 0.0
     assert share_done(snapshot(1.0, 0.5)) == 0.5
-    ahead = snapshot(1.0, 0.5, records_read=400, records_done=100, source_bytes_read=800_000)
-    assert share_done(ahead) == pytest.approx(0.8 * 0.25)
-    grown = snapshot(1.0, 1.0, source_bytes_read=2 * TOTAL)
-    assert share_done(grown) == 1.0
+    assert share_done(snapshot(1.0, 0.09, source_bytes_read=TOTAL)) == 0.09
+    assert share_done(snapshot(1.0, 1.0, source_bytes_done=2 * TOTAL)) == 1.0
 
 
-@given(speed=st.floats(0.001, 0.1), start_s=st.floats(0, 1000), took_s=st.floats(0.1, 9))
+def test_the_first_records_only_are_done_when_they_are_though_the_source_goes_on() -> None:
+    assert share_done(snapshot(1.0, 0.005, records_wanted=10_000)) == 0.5
+    assert share_done(snapshot(1.0, 0.5, records_wanted=2 * TOTAL)) == 0.5  # the source ends before
+    assert share_done(ProgressSnapshot(1.0, records_done=5, records_wanted=10)) == 0.5
+
+
+def test_what_a_resumed_run_passes_over_says_nothing_of_how_long_the_rest_takes() -> None:
+    history = ProgressHistory()
+    for second in range(13):  # it reads up to where it was interrupted, 40 % in
+        share = 0.4 * second / 12
+        history.add(snapshot(float(second), share, records_done=400_000, source_bytes_skipped=round(share * TOTAL)))
+        assert (history.records_per_s, history.eta_s) == (0.0, None)
+    for second in range(13, 23):  # and then does a hundredth a second
+        done = 0.4 + 0.01 * (second - 12)
+        history.add(snapshot(float(second), done, source_bytes_skipped=400_000))
+    assert history.records_per_s == pytest.approx(10_000)
+    assert history.eta_s == pytest.approx(50)
+
+
+def test_how_a_run_gets_going_is_no_part_of_its_pace() -> None:
+    """The first results come late, and several at once: neither is how fast the others will come."""
+    history = ProgressHistory()
+    for tick in range(40):
+        elapsed_s = tick / 4
+        history.add(snapshot(elapsed_s, 0.0 if elapsed_s < 3 else 0.05 + 0.01 * (elapsed_s - 3)))
+    assert history.records_per_s == pytest.approx(10_000, rel=0.01)
+
+
+@given(speed=st.floats(0.001, 0.1), start_s=st.floats(0, 1000), took_s=st.floats(2.1, 9))
 def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: float) -> None:
     first = snapshot(start_s, 0.0)
     last = snapshot(start_s + took_s, speed * took_s)
@@ -49,6 +76,17 @@ def test_a_steady_run_is_forecast_exactly(speed: float, start_s: float, took_s: 
         assert eta_s == pytest.approx((1 - done) * took_s / done, rel=0.01)
     else:
         assert eta_s is None
+
+
+def test_nothing_is_forecast_before_there_is_a_pace() -> None:
+    """At first there are only the requests that leave at once: a warning made of them would be a false one."""
+    history = ProgressHistory()
+    foreseen = []
+    for tick in range(20):
+        history.add(snapshot(tick / 4, 0.01 * tick / 4))
+        foreseen.append(history.eta_s)
+    assert foreseen[:8] == [None] * 8  # two seconds
+    assert foreseen[8:] == [pytest.approx(100 - tick / 4, rel=0.05) for tick in range(8, 20)]
 
 
 def test_nothing_is_forecast_without_movement() -> None:

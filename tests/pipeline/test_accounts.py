@@ -133,3 +133,37 @@ def test_the_counts_are_no_view_that_changes_later() -> None:
     before = accounts.counts
     accounts.settle([ChunkResult(chunk) for chunk in accounts.reading([chunk_of("a")])])
     assert before == RecordCounts()
+
+
+def sized(*ids: str, source_bytes: int, seq: int = 0) -> Chunk:
+    chunk = chunk_of(*ids, seq=seq)
+    chunk.source_bytes = source_bytes
+    return chunk
+
+
+def test_only_the_bytes_of_finished_records_are_settled() -> None:
+    accounts = Accounts(ChunkCounts())
+    first, _ = list(accounts.reading([sized("a", source_bytes=10), sized("b", source_bytes=30, seq=1)]))
+    accounts.settle([ChunkResult(first)])
+    assert (accounts.source_bytes, accounts.settled_bytes, accounts.skipped_bytes) == (40, 10, 0)
+
+
+def test_it_passes_over_what_earlier_processes_have_finished_and_says_so() -> None:
+    accounts = Accounts(ChunkCounts(read=1, updated=1))
+    chunks = accounts.reading([sized("a", source_bytes=10), sized("b", source_bytes=30, seq=1)])
+    assert accounts.is_passing
+    assert accounts.unread_bytes(100) is None  # who knows how far the others were
+    accounts.skip(next(chunks))
+    assert not accounts.is_passing
+    assert (accounts.skipped_bytes, accounts.settled_bytes) == (10, 0)
+    assert accounts.unread_bytes(100) == 90
+
+
+def test_what_is_left_unread_is_nothing_at_the_end_of_the_source_and_the_rest_before() -> None:
+    accounts = Accounts(ChunkCounts())
+    chunks = accounts.reading([sized("a", source_bytes=10)])
+    next(chunks)
+    assert (accounts.unread_bytes(100), accounts.unread_bytes(None)) == (90, None)
+    assert list(chunks) == []
+    assert accounts.unread_bytes(100) == accounts.unread_bytes(None) == 0
+    assert accounts.unread_bytes(100, whole=False) == 90  # only the first records were wanted

@@ -232,3 +232,17 @@ def test_scattered_rows_take_no_quadratic_time() -> None:
     block.spans = [CountingSpan(span.path, span.first_row, span.count) for span in block.spans]
     assert cut([block], batch_size=1_000, bytes_max=10_000_000)
     assert looked_at < 20 * len(records)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 10])
+def test_each_chunk_has_the_bytes_of_its_own_records_though_they_were_read_at_once(batch_size: int) -> None:
+    ids = [f"loan_{number}" for number in range(20)]
+    lines = b"\n".join(b'{"id":"%b","data":{}}' % each.encode() for each in ids)
+    blocks = [
+        Block(
+            ids[start:stop], b"\n".join(lines.split(b"\n")[start:stop]), [Span("f", start + 1, 10)], source_bytes=1_000
+        )
+        for start, stop in ((0, 10), (10, 20))
+    ]
+    chunks = list(Chunker(batch_size=batch_size, lines_bytes_max=10_000).cut(blocks))
+    assert [chunk.source_bytes for chunk in chunks] == [100 * chunk.read for chunk in chunks]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, Sample
+from engine.report.holdups import Holdup
+from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, ProcessStart, Sample
 from engine.report.merge import merged
 from engine.report.report import Report, RunStatus, from_json, to_json
 from engine.values.counts import Reason, RecordCounts, RequestCounts
@@ -92,3 +95,20 @@ def test_a_part_that_does_not_balance_is_refused() -> None:
 def test_it_survives_being_written_and_read() -> None:
     whole = merged([part(3, 1, 5.0, 900.0), part(4, 0, 20.0)])
     assert from_json(to_json(whole)) == whole
+
+
+def test_what_was_measured_of_the_parts_adds_up() -> None:
+    sample = Sample(1.0, sent=4, requests=4, latency_ms=100.0, latencies={53: 3})
+    held = [Holdup("outage", 1.0, 2.0, held_s=1.0)]
+    one = part(1)
+    parts = [replace(one, timeline=[sample], holdups=held), replace(one, started_at="2026-11-23T02:00:00.500Z")]
+    whole = merged(parts)
+    assert [(each.sent, each.latencies) for each in whole.timeline] == [(4, {53: 3}), (None, {})]
+    assert whole.holdups == held
+    assert whole.processes == [ProcessStart(0.0, "2026-11-23T02:00:00.000Z")]
+
+
+def test_a_break_of_a_part_is_time_of_the_whole() -> None:
+    starts = [ProcessStart(0.0, "2026-11-23T02:00:00.000Z"), ProcessStart(1.0, "2026-11-23T02:05:00.000Z")]
+    resumed = replace(part(1), processes=starts, timeline=[Sample(1.0, updated=1), Sample(2.0, updated=7)])
+    assert [(each.t_s, each.updated) for each in merged([resumed]).timeline] == [(1.0, 1), (301.0, 7)]

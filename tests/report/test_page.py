@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.report import page
-from engine.report.charts import BINS_MAX, bin_width_s, bins, nice_max
+from engine.report.bins import BINS_MAX, bin_width_s, bins
+from engine.report.drawing import nice_max
 from engine.report.formatting import rate_text
 from engine.report.measured import TIMELINE_SAMPLES_MAX, Sample
 from engine.report.page import MOVES_MAX, REASONS_MAX, render_page
 from engine.report.report import LIMIT_MOVES_MAX, LimitMove, Pacing, Report, RunStatus
-from engine.values.counts import Reason, RecordCounts
+from engine.values.counts import STATE_MEANINGS, Reason, RecordCounts
 from tests.reports import partial_report, succeeded_report
 
 STYLE = (Path(page.__file__).parent / "templates" / "page.css").read_text(encoding="utf-8")
 
-VOID = {"meta", "path", "rect"}
+VOID = {"meta"}
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "header", "section", "footer", "h1", "h2", "p", "b", "i",
-    "em", "span", "div", "dl", "dt", "dd", "ol", "ul", "li", "pre", "code", "bdi", "table", "thead", "tbody", "tr",
-    "th", "td", "figure", "figcaption", "svg", "g", "path", "rect", "details", "summary", "a",
+    "h3", "em", "span", "div", "dl", "dt", "dd", "ol", "ul", "li", "pre", "code", "bdi", "table", "thead", "tbody",
+    "tr", "th", "td", "figure", "figcaption", "svg", "g", "path", "rect", "details", "summary", "a",
 }  # fmt: skip
 
 
@@ -280,5 +281,5 @@ def test_words_and_pictures_stand_out(theme: str) -> None:
     for name in ("ink", "soft", "good", "warn", "bad"):
         assert contrast(colors[name], colors["page"]) >= 4.5, name
         assert contrast(colors[name], colors["card"]) >= 4.5, name
-    for name in ("blue", "updated", "rejected", "unknown"):
+    for name in ("blue", *STATE_MEANINGS):
         assert contrast(colors[name], colors["card"]) >= 3, name

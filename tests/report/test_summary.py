@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.report.report import Pacing, Report, RunStatus
+from engine.report.source import Input, Unread
 from engine.report.summary import REASONS_MAX, render_summary, wants_color
 from engine.values.counts import Reason, RecordCounts, RequestCounts
 from tests.reports import RUN_ID, partial_report, succeeded_report
@@ -47,7 +48,7 @@ Files
 
 Next
   Correct the records that rejected.ndjson names at their source; the next run sends them.
-  Or send them again as they are:
+  Or send the 12 that the API did not accept again as they are:
     python -m engine replay -c 'my night.toml' 20261123T020000Z-07b3f9
 """
 
@@ -71,6 +72,7 @@ Not finished: stopped by SIGTERM. Run the same command again to resume.
   read        1,000,000  from portfolio.csv.gz
   updated       600,000  on the server
   pending       400,000  not tried to the end yet
+  not read    about 1,000,000 records (50 MB)
 
   took        7 min 30 s, 1,335 records/s, 641 MB sent
   requests    100: 100 succeeded
@@ -91,9 +93,12 @@ def text_of(report: Report, *, color: bool = False, config_path: str = "config.t
 
 def interrupted_report(**changes: object) -> Report:
     records = RecordCounts(read=1_000_000, updated=600_000, pending=400_000)
+    inputs, unread = [Input(path="portfolio.csv.gz", bytes=100_000_000)], Unread(bytes=50_000_000)
     return succeeded_report(
+        inputs=inputs,
+        unread=unread,
         **{"status": RunStatus.INTERRUPTED, "exit_code": 75, "message": "stopped by SIGTERM.", "records": records}
-        | changes
+        | changes,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.run.continuing import Claim, Waiting, run_to_continue, source_changes
+from engine.run.continuing import Claim, Waiting, flags_of, run_to_continue, source_changes
 from engine.state.journal import Run
 from engine.values.counts import RequestCounts
 from engine.values.errors import ConfigError, SourceUntrusted
@@ -134,3 +134,23 @@ def test_what_is_not_known_of_a_source_is_no_difference() -> None:
     assert source_changes({}, FILES) == []
     assert source_changes({"loans.csv": [100, None]}, FILES) == []
     assert source_changes({"a": [1, "x"], "b": [2, "y"]}, {"b": (2, "y"), "a": (1, "x")}) != []
+
+
+def test_the_flags_of_a_run_are_those_that_its_command_needs_again() -> None:
+    assert flags_of({"--limit": None, "api.url": "https://x"}) == ()
+    assert flags_of({"--limit": 500}) == ("--limit", "500")
+    assert flags_of({"--limit": 0, "--full": True}) == ("--limit", "0", "--full")
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "words"),
+    [
+        ({"--limit": 500}, {"--limit": None}, "was begun with --limit 500; give that again"),
+        ({"--full": True, "--limit": None}, {"--limit": None}, "was begun with --full; give that again"),
+        ({"--limit": None}, {"--limit": 500}, "was begun without --limit; leave that out"),
+        ({"api.url": "a", "--limit": 5}, {"api.url": "b", "--limit": None}, r"other settings \(--limit, api.url\)"),
+    ],
+)
+def test_who_types_other_flags_is_told_which(begun: dict[str, Any], now: dict[str, Any], words: str) -> None:
+    with pytest.raises(SourceUntrusted, match=words):
+        continued(interrupted(identity=begun), identity=now)

@@ -14,6 +14,7 @@ from engine.api.wire import NoReply, Reply
 from engine.outlets.progress import ProgressSnapshot
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.retried import Retried
+from engine.report.holdups import Holdup
 from engine.run.clock import Deadline, WorkClock
 from engine.run.lifecycle import carry_out
 from engine.run.telemetry import SAMPLE_S, Telemetry
@@ -94,6 +95,7 @@ def test_it_shows_how_far_the_run_is() -> None:
         assert (last.records_read, last.records_done, last.source_bytes_read, last.source_bytes_total) == (
             10, 10, 400, 1_000,
         )  # fmt: skip
+        assert (last.source_bytes_done, last.source_bytes_skipped) == (400, 0)
         assert last.elapsed_s == pytest.approx(1, abs=0.01)
         assert last.waiting is None
         assert len(night.display.snapshots) == 5
@@ -259,3 +261,33 @@ def test_it_says_why_nothing_is_sent() -> None:
     outage = waiting(FakeBulkApi(behaviour=lambda _: NoReply("refused")), 60.1)
     assert outage == "the API has been failing for 60 s, probing"
     assert waiting(FakeBulkApi(latency_s=60), 10, stopped=True) == "finishing what is in flight"
+
+
+def held_up(api: FakeBulkApi, after_s: float, *, stopped: bool = False) -> list[Holdup]:
+    """What has held the run up, `after_s` seconds after a request to `api`."""
+
+    async def body(night: Night) -> None:
+        sending = asyncio.ensure_future(keep_sending(night.traffic.over(api)))
+        if stopped:
+            night.stop.request(Interrupted("SIGTERM"))
+        await asyncio.sleep(after_s)
+        sending.cancel()
+        await asyncio.wait([sending])
+
+    return watched(body).telemetry.holdups.holdups
+
+
+def test_it_notes_what_holds_the_run_up() -> None:
+    assert held_up(FakeBulkApi(latency_s=60), 10) == []
+    [silence] = held_up(FakeBulkApi(Reply(429, {"retry-after": "60"})), 50)
+    assert silence.kind == "silence"
+    assert silence.t_s == pytest.approx(0, abs=TICK_S)
+    assert silence.held_s == pytest.approx(50, abs=1)
+    [outage] = [
+        each for each in held_up(FakeBulkApi(behaviour=lambda _: NoReply("refused")), 60.1) if each.kind == "outage"
+    ]
+    assert outage.t_s == pytest.approx(0, abs=TICK_S)
+    assert outage.end_s == pytest.approx(60, abs=0.5)
+    [stopping] = held_up(FakeBulkApi(latency_s=60), 10, stopped=True)
+    assert stopping.kind == "stopping"
+    assert stopping.end_s == pytest.approx(10, abs=TICK_S)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -390,3 +391,24 @@ class TestEncodings:
         stdin = io.BytesIO(line("ü").decode().encode("utf-16"))
         (block,) = open_source(SourceSpec(("-",), format="ndjson", encoding="utf-16"), stdin=stdin).blocks()
         assert block.ids == ["ü"]
+
+
+@pytest.mark.parametrize("name", ["loans.ndjson", "loans.csv", "loans.ndjson.gz"])
+def test_a_block_has_no_more_bytes_of_its_file_than_its_records_take(name: str, tmp_path: Path) -> None:
+    """Far more is read at once than a block holds; a run would seem to be far on while it has hardly begun."""
+    count, rng = 20_000, Random(1)
+    rows = [(f"loan_{number:06}", f"{rng.getrandbits(160):040x}") for number in range(count)]
+    if name.endswith(".csv"):
+        content = "id,note\n" + "".join(f"{id_},{note}\n" for id_, note in rows)
+    else:
+        content = "".join(f'{{"id":"{id_}","data":{{"note":"{note}"}}}}\n' for id_, note in rows)
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode(), 1) if name.endswith(".gz") else content.encode())
+    source = open_source(
+        SourceSpec((str(path),), id="id" if name.endswith(".csv") else None), batch_size=100, record_bytes_max=10_000
+    )
+    records = read_bytes = 0
+    for block in source.blocks():
+        records, read_bytes = records + len(block.ids), read_bytes + block.source_bytes
+        assert abs(read_bytes / path.stat().st_size - records / count) < 0.1
+    assert read_bytes == path.stat().st_size

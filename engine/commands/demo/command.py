@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.commands.arguments import count
+from engine.commands.python_command import typed_program
 from engine.commands.templates import templates_of, toml_text
-from engine.values import ConfigError, ExitCode, program, program_again, python_path
+from engine.values import ConfigError, ExitCode, counted, program_again, python_path
 
 if TYPE_CHECKING:
     from engine.simulator import StandInProcess
@@ -73,7 +74,7 @@ def _night(place: Place, server: StandInProcess, args: argparse.Namespace, night
     from engine.commands.demo.portfolio import CHANGED_EVERY, write
 
     what = {
-        1: f"Making {place.portfolio} with {args.records:,} records",
+        1: f"Making {place.portfolio} with {counted(args.records, 'record')}",
         2: f"A day later, one in {CHANGED_EVERY} of them has changed, and a few are gone: making it anew",
     }
     with _step(what[night]):
@@ -142,7 +143,7 @@ def _sync(place: Place) -> int:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(VARIABLE_PREFIX)}
     environ["PYTHONPATH"] = python_path()
     command = [*program_again(), "sync", "-c", str(place.config)]
-    _say("", f"$ {program()} sync -c {place.config}", "")
+    _say("", f"$ {typed_program()} sync -c {place.config}", "")
     # A session of its own: Ctrl-C comes here first, and is handed on once, as the request to stop that it is.
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
@@ -184,15 +185,15 @@ class Proof:
         """Return the lines that tell a person."""
         word = "PROVEN" if self.holds else "NOT PROVEN"
         lines = [
-            f"{word}: of {self.expected:,} records in the portfolio, {self.equal:,} are on the stand-in with exactly "
-            f"their values; it holds {self.held:,} in all."
+            f"{word}: of {counted(self.expected, 'record')} in the portfolio, {self.equal:,} are on the stand-in with "
+            f"exactly their values; it holds {self.held:,} in all."
         ]
         if self.gone:
             lines.append(f"Of the {self.gone:,} that are gone from the portfolio, {self.told:,} are closed there.")
         if self.different:
             lines.append(f"Missing or different, for example: {', '.join(self.different)}")
         if self.overlaps:
-            lines.append(f"{self.overlaps:,} times two requests in flight shared an id.")
+            lines.append(f"{counted(self.overlaps, 'time')}, two requests in flight shared an id.")
         return lines
 
 
@@ -237,17 +238,18 @@ def read_portfolio(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _what_next(place: Place, server: StandInProcess) -> list[str]:
     """Return the lines that tell where the report is and what to try."""
     port = server.url.split(":")[2].split("/")[0]
-    command = f"{program()} simulate --port {port} --campaign camp_demo --token-file {place.token}"
+    program = typed_program()
+    command = f"{program} simulate --port {port} --campaign camp_demo --token-file {place.token}"
     return [
         *(f"The report: {report}" for report in place.reports()),
         "",
         "What to try next:",
         f"  {command} --latency-ms 500 --error-share 0.02 --reject-share 0.00001",
         "      in one terminal: a stand-in that is slow, fails now and then, and rejects a few records",
-        f"  {program()} sync --full -c {place.config}",
+        f"  {program} sync --full -c {place.config}",
         "      in another: press Ctrl-C or kill it in the middle, and run it again; it goes on where it was",
         "      (--full, because the ledger does not know that this stand-in begins empty)",
-        f"  {program()} init your-export.csv",
+        f"  {program} init your-export.csv",
         "      writes a configuration for your own file",
     ]
 

@@ -11,19 +11,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import msgspec
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
 from engine.reading import PassHere
-from engine.report import Report
+from engine.report import Report, RunStatus, Unread, iso, new_run_id
 from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
 from engine.settings import Settings
 from engine.state import REJECTED, Journal, Undelivered, id_digest
-from engine.values import Block, ConfigError, Outcome, SourceUntrusted, Span, Stop, join_spans, program
+from engine.values import (
+    Block,
+    ConfigError,
+    EngineError,
+    ExitCode,
+    Outcome,
+    SourceUntrusted,
+    Span,
+    Stop,
+    counted,
+    join_spans,
+    program,
+)
 
 
 async def replay(
@@ -36,12 +50,27 @@ async def replay(
 ) -> Report:
     """Send again what run `run_id` could not deliver; by default, the latest run with something that waits.
 
+    Where nothing waits to be sent again, the report says so, and no run is begun.
+
     Raises:
         EngineError: the replay could not begin; nothing was sent.
     """
     shown = display or NoProgress()
     plan = partial(_plan, settings=settings, run_id=run_id, display=shown, config_path=config_path)
-    return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+    try:
+        return await carry_out(plan, settings, stop=stop or Stop(), display=shown)
+    except _NothingWaits as nothing:  # no run is begun for that
+        return nothing.report
+
+
+class _NothingWaits(EngineError):
+    """There is nothing to send: nobody needs a run for that."""
+
+    exit_code = ExitCode.OK
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("nothing to send")
+        self.report = report
 
 
 def _plan(
@@ -56,6 +85,8 @@ def _plan(
         raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status")
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
+    if not undelivered.first and journal.unfinished_run("sync") is None:
+        raise _NothingWaits(_empty_report(settings, path, config_path))
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
     if source.lacks_data():
         raise ConfigError(
@@ -74,6 +105,22 @@ def _plan(
         config_path=config_path,
         delta=delta,
         compared=pass_ if delta is not None else None,
+    )
+
+
+def _empty_report(settings: Settings, path: Path, config_path: str) -> Report:
+    now = datetime.now(UTC)
+    return Report(
+        run_id=new_run_id(now, Random()),  # noqa: S311 - an id is no secret
+        status=RunStatus.SUCCEEDED,
+        exit_code=int(ExitCode.OK),
+        campaign_id=settings.api.campaign_id,
+        started_at=iso(now),
+        finished_at=iso(now),
+        kind="replay",
+        source=str(path),
+        unread=Unread(rows=0, bytes=0),
+        config_path=config_path,
     )
 
 
@@ -135,9 +182,9 @@ class RejectFile:
         with self.path.open("rb") as file:
             yield from self._blocks(enumerate(file, 1))
         if self.outdated:
-            self.display.message(f"Left out: {self.outdated:,} records that were delivered or read again since.")
+            self.display.message(f"Left out: {counted(self.outdated, 'record')}, delivered or read again since.")
         if self.invalid:
-            self.display.message(f"Left out: {self.invalid:,} invalid records, which need a mended source.")
+            self.display.message(f"Left out: {counted(self.invalid, 'invalid record')}; mend the source.")
         get_logger().info("replay_left_out", outdated=self.outdated, invalid=self.invalid)
 
     def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from engine.outlets import ProgressDisplay
 from engine.reading import Pass, PassHere, ReaderProcess, pays
 from engine.report import Report
-from engine.run.job import Job, delta_identity_of, delta_of, identity_of, reading_of, source_identity_of
+from engine.run.job import (
+    HASHED_FIRST_BYTES,
+    Job,
+    delta_identity_of,
+    delta_of,
+    identity_of,
+    reading_of,
+    source_identity_of,
+)
 from engine.settings import Settings
-from engine.sources import FileFingerprint
-from engine.state import Run
-from engine.values import Stop
+from engine.sources import FileFingerprint, fingerprint
+from engine.state import Run, journal_copy
+from engine.values import EngineError, SourceUntrusted, Stop
 
 
 async def sync(
@@ -61,17 +72,59 @@ async def sync(
             reader.close()
 
 
-def next_sync_continues(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> bool:
-    """Return whether the next sync goes on with the `unfinished` one; else it begins a new run instead.
+class NextSync(Struct, frozen=True):
+    """What becomes of an unfinished sync under the settings and the source of today."""
+
+    flags: tuple[str, ...] = ()
+    """With which it was begun: the command that goes on with it needs them, too."""
+    continues: bool = False
+    """Whether a sync with these flags goes on with it; else that begins a new run instead."""
+    problem: str = ""
+    """Why a sync would do neither; empty if it does one."""
+
+    @property
+    def what(self) -> str:
+        """Say what the next sync does."""
+        return "resumes it" if self.continues else "begins a new run instead"
+
+    def command(self, config_path: str) -> str:
+        """Return the command to type: what goes on with it, or begins anew."""
+        flags = ("--fresh",) if self.problem else self.flags if self.continues else ()
+        return shlex.join(["python", "-m", "engine", "sync", *flags, "-c", config_path])
+
+
+def next_sync(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> NextSync:
+    """Return what becomes of an `unfinished` sync when the next one finds such files."""
+    from engine.run.continuing import Claim, Waiting, flags_of, run_to_continue
+
+    limit, full = unfinished.identity.get("--limit"), bool(unfinished.identity.get("--full"))
+    claim = Claim("sync", _identity(settings, limit, full=full), found, holds_all=_holds_all(settings))
+    waiting = Waiting(unfinished, unfinished)
+    try:
+        left = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
+    except SourceUntrusted as error:
+        return NextSync(problem=str(error))
+    return NextSync(flags_of(unfinished.identity), continues=left is not None)
+
+
+def waiting_sync(settings: Settings) -> NextSync | None:
+    """Return what becomes of the sync that waits to be continued; None if none does. Nothing is written.
+
+    A file that takes long to be read is judged by its size alone. Call it while no run is under way.
 
     Raises:
-        SourceUntrusted: it would do neither.
+        StateFailed: the journal can't be read.
     """
-    from engine.run.continuing import Claim, Waiting, run_to_continue
-
-    claim = Claim("sync", _identity(settings, None, full=False), found, holds_all=_holds_all(settings))
-    within_s, waiting = settings.state.resume_within, Waiting(unfinished, unfinished)
-    return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time()) is not None
+    with journal_copy(settings.state.dir) as journal:
+        unfinished = journal.unfinished_run("sync")
+    if unfinished is None:
+        return None
+    try:
+        source = reading_of(settings, None).open()
+        digests = source.digests() if (source.size() or HASHED_FIRST_BYTES) < HASHED_FIRST_BYTES else {}
+        return next_sync(settings, unfinished, fingerprint(source.sizes(), digests))
+    except EngineError as error:
+        return NextSync(problem=str(error))
 
 
 def _identity(settings: Settings, limit: int | None, *, full: bool) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def read_rows(
         SourceUntrusted: it can't be read or is damaged; everything good before was yielded.
     """
     read_slice, slice_bytes = _slice_reader(file, spec, record_bytes_max, seen)
-    row = 1
+    row, stored = 1, _Stored()
     with file.open() as stream:
         for slice_ in line_slices(stream, name=file.name, line_bytes_max=record_bytes_max, slice_bytes=slice_bytes):
             place = Place(file.path, row)
@@ -60,8 +60,22 @@ def read_rows(
                 rows, count = LineRows(0, [], b"", [], [overlong(slice_.lines, place, record_bytes_max)]), 1
             else:
                 rows, count = read_slice(slice_, place)
-            yield rows, stream.stored_bytes
+            yield rows, stored.up_to(stream.stored_bytes, slice_.passed)
             row += count
+
+
+class _Stored:
+    """How far the slices are in the file as it is stored, of which far more is read at once than a slice holds."""
+
+    def __init__(self) -> None:
+        self._before = self._read = self._reached = 0
+
+    def up_to(self, read: int, passed: float) -> int:
+        """Return the bytes up to a slice, when so many were `read`, and so much of the last of them was passed."""
+        if read > self._read:
+            self._before, self._read = self._read, read
+        self._reached = max(self._reached, self._before + round((self._read - self._before) * passed))
+        return self._reached
 
 
 def _slice_reader(file: InputFile, spec: SourceSpec, record_bytes_max: int, seen: set[str]) -> tuple[SliceReader, int]:

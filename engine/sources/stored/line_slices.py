@@ -26,13 +26,14 @@ _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff", b"{\0", b"\0{", b"\0
 class LineSlice(NamedTuple):
     """Some whole lines joined by newlines: `data` from `start` to `stop`, where a newline or the end of `data` is.
 
-    Or the head of one line that is too long.
+    Or the head of one line that is too long. `passed` is how much of what was read last (0 to 1) lies before its end.
     """
 
     data: bytes
     start: int
     stop: int
     overlong: bool = False
+    passed: float = 1.0
 
     @property
     def lines(self) -> bytes:
@@ -62,10 +63,11 @@ def line_slices(
         start, last = 0, data.rfind(b"\n")
         if unfinished and last >= 0:
             start = data.find(b"\n") + 1
-            yield unfinished.take(b"" if unfinished.is_overlong else data[: start - 1])
+            rest = b"" if unfinished.is_overlong else data[: start - 1]
+            yield unfinished.take(rest)._replace(passed=start / len(data))
         while start <= last:
             end = data.find(b"\n", min(start + slice_bytes, last))
-            yield LineSlice(data, start, end)
+            yield LineSlice(data, start, end, passed=(end + 1) / len(data))
             start = end + 1
         unfinished.add(data[start:])
         data = stream.read(read_bytes)
