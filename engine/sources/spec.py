@@ -51,7 +51,7 @@ class StoreAccess:
     endpoint: str | None = None
     region: str | None = None
     key_file: str | None = None
-    retry_window_s: float = 30.0
+    retry_window_s: float = 10.0
 
 
 USUAL_ACCESS = StoreAccess()

@@ -104,6 +104,18 @@ class TestReading:
         assert s3_proxy.cuts > 5
         assert s3_proxy.passed < 2 * len(LARGE)  # what a reset takes with it is asked for again
 
+    def test_a_reader_that_rests_goes_on_though_its_connections_were_closed(
+        self, s3_proxy: CuttingProxy, large: str
+    ) -> None:
+        store = through(s3_proxy)
+        (stored,) = store.list(large)
+        with store.open(stored) as stream:
+            found = []
+            while part := stream.read(1_000_000):
+                found.append(part)
+                s3_proxy.cut_all()
+        assert b"".join(found) == LARGE
+
     def test_a_server_that_stays_away_is_waited_for_and_then_given_up(self, s3_proxy: CuttingProxy, large: str) -> None:
         store = through(s3_proxy, window_s=0.3)
         (stored,) = store.list(large)

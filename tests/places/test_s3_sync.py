@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write_csv, write_parquet
+from tests.gateways.program import wait_until
 from tests.gateways.score import assert_delivered, running
 from tests.places.cutting_proxy import CuttingProxy
 from tests.places.seaweed import BUCKET, ENVIRONMENT, SECRET_KEY, S3Server
@@ -260,3 +261,14 @@ def test_init_proposes_a_configuration_for_a_store(
     table = tomllib.loads(proposed.out)["source"]
     assert (table["path"], table["endpoint"], table["region"]) == (source, s3_server.endpoint, "ap-south-1")
     assert table["id"] == "loan_id"
+
+
+def test_a_store_that_is_out_of_reach_holds_no_stop(make_engine: MakeEngine, s3_proxy: CuttingProxy) -> None:
+    s3_proxy.refuses = True
+    engine = on_s3(make_engine(), s3_proxy.endpoint, "loans.ndjson")
+    process = engine.start("sync", "--json")
+    wait_until(lambda: s3_proxy.connections > 1)
+    process.terminate()
+    stopped = engine.outcome(process)
+    assert (stopped.exit_code, engine.server.state()) == (75, {})
+    assert "stopped by SIGTERM" in stopped.err

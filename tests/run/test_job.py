@@ -61,8 +61,8 @@ def test_a_body_too_small_for_its_envelope_still_cuts_somewhere(tmp_path: Path) 
 def test_a_source_is_read_as_its_table_says() -> None:
     made = settings(source={"exclude": ["name"]}, upload={"max_body_bytes": 5_000})
     reading = reading_of(made, limit=3)
-    window = replace(made.source.spec().access, retry_window_s=made.upload.retry_window_s)
-    assert reading.spec == replace(made.source.spec(), access=window)
+    assert reading.spec == made.source.spec()
+    assert reading_of(made, None, 900.0).spec.access == replace(reading.spec.access, retry_window_s=900.0)
     assert reading.cutting == cutting_of(made, 3)
     assert reading.record_bytes_max == 5_000
 

@@ -10,9 +10,10 @@ _STATUS = re.compile(r"status: (\d{3})")
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9.]{1,60})\s*</Code>")
 _NO_IDENTITY = re.compile(
     r"169\.254\.\d+\.\d+|fd00:ec2::254|metadata\.google\.internal|computeMetadata|/latest/(?:api/token|meta-data)"
-    r"|metadata/identity|(?i:missing (?:account|access|secret)|no credentials|must be specified)"
+    r"|metadata/identity|AccessRefused|(?i:missing (?:account|access|secret)|no credentials|must be specified)"
 )
-"""Where instances ask for their role: what fails there fails because nothing else says who we are."""
+"""Where instances ask for their role (what fails there fails because nothing else says who we are), and what a profile
+raises that has no keys."""
 _IDENTITY_CODES = re.compile(
     r"ExpiredToken|InvalidToken|TokenRefreshRequired|TokenExpired|InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied"
     r"|RequestTimeTooSkewed|RequestExpired|InvalidAuthenticationInfo|AuthenticationFailed|AuthorizationFailure"
