@@ -40,6 +40,8 @@ ONLY_IN = {
     "aiolimiter": {"engine/pacing/turnstile.py"},
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
+    "obstore": {"engine/sources/stored"},
+    "asyncssh": {"engine/sources/stored/ssh.py", "engine/sources/stored/sftp.py"},
     "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
 }
 """Libraries that stay behind one door, or a few."""
@@ -255,7 +257,8 @@ def test_names_explain_and_files_can_be_seen_whole(path: Path) -> None:
 
 def test_every_library_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["notify"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["notify"], *extras["stores"]]
     declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in lines}
     declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}

@@ -84,9 +84,14 @@ def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
     return Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit)
 
 
-def reading_of(settings: Settings, limit: int | None) -> Reading:
-    """Return how the source is read and cut, as plain values."""
+def reading_of(settings: Settings, limit: int | None, retry_window_s: float | None = None) -> Reading:
+    """Return how the source is read and cut, as plain values.
+
+    A store that is out of reach is waited for `retry_window_s` seconds; by default, only as long as a person waits.
+    """
     spec, constants = settings.source.spec(), settings.delta.constants() or {}
+    if retry_window_s is not None:
+        spec = replace(spec, access=replace(spec.access, retry_window_s=retry_window_s))
     if settings.delta.mode != "off" and spec.id is not None:
         columns = (settings.source.column_of(name) for name in constants if name not in spec.constants)
         spec = replace(spec, tells_filtered=bool(spec.where), also_needed=tuple(filter(None, columns)))

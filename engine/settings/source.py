@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from engine.settings.table import FilePath, Table, Text, Texts
+from engine.settings.table import FilePath, ServiceUrl, Table, Text, Texts
 from engine.settings.values import (
     as_character,
     as_character_or_none,
@@ -30,7 +30,10 @@ from engine.sources import (
     Format,
     Scalar,
     SourceSpec,
+    StoreAccess,
     evident_formats,
+    parse_address,
+    scheme_of,
 )
 
 ColumnName = Annotated[str, BeforeValidator(as_column_name)]
@@ -118,13 +121,16 @@ class SourceTable(Table):
     """The table itself. A later key may look at the ones before it."""
 
     path: Texts
+    endpoint: ServiceUrl | None = None
+    region: Text | None = None
+    key_file: FilePath | None = None
     format: Format | None = Field(default=None, validate_default=True)
     id: ColumnName | None = Field(default=None, validate_default=True)
     delimiter: Character | None = None
     quote: CharacterOrNone | None = None
     escape: CharacterOrNone | None = None
     encoding: Annotated[str, BeforeValidator(as_encoding)] | None = None
-    done_marker: FilePath | None = None
+    done_marker: Text | None = None
     holds: Literal["portfolio", "changes"] = "portfolio"
     fields: ColumnNames | None = None
     exclude: ColumnNames = ()
@@ -143,7 +149,16 @@ class SourceTable(Table):
             raise ValueError("must name at least one file")
         if STDIN in path and len(path) > 1:
             raise ValueError(f'"{STDIN}" (standard input) can only stand alone')
+        for address in filter(scheme_of, path):
+            parse_address(address)
         return path
+
+    @field_validator("done_marker")
+    @classmethod
+    def _done_marker(cls, value: str | None) -> str | None:
+        if value is not None and scheme_of(value):
+            parse_address(value)
+        return value
 
     @field_validator("format", mode="before")
     @classmethod
@@ -251,7 +266,7 @@ class SourceTable(Table):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        return self.model_dump(mode="json", exclude={"done_marker", "holds"})
+        return self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file"})
 
     def mapping(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what becomes of a record, wherever it comes from."""
@@ -279,7 +294,7 @@ class SourceTable(Table):
             quote=self.quote,
             escape=self.escape,
             encoding=self.encoding,
-            done_marker=None if self.done_marker is None else str(self.done_marker),
+            done_marker=self.done_marker,
             fields=self.fields,
             exclude=frozenset(self.exclude),
             rename=dict(self.rename),
@@ -289,4 +304,9 @@ class SourceTable(Table):
             where=dict(self.where),
             nulls=self.nulls,
             null_values=self.null_values,
+            access=self.access(),
         )
+
+    def access(self) -> StoreAccess:
+        """Return how stores are reached."""
+        return StoreAccess(self.endpoint, self.region, None if self.key_file is None else str(self.key_file))

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source
     from engine.sources.shaping.scalars import TextType, text_type
-    from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec
-    from engine.sources.stored.find import find_files, formats_by_name
+    from engine.sources.spec import STDIN, USUAL_ACCESS, ColumnShape, ColumnType, Scalar, SourceSpec, StoreAccess
+    from engine.sources.stored.addresses import environment_of, parse_address, scheme_of
+    from engine.sources.stored.find import copy_to, find_files, formats_by_name
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint, other_content
     from engine.sources.stored.inputs import InputFile
     from engine.sources.stored.names import evident_formats, kind_by_name

@@ -16,6 +16,7 @@ from engine.commands.init.source import survey
 from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
+from engine.sources import StoreAccess
 from engine.values import ConfigError, program
 
 if TYPE_CHECKING:
@@ -30,9 +31,18 @@ COLUMNS_SHOWN_MAX = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("source", nargs="*", metavar="SOURCE", help="a file, some files, or a pattern in quotes")
+    parser.add_argument(
+        "source",
+        nargs="*",
+        metavar="SOURCE",
+        help="a file, some files, or a pattern in quotes; or an address such as s3://bucket/key",
+    )
     parser.add_argument("--example", action="store_true", help="write the example that documents every key instead")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there instead of printing it")
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="the address of the store's service, if it is not the usual one"
+    )
+    parser.add_argument("--region", metavar="NAME", help="the region of the store's bucket")
     parser.add_argument("--campaign", default=PLACEHOLDER, metavar="ID", help="the campaign to update")
 
 
@@ -52,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if args.example:
         _put_out((files(__package__) / "templates" / EXAMPLE).read_text(encoding="utf-8"), args.output)
         return 0
-    proposal = propose(survey(args.source))
+    proposal = propose(survey(args.source, StoreAccess(args.endpoint, args.region)))
     text = render(proposal, args.campaign)
     from_tables(tomllib.loads(text), origin="the proposed configuration")  # what is written must load
     _put_out(text, args.output)

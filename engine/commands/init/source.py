@@ -18,7 +18,7 @@ from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
 from engine.commands.init.encoding import encoding_of, head_of
 from engine.commands.init.format import find_format, format_of, format_with, refuse_mixed
 from engine.report import counted
-from engine.sources import DELIMITED, DELIMITERS, Format, InputFile, SourceSpec, find_files
+from engine.sources import DELIMITED, DELIMITERS, USUAL_ACCESS, Format, InputFile, SourceSpec, StoreAccess, find_files
 from engine.values import SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Survey:
     format: Format
     format_is_evident: bool
     """Whether the names of the files tell the format."""
+    access: StoreAccess
     encoding: str | None = None
     """How its text is encoded, None for UTF-8."""
     quote: str | None = None
@@ -60,18 +61,18 @@ class Survey:
         return self.format in DELIMITED
 
 
-def survey(paths: Sequence[str]) -> Survey:
-    """Look at the source at `paths` (paths or globs).
+def survey(paths: Sequence[str], access: StoreAccess = USUAL_ACCESS) -> Survey:
+    """Look at the source at `paths` (paths, globs or addresses).
 
     Raises:
         ConfigError: the names of the files tell different formats.
         SourceMissing: there is no such file, or it holds no record.
         SourceUntrusted: it cannot be read, or not in the form it is in; the message says how to convert it.
     """
-    refuse_mixed(paths)
-    files = find_files(SourceSpec(tuple(paths), format=format_of(paths)))
+    refuse_mixed(paths, access)
+    files = find_files(SourceSpec(tuple(paths), format=format_of(paths, access), access=access))
     first = files[0]
-    found = Survey(tuple(paths), first.format, find_format(paths) is not None)
+    found = Survey(tuple(paths), first.format, find_format(paths) is not None, access)
     if first.format == "parquet":
         found = _parquet(found, first)
     else:

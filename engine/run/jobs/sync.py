@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from engine.outlets import ProgressDisplay
-from engine.reading import Pass, PassHere, ReaderProcess, pays
+from engine.reading import Pass, PassHere, ReaderProcess, Reading, pays
 from engine.report import Report
+from engine.run.abandonable import abandonable
 from engine.run.job import (
     HASHED_FIRST_BYTES,
     Job,
@@ -23,7 +24,7 @@ from engine.run.job import (
     source_identity_of,
 )
 from engine.settings import Settings
-from engine.sources import FileFingerprint, fingerprint
+from engine.sources import FileFingerprint, Source, fingerprint, scheme_of
 from engine.state import Run, journal_copy
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -45,8 +46,8 @@ async def sync(
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
-    reading = await asyncio.to_thread(reading_of(settings, limit).with_files)  # once, for both processes
-    source = await asyncio.to_thread(reading.open)
+    stop = stop or Stop()
+    reading, source = await _opened(reading_of(settings, limit, settings.upload.retry_window_s), stop)
     delta = delta_of(settings, full=full)
     reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
     pass_: Pass = reader or PassHere(reading.cutting, source)
@@ -66,10 +67,19 @@ async def sync(
     try:
         from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
 
-        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
+        return await carry_out(lambda _journal: job, settings, stop=stop, display=display)
     finally:
         if reader:
             reader.close()
+
+
+async def _opened(reading: Reading, stop: Stop) -> tuple[Reading, Source]:
+    """Find the files, once for both processes, and open them; a store that is out of reach does not hold a stop."""
+    if any(map(scheme_of, reading.spec.paths)):
+        reading = await abandonable(reading.with_files, stop)
+        return reading, await abandonable(reading.open, stop)
+    reading = await asyncio.to_thread(reading.with_files)
+    return reading, await asyncio.to_thread(reading.open)
 
 
 class NextSync(Struct, frozen=True):
