@@ -21,6 +21,7 @@ from benchmarks.results import progress
 from benchmarks.terminal import Screen, on_terminal
 from engine.commands.demo.portfolio import write
 from engine.simulator.process import StandInProcess
+from engine.values import ExitCode
 
 CAMPAIGN = "camp_demo"
 STATE = "engine-state"
@@ -106,7 +107,7 @@ def last_night() -> datetime:
 
 @contextmanager
 def installed(directory: Path, records: int) -> Iterator[Home]:
-    """Begin as a newcomer does, with an export and `init`, beside a stand-in of the API."""
+    """Have an export, and nothing else yet, beside a stand-in of the API; it is stopped at the end."""
     with StandInProcess(f"--campaign={CAMPAIGN}", "--seed=7") as server:
         server.change(**PACE)
         home = Home(directory, server, records)
@@ -115,7 +116,11 @@ def installed(directory: Path, records: int) -> Iterator[Home]:
 
 
 def earlier_nights(home: Home) -> None:
-    """Make all nights but the latest."""
+    """Make all nights but the last one.
+
+    Raises:
+        SystemExit: one of them did not end as it should.
+    """
     token = home.env["TIMEPAY_TOKEN"]
 
     def good() -> int:
@@ -138,30 +143,38 @@ def earlier_nights(home: Home) -> None:
     def stopped() -> int:
         return home.stopped("sync", "--full", after_requests=home.records // home.batch_size // 3)
 
-    nights: list[tuple[int, Callable[[], int], int]] = [
-        (8, good, 0),
-        (7, good, 0),
-        (6, some_refused, 3),
-        (5, good, 0),
-        (3, good, 0),
-        (2, refused, 77),
-        (1, stopped, 75),
+    nights: list[tuple[int, Callable[[], int], ExitCode]] = [
+        (8, good, ExitCode.OK),
+        (7, good, ExitCode.OK),
+        (6, some_refused, ExitCode.SOME_NOT_ACCEPTED),
+        (5, good, ExitCode.OK),
+        (3, good, ExitCode.OK),
+        (2, refused, ExitCode.ACCESS_REFUSED),
+        (1, stopped, ExitCode.INTERRUPTED),
     ]
-    for number, (days, night, exit_code) in enumerate(nights):
+    for number, (days, night, wanted) in enumerate(nights):
         home.export(number)
-        progress(f"the night of {days} days ago")
-        ended = night()
-        if ended != exit_code:
-            raise SystemExit(f"the night of {days} days ago ended with {ended} instead of {exit_code}")
+        progress(f"a night, to be {days} days before the last one")
+        _ends_with(wanted, night())
         home.put_back(days)
 
 
 def latest_night(home: Home) -> Screen:
-    """Make the latest night: everything is sent again, to an API that is slower, refuses a few and fails at times."""
+    """Make the last night: everything is sent again, to an API that is slower, refuses a few and fails at times.
+
+    Raises:
+        SystemExit: it did not end with records that were refused.
+    """
     home.export(9)
     home.server.change(reject_share=8 / home.records, poison_share=1 / home.records, rate=25.0, error_share=0.01)
-    progress("the latest night")
+    progress("the last night")
     screen = home.shown("sync", "--full")
+    _ends_with(ExitCode.SOME_NOT_ACCEPTED, screen.exit_code)
     run_id = home.latest.name
     screen.text = screen.text.replace(run_id, home.put_back(0))
     return screen
+
+
+def _ends_with(wanted: ExitCode, ended: int) -> None:
+    if ended != wanted:
+        raise SystemExit(f"that night ended with {ended} instead of {wanted.value}, so it makes no picture")
