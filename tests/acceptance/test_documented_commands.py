@@ -29,6 +29,7 @@ NOT_RUN = {
     "python -m pytest tests/browser": "takes minutes, and needs Chromium; `.ci/run` runs it",
     "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
+    "gcloud auth": "asks a person, in a browser, to log in at Google",
     "pip install": "changes the environment that the test runs in, and needs a package index",
     "systemctl": "needs systemd, and a unit that is installed",
 }
