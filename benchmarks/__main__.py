@@ -17,6 +17,7 @@ BENCHMARKS = {
     "pacing": "how close to a server's limits the engine gets, known and unknown ones",
     "cost": "what journal, order check, reply check and the like cost each",
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
+    "stores": "an object on a real S3 server, read beside boto3 and s3fs",
     "startup": "how long it takes to get going",
     "forecast": "how well a run foresees its end, from its first tenth on",
     "profile": "where the time goes, stage by stage and thread by thread",

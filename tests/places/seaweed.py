@@ -33,12 +33,17 @@ class S3Server(Program):
         ports = {f"-{part}.port{kind}": free_port() for part in ("master", "volume", "filer") for kind in ("", ".grpc")}
         flags = {"-s3.port": port, "-s3.port.grpc": free_port(), "-s3.config": directory / "s3.json", **ports}
         flags |= {"-dir": directory / "data", "-ip": "127.0.0.1", "-ip.bind": "127.0.0.1"}
-        flags |= {"-master.volumeSizeLimitMB": 512, "-volume.max": 20}
+        flags |= {"-master.volumeSizeLimitMB": 512, "-volume.max": 20, "-master.telemetry": "false"}
+        flags |= {"-s3.port.iceberg": 0, "-s3.port.lance": 0}  # else two servers want the same port
         super().__init__(
             directory, port, ["weed", "server", "-s3", *(f"{name}={value}" for name, value in flags.items())]
         )
-        wait_until(lambda: self.request("PUT", f"/{BUCKET}") in (200, 409))
-        wait_until(lambda: self.request("PUT", f"/{BUCKET}/first", b"x") == 200)  # until it has found its own parts
+        try:
+            wait_until(lambda: self.request("PUT", f"/{BUCKET}") in (200, 409))
+            wait_until(lambda: self.request("PUT", f"/{BUCKET}/first", b"x") == 200)  # its parts have met
+        except AssertionError:
+            self.kill()
+            raise
 
     @property
     def endpoint(self) -> str:
