@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
-from engine.outlets import ProgressDisplay
-from engine.reading import Pass, PassHere, ReaderProcess, pays
+from engine.outlets import NoProgress, ProgressDisplay
+from engine.reading import Pass, PassHere, ReaderProcess, Reading, pays
 from engine.report import Report
 from engine.run.job import Job, delta_identity_of, delta_of, identity_of, reading_of, source_identity_of
 from engine.settings import Settings
-from engine.sources import FileFingerprint
+from engine.sources import FileFingerprint, Source
 from engine.state import Run
 from engine.values import Stop
 
@@ -34,30 +35,49 @@ async def sync(
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
-    reading = await asyncio.to_thread(reading_of(settings, limit).with_files)  # once, for both processes
-    source = await asyncio.to_thread(reading.open)
+    wanted = stop or Stop()
+    identity = _identity(settings, limit, full=full)
     delta = delta_of(settings, full=full)
-    reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
-    pass_: Pass = reader or PassHere(reading.cutting, source)
-    job = Job(
-        "sync",
-        source,
-        pass_.chunks,
-        _identity(settings, limit, full=full),
-        fresh,
-        limit,
-        config_path=config_path,
-        delta=delta,
-        compared=pass_ if delta is not None else None,
-        holds_all=_holds_all(settings),
-    )
-    try:
-        from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
 
-        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
-    finally:
-        if reader:
-            reader.close()
+    def job_of(source: Source, pass_: Pass) -> Job:
+        return Job(
+            "sync",
+            source,
+            pass_.chunks,
+            identity,
+            fresh,
+            limit,
+            config_path=config_path,
+            delta=delta,
+            compared=pass_ if delta is not None else None,
+            holds_all=_holds_all(settings),
+        )
+
+    with ExitStack() as opened:
+
+        def opened_pass(reading: Reading) -> Job:
+            source = reading.open()
+            if not pays(source.size()):
+                return job_of(source, PassHere(reading.cutting, source))
+            reader = ReaderProcess(reading, compared=delta is not None)
+            opened.callback(reader.close)
+            return job_of(source, reader)
+
+        reading = await asyncio.to_thread(reading_of, settings, limit)
+        if settings.source.database is None:
+            reading = await asyncio.to_thread(reading.with_files)  # once, for both processes
+            job = await asyncio.to_thread(opened_pass, reading)
+            from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
+
+            return await carry_out(lambda _journal: job, settings, stop=wanted, display=display)
+        from engine.run.continuing import Claim
+        from engine.run.lifecycle import carry_out
+        from engine.run.spooled import SpooledSource
+
+        claim = Claim("sync", identity, {}, fresh, _holds_all(settings))
+        spooled = SpooledSource(settings, reading, claim, wanted, display or NoProgress())
+        plan = lambda _journal: spooled.job(opened_pass(spooled.reading))  # noqa: E731
+        return await carry_out(plan, settings, stop=wanted, display=display, first=spooled.read)
 
 
 def next_sync_continues(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> bool:

@@ -15,13 +15,16 @@ from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
+from engine.sources.stored.spooled import SCHEMES, SpooledStore
 from engine.sources.stored.store import Store, StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import ConfigError, SourceUntrusted
 
 LOCAL = LocalStore()
 
-STORES: Mapping[str, Store] = {"": LOCAL}
+SPOOLED = SpooledStore()
+
+STORES: Mapping[str, Store] = {"": LOCAL, **dict.fromkeys(SCHEMES, SPOOLED)}
 """Which store has the files of a path, by what stands before its `://`; any other path is local."""
 
 
@@ -120,7 +123,7 @@ def _input_file(store: Store, stored: StoredObject, spec: SourceSpec) -> InputFi
         None,
         stored.size,
         partial(store.open, stored),
-        keys=keys_of(path),
+        keys={} if store is SPOOLED else keys_of(path),
         encoding=spec.encoding,
         modified_at=stored.modified_at,
         verify=partial(store.verify, stored),
