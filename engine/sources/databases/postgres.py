@@ -99,8 +99,9 @@ class PostgresSession:
         self._given = given
         self._still_wanted = still_wanted
         self._statement = asked.statement()
+        self._pid: str | None = None
         self._execute(_BEGIN)
-        self._pid = self._execute("SELECT pg_backend_pid()")[0][0]  # behind a pooler, it is not the connection's
+        [(self._pid,)] = self._execute("SELECT pg_catalog.pg_backend_pid()")  # behind a pooler, not the connection's
         self._columns = self._described()
 
     def __enter__(self) -> Self:
@@ -123,7 +124,7 @@ class PostgresSession:
         """Yield the rows; the server's own count must be ours. See `Session`."""
         pgconn, read = self._connection.pgconn, 0
         pgconn.send_query(f"COPY (\n{self._statement}\n) TO STDOUT (FORMAT csv)".encode())
-        self._result()
+        self._next_result()
         rows: list[bytes] = []
         size = 0
         while True:
@@ -139,9 +140,7 @@ class PostgresSession:
         if rows:
             yield self._batch(rows)
         read += len(rows)
-        counted = self._result().command_tuples
-        while pgconn.get_result() is not None:
-            pass
+        [counted] = [result.command_tuples for result in self._results()]
         if counted != read:
             raise Unreachable(f"{self._asked.label}: {read:,} rows came, but the server has sent {counted}")
 
@@ -149,28 +148,26 @@ class PostgresSession:
         """Explain the statement, and look at time zone and row policies; see `Session`."""
         from engine.sources.databases.postgres_facts import facts
 
-        return facts(self._execute, self._statement)
+        return facts(self._execute, self._asked, self._statement)
 
-    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
-        import psycopg
-
-        try:
-            cursor = self._connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise translated(error, self._asked) from None
+    def _execute(self, statement: str) -> list[tuple[str | None, ...]]:
+        """Execute statements, separated by `;`; return the rows of the last one that has any, as text."""
+        self._connection.pgconn.send_query(statement.encode())
+        rows: list[tuple[str | None, ...]] = []
+        for result in self._results():
+            columns = range(result.nfields)
+            if columns:
+                numbers = range(result.ntuples)
+                rows = [tuple(_text(result.get_value(row, column)) for column in columns) for row in numbers]
+        return rows
 
     def _described(self) -> list[Column]:
         """Have the server say what the columns are; arrays are asked for as JSON."""
-        import psycopg
-        from psycopg.pq import ExecStatus
-
         pgconn = self._connection.pgconn
-        result = pgconn.prepare(b"", self._statement.encode())
-        if result.status == ExecStatus.COMMAND_OK:
-            result = pgconn.describe_prepared(b"")
-        if result.status != ExecStatus.COMMAND_OK:
-            raise translated(psycopg.errors.error_from_result(result), self._asked)
+        pgconn.send_prepare(b"", self._statement.encode())
+        list(self._results())
+        pgconn.send_describe_prepared(b"")
+        [result] = self._results()
         names = [(result.fname(index) or b"").decode() for index in range(result.nfields)]
         if not names:
             raise ConfigError("source.query: must be a SELECT: this statement has no columns")
@@ -191,7 +188,7 @@ class PostgresSession:
             return set()
         listed = ",".join(map(str, others))
         query = f"SELECT oid FROM pg_catalog.pg_type WHERE typcategory = 'A' AND oid IN ({listed})"  # noqa: S608
-        return {int(oid) for (oid,) in self._execute(query)}
+        return {int(oid or 0) for (oid,) in self._execute(query)}
 
     def _batch(self, rows: Sequence[bytes]) -> pa.RecordBatch:
         """Read rows of CSV in which only what stands in quotes can be empty text; empty is null otherwise."""
@@ -227,8 +224,16 @@ class PostgresSession:
         except psycopg.Error as error:
             raise lost(error, pgconn, self._asked) from None
 
-    def _result(self) -> psycopg.pq.abc.PGresult:
-        """Return the next result of the server once it is there."""
+    def _results(self) -> Iterator[psycopg.pq.abc.PGresult]:
+        """Yield the results of what was sent, each once it is there."""
+        while (result := self._next_result()) is not None:
+            yield result
+
+    def _next_result(self) -> psycopg.pq.abc.PGresult | None:
+        """Return the next result, once it is there; None behind the last one.
+
+        The calls of libpq that wait by themselves would hold the interpreter's lock meanwhile.
+        """
         import psycopg
         from psycopg.pq import ExecStatus
 
@@ -239,9 +244,7 @@ class PostgresSession:
             result = pgconn.get_result()
         except psycopg.Error as error:
             raise lost(error, pgconn, self._asked) from None
-        if result is None:
-            raise Unreachable(f"{self._asked.label}: the connection was closed")
-        if result.status == ExecStatus.FATAL_ERROR:
+        if result is not None and result.status == ExecStatus.FATAL_ERROR:
             raise translated(psycopg.errors.error_from_result(result), self._asked)
         return result
 
@@ -266,7 +269,7 @@ class PostgresSession:
         """
         import psycopg
 
-        query = "SELECT state, wait_event FROM pg_catalog.pg_stat_activity WHERE pid = %s"
+        query = "SELECT state, wait_event FROM pg_catalog.pg_stat_activity WHERE pid::text = %s"
         try:
             with psycopg.connect(self._asked.url, autocommit=True, prepare_threshold=None, **self._given) as other:
                 found = other.execute(query, [self._pid]).fetchone()
@@ -274,6 +277,10 @@ class PostgresSession:
             found = None
         if found is None or found[0] != "active" or found[1] == "ClientWrite":
             raise Unreachable(f"{self._asked.label}: nothing has come for {SILENCE_S:.0f} s")
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 def _kind_of(oid: int, modifier: int) -> ColumnKind:

