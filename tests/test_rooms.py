@@ -36,6 +36,7 @@ ONLY_IN = {
     },
     "sqlite3": {"engine/state", "engine/sources/databases"},
     "psycopg": {"engine/sources/databases"},
+    "pymysql": {"engine/sources/databases/mysql.py"},
     "duckdb": {"engine/sources/databases/duckdb_file.py"},
     "aiolimiter": {"engine/pacing/turnstile.py"},
     "pydantic": {"engine/settings"},
@@ -254,7 +255,7 @@ def test_every_library_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in project["dependencies"]}
     optional = [line for lines in project["optional-dependencies"].values() for line in lines]
-    declared |= {line.partition(">")[0].partition("[")[0].strip().replace("-", "_") for line in optional}
+    declared |= {line.partition(">")[0].partition("[")[0].strip().replace("-", "_").lower() for line in optional}
     declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}
     assert used - set(sys.stdlib_module_names) - {"engine"} <= declared

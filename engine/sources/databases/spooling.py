@@ -127,6 +127,8 @@ def _connect_of(asked: DatabaseQuery) -> Connect:
     match asked.kind:
         case "postgresql":
             from engine.sources.databases.postgres import connect
+        case "mysql":
+            from engine.sources.databases.mysql import connect
         case "sqlite":
             from engine.sources.databases.sqlite_file import connect
         case "duckdb":

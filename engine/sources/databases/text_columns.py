@@ -18,7 +18,7 @@ from engine.sources.columns.written import WrittenJson
 
 ColumnKind = Literal[
     "text", "integer", "unsigned", "number", "whole", "money", "float32", "float64", "boolean", "date", "moment",
-    "utc_moment", "time", "bytes", "json",
+    "utc_moment", "moment_in_utc", "time", "bytes", "json",
 ]  # fmt: skip
 """`integer` and `unsigned` have 64 bits, `whole` are integers of any length, `number` has any length and scale."""
 
@@ -68,7 +68,10 @@ def _booleans(text: pa.StringArray) -> pa.BooleanArray:
     return pc.if_else(text.is_valid(), pc.is_in(text, pa.array(["t", "1", "true"])), pa.scalar(None, pa.bool_()))
 
 
-def _bytes(text: pa.StringArray) -> pa.BinaryArray:
+def _bytes(text: pa.Array) -> pa.BinaryArray:
+    """Take bytes as they are, or from the text of PostgreSQL: a mark, then two hexadecimal digits each."""
+    if pa.types.is_binary(text.type):
+        return text
     return pa.array([None if value is None else bytes.fromhex(value[2:]) for value in text.to_pylist()], pa.binary())
 
 
@@ -98,6 +101,11 @@ def _moments(zone: str | None) -> Callable[[pa.StringArray], pa.TimestampArray]:
     return converted
 
 
+def _in_utc(text: pa.StringArray) -> pa.TimestampArray:
+    """Read moments without a zone, which are in UTC."""
+    return _moments(None)(text).cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
+
+
 def _times(text: pa.StringArray) -> pa.Time64Array:
     is_day = pc.starts_with(text, _MIDNIGHT_AFTER)
     has_such = pc.any(is_day, min_count=0).as_py()
@@ -118,7 +126,10 @@ def _days_of(text: str) -> int:
     if not 0 <= year <= 9999:
         return _FAR_DAYS
     # Years repeat every 400, so the year 0, which Python does not know, is found by the year 400.
-    shifted = date(year or 400, int(found[2]), int(found[3])).toordinal() - date(1970, 1, 1).toordinal()
+    try:
+        shifted = date(year or 400, int(found[2]), int(found[3])).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError:  # 0000-00-00
+        return _FAR_DAYS
     return shifted if year else shifted - _DAYS_OF_400_YEARS
 
 
@@ -148,6 +159,7 @@ _TYPES: Mapping[ColumnKind, pa.DataType] = {
     "date": pa.date32(),
     "moment": pa.timestamp("us"),
     "utc_moment": pa.timestamp("us", "UTC"),
+    "moment_in_utc": pa.timestamp("us", "UTC"),
     "time": pa.time64("us"),
     "bytes": pa.binary(),
     "json": WrittenJson("json"),
@@ -159,6 +171,7 @@ _CONVERTERS: Mapping[ColumnKind, Callable[[pa.StringArray], pa.Array]] = {
     "date": _dates,
     "moment": _moments(None),
     "utc_moment": _moments("UTC"),
+    "moment_in_utc": _in_utc,
     "time": _times,
     "bytes": _bytes,
 }
