@@ -15,5 +15,6 @@ if TYPE_CHECKING:
     from engine.run.jobs.sync import next_sync_continues, sync
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.previewing import Preview, preview
+    from engine.run.spooled import LOOKED_AT_ROWS, asked_of, reading_for_a_look
 else:
     __getattr__ = lazy_face(__name__)

@@ -58,7 +58,7 @@ class SpooledSource:
             EngineError: it cannot be read, or the run that waits is about something else; nothing was sent.
         """
         continued = await thread.call(self._continued, thread.value)
-        spool = None if continued is None else await asyncio.to_thread(self._kept, continued)
+        spool = None if continued is None else await asyncio.to_thread(spool_of_run, self._settings, continued)
         await asyncio.to_thread(delete_spools, self._directory, but=spool)
         if spool is None:
             async with self._shown():
@@ -79,14 +79,6 @@ class SpooledSource:
             claim = Claim(claim.kind, claim.identity, waiting.own.fingerprint or {}, claim.fresh, claim.holds_all)
         within_s = self._settings.state.resume_within
         return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time())
-
-    def _kept(self, run: Run) -> Spool | None:
-        """Return the result that a run has begun with, unless it is gone, or too old to be tonight's."""
-        spool = find_spool(self._directory, self._asked)
-        if spool is None or spool.taken_at > datetime.fromisoformat(run.started_at).timestamp():
-            return None
-        is_old = time.time() - spool.taken_at > self._settings.state.resume_within
-        return None if is_old and self._claim.holds_all else spool
 
     def _new(self) -> Spool:
         return spool_result(
@@ -130,6 +122,15 @@ class SpooledSource:
                     )
                 )
             await asyncio.sleep(TICK_S)
+
+
+def spool_of_run(settings: Settings, run: Run) -> Spool | None:
+    """Return the result that a run has begun with, unless it is gone, or too old to be tonight's."""
+    spool = find_spool(settings.state.dir / SPOOLS, asked_of(settings))
+    if spool is None or spool.taken_at > datetime.fromisoformat(run.started_at).timestamp():
+        return None
+    is_old = time.time() - spool.taken_at > settings.state.resume_within
+    return None if is_old and settings.source.holds == "portfolio" else spool
 
 
 def asked_of(settings: Settings) -> DatabaseQuery:

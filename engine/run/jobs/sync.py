@@ -88,9 +88,17 @@ def next_sync_continues(settings: Settings, unfinished: Run, found: Mapping[str,
     """
     from engine.run.continuing import Claim, Waiting, run_to_continue
 
+    if settings.source.database is not None:
+        found = unfinished.fingerprint or {}  # it is read anew if what the run has read of it is gone or too old
     claim = Claim("sync", _identity(settings, None, full=False), found, holds_all=_holds_all(settings))
     within_s, waiting = settings.state.resume_within, Waiting(unfinished, unfinished)
-    return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time()) is not None
+    if run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time()) is None:
+        return False
+    if settings.source.database is None:
+        return True
+    from engine.run.spooled import spool_of_run
+
+    return spool_of_run(settings, unfinished) is not None
 
 
 def _identity(settings: Settings, limit: int | None, *, full: bool) -> dict[str, Any]:

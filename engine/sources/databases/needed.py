@@ -11,13 +11,15 @@ from engine.sources.spec import SourceSpec
 
 
 class Needed:
-    """The columns of a result that `spec` speaks of."""
+    """The columns of a result that `spec` speaks of; without one, all."""
 
-    def __init__(self, spec: SourceSpec) -> None:
+    def __init__(self, spec: SourceSpec | None) -> None:
         self._spec = spec
 
     def is_needed(self, name: str) -> bool:
         """Return whether the values of a column are wanted."""
+        if self._spec is None:
+            return True
         return name == self._spec.id or name in self._spec.where or self._spec.field_of(name) is not None
 
     def check(self, session: Session, asked: DatabaseQuery) -> None:
@@ -26,6 +28,8 @@ class Needed:
         Raises:
             ConfigError: it does not fit them.
         """
+        if self._spec is None:
+            return
         if session.schema is None:
             map_columns(session.names, self._spec, asked.label, is_text=False, keys={})
             return

@@ -71,13 +71,15 @@ def spool_result(
 
 def first_rows(
     asked: DatabaseQuery,
-    spec: SourceSpec,
+    spec: SourceSpec | None,
     directory: Path,
     *,
     password: Callable[[], str | None],
     rows_max: int,
 ) -> tuple[Spool, bool]:
     """Read about the first `rows_max` rows, in one attempt; return them, and whether they are all.
+
+    Without a `spec`, nothing is known of the columns yet, and all are kept that have a form.
 
     Raises:
         EngineError: as `spool_result`; without another attempt.

@@ -326,3 +326,37 @@ def test_only_what_has_changed_is_sent(make_engine: Callable[..., Engine], bank:
     finally:
         bank.execute("UPDATE loans SET emi = 9.90 WHERE id = 'loan_9'")
     assert json.dumps(engine.server.state()["loan_9"]["emi"]) == "1.0"
+
+
+def test_init_check_and_dry_run(make_engine: Callable[..., Engine], bank: Postgres) -> None:
+    engine = engine_of(make_engine, bank)
+    made = engine.run("init", bank.url, "--table", "loans", "--campaign", engine.server.campaign_id)
+    assert made.exit_code == 0, made.err
+    assert f'database = "{bank.url}"\ntable = "loans"' in made.out
+    checked = engine.run("check")
+    assert checked.exit_code == 0, checked.out
+    assert "sessions are in UTC" in checked.out
+    assert "rows" in checked.out
+    assert "the first" in checked.out
+    dry = engine.run("sync", "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.err
+    assert json.loads(dry.out)["records"]["to_send"] == ROWS
+    assert '{"id":"loan_1","data":{"emi":1.10,"due":"2026-11-06"}}' in dry.out
+    assert engine.server.state() == {}
+    assert not (engine.home / "engine-state" / "spool").exists()
+
+
+def test_check_says_what_the_next_sync_does(make_engine: Callable[..., Engine], bank: Postgres) -> None:
+    engine = engine_of(make_engine, bank)
+    engine.configure(upload={"requests_per_second": 5.0})
+    process = engine.start("sync", "--log-format", "json")
+    wait_until_it_says(process, b'"progress"')
+    process.kill()
+    process.communicate()
+    assert "the next sync resumes it" in engine.run("check").out
+    for spool in (engine.home / "engine-state" / "spool").iterdir():
+        spool.unlink()
+    assert "the next sync begins a new run instead" in engine.run("check").out
+    engine.configure(upload={"requests_per_second": 500.0})
+    assert engine.sync().exit_code == 0
+    assert has_all(engine)
