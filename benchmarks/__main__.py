@@ -17,6 +17,7 @@ BENCHMARKS = {
     "pacing": "how close to a server's limits the engine gets, known and unknown ones",
     "cost": "what journal, order check, reply check and the like cost each",
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
+    "databases": "from PostgreSQL to a file: the spool beside scripts, ADBC and dlt",
     "startup": "how long it takes to get going",
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",

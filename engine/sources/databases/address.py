@@ -88,10 +88,9 @@ def check_url(url: str) -> str:
         raise ValueError(f"must be the url of a database: {', '.join(f'{name}://' for name in _shown_schemes())}")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _ = None if "," in parts.netloc else parts.port  # PostgreSQL takes several hosts
     except ValueError:
         raise ValueError("is no url; write user@host:port/database") from None
-    del port
     if parts.password is not None or any(_SECRETS.search(name) for name, _ in parse_qsl(parts.query)):
         raise ValueError("must not hold a password; put it into the variable that source.password_env names")
     if SCHEMES[scheme.lower()] in _FILES and not _path_in(url):

@@ -156,7 +156,8 @@ def tried(attempt: Callable[[], T], label: str, window_s: float, still_wanted: S
             reason, now = str(failure), time.monotonic()
             first_failure = now if first_failure is None else first_failure
             if isinstance(failure, Ended) and (reason in reasons or not window_s):
-                raise SourceUntrusted(f"{reason} (twice; no further attempt would do)") from None
+                again = ", twice: it would do so again" if reason in reasons else ""
+                raise SourceUntrusted(f"{reason}{again}") from None
             reasons.add(reason)
             if now + pause_s - first_failure > window_s:
                 raise Interrupted(f"{reason}; nothing was sent. Run the same command again to try it anew") from None
