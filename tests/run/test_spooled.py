@@ -157,6 +157,12 @@ async def test_a_draft_of_a_killed_process_is_deleted(bank: Bank) -> None:
     assert bank.files() == []
 
 
+async def test_a_table_without_rows_holds_no_record(bank: Bank) -> None:
+    await asyncio.to_thread(bank.execute, "DELETE FROM loans")
+    report = await sync(bank.settings())
+    assert (report.exit_code, report.message) == (66, f"sqlite:///{bank.path} (table loans) holds no record")
+
+
 async def test_guards_look_at_the_whole_result_before_the_first_request(bank: Bank) -> None:
     with pytest.raises(SourceUntrusted, match=r"holds 30 records"):
         await sync(bank.settings(guard={"min_records": 31}))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.settings.loading import from_tables
+from engine.settings.loading import from_tables, load
 from engine.settings.source import SourceTable
 from engine.values.errors import ConfigError
 
@@ -66,6 +66,13 @@ def test_the_password_stands_in_a_variable_and_in_no_identity(monkeypatch: pytes
     monkeypatch.setenv("BANK_PASSWORD", "canary")
     assert table.password() == "canary"
     assert "canary" not in repr(table) + str(table.identity())
+
+
+def test_a_variable_of_a_password_may_be_called_like_a_setting(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    keys = f'database = "{URL}"\ntable = "loans"\nid = "loan_id"\npassword_env = "ENGINE_SOURCE_PASSWORD"\n'
+    path.write_text(f'[api]\ncampaign_id = "c"\n[source]\n{keys}', encoding="utf-8")
+    assert load(path, environ={"ENGINE_SOURCE_PASSWORD": "canary"}).source.password_env == "ENGINE_SOURCE_PASSWORD"
 
 
 def test_a_feed_is_called_by_the_table() -> None:
