@@ -26,6 +26,8 @@ NOT_RUN = {
     "python -m build": "makes an environment of its own, and needs a package index",
     "python -m pytest -m nights": "takes minutes; `.ci/run` runs it",
     "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
+    "python -m engine init postgresql://": "needs a server; `.ci/run` runs the like in tests/places",
+    "python -m pytest tests/places": "needs servers that are not everywhere; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
     "pip install": "changes the environment that the test runs in, and needs a package index",
     "systemctl": "needs systemd, and a unit that is installed",
