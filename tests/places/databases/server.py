@@ -76,7 +76,8 @@ class Server:
         program = self.program(command[0])
         if os.geteuid() != 0:
             return [program, *command[1:]]
-        return ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", program, *command[1:]]
+        as_whom = [f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups"]
+        return ["setpriv", *as_whom, "--pdeathsig=KILL", program, *command[1:]]  # none outlives killed tests
 
     def program(self, name: str) -> str:
         """Return the path of a program of this server."""
