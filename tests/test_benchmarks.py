@@ -118,7 +118,7 @@ SMALL = {
     "pacing": ["--scenarios", "quick"],
 }
 """What follows the arguments that stand in the documents: the last flag counts."""
-ELSEWHERE = {"document", "pictures"}
+ELSEWHERE = {"document", "pictures", "databases"}
 """Have tests of their own."""
 DOCUMENTED = [
     [*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks() if arguments[0] not in ELSEWHERE

@@ -60,6 +60,10 @@ class Job:
     """Whether the source can be read twice."""
     holds_all: bool = True
     """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
+    taken_at: float | None = None
+    """When the snapshot of a database was taken, in seconds since 1970; None where the source is none."""
+    discard: Callable[[], None] | None = None
+    """Deletes what was read into the state directory, once no process needs it any more."""
 
 
 def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = None) -> Endpoint:
@@ -125,7 +129,7 @@ def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta
         return Delta("", "changes", mapping_digest, is_full=True)
     constants = table.constants()
     return Delta(
-        feed=table.feed or ", ".join(settings.source.path),
+        feed=table.feed or settings.source.feed(),
         holds=settings.source.holds,
         mapping=mapping_digest,
         is_full=full,

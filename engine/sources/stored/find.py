@@ -17,11 +17,14 @@ from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
+from engine.sources.stored.spooled import SCHEMES as DATABASE_SCHEMES, SpooledStore
 from engine.sources.stored.store import RemoteStore, Store, StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import ConfigError, SourceUntrusted
 
 LOCAL = LocalStore()
+
+SPOOLED = SpooledStore()
 
 
 def _object_store(access: StoreAccess) -> RemoteStore:
@@ -95,7 +98,9 @@ def store_of(path: str, access: StoreAccess) -> Store:
         ConfigError: what reads from there is not installed.
     """
     scheme = scheme_of(path)
-    return _opened(scheme, access) if scheme in STORES else LOCAL
+    if scheme in STORES:
+        return _opened(scheme, access)
+    return SPOOLED if scheme in DATABASE_SCHEMES else LOCAL
 
 
 def copy_to(address: str, files: Mapping[str, Path], access: StoreAccess) -> None:
@@ -163,7 +168,7 @@ def _input_file(store: Store, stored: StoredObject, spec: SourceSpec) -> InputFi
         None,
         stored.size,
         partial(store.open, stored),
-        keys=keys_of(path),
+        keys={} if store is SPOOLED else keys_of(path),
         encoding=spec.encoding,
         modified_at=stored.modified_at,
         verify=partial(store.verify, stored),
