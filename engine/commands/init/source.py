@@ -254,7 +254,9 @@ def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], row
     for name, value in record.items():
         if name not in columns and len(columns) >= COLUMNS_MAX:
             continue
-        column = columns.setdefault(name, ColumnSurvey(name))
+        column = columns.get(name)
+        if column is None:  # not by setdefault: a survey knows dozens of forms, and would be made for every value
+            column = columns[name] = ColumnSurvey(name)
         if value is not None and (not isinstance(value, (str, int)) or isinstance(value, bool)):
             column.no_ids += 1
         column.add("" if value is None else str(value))
