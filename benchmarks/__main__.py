@@ -17,11 +17,14 @@ BENCHMARKS = {
     "pacing": "how close to a server's limits the engine gets, known and unknown ones",
     "cost": "what journal, order check, reply check and the like cost each",
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
+    "stores": "an object on a real S3 server, read beside boto3 and s3fs",
+    "databases": "from PostgreSQL to a file: the spool beside scripts, ADBC and dlt",
     "startup": "how long it takes to get going",
     "forecast": "how well a run foresees its end, from its first tenth on",
     "profile": "where the time goes, stage by stage and thread by thread",
     "crashes": "kill -9 at random instants, on real sockets and files",
     "simulate": "random histories of faults and crashes against a fake clock, server and disk",
+    "pictures": "the pictures in the documents, of real nights",
     "document": "the figures of a document: every benchmark that stands in it, run again",
 }
 

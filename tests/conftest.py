@@ -3,7 +3,9 @@
 `python -m pytest --hypothesis-profile=fresh` draws them, and prints how to repeat a failure.
 """
 
+import os
 import signal
+import time
 
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +15,9 @@ ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("same", ANY_SPEED, derandomize=True)
 settings.register_profile("fresh", ANY_SPEED, max_examples=500)
 settings.load_profile("same")
+
+os.environ["TZ"] = "UTC"  # what is local is the same everywhere
+time.tzset()
 
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:

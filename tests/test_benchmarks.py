@@ -118,7 +118,11 @@ SMALL = {
     "pacing": ["--scenarios", "quick"],
 }
 """What follows the arguments that stand in the documents: the last flag counts."""
-DOCUMENTED = [[*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks() if arguments[0] != "document"]
+ELSEWHERE = {"document", "pictures", "databases"}
+"""Have tests of their own."""
+DOCUMENTED = [
+    [*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks() if arguments[0] not in ELSEWHERE
+]
 PACING = [arguments for arguments in DOCUMENTED if arguments[0] == "pacing"]
 READERS = ["scale", "--sizes", "20", "--kinds", "parquet", "--readers", "1,2"]
 ABSENT = ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"]

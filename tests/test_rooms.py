@@ -35,11 +35,16 @@ ONLY_IN = {
         "engine/commands/demo",  # ends the stand-in that it started
         "engine/outlets/notify_command.py",  # kills what a notify command leaves behind
     },
-    "sqlite3": {"engine/state"},
+    "sqlite3": {"engine/state", "engine/sources/databases"},
+    "psycopg": {"engine/sources/databases"},
+    "pymysql": {"engine/sources/databases/mysql.py"},
+    "duckdb": {"engine/sources/databases/duckdb_file.py"},
     "apprise": {"engine/outlets/messenger.py"},  # a process of its own: it waits as long as it likes, and logs secrets
     "aiolimiter": {"engine/pacing/turnstile.py"},
     "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
+    "obstore": {"engine/sources/stored"},
+    "asyncssh": {"engine/sources/stored/ssh.py", "engine/sources/stored/sftp.py"},
     "pyarrow": {"engine/sources", "engine/commands/init", "engine/commands/demo"},
 }
 """Libraries that stay behind one door, or a few."""
@@ -255,8 +260,9 @@ def test_names_explain_and_files_can_be_seen_whole(path: Path) -> None:
 
 def test_every_library_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["notify"]]
-    declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in lines}
+    declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in project["dependencies"]}
+    optional = [line for lines in project["optional-dependencies"].values() for line in lines]
+    declared |= {line.partition(">")[0].partition("[")[0].strip().replace("-", "_").lower() for line in optional}
     declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}
     assert used - set(sys.stdlib_module_names) - {"engine"} <= declared

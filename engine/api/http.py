@@ -62,8 +62,10 @@ class HttpBulkApi:
     async def update(self, elements: bytes) -> Reply | NoReply:
         """Send canonical JSON lines joined by commas as one request; return what came back, whatever it was."""
         body = _Body(self._prefix, elements, self._suffix)
-        self.bytes_sent += body.size or 0
-        reply = await self._exchange("PUT", "/customer-data/bulk", data=body)
+        try:
+            reply = await self._exchange("PUT", "/customer-data/bulk", data=body)
+        finally:
+            self.bytes_sent += body.bytes_written
         # The server can do nothing with a request whose last byte never left.
         return replace(reply, may_land=body.is_written) if isinstance(reply, NoReply) else reply
 
@@ -144,6 +146,8 @@ class _Body(Payload):
         self._size = sum(map(len, self._parts))
         self.is_written = False
         """Whether its last byte has left."""
+        self.bytes_written = 0
+        """How much of it has left: nothing where nobody listens."""
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return b"".join(self._parts).decode(encoding, errors)
@@ -159,10 +163,12 @@ class _Body(Payload):
             for start in range(0, len(view), _WRITE_BYTES):
                 if _has_hung_up(writer.transport):
                     return
+                piece = view[start : start + _WRITE_BYTES]
                 try:
-                    await writer.write(view[start : start + _WRITE_BYTES])
+                    await writer.write(piece)
                 except ConnectionError:
                     return  # a reply that closes the connection was read meanwhile; if not, its absence is the failure
+                self.bytes_written += len(piece)
         self.is_written = True
 
 

@@ -74,8 +74,11 @@ def run(args: argparse.Namespace) -> int:
 def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Iterator[Finding]:
     yield Finding("config", config_path)
     yield _engine()
+    is_database = settings.source.database is not None
+    if is_database:
+        yield from _guarded("database", lambda: _database(settings))
     yield from _guarded("source", lambda: _source(settings))
-    if settings.guard.max_age is not None:
+    if settings.guard.max_age is not None and not is_database:
         yield from _guarded("age", lambda: _age(settings))
     if settings.guard.min_records or settings.guard.max_shrink:
         yield from _guarded("size", lambda: _size(settings))
@@ -108,19 +111,28 @@ def _engine() -> Finding:
     return Finding("engine", f"{VERSION}, in pure Python, which reads NDJSON slower: {why_pure}")
 
 
-def _source(settings: Any) -> list[Finding]:
-    """Read the whole source as `sync` would, and say what is in it."""
-    from engine.commands.dry_run import survey
+def _database(settings: Any) -> list[Finding]:
+    """Have the database explain the query, and say as whom it is read and what may hide rows."""
+    from engine.run import asked_of
+    from engine.sources import look_at
 
-    found = survey(settings)
+    told = look_at(asked_of(settings), password=settings.source.password)
+    return [Finding("database", each.text, warning=each.is_warning) for each in told]
+
+
+def _source(settings: Any) -> list[Finding]:
+    """Read the whole source as `sync` would, of a database the first rows, and say what is in it."""
+    from engine.commands.dry_run import survey
+    from engine.run import reading_for_a_look
+
+    with reading_for_a_look(settings, None, whole=False) as (reading, is_all):
+        found = survey(settings, reading)
     rate = settings.upload.requests_per_second
-    findings = [
-        Finding(
-            "source",
-            f"{found.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
-            f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s",
-        )
-    ]
+    text = (
+        f"{found.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
+        f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s"
+    )
+    findings = [Finding("source", text if is_all else f"{found.label}: the first {found.read:,} records were mapped")]
     findings += _ids(settings, found)
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
@@ -158,9 +170,10 @@ def _age(settings: Any) -> list[Finding]:
 
 def _size(settings: Any) -> list[Finding]:
     """Count the source as `sync` would before it sends anything."""
-    from engine.run import check_size, reading_of
+    from engine.run import check_size, reading_for_a_look
 
-    check_size(reading_of(settings, None).open(), settings, "sync", None)
+    with reading_for_a_look(settings, None, whole=True) as (reading, _):
+        check_size(reading.open(), settings, "sync", None)
     return [Finding("size", "the source holds as many records as guard.min_records and guard.max_shrink demand")]
 
 
@@ -168,6 +181,8 @@ def _text(settings: Any) -> list[Finding]:
     """Say how CSV and TSV are read; that they can't be is said by the check of the source."""
     from engine.sources import text_facts
 
+    if settings.source.database is not None:
+        return []
     try:
         return [Finding("text", fact) for fact in text_facts(settings.source.spec())]
     except EngineError:

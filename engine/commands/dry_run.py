@@ -12,7 +12,7 @@ import orjson
 
 from engine.api import Endpoint
 from engine.commands.id_forms import IdForms
-from engine.reading import PassHere
+from engine.reading import PassHere, Reading
 from engine.report import Gone, shown
 from engine.run import (
     GuardWords,
@@ -22,7 +22,7 @@ from engine.run import (
     check_size,
     endpoint_of,
     preview,
-    reading_of,
+    reading_for_a_look,
 )
 from engine.settings import Settings
 from engine.sources import Source
@@ -84,28 +84,26 @@ class Compared:
     too_many_gone: SourceUntrusted | None
 
 
-def survey(settings: Settings, limit: int | None = None) -> Findings:
-    """Read the source (its first `limit` records) as `sync` without delta would, and sum up what is in it.
+def survey(settings: Settings, reading: Reading) -> Findings:
+    """Read the source as `sync` without delta would, and sum up what is in it.
 
     Raises:
         EngineError: the source can't be read or is empty.
     """
-    reading = reading_of(settings, limit)
     source = reading.open()
     return _summed_up(settings, source, reading.cutting.cut(source))
 
 
-def survey_compared(settings: Settings, limit: int | None, *, full: bool) -> Findings:
+def survey_compared(settings: Settings, reading: Reading, *, full: bool) -> Findings:
     """Do the same as a sync would with the configured delta.
 
     Raises:
         EngineError: as `survey`; or the state can't be read.
     """
-    reading = reading_of(settings, limit)
     source = reading.open()
-    with preview(settings, source, full=full, limit=limit) as previewed:
+    with preview(settings, source, full=full, limit=reading.cutting.limit) as previewed:
         if previewed is None:
-            return survey(settings, limit)
+            return survey(settings, reading)
         pass_, unchanged = PassHere(reading.cutting, source), 0
         example_ids: list[str] = []
 
@@ -164,10 +162,11 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool, full: bool 
     Raises:
         EngineError: the source can't be read, is empty, or is not what `[guard]` accepts.
     """
-    source = reading_of(settings, limit).open()
-    check_age(source, settings)
-    check_size(source, settings, "sync", limit)
-    endpoint, found = endpoint_of(settings), survey_compared(settings, limit, full=full)
+    with reading_for_a_look(settings, limit, whole=True) as (reading, _):
+        source = reading.open()
+        check_age(source, settings)
+        check_size(source, settings, "sync", limit)
+        endpoint, found = endpoint_of(settings), survey_compared(settings, reading, full=full)
     if as_json:
         print(orjson.dumps(_as_json(found, endpoint)).decode())
     else:

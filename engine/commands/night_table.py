@@ -102,7 +102,8 @@ def _count(count: int) -> str:
 
 def _short(seconds: float) -> str:
     """Return a margin as `4h29m`, `45s`, `-12m`."""
-    sign, whole = "-" if seconds < 0 else "", round(abs(seconds))
+    whole = round(abs(seconds))
+    sign = "-" if seconds < 0 and whole else ""
     if whole < 60:
         return f"{sign}{whole}s"
     return f"{sign}{whole // 3600}h{whole % 3600 // 60:02}m" if whole >= 3600 else f"{sign}{whole // 60}m"

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from urllib.parse import urlsplit, urlunsplit
 
-from engine.report import Report, counted, rate_text, seconds_text, verdict
+from engine.report import Report, counted, rate_text, seconds_text, unread_text, verdict
 from engine.values import STATE_MEANINGS
 
 PING_TIMEOUT_S = 5.0
@@ -45,10 +45,11 @@ def short_summary(report: Report) -> str:
     """Return the summary that leaves the machine: the verdict, counts and reasons, but no ids and no file names."""
     states = [(name, getattr(report.records, name)) for name in STATE_MEANINGS]
     counts = [f"read {report.records.read:,}", *(f"{name} {count:,}" for name, count in states if count)]
+    unread = unread_text(report)
     lines = [
         verdict(report),
         f"run {report.run_id}, exit code {report.exit_code}",
-        ", ".join(counts),
+        ", ".join([*counts, *([f"not read {unread}"] if unread else [])]),
         f"{seconds_text(report.duration_s)}, {rate_text(report.records_per_s)} records/s, "
         f"{counted(report.requests.sent, 'request')}, {report.requests.throttled:,} throttled",
     ]

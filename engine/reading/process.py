@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO, cast
@@ -18,6 +18,7 @@ from engine import values
 from engine.reading.comparing import Comparing, Presence
 from engine.reading.messages import SLOTS, Cut, Failed, receive, send, slot_of
 from engine.reading.plan import Reading
+from engine.sources import environment_of
 from engine.values import Chunk, EngineError, Interrupted, module_again, python_path
 
 PAYS_FROM_BYTES = 16 << 20
@@ -36,6 +37,7 @@ ENVIRONMENT = (
 """The variables that the process gets, beside `PYTHONPATH`: what an interpreter and its libraries start by.
 
 Not what else there is: it needs no token, no proxy and no setting, and what parses foreign files has them best not.
+Only where the source lies in a store, it gets what that store's own programs take from there, keys among it.
 """
 
 
@@ -63,7 +65,7 @@ class ReaderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[memory],
-                env=_environment(),
+                env=_environment(reading.spec.paths),
                 start_new_session=True,  # a Ctrl-C is for the process that sends: it lets what is in flight finish
             )
         finally:
@@ -123,9 +125,9 @@ class ReaderProcess:
                     pipe.close()
 
 
-def _environment() -> dict[str, str]:
+def _environment(source: Iterable[str]) -> dict[str, str]:
     given = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    return given | {"PYTHONPATH": python_path()}
+    return given | environment_of(source, os.environ) | {"PYTHONPATH": python_path()}
 
 
 def _error_of(failed: Failed) -> Exception:

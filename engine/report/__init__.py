@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FULL_ASKED_FOR,
         GONE_FILE,
         LIMIT_MOVES_MAX,
+        REPORT_HTML,
         REPORT_JSON,
         Ambiguous,
         DeltaFacts,

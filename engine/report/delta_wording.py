@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from engine.report.formatting import age_text, counted, moment_text, shown
 from engine.report.report import GONE_FILE, Gone, Report
@@ -32,7 +32,7 @@ def _gone(report: Report) -> str:
     return f"{counted(gone.found, 'id')}{new}; {what}{withheld}"
 
 
-def ledger_text(report: Report, zone: tzinfo | None = UTC) -> str:
+def ledger_text(report: Report, zone: tzinfo | None = None) -> str:
     """Return how many ids the ledger held at the end of a run, and how old the oldest acknowledgement was."""
     held = f"{counted(report.delta.ledger_records, 'id')} known"
     if report.delta.last_full_at is None:

@@ -54,7 +54,7 @@ GONE = Figure("Gone", lambda report: report.gone.found, count_text)
 NOT_ACCEPTED = Figure("Not accepted", lambda report: report.not_accepted, count_text)
 TOOK = Figure("Time worked", lambda report: report.duration_s, seconds_text)
 MARGIN = Figure("Deadline", margin_s, margin_text)
-RATE = Figure("Records a second", lambda report: report.records_per_s, rate_text)
+RATE = Figure("Sent a second", lambda report: report.records_per_s, rate_text)
 THROTTLED = Figure("Throttled", throttled_share, percent_text)
 LIMIT = Figure("Limit found", lambda report: report.pacing.rate_limit, lambda limit: f"{rate_text(limit)}/s")
 

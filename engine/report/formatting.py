@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from engine.values import Reason, counted as counted, cut_apart
 
@@ -75,8 +75,8 @@ def age_text(moment: str, now: datetime) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
-def moment_text(moment: str, zone: tzinfo | None = UTC) -> str:
-    """Return a moment as reports hold it the way people read it, in `zone` (None: local): `2026-11-23 02:00 UTC`."""
+def moment_text(moment: str, zone: tzinfo | None = None) -> str:
+    """Return a moment of a report as people read it, in `zone`, by default this machine's: `2026-11-23 02:00 UTC`."""
     found = local(moment, zone)
     return f"{found:%Y-%m-%d %H:%M} {zone_text(found)}" if found else moment
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.night_list import all_nights
     from engine.run.previewing import Preview, preview
+    from engine.run.spooled import LOOKED_AT_ROWS, asked_of, reading_for_a_look
     from engine.run.superseded import SupersededGuard
 else:
     __getattr__ = lazy_face(__name__)

@@ -76,7 +76,9 @@ def alert_no_run(settings: RunSettings, exit_code: int) -> str | None:
     """
     if not settings.notify.urls or exit_code in NOT_TOLD_WITHOUT_A_RUN:
         return None
-    text = f"The run could not begin: {why_failed(exit_code)}.\nexit code {exit_code}; its log says more\n"
+    refused = "the command or the configuration was refused"  # a replay beside a sync that waits, too
+    why = refused if exit_code == ExitCode.USAGE else why_failed(exit_code)
+    text = f"The run could not begin: {why}.\nexit code {exit_code}; its log says more\n"
     try:
         return _send(settings, Alert(f"bulk-sync {settings.api.campaign_id}: no run", text, "failure"))
     except ConfigError:  # that is why there is no run

@@ -25,13 +25,17 @@ class Waiting(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """What a command is about: its kind and settings, what the files hold as far as it is known, and what is wanted."""
+    """What a command is about: its kind and settings, what the files hold as far as it is known, and what is wanted.
+
+    `taken_at` is when the snapshot of a database was taken, in seconds since 1970.
+    """
 
     kind: str
     identity: Mapping[str, Any]
     found: Mapping[str, FileFingerprint]
     fresh: bool = False
     holds_all: bool = True
+    taken_at: float | None = None
 
 
 def run_to_continue(claim: Claim, waiting: Waiting, *, resume_within_s: float, now: float) -> Run | None:
@@ -55,9 +59,15 @@ def run_to_continue(claim: Claim, waiting: Waiting, *, resume_within_s: float, n
         return run
     if is_untouched(run):
         return None
-    if run.tried or (source and claim.holds_all and now - progress_at(run) > resume_within_s):
+    is_old = now - progress_at(run) > resume_within_s
+    if run.tried or (source and claim.holds_all and (is_old or _was_read_anew(claim, run))):
         return None
     raise SourceUntrusted(_why_not(run, settings, source))
+
+
+def _was_read_anew(claim: Claim, run: Run) -> bool:
+    """Whether the database was read again because what the run had read of it is too old, or is gone."""
+    return claim.taken_at is not None and claim.taken_at > datetime.fromisoformat(run.started_at).timestamp()
 
 
 def waiting_for(journal: Journal, kind: str) -> Waiting:

@@ -31,6 +31,7 @@ from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
+from engine.run.publishing import publish
 from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
 from engine.state import RUNS, Run, write_rejected_csv
@@ -83,6 +84,7 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
     await announce_end(active.settings, report, run_dir, earlier=before)
     await _forget_old_runs(active)
     await call(renew_index, journal, active.settings.state.dir)
+    await publish(active.settings, run_dir)
     return report
 
 

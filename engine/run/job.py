@@ -60,6 +60,10 @@ class Job:
     """Whether the source can be read twice."""
     holds_all: bool = True
     """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
+    taken_at: float | None = None
+    """When the snapshot of a database was taken, in seconds since 1970; None where the source is none."""
+    discard: Callable[[], None] | None = None
+    """Deletes what was read into the state directory, once no process needs it any more."""
 
 
 def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = None) -> Endpoint:
@@ -84,9 +88,14 @@ def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
     return Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit)
 
 
-def reading_of(settings: Settings, limit: int | None) -> Reading:
-    """Return how the source is read and cut, as plain values."""
+def reading_of(settings: Settings, limit: int | None, retry_window_s: float | None = None) -> Reading:
+    """Return how the source is read and cut, as plain values.
+
+    A store that is out of reach is waited for `retry_window_s` seconds; by default, only as long as a person waits.
+    """
     spec, constants = settings.source.spec(), settings.delta.constants() or {}
+    if retry_window_s is not None:
+        spec = replace(spec, access=replace(spec.access, retry_window_s=retry_window_s))
     if settings.delta.mode != "off" and spec.id is not None:
         columns = (settings.source.column_of(name) for name in constants if name not in spec.constants)
         spec = replace(spec, tells_filtered=bool(spec.where), also_needed=tuple(filter(None, columns)))
@@ -125,7 +134,7 @@ def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta
         return Delta("", "changes", mapping, is_full=True)
     constants = table.constants()
     return Delta(
-        feed=table.feed or ", ".join(settings.source.path),
+        feed=table.feed or settings.source.feed(),
         holds=settings.source.holds,
         mapping=mapping,
         is_full=full,

@@ -144,7 +144,7 @@ class LedgerOfRun(VoidingLedger):
         elif not self.full_reason:
             self.full_reason = "nothing was acknowledged yet"
         if self.delta.is_full:
-            self.full_reason = FULL_ASKED_FOR
+            self.full_reason = FULL_ASKED_FOR if self.delta.feed else _REJECTS_SENT_AGAIN
         if self._run.delta:  # it goes on: what was so when it began is told of it
             self.full_reason = self._run.delta["full_reason"]
         else:
@@ -227,6 +227,7 @@ class LedgerOfRun(VoidingLedger):
         )
 
 
+_REJECTS_SENT_AGAIN = "what was not accepted is sent again, whatever is known of it"
 _NOTHING_GOOD = "no record is known to be on the server as it was acknowledged, or it is too long ago"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,8 +49,11 @@ async def carry_out(
     stop: Stop,
     display: ProgressDisplay | None = None,
     read_token: Callable[[], str] | None = None,
+    first: Callable[[OwnThread[Journal]], Awaitable[None]] | None = None,
 ) -> Report:
     """Run the job that `plan` makes to its end, or as far as it gets; return the report, written into the state, too.
+
+    `first` is done before `plan`, once nobody else can use the state directory.
 
     Raises:
         EngineError: the run could not even begin; nothing was sent.
@@ -64,11 +67,13 @@ async def carry_out(
 
     async with OwnThread[Journal](opened, lambda journal: journal.close()) as thread:
         journal, call = thread.value, thread.call
+        if first is not None:
+            await first(thread)
         job = await call(plan, journal)
         display = display or NoProgress()
         found = await _look_at(job.source, stop)
         await call(_mend_reports, journal)
-        claim = Claim(job.kind, job.identity, found, job.fresh, job.holds_all)
+        claim = Claim(job.kind, job.identity, found, job.fresh, job.holds_all, job.taken_at)
         waiting = await call(waiting_for, journal, job.kind)
         left = run_to_continue(claim, waiting, resume_within_s=settings.state.resume_within, now=time.time())
         waited_s = await respect(settings, thread, stop, display)
@@ -92,7 +97,10 @@ async def carry_out(
         await announce_start(settings.notify)
         async with _observed(active):
             error = await active.work(display)
-        return await conclude(active, error, limits_name)
+        report = await conclude(active, error, limits_name)
+        if job.discard is not None and await call(journal.unfinished_run, job.kind) is None:
+            await call(job.discard)
+        return report
 
 
 async def _look_at(source: Source, stop: Stop) -> dict[str, FileFingerprint]:

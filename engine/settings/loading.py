@@ -7,7 +7,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -89,7 +90,7 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
     """Write `ENGINE_TABLE__KEY` variables into `tables`; return {dotted key: label} and what was wrong with them."""
     labels: dict[str, str] = {}
     mistakes: list[str] = []
-    token_env = tables.get("api", {}).get("token_env") if isinstance(tables.get("api", {}), dict) else None
+    of_secrets = {_given(tables, "api", "token_env"), _given(tables, "source", "password_env")}
     known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in keys_of(table)}
     prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in Settings.model_fields)
     for name, text in sorted(variables.items()):
@@ -101,7 +102,7 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
                 _table_of(tables, table).pop(key, None)
             else:
                 _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
-        elif name.startswith(prefixes) and name != token_env:
+        elif name.startswith(prefixes) and name not in of_secrets:
             mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
     return labels, mistakes
 
@@ -129,7 +130,12 @@ def _from_variable(text: str, *, numeric: bool) -> object:
 
 
 def _is_numeric(table: str, key: str) -> bool:
-    return _model(table).model_fields[key].annotation in (int, float, int | None)
+    annotation = _model(table).model_fields[key].annotation
+    return all(_without_limits(kind) in (int, float, NoneType) for kind in get_args(annotation) or (annotation,))
+
+
+def _without_limits(annotation: object) -> object:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _variable(table: str, key: str) -> str:
@@ -144,6 +150,13 @@ def _model(table: str) -> type[Table]:
 def keys_of(table: str) -> list[str]:
     """Return the keys of a table."""
     return list(_model(table).model_fields)
+
+
+def _given(tables: dict[str, Any], table: str, key: str) -> object:
+    """Return what the file says of a key; None if that is nothing, or no text."""
+    given = tables.get(table, {})
+    value = given.get(key) if isinstance(given, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _table_of(tables: dict[str, Any], name: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from engine.settings.table import FilePath, Table, Text, Texts
+from engine.settings.database import DatabaseKeys
+from engine.settings.table import FilePath, ServiceUrl, Table, Text, Texts
 from engine.settings.values import (
     as_character,
     as_character_or_none,
@@ -30,7 +31,10 @@ from engine.sources import (
     Format,
     Scalar,
     SourceSpec,
+    StoreAccess,
     evident_formats,
+    parse_address,
+    scheme_of,
 )
 
 ColumnName = Annotated[str, BeforeValidator(as_column_name)]
@@ -114,17 +118,20 @@ class ColumnTable(Table):
         return ColumnShape(**{key: getattr(self, key) for key in ColumnTable.model_fields})
 
 
-class SourceTable(Table):
+class SourceTable(DatabaseKeys):
     """The table itself. A later key may look at the ones before it."""
 
-    path: Texts
+    path: Texts = Field(default=None, validate_default=True)
+    endpoint: ServiceUrl | None = None
+    region: Text | None = None
+    key_file: FilePath | None = None
     format: Format | None = Field(default=None, validate_default=True)
     id: ColumnName | None = Field(default=None, validate_default=True)
     delimiter: Character | None = None
     quote: CharacterOrNone | None = None
     escape: CharacterOrNone | None = None
     encoding: Annotated[str, BeforeValidator(as_encoding)] | None = None
-    done_marker: FilePath | None = None
+    done_marker: Text | None = None
     holds: Literal["portfolio", "changes"] = "portfolio"
     fields: ColumnNames | None = None
     exclude: ColumnNames = ()
@@ -136,18 +143,39 @@ class SourceTable(Table):
     null_values: Words = ()
     nulls: Literal["omit", "send"] = "omit"
 
+    @field_validator("path", mode="before")
+    @classmethod
+    def _path_or_database(cls, path: Any, info: ValidationInfo) -> Any:
+        is_database = "database" not in info.data or info.data["database"] is not None
+        if path is None and not is_database:
+            raise ValueError("missing; name the file, the files or the pattern to read")
+        if path is not None and is_database and info.data.get("database"):
+            raise ValueError("does not go with source.database: a source is one of the two")
+        return () if path is None else path
+
     @field_validator("path")
     @classmethod
-    def _path(cls, path: tuple[str, ...]) -> tuple[str, ...]:
-        if not path:
+    def _path(cls, path: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not path and info.data.get("database", "") is None:
             raise ValueError("must name at least one file")
         if STDIN in path and len(path) > 1:
             raise ValueError(f'"{STDIN}" (standard input) can only stand alone')
+        for address in filter(scheme_of, path):
+            parse_address(address)
         return path
+
+    @field_validator("done_marker")
+    @classmethod
+    def _done_marker(cls, value: str | None) -> str | None:
+        if value is not None and scheme_of(value):
+            parse_address(value)
+        return value
 
     @field_validator("format", mode="before")
     @classmethod
     def _format(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("database"):
+            raise ValueError("is for files: the columns of a database have types of their own")
         if value is None and info.data.get("path") == (STDIN,):
             *formats, last = (name for name, facts in FORMATS.items() if facts.reads_stdin)
             raise ValueError(f"missing: standard input has no suffix; say {', '.join(formats)} or {last}")
@@ -156,7 +184,7 @@ class SourceTable(Table):
     @field_validator("id")
     @classmethod
     def _id(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and evident_formats(info.data.get("path", ()), info.data.get("format")) & DELIMITED:
+        if value is None and (info.data.get("database") or _formats(info) & DELIMITED):
             raise ValueError("missing: name the column that holds the id")
         return value
 
@@ -194,10 +222,17 @@ class SourceTable(Table):
             raise ValueError("gives two columns the same name")
         return rename
 
+    @field_validator("encoding")
+    @classmethod
+    def _of_files(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("database"):
+            raise ValueError("is for files: a database tells how its text is encoded")
+        return value
+
     @field_validator("delimiter", "quote", "escape")
     @classmethod
     def _cells_only(cls, value: str | None, info: ValidationInfo) -> str | None:
-        formats = evident_formats(info.data.get("path", ()), info.data.get("format"))
+        formats = _formats(info)
         if value is not None and formats and not formats & DELIMITED:
             raise ValueError("is for CSV and TSV only")
         if value and value in [info.data.get(key) for key in ("delimiter", "quote") if key != info.field_name]:
@@ -207,7 +242,7 @@ class SourceTable(Table):
     @field_validator("types")
     @classmethod
     def _text_only(cls, types: dict[str, ColumnType], info: ValidationInfo) -> dict[str, ColumnType]:
-        formats = evident_formats(info.data.get("path", ()), info.data.get("format"))
+        formats = _formats(info)
         if types and formats and not formats & DELIMITED:
             raise ValueError(
                 "is for CSV and TSV only: NDJSON and Parquet carry their own types; source.columns changes them"
@@ -251,7 +286,8 @@ class SourceTable(Table):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        return self.model_dump(mode="json", exclude={"done_marker", "holds"})
+        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", "password_env", "query_file"})
+        return keys | {"query": self.query_text()}
 
     def mapping(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what becomes of a record, wherever it comes from."""
@@ -269,17 +305,27 @@ class SourceTable(Table):
         """Return what `identity` has for the keys that nobody sets."""
         return cls.model_construct(path=()).identity()
 
+    def feed(self) -> str:
+        """Return what the source is called from night to night, unless `delta.feed` says."""
+        asked = self.asked()
+        return ", ".join(self.path) if asked is None else asked.feed
+
     def spec(self) -> SourceSpec:
-        """Return the table as the plain value that the sources take."""
+        """Return the table as the plain value that the sources take.
+
+        Raises:
+            ConfigError: the file of the query cannot be read.
+        """
+        asked = self.asked()
         return SourceSpec(
-            paths=self.path,
-            format=self.format,
+            paths=self.path if asked is None else (asked.label,),
+            format=self.format if asked is None else asked.spool_format,
             id=self.id,
             delimiter=self.delimiter,
             quote=self.quote,
             escape=self.escape,
             encoding=self.encoding,
-            done_marker=None if self.done_marker is None else str(self.done_marker),
+            done_marker=self.done_marker,
             fields=self.fields,
             exclude=frozenset(self.exclude),
             rename=dict(self.rename),
@@ -289,4 +335,16 @@ class SourceTable(Table):
             where=dict(self.where),
             nulls=self.nulls,
             null_values=self.null_values,
+            access=self.access(),
         )
+
+    def access(self) -> StoreAccess:
+        """Return how stores are reached."""
+        return StoreAccess(self.endpoint, self.region, None if self.key_file is None else str(self.key_file))
+
+
+def _formats(info: ValidationInfo) -> set[Format]:
+    """Return the formats that are evident from the keys so far; the columns of a database have types as in Parquet."""
+    if info.data.get("database"):
+        return {"parquet"}
+    return evident_formats(info.data.get("path", ()), info.data.get("format"))

@@ -7,13 +7,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from engine.settings.values import Threshold, as_http_url, as_list, as_text, as_threshold
+from engine.settings.values import Threshold, as_http_url, as_list, as_service_url, as_text, as_threshold
 
 Text = Annotated[str, BeforeValidator(as_text)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
 FilePath = Annotated[Path, BeforeValidator(as_text), Field(strict=False)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+ServiceUrl = Annotated[str, BeforeValidator(as_service_url)]
 HttpUrl = Annotated[str, BeforeValidator(as_http_url)]
 Limit = Annotated[Threshold, BeforeValidator(as_threshold)]
 

@@ -31,7 +31,7 @@ from engine.settings.values import (
     as_service_url,
     as_variable_name,
 )
-from engine.sources import STDIN, Scalar
+from engine.sources import STDIN, Scalar, parse_address
 from engine.values import CHUNK_RECORDS_MAX
 
 Address = Annotated[str, BeforeValidator(as_address)]
@@ -116,6 +116,15 @@ class StateTable(Table):
     keep_days: int = Field(default=90, ge=1, le=36_500)
     resume_within: Annotated[float, BeforeValidator(as_duration), Field(ge=0)] = 21_600.0
     reject_data: bool = True
+    publish: Text | None = None
+    publish_rejects: bool = False
+
+    @field_validator("publish")
+    @classmethod
+    def _publish(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_address(value)
+        return value
 
 
 class NotifyTable(Table):

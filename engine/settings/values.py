@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import Struct
 
+from engine.sources import check_url
+
 SHARE_JUDGED_FROM = 10
 """Fewer bad records than this are no share of anything: 1 of 10 says nothing about a source."""
 
@@ -45,6 +47,18 @@ def as_text(value: Any) -> Any:
         if _has_control_characters(value):
             raise ValueError("must not hold control characters")
     return value
+
+
+def as_query(value: Any) -> Any:
+    """Refuse a query that is empty; it may have line breaks."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+def as_database_url(value: Any) -> Any:
+    """Refuse what is no url of a database, and one with a password in it."""
+    return check_url(value) if isinstance(value, str) else value
 
 
 def as_constants(value: Any) -> Any:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from engine.sources.csv.reader import open_table
     from engine.sources.csv.table import TextRows
     from engine.sources.csv.text import Dialect
+    from engine.sources.databases.address import DatabaseQuery, check_url, is_database
+    from engine.sources.databases.spool import Spool, delete_spools, find_spool
+    from engine.sources.databases.spooling import first_rows, look_at, spool_result
     from engine.sources.files import list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.ndjson.acceleration import accelerator, id_seed, keep_freed_memory, put_elements, why_pure
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
     from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source
     from engine.sources.shaping.scalars import TextType, text_type
-    from engine.sources.spec import STDIN, ColumnShape, ColumnType, Scalar, SourceSpec
-    from engine.sources.stored.find import find_files, formats_by_name
+    from engine.sources.spec import STDIN, USUAL_ACCESS, ColumnShape, ColumnType, Scalar, SourceSpec, StoreAccess
+    from engine.sources.stored.addresses import environment_of, parse_address, scheme_of
+    from engine.sources.stored.find import copy_to, find_files, formats_by_name
     from engine.sources.stored.fingerprint import FileFingerprint, differences, fingerprint, other_content
     from engine.sources.stored.inputs import InputFile
     from engine.sources.stored.names import evident_formats, kind_by_name

@@ -41,7 +41,7 @@ def list_files(spec: SourceSpec) -> tuple[StoredObject, ...]:
         SourceUntrusted: a file can't be read.
     """
     if spec.done_marker is not None:
-        _check_marker(spec.done_marker)
+        _check_marker(spec.done_marker, spec)
     return tuple(find_objects(spec))
 
 
@@ -91,14 +91,15 @@ class FilesSource:
         return {file.path: file.size for file in self._files if file.size is not None}
 
     def digests(self) -> dict[str, str]:
-        """Hash the files as they are stored; see `Source`."""
+        """Hash the files as they are stored, unless their place tells one content from another; see `Source`."""
         digests: dict[str, str] = {}
         for file in self._files:
             if file.size is not None:
                 file_pass = FilePass()
-                with closing(replace(file, seen_by=file_pass).open_whole()) as whole:
-                    _pass_over(whole, None)
-                digests[file.path] = file_pass.digest()
+                if file.content_tag is None:
+                    with closing(replace(file, seen_by=file_pass).open_whole()) as whole:
+                        _pass_over(whole, None)
+                digests[file.path] = file.digest(file_pass)
         return digests
 
     def modified_at(self) -> float | None:
@@ -166,7 +167,7 @@ class FilesSource:
                 if left:
                     left -= block.source_bytes
                     if not left:
-                        block.digests[file.path] = file_pass.digest()
+                        block.digests[file.path] = file.digest(file_pass)
                 yield block
 
     def _rows_of(self, file: InputFile, seen: set[str], file_pass: FilePass) -> Generator[tuple[Rows, int]]:
@@ -175,7 +176,8 @@ class FilesSource:
         holds_rows = False
         with ExitStack() as open_:
             # Parquet is read here and there: its bytes are hashed beside, while they are at hand.
-            whole = None if FORMATS[file.format].is_text else open_.enter_context(closing(file.open_whole()))
+            hashed_beside = not FORMATS[file.format].is_text and file.content_tag is None
+            whole = open_.enter_context(closing(file.open_whole())) if hashed_beside else None
             read_rows = _reader_of(file.format).read_rows
             rows = open_.enter_context(closing(read_rows(file, self._spec, self._record_bytes_max, seen)))
             for some, read_bytes in rows:
@@ -257,9 +259,9 @@ def _reader_of(format_: Format) -> FormatReader:
     return cast(FormatReader, import_module(FORMATS[format_].reader))
 
 
-def _check_marker(path: str) -> None:
+def _check_marker(path: str, spec: SourceSpec) -> None:
     try:
-        store_of(path).list(path)
+        store_of(path, spec.access).list(path)
     except SourceMissing:
         raise SourceMissing(
             f"{path} (source.done_marker) does not exist: the source is not complete yet; run the same command again "
@@ -276,7 +278,7 @@ def _digest_of_nothing(file: InputFile) -> str | None:
         part = stream.read(_LOOK_BYTES).removeprefix(BOM)
         while part and not part.strip():
             part = stream.read(_LOOK_BYTES)
-    return None if part else file_pass.digest()
+    return None if part else file.digest(file_pass)
 
 
 def _pass_over(stored: StoredBytes, position: int | None) -> None:

@@ -41,6 +41,24 @@ class ColumnShape:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreAccess:
+    """How stores other than this machine's disks are reached; the environment says what is None, and who we are.
+
+    `endpoint` is the address of the service, `region` that of its buckets, `key_file` the private key for SFTP. A store
+    that is out of reach is asked again for `retry_window_s` seconds.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    key_file: str | None = None
+    retry_window_s: float = 10.0
+
+
+USUAL_ACCESS = StoreAccess()
+"""As the environment says."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """The `[source]` table. Field by field as in `config.example.toml`.
 
@@ -71,6 +89,7 @@ class SourceSpec:
     null_values: tuple[str, ...] = ()
     tells_filtered: bool = False
     """Whether the ids of rows that do not meet `where` are wanted, too."""
+    access: StoreAccess = USUAL_ACCESS
     also_needed: tuple[str, ...] = ()
     """Columns that must be there for another reason: constants are sent for their fields (`delta.gone`)."""
 

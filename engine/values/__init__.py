@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         StateLocked,
     )
     from engine.values.extensions import PURE_VARIABLE, load_extension
+    from engine.values.extras import missing_extra
     from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
         CHUNK_RECORDS_MAX,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from benchmarks.backdating import put_back
 from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.portfolios import portfolio, write_ndjson
 from tests.stand_in import let_through, stand_in
@@ -21,38 +19,6 @@ from tests.stand_in import let_through, stand_in
 CHUNK = 10
 REFUSED = "loan_000007"
 KOLKATA = ZoneInfo("Asia/Kolkata")
-
-ROWS_OF_A_RUN = (("run", "id"), ("chunk", "run_id"), ("reason", "run_id"), ("undelivered", "run_id"))
-
-
-def put_back(state: Path, days: int) -> str:
-    """Make the latest run one that was so many days earlier, to the second; return its new id."""
-    run_dir = max((state / "runs").iterdir())
-    begun = datetime.strptime(run_dir.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) - timedelta(days=days)
-    run_id = f"{begun:%Y%m%dT%H%M%SZ}{run_dir.name[16:]}"
-    report = run_dir / "report.json"
-    if report.exists():
-        values = json.loads(report.read_bytes())
-        for name in ("started_at", "finished_at"):
-            values[name] = earlier(values[name], days)
-        report.write_text(json.dumps(values | {"run_id": run_id}), encoding="utf-8")
-    with closing(sqlite3.connect(state / "journal.sqlite3")) as journal:
-        [(started_at,)] = journal.execute("SELECT started_at FROM run WHERE id = ?", (run_dir.name,))
-        for table, column in ROWS_OF_A_RUN:
-            journal.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (run_id, run_dir.name))  # noqa: S608 - names of ours
-        seconds = days * 86_400
-        journal.execute(
-            "UPDATE run SET started_at = ?, alive_at = alive_at - ?, progress_at = progress_at - ? WHERE id = ?",
-            (earlier(started_at, days), seconds, seconds, run_id),
-        )
-        journal.commit()
-    run_dir.rename(run_dir.with_name(run_id))
-    return run_id
-
-
-def earlier(moment: str, days: int) -> str:
-    then = datetime.fromisoformat(moment) - timedelta(days=days)
-    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass
@@ -84,7 +50,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
 
     def over(name: str, days: int) -> None:
         strips.append(strip((state / "index.html").read_text(encoding="utf-8")))
-        ids[name] = put_back(state, days)
+        ids[name] = put_back(state, timedelta(days=days))
 
     def source(first: int) -> None:
         write_ndjson(home / "loans.ndjson", portfolio(40, first))
@@ -118,7 +84,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nights]:
         let_through(server, 3)
         process.kill()
         process.communicate()
-        ids["crashed"] = put_back(state, 1)
+        ids["crashed"] = put_back(state, timedelta(days=1))
         yield Nights(engine, ids, strips)
 
 

@@ -111,7 +111,9 @@ def replay(engine: Engine) -> None:
     engine.server.change(reject=SOME)
     assert night(engine, changed(LOANS, SOME)).exit_code == 3
     engine.server.change(reject=[])
-    assert night(engine, command="replay").counts == {"read": 3, "updated": 3}
+    again = night(engine, command="replay")
+    assert again.counts == {"read": 3, "updated": 3}
+    assert "--full" not in again.report["delta"]["full_reason"], "nobody has asked for that"
 
 
 JOBS = [off_night, off_night_that_is_killed, limited_night, limited_off_night, push, replay]

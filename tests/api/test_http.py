@@ -80,6 +80,15 @@ async def test_a_large_body_arrives_whole() -> None:
     assert orjson.loads(server.requests[0].body)["records"][3_999]["id"] == "loan_3999"
 
 
+async def test_what_nobody_listens_to_is_not_counted_as_sent() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    async with HttpBulkApi(endpoint(f"http://127.0.0.1:{port}")) as api:
+        assert "refused" in reason(await api.update(CHUNK.elements))
+        assert api.bytes_sent == 0
+
+
 async def test_headers_that_mean_something_come_along() -> None:
     headers = ("Retry-After: 7", "Date: Mon, 23 Nov 2026 02:00:00 GMT", "X-RateLimit-Remaining: 3", "Set-Cookie: a=b")
     outcome, _ = await attempt(always(response(429, b"", *headers)))

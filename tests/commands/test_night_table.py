@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -127,3 +127,13 @@ def test_a_night_that_has_not_ended_is_not_compared() -> None:
     nights = [rejecting(day, 1) for day in range(3)]
     assert latest_against_usual([*nights, crashed(3)], UTC) == []
     assert latest_against_usual(nights, UTC) == []  # two before it say nothing about what is usual
+
+
+def test_an_end_right_at_the_deadline_has_no_sign() -> None:
+    night = night_of(0)
+    assert night.report is not None
+    deadline = datetime.fromisoformat(night.report.finished_at) - timedelta(seconds=0.2)
+    late = replace(night.report, deadline_at=deadline.isoformat())
+    text = table([replace(night, report=late)], UTC)
+    assert "-0s" not in text
+    assert "0s" in text.split()

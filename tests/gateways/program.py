@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -31,7 +32,7 @@ class Program:
         self.directory = directory
         self.port = port
         self._command = [executable(command[0]), *command[1:]]
-        self._log = directory / f"{command[0]}-{port}.log"
+        self._log = directory / f"{Path(command[0]).name}-{port}.log"
         self._process = self._started()
 
     @property
@@ -89,9 +90,16 @@ def executable(name: str) -> str:
     Raises:
         AssertionError: it is not installed; these tests are run where it is, so they are not skipped.
     """
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES]))
+    found = found_program(name)
     assert found, f"{name} is not installed: apt-get install nginx-light haproxy squid tinyproxy"
     return found
+
+
+def found_program(name: str) -> str | None:
+    """Return the path of a program, which pip or npm may have put into this environment; None if it is not there."""
+    ours = [str(Path(sys.prefix) / "bin"), str(Path(sys.prefix) / "azurite/node_modules/.bin")]
+    places = [os.environ.get("PATH", os.defpath), SYSTEM_DIRECTORIES, *ours]
+    return shutil.which(name, path=os.pathsep.join(places))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from engine.outlets import health_check as notify
+from engine.report.source import Unread
 from tests.reports import RUN_ID, partial_report, succeeded_report
 from tests.wire_server import WireServer, always, updated
 
@@ -94,6 +95,11 @@ def test_the_body_is_a_summary_without_ids_and_file_names() -> None:
         "3 unknown: the reply names no record\n"
         "1 rejected: no such loan\n"
     )
+
+
+def test_what_was_not_read_is_told_to_people_elsewhere_too() -> None:
+    report = replace(partial_report(), unread=Unread(rows=680_000, bytes=104_000_000))
+    assert "unknown 3, not read 680,000 records (104 MB)\n" in notify.short_summary(report)
 
 
 async def test_a_ping_that_fails_once_is_repeated(health_check: HealthCheck) -> None:

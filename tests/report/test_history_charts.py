@@ -62,12 +62,12 @@ def test_a_missed_night_is_a_gap_that_is_seen_and_an_unfinished_one_is_pale() ->
 
 
 def test_where_nothing_happened_there_is_no_picture() -> None:
-    assert list(panels(night_of(0), night_of(1))) == ["Read", "Time worked", "Records a second"]
+    assert list(panels(night_of(0), night_of(1))) == ["Read", "Time worked", "Sent a second"]
     throttled = RequestCounts(sent=10, succeeded=9, throttled=1)
     all_of_them = panels(
         night_of(0, requests=throttled, pacing=Pacing(rate_limit=9.6), deadline_at=iso(begun_at(0, hours=4)))
     )
-    assert list(all_of_them) == ["Read", "Time worked", "Deadline", "Records a second", "Throttled", "Limit found"]
+    assert list(all_of_them) == ["Read", "Time worked", "Deadline", "Sent a second", "Throttled", "Limit found"]
 
 
 def test_a_missed_deadline_is_of_another_colour() -> None:

@@ -118,7 +118,7 @@ def test_columns_stand_there_only_if_somebody_fills_them() -> None:
         night_of(0, delta=DeltaFacts(mode="changed"), gone=Gone(found=2, pending=2), pacing=Pacing(rate_limit=9.6)),
         night_of(1, deadline_at=iso(begun_at(1, hours=4))),
     )
-    assert "unchanged gone not accepted time worked records a second throttled limit found deadline" in full
+    assert "unchanged gone not accepted time worked sent a second throttled limit found deadline" in full
     assert "3 h 50 min before" in full
 
 

@@ -105,6 +105,12 @@ def test_what_could_not_begin_is_told(tmp_path: Path, chat: HealthCheck) -> None
     assert said["message"].startswith("The run could not begin: the source is missing or empty.")
 
 
+def test_a_refused_command_is_not_called_a_wrong_configuration(tmp_path: Path, chat: HealthCheck) -> None:
+    assert alert_no_run(settings(tmp_path), 2) is None
+    [said] = [json.loads(ping.body) for ping in chat.pings]
+    assert said["message"].startswith("The run could not begin: the command or the configuration was refused.")
+
+
 def test_a_test_says_that_it_is_one(tmp_path: Path, chat: HealthCheck) -> None:
     assert alert_test(settings(tmp_path, on="change")) is None
     assert "This is a test." in chat.pings[0].body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def test_a_source_is_read_as_its_table_says() -> None:
     made = settings(source={"exclude": ["name"]}, upload={"max_body_bytes": 5_000})
     reading = reading_of(made, limit=3)
     assert reading.spec == made.source.spec()
+    assert reading_of(made, None, 900.0).spec.access == replace(reading.spec.access, retry_window_s=900.0)
     assert reading.cutting == cutting_of(made, 3)
     assert reading.record_bytes_max == 5_000
 

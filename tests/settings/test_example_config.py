@@ -74,9 +74,19 @@ def test_a_commented_key_shows_its_default(table: str, key: str, default: object
             assert type(written) is type(default)
 
 
+def test_a_database_shows_a_valid_example() -> None:
+    tables, of_files = tables_with_everything(), {"path", "format", "delimiter", "quote", "escape", "encoding", "types"}
+    source = {key: value for key, value in tables["source"].items() if key not in of_files}
+    for left_out in ({"query", "query_file"}, {"query", "table"}, {"query_file", "table"}):
+        tables["source"] = {key: value for key, value in source.items() if key not in left_out} | {"fields": ["emi"]}
+        assert from_tables(tables).source.database == "postgresql://reader@db.example.com/bank"
+
+
 def test_keys_without_a_default_show_a_valid_example() -> None:
     tables = tables_with_everything()
     tables["source"]["fields"] = ["emi_amount"]
+    for key in ("database", "query", "query_file", "table"):
+        del tables["source"][key]
     settings = from_tables(tables)
     for table, key in [("api", "proxy"), ("upload", "deadline"), ("guard", "max_shrink"), ("notify", "command")]:
         assert getattr(getattr(settings, table), key) is not None

@@ -240,6 +240,7 @@ def test_variables_go_before_the_file_and_overrides_before_both(tmp_path: Path) 
         "ENGINE_SOURCE__PATH": '["x.csv", "y.csv"]',
         "ENGINE_SOURCE__TYPES": '{ age = "integer" }',
         "ENGINE_UPLOAD__DEADLINE": "06:30",
+        "ENGINE_UPLOAD__LATE_COPY_S": "0.5",
         "ENGINE_GUARD__MAX_REJECTED": "10%",
         "ENGINEERING_API__X": "not ours",
         "ENGINE_ROOM": "not ours",
@@ -249,7 +250,7 @@ def test_variables_go_before_the_file_and_overrides_before_both(tmp_path: Path) 
     assert (settings.upload.batch_size, settings.upload.concurrency) == (7, 5)
     assert settings.source.path == ("x.csv", "y.csv")
     assert settings.source.types == {"age": "integer"}
-    assert settings.upload.deadline == time_of_day(6, 30)
+    assert (settings.upload.deadline, settings.upload.late_copy_s) == (time_of_day(6, 30), 0.5)
     assert settings.guard.max_rejected == Threshold(percent=10.0)
 
 

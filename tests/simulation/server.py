@@ -94,6 +94,10 @@ class FakeServer:
         """The time on all clocks."""
         return self.epoch + asyncio.get_running_loop().time()
 
+    def sent_at(self, records: Records) -> float:
+        """Return when the request in flight that holds these very records was sent."""
+        return next(at for at, request in self._in_flight_requests if request.records is records)
+
     def land_later(self, records: Records, sent_at: float, now: float) -> None:
         """What is good of the records is applied once nobody waits for it any more."""
         at = self.rng.uniform(now, max(now, sent_at + LATE_S))
@@ -231,7 +235,7 @@ async def _error_after_applying(server: FakeServer, records: Records) -> Answer:
 
 async def _late_copy(server: FakeServer, records: Records) -> Answer:
     """The gateway gives up, the server works on."""
-    server.land_later(records, server.now, server.now)
+    server.land_later(records, server.sent_at(records), server.now)
     return Reply(504, {}, b"<html>Gateway Timeout</html>")
 
 

@@ -11,11 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.commands.init.database import survey_database
 from engine.commands.init.proposal import Proposal, propose
-from engine.commands.init.source import survey
+from engine.commands.init.source import Survey, survey
 from engine.commands.templates import templates_of, toml_text
 from engine.report import counted
 from engine.settings import from_tables
+from engine.sources import DatabaseQuery, StoreAccess, check_url, is_database
 from engine.values import ConfigError, program
 
 if TYPE_CHECKING:
@@ -30,9 +32,20 @@ COLUMNS_SHOWN_MAX = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("source", nargs="*", metavar="SOURCE", help="a file, some files, or a pattern in quotes")
+    parser.add_argument(
+        "source",
+        nargs="*",
+        metavar="SOURCE",
+        help="a file, some files, or a pattern in quotes; an address such as s3://bucket/key; or the url of a database",
+    )
     parser.add_argument("--example", action="store_true", help="write the example that documents every key instead")
+    parser.add_argument("--table", metavar="NAME", help="the table of the database to read")
+    parser.add_argument("--query", metavar="SQL", help="the query to ask the database")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there instead of printing it")
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="the address of the store's service, if it is not the usual one"
+    )
+    parser.add_argument("--region", metavar="NAME", help="the region of the store's bucket")
     parser.add_argument("--campaign", default=PLACEHOLDER, metavar="ID", help="the campaign to update")
 
 
@@ -52,12 +65,26 @@ def run(args: argparse.Namespace) -> int:
     if args.example:
         _put_out((files(__package__) / "templates" / EXAMPLE).read_text(encoding="utf-8"), args.output)
         return 0
-    proposal = propose(survey(args.source))
+    proposal = propose(_survey(args))
     text = render(proposal, args.campaign)
     from_tables(tomllib.loads(text), origin="the proposed configuration")  # what is written must load
     _put_out(text, args.output)
     _advise(proposal, args)
     return 0
+
+
+def _survey(args: argparse.Namespace) -> Survey:
+    [first, *others] = args.source
+    if not is_database(first):
+        if args.table or args.query:
+            raise ConfigError("--table and --query are for the url of a database, such as postgresql://user@host/bank")
+        return survey(args.source, StoreAccess(args.endpoint, args.region))
+    if others or bool(args.table) == bool(args.query):
+        raise ConfigError("of a database, one url is looked at, and one table (--table) or one query (--query)")
+    try:
+        return survey_database(DatabaseQuery(check_url(first), args.table, args.query))
+    except ValueError as error:
+        raise ConfigError(f"the url {error}") from None
 
 
 def render(proposal: Proposal, campaign_id: str) -> str:
@@ -119,7 +146,8 @@ def _advise(proposal: Proposal, args: argparse.Namespace) -> None:
     config = args.output or "config.toml"
     identified = f", id {proposal.id.name!r}" if proposal.id else ' of {"id", "data"}'
     extent = f"{counted(len(found.columns), 'column')}, {counted(found.rows, 'record')} looked at"
-    lines = [f"{found.format}: {extent}{identified}."]
+    what = found.format if found.asked is None else found.asked.kind
+    lines = [f"{what}: {extent}{identified}."]
     if proposal.doubts:
         lines += ["Please look at:", *(f"  - {doubt}" for doubt in proposal.doubts)]
     lines.append("Next:")

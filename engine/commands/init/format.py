@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.commands.init.encoding import encoding_of, head_of
-from engine.sources import FORMATS, Format, SourceSpec, find_files, formats_by_name, kind_by_name
+from engine.sources import FORMATS, Format, SourceSpec, StoreAccess, find_files, formats_by_name, kind_by_name
 from engine.values import ConfigError, SourceUntrusted
 
 
-def refuse_mixed(paths: Sequence[str]) -> None:
+def refuse_mixed(paths: Sequence[str], access: StoreAccess) -> None:
     """Refuse files of which one part would be read as another one is.
 
     Raises:
         ConfigError: the names of the files tell different formats.
         SourceMissing: there is no such file.
     """
-    formats = sorted(formats_by_name(paths))
+    formats = sorted(formats_by_name(paths, access))
     if len(formats) > 1:
         raise ConfigError(
             f"{', '.join(paths)}: the names of its files tell different formats ({', '.join(formats)}), and a "
@@ -31,12 +31,12 @@ def find_format(paths: Sequence[str]) -> Format | None:
     return told.pop() if len(told) == 1 else None
 
 
-def format_of(paths: Sequence[str]) -> Format | None:
+def format_of(paths: Sequence[str], access: StoreAccess) -> Format | None:
     """Return the format of files whose names tell none, from the first bytes of the first; else None."""
     if find_format(paths) is not None:
         return None
     try:
-        first = find_files(SourceSpec(tuple(paths), format="ndjson"))[0]
+        first = find_files(SourceSpec(tuple(paths), format="ndjson", access=access))[0]
     except SourceUntrusted as error:  # what it takes for binary may be Parquet without its suffix
         return "parquet" if "Parquet" in str(error) else None
     head = head_of(replace(first, encoding=encoding_of(first)))

@@ -18,7 +18,18 @@ from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
 from engine.commands.init.encoding import encoding_of, head_of
 from engine.commands.init.format import find_format, format_of, format_with, refuse_mixed
 from engine.report import counted
-from engine.sources import DELIMITED, DELIMITERS, Format, InputFile, SourceSpec, find_files
+from engine.sources import (
+    DELIMITED,
+    DELIMITERS,
+    USUAL_ACCESS,
+    DatabaseQuery,
+    Format,
+    InputFile,
+    SourceSpec,
+    Spool,
+    StoreAccess,
+    find_files,
+)
 from engine.values import SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -43,6 +54,7 @@ class Survey:
     format: Format
     format_is_evident: bool
     """Whether the names of the files tell the format."""
+    access: StoreAccess = USUAL_ACCESS
     encoding: str | None = None
     """How its text is encoded, None for UTF-8."""
     quote: str | None = None
@@ -53,6 +65,8 @@ class Survey:
     is_complete: bool = True
     """Whether everything was looked at."""
     doubts: list[str] = field(default_factory=list)
+    asked: DatabaseQuery | None = None
+    """What was asked, if it is a database."""
 
     @property
     def is_text(self) -> bool:
@@ -60,18 +74,18 @@ class Survey:
         return self.format in DELIMITED
 
 
-def survey(paths: Sequence[str]) -> Survey:
-    """Look at the source at `paths` (paths or globs).
+def survey(paths: Sequence[str], access: StoreAccess = USUAL_ACCESS) -> Survey:
+    """Look at the source at `paths` (paths, globs or addresses).
 
     Raises:
         ConfigError: the names of the files tell different formats.
         SourceMissing: there is no such file, or it holds no record.
         SourceUntrusted: it cannot be read, or not in the form it is in; the message says how to convert it.
     """
-    refuse_mixed(paths)
-    files = find_files(SourceSpec(tuple(paths), format=format_of(paths)))
+    refuse_mixed(paths, access)
+    files = find_files(SourceSpec(tuple(paths), format=format_of(paths, access), access=access))
     first = files[0]
-    found = Survey(tuple(paths), first.format, find_format(paths) is not None)
+    found = Survey(tuple(paths), first.format, find_format(paths) is not None, access)
     if first.format == "parquet":
         found = _parquet(found, first)
     else:
@@ -85,6 +99,22 @@ def survey(paths: Sequence[str]) -> Survey:
     if len(files) > 1:
         found.is_complete = False
         found.doubts.append(f"only {first.path} was looked at; the other {len(files) - 1} files should be alike")
+    return found
+
+
+def survey_result(asked: DatabaseQuery, spool: Spool) -> Survey:
+    """Look at rows of a database that were read into a file.
+
+    Raises:
+        SourceMissing: there is none.
+        SourceUntrusted: they cannot be read.
+    """
+    [file] = find_files(SourceSpec((asked.label,), format=asked.spool_format), found=[spool.file])
+    found = Survey((asked.label,), asked.spool_format, format_is_evident=True, asked=asked)
+    found = (_parquet if asked.spool_format == "parquet" else _ndjson)(found, file)
+    if not found.rows:
+        raise SourceMissing(f"{asked.label} holds no record")
+    found.is_canonical = False
     return found
 
 
@@ -224,7 +254,9 @@ def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], row
     for name, value in record.items():
         if name not in columns and len(columns) >= COLUMNS_MAX:
             continue
-        column = columns.setdefault(name, ColumnSurvey(name))
+        column = columns.get(name)
+        if column is None:  # not by setdefault: a survey knows dozens of forms, and would be made for every value
+            column = columns[name] = ColumnSurvey(name)
         if value is not None and (not isinstance(value, (str, int)) or isinstance(value, bool)):
             column.no_ids += 1
         column.add("" if value is None else str(value))

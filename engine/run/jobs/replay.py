@@ -8,6 +8,7 @@ has settled waits no longer.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def _plan(
     undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
     if undelivered is None or not path.exists():
-        raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status")
+        config = f" -c {shlex.quote(config_path)}" if config_path else ""
+        raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status{config}")
     if undelivered.campaign_id != settings.api.campaign_id:
         raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
     if not undelivered.first and journal.unfinished_run("sync") is None:

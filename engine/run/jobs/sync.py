@@ -6,13 +6,15 @@ import asyncio
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from msgspec import Struct
 
-from engine.outlets import ProgressDisplay
-from engine.reading import Pass, PassHere, ReaderProcess, pays
+from engine.outlets import NoProgress, ProgressDisplay
+from engine.reading import Pass, PassHere, ReaderProcess, Reading, pays
 from engine.report import Report
+from engine.run.abandonable import abandonable
 from engine.run.job import (
     HASHED_FIRST_BYTES,
     Job,
@@ -23,7 +25,7 @@ from engine.run.job import (
     source_identity_of,
 )
 from engine.settings import Settings
-from engine.sources import FileFingerprint, fingerprint
+from engine.sources import FileFingerprint, Source, fingerprint, scheme_of
 from engine.state import Run, journal_copy
 from engine.values import EngineError, SourceUntrusted, Stop
 
@@ -45,31 +47,56 @@ async def sync(
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
     """
-    reading = await asyncio.to_thread(reading_of(settings, limit).with_files)  # once, for both processes
-    source = await asyncio.to_thread(reading.open)
+    wanted = stop or Stop()
+    identity = _identity(settings, limit, full=full)
     delta = delta_of(settings, full=full)
-    reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
-    pass_: Pass = reader or PassHere(reading.cutting, source)
-    job = Job(
-        "sync",
-        source,
-        pass_.chunks,
-        _identity(settings, limit, full=full),
-        fresh,
-        limit,
-        config_path=config_path,
-        delta=delta,
-        compared=pass_ if delta is not None else None,
-        is_rereadable=source.size() is not None,
-        holds_all=_holds_all(settings),
-    )
-    try:
-        from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
+    with ExitStack() as opened:
 
-        return await carry_out(lambda _journal: job, settings, stop=stop or Stop(), display=display)
-    finally:
-        if reader:
-            reader.close()
+        def job_of(reading: Reading, source: Source) -> Job:
+            reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
+            if reader:
+                opened.callback(reader.close)
+            pass_: Pass = reader or PassHere(reading.cutting, source)
+            return Job(
+                "sync",
+                source,
+                pass_.chunks,
+                identity,
+                fresh,
+                limit,
+                config_path=config_path,
+                delta=delta,
+                compared=pass_ if delta is not None else None,
+                is_rereadable=source.size() is not None,
+                holds_all=_holds_all(settings),
+            )
+
+        reading = reading_of(settings, limit, settings.upload.retry_window_s)
+        if settings.source.database is None:
+            job = job_of(*await _opened(reading, wanted))
+            from engine.run.lifecycle import carry_out  # takes long: the reader gets going meanwhile
+
+            return await carry_out(lambda _journal: job, settings, stop=wanted, display=display)
+        from engine.run.continuing import Claim
+        from engine.run.lifecycle import carry_out
+        from engine.run.spooled import SpooledSource
+
+        claim = Claim("sync", identity, {}, fresh, _holds_all(settings))
+        spooled = SpooledSource(settings, reading, claim, wanted, display or NoProgress())
+
+        def plan(_journal: object) -> Job:
+            return spooled.job(job_of(spooled.reading, spooled.reading.open()))
+
+        return await carry_out(plan, settings, stop=wanted, display=display, first=spooled.read)
+
+
+async def _opened(reading: Reading, stop: Stop) -> tuple[Reading, Source]:
+    """Find the files, once for both processes, and open them; a store that is out of reach does not hold a stop."""
+    if any(map(scheme_of, reading.spec.paths)):
+        reading = await abandonable(reading.with_files, stop)
+        return reading, await abandonable(reading.open, stop)
+    reading = await asyncio.to_thread(reading.with_files)
+    return reading, await asyncio.to_thread(reading.open)
 
 
 class NextSync(Struct, frozen=True):
@@ -119,12 +146,22 @@ def waiting_sync(settings: Settings) -> NextSync | None:
         unfinished = journal.unfinished_run("sync")
     if unfinished is None:
         return None
+    if settings.source.database is not None:
+        return _next_of_database(settings, unfinished)
     try:
         source = reading_of(settings, None).open()
         digests = source.digests() if (source.size() or HASHED_FIRST_BYTES) < HASHED_FIRST_BYTES else {}
         return next_sync(settings, unfinished, fingerprint(source.sizes(), digests))
     except EngineError as error:
         return NextSync(problem=str(error))
+
+
+def _next_of_database(settings: Settings, unfinished: Run) -> NextSync:
+    """Return what becomes of a sync of a database: that is read anew if what the run has read is gone or too old."""
+    from engine.run.spooled import spool_of_run
+
+    then = next_sync(settings, unfinished, unfinished.fingerprint or {})
+    return then if not then.continues or spool_of_run(settings, unfinished) is not None else NextSync()
 
 
 def _identity(settings: Settings, limit: int | None, *, full: bool) -> dict[str, Any]:

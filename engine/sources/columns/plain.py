@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 
 from engine.sources.columns.column_text import join
 from engine.sources.columns.moments import SplitMoments
+from engine.sources.columns.written import WrittenJson
 
 _LISTS = {pa.types.is_list: pa.list_, pa.types.is_large_list: pa.large_list}
 """Lists as views are left alone: to pick rows of these, Arrow need not touch what they hold."""
+_KEPT = (SplitMoments, WrittenJson)
+"""Extensions of our own: what their values mean, their storage does not tell."""
 _UUID_GROUPS = (0, 8, 12, 16, 20, 32)
 """Where the groups of hexadecimal digits of a UUID begin and end."""
 
@@ -24,7 +27,7 @@ def plain_type(type_: pa.DataType) -> pa.DataType:
         return pa.string()
     if isinstance(type_, pa.Bool8Type):
         return pa.bool_()
-    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
+    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, _KEPT):
         return plain_type(type_.storage_type)
     return _without_views(type_)
 
@@ -44,7 +47,7 @@ def plain(array: pa.Array) -> pa.Array:
         return _uuids(array.storage)
     if isinstance(type_, pa.Bool8Type):
         return array.storage.cast(pa.bool_())
-    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, SplitMoments):
+    if isinstance(type_, pa.BaseExtensionType) and not isinstance(type_, _KEPT):
         return plain(array.storage)
     without = _without_views(type_)
     return array if without == type_ else array.cast(without)

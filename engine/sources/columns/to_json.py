@@ -18,6 +18,7 @@ from engine.sources.columns.column_text import NULL, JsonText, any_of, complete,
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
 from engine.sources.columns.plain import as_list, items_of, plain, plain_type
 from engine.sources.columns.repeated import each_once
+from engine.sources.columns.written import WrittenJson, written_json
 
 _SCALE_MAX = 6
 """With more decimals, Arrow writes small numbers with an exponent."""
@@ -47,6 +48,8 @@ def unsupported(type_: pa.DataType) -> str | None:
 def is_id_type(type_: pa.DataType) -> bool:
     """Return whether values of `type_` can be ids: text, or integers, which become their decimal text."""
     type_ = plain_type(type_)
+    if isinstance(type_, WrittenJson):
+        return type_.kind == "integer"
     if pa.types.is_decimal(type_):
         whole: bool = type_.scale <= 0
         return whole
@@ -74,6 +77,10 @@ def _is_list(type_: pa.DataType) -> bool:
 
 def _is_split(type_: pa.DataType) -> bool:
     return isinstance(type_, SplitMoments)
+
+
+def _is_written(type_: pa.DataType) -> bool:
+    return isinstance(type_, WrittenJson)
 
 
 def _text(array: pa.Array) -> JsonText:
@@ -190,6 +197,7 @@ _SCALARS: dict[Callable[[pa.DataType], bool], Callable[[pa.Array], JsonText]] = 
     pa.types.is_date: each_once(date_json),
     pa.types.is_timestamp: each_once(moment_json),
     _is_split: moment_json,
+    _is_written: written_json,
     pa.types.is_time: each_once(time_json),
     pa.types.is_duration: duration_json,
     pa.types.is_null: _null,

@@ -19,6 +19,8 @@ class CsvText:
         self.ended = False
         self.damage: SourceUntrusted | None = None
         self._stream = stream
+        self._filled = 0
+        self._stored_bytes = 0
 
     def fill(self, size: int) -> None:
         """Read on until there are `size` bytes or there is no more; a damaged spot ends the data, too."""
@@ -29,6 +31,7 @@ class CsvText:
                 self.damage = damage
                 return
             self.ended = not part
+            self._filled += len(part)
             self.data = self.data + part if self.data else part
 
     def skip_line_ends(self) -> None:
@@ -46,7 +49,19 @@ class CsvText:
 
     @property
     def stored_bytes(self) -> int:
-        """How many bytes of the file, as stored, were read."""
+        """How many bytes of the file, as stored, hold what was used; never fewer than before.
+
+        What waits to be used was read ahead, 2 MB for the header alone: it would make a small file seem nearly done.
+        Nobody knows how much a part of compressed text takes, so it counts as if all of it were packed alike.
+        """
+        if self._filled:
+            used = self._stream.stored_bytes * (self._filled - len(self.data)) // self._filled
+            self._stored_bytes = max(self._stored_bytes, used)
+        return self._stored_bytes
+
+    @property
+    def stored_bytes_read(self) -> int:
+        """How many bytes of the file, as stored, were read by now."""
         return self._stream.stored_bytes
 
     @property

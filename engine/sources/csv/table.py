@@ -31,7 +31,7 @@ class TextRows(NamedTuple):
     """Some rows of a file.
 
     `columns` are the wanted ones, in which an empty cell is null; `rows` are the numbers of their rows, ascending.
-    `refusals` are the other rows. `stored_bytes` is how much of the file, as stored, has been read by now.
+    `refusals` are the other rows. `stored_bytes` is how much of the file, as stored, takes what came up to them.
     """
 
     columns: list[pa.StringArray]
@@ -89,8 +89,9 @@ class CsvTable:
                 break
             rows, used = self._read(data, ended=is_all and text.ended)
             if used:
-                yield rows
                 text.drop(used)
+                # Behind the last row may be empty lines, which are its own.
+                yield rows._replace(stored_bytes=text.stored_bytes_read if is_all else text.stored_bytes)
                 size = PIECE_BYTES
             elif is_all:
                 break

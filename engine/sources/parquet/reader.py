@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -24,7 +25,7 @@ def look(file: InputFile, spec: SourceSpec) -> None:
     """Read the schema of a file and apply the mapping to it; see `FormatReader`."""
     with ParquetTable(file) as table:
         if table.rows:  # else columns may lack their types
-            _map(table.schema, spec, file)
+            map_schema(table.schema, spec, file.name, file.keys)
 
 
 def read_rows(
@@ -44,7 +45,7 @@ def read_rows(
     with ParquetTable(file) as table:
         if not table.rows:
             return
-        mapping = _map(table.schema, spec, file)
+        mapping = map_schema(table.schema, spec, file.name, file.keys)
         encoder = RowEncoder(
             file.path, mapping, text_form, shaped_json, no_id="id is null", record_bytes_max=record_bytes_max
         )
@@ -68,9 +69,17 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatc
         row += len(batch)
 
 
-def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
-    """Apply the mapping, and check that every column that takes part has a type that can be sent."""
-    mapping = map_columns(schema.names, spec, file.name, is_text=False, keys=file.keys)
+def map_schema(
+    schema: pa.Schema, spec: SourceSpec, name: str, keys: Mapping[str, str | None] = MappingProxyType({})
+) -> ColumnMapping:
+    """Apply the mapping, and check that every column that takes part has a type that can be sent.
+
+    `name` is how messages call what has the columns; `keys` are columns of text that all rows have besides.
+
+    Raises:
+        ConfigError: the mapping does not fit them.
+    """
+    mapping = map_columns(schema.names, spec, name, is_text=False, keys=keys)
     mistakes = []
     if mapping.id_index not in mapping.given:
         id_type = schema.field(mapping.id_index).type
@@ -91,8 +100,8 @@ def _map(schema: pa.Schema, spec: SourceSpec, file: InputFile) -> ColumnMapping:
     for condition in mapping.conditions:
         type_ = pa.string() if condition.index in mapping.given else schema.field(condition.index).type
         if unsupported(type_) and not is_bytes(type_):
-            name = schema.names[condition.index]
-            mistakes.append(f"source.where: column {name!r} holds {type_}, which has no text to compare with")
+            column_name = schema.names[condition.index]
+            mistakes.append(f"source.where: column {column_name!r} holds {type_}, which has no text to compare with")
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
-from engine.sources.spec import STDIN, SourceSpec
+from engine.sources.spec import STDIN, SourceSpec, StoreAccess
+from engine.sources.stored.addresses import OBJECT_SCHEMES, scheme_of
 from engine.sources.stored.compression import COMPRESSIONS, Compression, compression_of
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
-from engine.sources.stored.store import Store, StoredObject, StoredStream
+from engine.sources.stored.spooled import SCHEMES as DATABASE_SCHEMES, SpooledStore
+from engine.sources.stored.store import RemoteStore, Store, StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import ConfigError, SourceUntrusted
 
 LOCAL = LocalStore()
 
-STORES: Mapping[str, Store] = {"": LOCAL}
-"""Which store has the files of a path, by what stands before its `://`; any other path is local."""
+SPOOLED = SpooledStore()
+
+
+def _object_store(access: StoreAccess) -> RemoteStore:
+    from engine.sources.stored.object_store import ObjectStore
+
+    return ObjectStore(access)
+
+
+def _sftp_store(access: StoreAccess) -> RemoteStore:
+    from engine.sources.stored.sftp import SftpStore
+
+    return SftpStore(access)
+
+
+STORES: Mapping[str, Callable[[StoreAccess], RemoteStore]] = {
+    **dict.fromkeys(OBJECT_SCHEMES, _object_store),
+    "sftp": _sftp_store,
+}
+"""What makes the store that has the files of a path, by what stands before its `://`; any other path is local."""
 
 
 def find_objects(spec: SourceSpec) -> list[StoredObject]:
@@ -36,7 +57,7 @@ def find_objects(spec: SourceSpec) -> list[StoredObject]:
     """
     found: dict[str, StoredObject] = {}
     for path in spec.paths if STDIN not in spec.paths else ():
-        for stored in store_of(path).list(path):
+        for stored in store_of(path, spec.access).list(path):
             found.setdefault(stored.identity, stored)
     return list(found.values())
 
@@ -56,23 +77,50 @@ def find_files(
     if STDIN in spec.paths:
         return [_standard_input(spec, stdin)]
     stored_objects = find_objects(spec) if found is None else found
-    return [_input_file(store_of(stored.path), stored, spec) for stored in stored_objects]
+    return [_input_file(store_of(stored.path, spec.access), stored, spec) for stored in stored_objects]
 
 
-def formats_by_name(paths: Sequence[str]) -> set[Format]:
+def formats_by_name(paths: Sequence[str], access: StoreAccess) -> set[Format]:
     """Return the formats that the names of the files at `paths` tell; standard input has no name.
 
     Raises:
         SourceMissing: a path or a glob leads to no file.
         SourceUntrusted: a directory can't be read.
     """
-    found = (stored.path for path in paths if path != STDIN for stored in store_of(path).list(path))
+    found = (stored.path for path in paths if path != STDIN for stored in store_of(path, access).list(path))
     return {format_ for path in found if (format_ := kind_by_name(path).format or format_by_directories(path))}
 
 
-def store_of(path: str) -> Store:
-    """Return the store that has the files of a path."""
-    return STORES.get(path.partition("://")[0] if "://" in path else "", LOCAL)
+def store_of(path: str, access: StoreAccess) -> Store:
+    """Return the store that has the files of a path; its connections are kept.
+
+    Raises:
+        ConfigError: what reads from there is not installed.
+    """
+    scheme = scheme_of(path)
+    if scheme in STORES:
+        return _opened(scheme, access)
+    return SPOOLED if scheme in DATABASE_SCHEMES else LOCAL
+
+
+def copy_to(address: str, files: Mapping[str, Path], access: StoreAccess) -> None:
+    """Copy files to places below an address in a store, over what is there.
+
+    Raises:
+        AccessRefused: the store refuses who we are.
+        ConfigError: what writes there is not installed.
+        Interrupted: the store is out of reach.
+        SourceMissing: there is no such bucket.
+        SourceUntrusted: the store refuses to take them.
+    """
+    store = _opened(scheme_of(address), access)
+    for place, path in files.items():
+        store.put(f"{address.rstrip('/')}/{place}", path)
+
+
+@lru_cache(maxsize=8)
+def _opened(scheme: str, access: StoreAccess) -> RemoteStore:
+    return STORES[scheme](access)
 
 
 def _standard_input(spec: SourceSpec, stdin: StoredStream | None) -> InputFile:
@@ -120,15 +168,19 @@ def _input_file(store: Store, stored: StoredObject, spec: SourceSpec) -> InputFi
         None,
         stored.size,
         partial(store.open, stored),
-        keys=keys_of(path),
+        keys={} if store is SPOOLED else keys_of(path),
         encoding=spec.encoding,
         modified_at=stored.modified_at,
         verify=partial(store.verify, stored),
+        content_tag=stored.content_tag,
     )
     facts = FORMATS[format_]
     if facts.is_text:
         refuse_other_kinds(path, head)
-        return replace(file, compression=_compression(file, named, head))
+        found = compression_of(head)
+        if found and named.format and not named.compression and found in _encodings(store, stored):
+            return replace(file, compression=found)
+        return replace(file, compression=_compression(file, named, found))
     if named.compression:
         suffix = COMPRESSIONS[named.compression].suffix
         raise ConfigError(f"source.path: {path}: {facts.name} is compressed inside; {suffix} is for text formats")
@@ -136,12 +188,16 @@ def _input_file(store: Store, stored: StoredObject, spec: SourceSpec) -> InputFi
     return file
 
 
-def _compression(file: InputFile, named: NamedKind, head: bytes) -> Compression | None:
-    """Return how a file of text is compressed. If its name says otherwise, it is not trusted.
+def _encodings(store: Store, stored: StoredObject) -> Sequence[str]:
+    """Return what a store says of how an object is packed: header fields may list several."""
+    return [word.strip().lower() for word in (store.content_encoding(stored) or "").split(",")]
+
+
+def _compression(file: InputFile, named: NamedKind, found: Compression | None) -> Compression | None:
+    """Return how a file of text is compressed, if it is as `found`. If its name says otherwise, it is not trusted.
 
     Guessing on would hide that an export went wrong.
     """
-    found = compression_of(head)
     if found == named.compression or not file.size or named == (None, None):
         return found
     if found is None:

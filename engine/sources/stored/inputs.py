@@ -46,6 +46,12 @@ class InputFile:
     verify: Callable[[StoredStream | None], None] | None = None
     """Raises SourceUntrusted if it, or the stream that was opened, is not any more what was found; None: can't know."""
     seen_by: FilePass | None = None
+    content_tag: str | None = None
+    """What proves its content without reading it; see `StoredObject`."""
+
+    def digest(self, file_pass: FilePass) -> str:
+        """Return what tells its content from any other: what its place says, else the hash of a pass over all of it."""
+        return file_pass.digest() if self.content_tag is None else f"tag {self.content_tag}"
 
     @property
     def is_stdin(self) -> bool:

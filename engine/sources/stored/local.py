@@ -51,6 +51,10 @@ class LocalStore:
             if _version(now) != stored.version:
                 raise moved(stored.path, "was written again")
 
+    def content_encoding(self, _stored: StoredObject) -> str | None:
+        """Return None: files say it by their names."""
+        return None
+
 
 def _paths(pattern: str) -> Sequence[str]:
     if os.path.isdir(pattern):

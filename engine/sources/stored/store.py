@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from engine.values import SourceUntrusted
@@ -20,7 +21,8 @@ class StoredObject(NamedTuple):
 
     `path` is how the user, messages and journals call it. `size` is in bytes. `version` differs from that of every
     other content the object had or will have, as far as the place can tell. `identity` is the same for the same object
-    found by another path. `modified_at` is when its content was changed last, in seconds since the epoch.
+    found by another path. `modified_at` is when its content was changed last, in seconds since the epoch. `content_tag`
+    is the place's own proof of the content, such as an ETag: the same only for the same bytes; None without one.
     """
 
     path: str
@@ -28,6 +30,7 @@ class StoredObject(NamedTuple):
     version: str
     identity: str
     modified_at: float
+    content_tag: str | None = None
 
 
 class Store(Protocol):
@@ -66,9 +69,33 @@ class Store(Protocol):
         """
         ...
 
+    def content_encoding(self, stored: StoredObject) -> str | None:
+        """Return how the place says that an object is packed, such as `gzip`, if it does; it is stored like that."""
+        ...
+
+
+class RemoteStore(Store, Protocol):
+    """A store that is no disk of this machine."""
+
+    def put(self, path: str, file: Path) -> None:
+        """Copy a file to a path, over what is there: whoever reads it sees the old or the new one.
+
+        Raises:
+            EngineError: it was not possible; see `copy_to`.
+        """
+        ...
+
 
 def moved(path: str, how: str) -> SourceUntrusted:
     """Return the reason not to trust what was read of a file that did not stay as it was."""
     return SourceUntrusted(
         f"{path} {how} while it was read; when it is complete, run the same command again, with --fresh"
+    )
+
+
+def replaced(path: str) -> SourceUntrusted:
+    """Return the reason not to read on of a file that is not the one that was found any more."""
+    return SourceUntrusted(
+        f"{path} has changed since it was found: it was replaced; when it is complete, run the same command again, "
+        "with --fresh"
     )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.commands.init import source as source_survey
+from engine.commands.init.column import ColumnSurvey
 from engine.commands.init.command import propose
 from engine.commands.init.source import survey
 from engine.sources import SourceSpec, open_source
@@ -28,6 +29,21 @@ def test_what_separates_the_columns(tmp_path: Path, delimiter: str, name: str) -
     assert any("separated by" in doubt for doubt in doubts) is (
         path.suffix[1:] in ("csv", "tsv") and name[2:] != actual
     )
+
+
+def test_of_each_key_of_ndjson_one_survey_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tries dozens of forms: one for every value of 30,000 lines took minutes."""
+    made: list[str] = []
+
+    def counting(name: str) -> ColumnSurvey:
+        made.append(name)
+        return ColumnSurvey(name)
+
+    path = tmp_path / "a.ndjson"
+    path.write_text("".join(f'{{"loan_id": "LN{n}", "emi": {n}}}\n' for n in range(50)))
+    monkeypatch.setattr(source_survey, "ColumnSurvey", counting)
+    assert survey([str(path)]).rows == 50
+    assert made == ["loan_id", "emi"]
 
 
 @pytest.mark.parametrize(

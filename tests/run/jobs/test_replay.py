@@ -153,5 +153,7 @@ async def test_what_cannot_be_replayed_is_said_before_anything_is_sent(
             "state": {"dir": str(tmp_path / "state")},
         }
     )
-    with pytest.raises(ConfigError, match=said):
-        await replay(settings, run_id)
+    with pytest.raises(ConfigError, match=said) as caught:
+        await replay(settings, run_id, config_path="my config.toml")
+    if run_id == "run-7":
+        assert str(caught.value).endswith("status -c 'my config.toml'"), "the command works as it is printed"

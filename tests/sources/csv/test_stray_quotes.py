@@ -130,11 +130,13 @@ def test_a_reason_names_escapes_where_a_backslash_stands_before_the_quote(tmp_pa
 
 
 cell = st.text(st.sampled_from("ab1 .+é"), min_size=1, max_size=5).map(lambda text: f"{text.strip()}7")
+one_word = cell.map(lambda text: text.replace(" ", ""))
+"""Ids: where one has a space and another has none, lines may be taken for prose."""
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    rows=st.lists(st.lists(cell, min_size=3, max_size=3), min_size=3, max_size=30),
+    rows=st.lists(st.tuples(one_word, cell, cell).map(list), min_size=3, max_size=30),
     quoting=st.sampled_from([stdlib_csv.QUOTE_MINIMAL, stdlib_csv.QUOTE_ALL]),
     where=st.tuples(st.integers(0), st.integers(0, 2)),
     piece_bytes=st.integers(8, 60) | st.just(1 << 20),

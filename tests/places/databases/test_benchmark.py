@@ -1,0 +1,18 @@
+"""The benchmark of databases works, at a size that takes no time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+from benchmarks.__main__ import main
+
+
+def test_it_measures_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "DIRECTORY", tmp_path)
+    assert main(["databases", "--rows=1000", "--runs=1"]) == 0
+    [written] = tmp_path.glob("*.json")
+    assert "the spool" in json.dumps(json.loads(written.read_bytes()))
