@@ -171,7 +171,7 @@ class _Proofs:
         rejected = self._rejected(run, record_id, record)
         if rejected is not None:
             return rejected.outcome
-        failures = counts.rejected + counts.unknown
+        failures = sum(getattr(counts, str(each)) for each in (Outcome.REJECTED, Outcome.UNKNOWN))
         if failures and run.id in self._kept.lost:
             return UNPROVEN
         if not counts.unchanged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.outlets import ProgressDisplay, ProgressSnapshot
 from engine.reading import Reading
 from engine.run.counting import CountedSource
 from engine.run.finding.found import Row
-from engine.run.job import reading_of
+from engine.run.spooled import reading_for_a_look
 from engine.settings import Settings
 from engine.sources import STDIN, FileFingerprint, fingerprint
 from engine.values import Block, Chunk, EngineError, Place, Span, Stop, place_of
@@ -78,18 +79,20 @@ def survey_source(settings: Settings, ids: Sequence[str], key: int, display: Pro
     """Read the source once, as a sync would, and note all about these ids. `key` is the secret of the ledger."""
     if STDIN in settings.source.path:
         return Survey(problem="the source is standard input, which cannot be read again")
-    try:
-        reading = _telling_all(reading_of(settings, None))
-        source = reading.open()
-    except EngineError as error:
-        return Survey(problem=f"the source was not read: {error}")
     watch = _Watch(ids, key)
-    try:
-        for chunk in reading.cutting.cut(_Watched(source, Stop(), look=watch.look, display=display)):
-            watch.take(chunk)
-    except EngineError as error:
-        return Survey(watch.met, problem=f"the source was not read to its end: {error}")
-    return Survey(watch.met, fingerprint(source.sizes(), watch.contents))
+    with ExitStack() as lent:
+        try:
+            reading, _ = lent.enter_context(reading_for_a_look(settings, None, whole=True))
+            reading = _telling_all(reading)
+            source = reading.open()
+        except EngineError as error:
+            return Survey(problem=f"the source was not read: {error}")
+        try:
+            for chunk in reading.cutting.cut(_Watched(source, Stop(), look=watch.look, display=display)):
+                watch.take(chunk)
+        except EngineError as error:
+            return Survey(watch.met, problem=f"the source was not read to its end: {error}")
+        return Survey(watch.met, fingerprint(source.sizes(), watch.contents))
 
 
 def _telling_all(reading: Reading) -> Reading:

@@ -1,0 +1,81 @@
+"""What is found out about an id, for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.commands.found_text import ANSWERS, WIDTH, found_text
+from engine.run import Answer, Found
+from engine.run.finding.found import InLedger, InSource, ListedGone, NotAccepted, Row, Sent
+
+RUN, BEGAN = "20261123T020000Z-000001", "2026-11-23T02:00:00.000Z"
+
+
+def reject(**changes: object) -> NotAccepted:
+    values = {
+        "run_id": RUN,
+        "run_started_at": BEGAN,
+        "outcome": "rejected",
+        "reason": "late",
+        "http_status": 422,
+        "path": "loans.csv",
+        "row": 7,
+        "waits": True,
+    }
+    return NotAccepted(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_every_answer_is_told() -> None:
+    assert set(ANSWERS) == set(Answer)
+
+
+def test_all_that_is_known_is_told() -> None:
+    sent = Sent(
+        run_id=RUN,
+        run_started_at=BEGAN,
+        chunk=3,
+        chunk_records=10_000,
+        outcome="updated",
+        settled_at="2026-11-23T02:01:00.000Z",
+    )
+    rows = [Row(path="loans.csv", row=7, state="record"), Row(path="loans.csv", row=9, state="invalid", reason="no id")]
+    found = Found(
+        id="loan 1",
+        campaign_id="camp",
+        answer=Answer.ARRIVED,
+        ledger=InLedger(is_proven=True, run_id=RUN, run_started_at=BEGAN),
+        source=InSource(count=4, rows=rows, same_values=True, sent=[sent]),
+        gone=[ListedGone(run_id=RUN, run_started_at=BEGAN, last_run=None, outcome="updated", reason=None)],
+        notes=["the source has changed"],
+    )
+    assert found_text(found, "night.toml").splitlines() == [
+        "loan 1: arrived: the API has acknowledged what the source holds today",
+        "  acknowledged   last by run 20261123T020000Z-000001, begun 2026-11-23 02:00:00",
+        "                 UTC",
+        "  source         loans.csv row 7",
+        "                 and 2 more rows",
+        "                 loans.csv row 9: invalid, no id",
+        "  values         those of its last row are the ones that were acknowledged",
+        "  sent           updated, answered by 2026-11-23 02:01:00 UTC, in chunk 3",
+        "                 (10,000 records) of run 20261123T020000Z-000001, begun",
+        "                 2026-11-23 02:00:00 UTC",
+        "  gone           listed in run 20261123T020000Z-000001, begun 2026-11-23",
+        "                 02:00:00 UTC, told the API: updated",
+        "  note           the source has changed",
+    ]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_waits_can_be_sent_again(waits: bool) -> None:
+    text = found_text(Found(id="a", campaign_id="camp", not_accepted=[reject(waits=waits)]), "my night.toml")
+    assert ("waits: python -m engine replay -c 'my night.toml'" in text) is waits
+    assert "rejected (HTTP 422) in run" in text
+
+
+def test_nothing_from_outside_breaks_a_line() -> None:
+    record_id = "x\n\x1b[31m" + "y" * 200
+    text = found_text(Found(id=record_id, campaign_id="camp", not_accepted=[reject(reason="a\nb" * 200)] * 9), "c.toml")
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert not [line for line in lines[1:] if not line.startswith("  ")]
+    assert "and 4 earlier times" in text
