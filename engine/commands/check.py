@@ -132,7 +132,9 @@ def _source(settings: Any) -> list[Finding]:
         f"{found.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
         f"at least {found.requests / rate:,.0f} s at {rate:g} requests/s"
     )
-    findings = [Finding("source", text if is_all else f"{found.label}: the first {found.read:,} records were mapped")]
+    findings = [
+        Finding("source", text if is_all else f"{found.label}: mapped the first {counted(found.read, 'record')}")
+    ]
     findings += _ids(settings, found)
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
@@ -155,7 +157,8 @@ def _ids(settings: Any, found: Findings) -> list[Finding]:
     if error := found.too_many_superseded:
         return [Finding("ids", f"{error}{often}", int(error.exit_code))]
     text = (
-        found.repeated_ids or f"{repeated:,} of {found.read:,} records have an id that comes again later in the source"
+        found.repeated_ids
+        or f"{repeated:,} of {counted(found.read, 'record')} have an id that comes again later in the source"
     )
     return [Finding("ids", text + often, warning=True)]
 

@@ -201,7 +201,7 @@ class ActiveRun:
         return self.job.compared.chunks(comparing)
 
     def _inspected(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        return self.invalid.inspected(self.superseded.inspected(chunks))
+        return self.superseded.inspected(self.invalid.inspected(chunks))
 
     async def _deliver(self) -> None:
         upload = self.settings.upload

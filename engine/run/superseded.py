@@ -16,6 +16,9 @@ HELD_RECORDS = 100_000
 HELD_BYTES_MAX = 32 << 20
 """So many bytes of records are held back at the most until then."""
 
+ANY_NUMBER = Threshold(percent=100.0)
+"""With this limit nothing is held back: it is never exceeded."""
+
 DOUBTFUL_SUPERSEDED = Threshold(percent=1.0)
 """If more ids come again, the summary says so."""
 
@@ -59,7 +62,7 @@ class SupersededGuard:
             SourceUntrusted: so many ids come again that neither this chunk nor a later one should be sent.
         """
         left = iter(chunks)
-        if self._recount is not None:
+        if self._recount is not None and self._limit != ANY_NUMBER:
             yield from self._first(left)
         for chunk in left:
             self.add(chunk)
@@ -138,7 +141,7 @@ class SupersededGuard:
         ids = records - repeated
         about = "about " if ids > IDS_COUNTED_EXACTLY else ""
         return (
-            f"{about}{repeated:,} of {records:,} records have an id that comes again later in the source: "
+            f"{about}{repeated:,} of {counted(records, 'record')} have an id that comes again later in the source: "
             f"{about}{counted(ids, 'different id')}"
         )
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.reading.process import PAYS_FROM_BYTES
 from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
-from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.acceptance.portfolios import NOTHING_HELD_BACK, Portfolio, portfolio, write_ndjson
 from tests.processes import is_running, needs_a_reader, readers_of
 
 MakeEngine = Callable[..., Engine]
@@ -29,7 +29,7 @@ def large() -> Portfolio:
 
 def configure(engine: Engine, loans: Portfolio) -> None:
     write_ndjson(engine.home / "loans.ndjson", loans)
-    engine.configure(upload={"batch_size": 10, "concurrency": WORKERS})
+    engine.configure(upload={"batch_size": 10, "concurrency": WORKERS}, guard=NOTHING_HELD_BACK)
 
 
 def test_every_record_arrives(make_engine: MakeEngine, large: Portfolio) -> None:

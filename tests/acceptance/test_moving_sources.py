@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from tests.acceptance.engine_process import WAIT_S, Engine
-from tests.acceptance.portfolios import portfolio, write_ndjson
+from tests.acceptance.portfolios import NOTHING_HELD_BACK, portfolio, write_ndjson
 from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
@@ -29,7 +29,7 @@ def endless(engine: Engine) -> None:
     path = engine.home / "loans.ndjson"
     write_ndjson(path, portfolio(20_000))
     os.truncate(path, ENDLESS_BYTES)
-    engine.configure(upload={"batch_size": 100, "concurrency": 2})
+    engine.configure(upload={"batch_size": 100, "concurrency": 2}, guard=NOTHING_HELD_BACK)
 
 
 def grow(path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_source_that_grows_while_it_is_read_is_never_complete(make_engine: Mak
     engine, loans = make_engine(hold="before-reply"), portfolio(30_000)
     path = engine.home / "loans.ndjson"
     write_ndjson(path, loans)
-    engine.configure(upload={"batch_size": 100, "concurrency": 2})
+    engine.configure(upload={"batch_size": 100, "concurrency": 2}, guard=NOTHING_HELD_BACK)
     process = engine.start("sync", "--json")
     engine.server.wait(held=2)
     grow(path)
@@ -155,7 +155,7 @@ def test_an_edit_of_what_was_not_read_yet_is_noticed_after_a_kill(make_engine: M
     engine = make_engine(hold="before-reply")
     path = engine.home / "loans.ndjson"
     write_ndjson(path, portfolio(40_000))
-    engine.configure(upload={"batch_size": 100, "concurrency": 2})
+    engine.configure(upload={"batch_size": 100, "concurrency": 2}, guard=NOTHING_HELD_BACK)
     process = engine.start("sync", "--json")
     let_through(engine.server, 5)
     process.kill()
