@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ def test_a_journal_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "state" / "journal.sqlite3").write_bytes(b"no database" * 1000)
     with pytest.raises(StateFailed), kept_of(settings_of(tmp_path, {"path": "a.csv", "id": "id"}), ["a"]):
         pass
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInProcess]:
-    with StandInProcess() as process:
-        monkeypatch.setenv("TIMEPAY_TOKEN", process.ready["token"])
-        yield process
 
 
 async def test_the_ledger_and_the_order_of_runs_are_known(tmp_path: Path, server: StandInProcess) -> None:
