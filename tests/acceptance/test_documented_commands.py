@@ -52,7 +52,7 @@ ADAPTED = (
     (r"^(\. .venv/bin/activate)$", r"python3 -m venv .venv --without-pip && \1"),
     (r"^(python -m engine init )", r"rm config.toml && \1"),
     # what is called differently here
-    (r"^(python -m engine find) LOAN$", r"\1 loan_000001"),
+    (r"^(python -m engine find) (?:LOAN|ID)$", r"\1 loan_000001"),
     (r" EXPORT ", r" portfolio.csv "),
     (r" /etc/systemd/system$", r" units"),
     (r"\b(RUN_ID|\d{8}T\d{6}Z-[0-9a-f]{6})$", r"$RUN_ID"),
