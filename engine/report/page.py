@@ -16,7 +16,7 @@ from engine.report.formatting import bytes_text, counted, moment_text, ms_text, 
 from engine.report.report import Report, RunStatus
 from engine.report.templating import template
 from engine.report.unread_wording import unread_about, unread_text
-from engine.report.wording import headline, limits_text, next_steps
+from engine.report.wording import find_command, headline, limits_text, next_steps
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
 REASONS_MAX = 50
@@ -52,6 +52,7 @@ def render_page(report: Report, previous: Report | None = None, zone: tzinfo | N
         facts=_facts(report),
         tiles=_tiles(report),
         steps=next_steps(report),
+        find=find_command(report),
         charts=charts(report, zone),
         delta=delta_rows(report),
         **_sums(report),

@@ -105,6 +105,11 @@ def why_failed(exit_code: int) -> str:
     return _FAILURES.get(known, "it stopped")
 
 
+def find_command(report: Report) -> str:
+    """Return how to ask whether a record has arrived."""
+    return f"{program()} find -c {shlex.quote(report.config_path or 'config.toml')} ID"
+
+
 def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
     """Return what to do after this run, the first thing first. `config_path` overrides the report's own."""
     config = shlex.quote(config_path or report.config_path or "config.toml")

@@ -283,3 +283,8 @@ def test_words_and_pictures_stand_out(theme: str) -> None:
         assert contrast(colors[name], colors["card"]) >= 4.5, name
     for name in ("blue", *STATE_MEANINGS):
         assert contrast(colors[name], colors["card"]) >= 3, name
+
+
+def test_it_says_how_to_ask_for_a_single_record() -> None:
+    html = render_page(partial_report(config_path="my night.toml"))
+    assert "python -m engine find -c &#39;my night.toml&#39; ID" in html
