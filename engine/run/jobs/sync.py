@@ -121,7 +121,13 @@ class NextSync(Struct, frozen=True):
 
 
 def next_sync(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> NextSync:
-    """Return what becomes of an `unfinished` sync when the next one finds such files."""
+    """Return what becomes of an `unfinished` sync when the next one finds such files; of a database, whatever they are."""
+    if settings.source.database is not None:
+        return _next_of_database(settings, unfinished)
+    return _next_of_files(settings, unfinished, found)
+
+
+def _next_of_files(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> NextSync:
     from engine.run.continuing import Claim, Waiting, flags_of, run_to_continue
 
     limit, full = unfinished.identity.get("--limit"), bool(unfinished.identity.get("--full"))
@@ -160,7 +166,7 @@ def _next_of_database(settings: Settings, unfinished: Run) -> NextSync:
     """Return what becomes of a sync of a database: that is read anew if what the run has read is gone or too old."""
     from engine.run.spooled import spool_of_run
 
-    then = next_sync(settings, unfinished, unfinished.fingerprint or {})
+    then = _next_of_files(settings, unfinished, unfinished.fingerprint or {})
     return then if not then.continues or spool_of_run(settings, unfinished) is not None else NextSync()
 
 
