@@ -121,7 +121,7 @@ class NextSync(Struct, frozen=True):
 
 
 def next_sync(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> NextSync:
-    """Return what becomes of an `unfinished` sync when the next one finds such files; of a database, whatever they are."""
+    """Return what becomes of an `unfinished` sync when the next one finds such files, or asks its database."""
     if settings.source.database is not None:
         return _next_of_database(settings, unfinished)
     return _next_of_files(settings, unfinished, found)
