@@ -20,6 +20,7 @@ from engine.values import AccessRefused, EngineError, ExitCode, Interrupted, cou
 
 if TYPE_CHECKING:
     from engine.commands.dry_run import Findings
+    from engine.reading import Reading
     from engine.sources import FileFingerprint
 
 CLOCK_SKEW_S_MAX = 300.0
@@ -127,6 +128,7 @@ def _source(settings: Any) -> list[Finding]:
 
     with reading_for_a_look(settings, None, whole=False) as (reading, is_all):
         found = survey(settings, reading)
+        ids = _ids(found, reading)
     rate = settings.upload.requests_per_second
     text = (
         f"{found.label}: {counted(found.read, 'record')} in {counted(found.requests, 'request')}, "
@@ -135,7 +137,7 @@ def _source(settings: Any) -> list[Finding]:
     findings = [
         Finding("source", text if is_all else f"{found.label}: mapped the first {counted(found.read, 'record')}")
     ]
-    findings += _ids(settings, found)
+    findings += ids
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
         findings.append(Finding("invalid", str(found.too_many_invalid), int(found.too_many_invalid.exit_code)))
@@ -145,15 +147,14 @@ def _source(settings: Any) -> list[Finding]:
     return findings
 
 
-def _ids(settings: Any, found: Findings) -> list[Finding]:
+def _ids(found: Findings, reading: Reading) -> list[Finding]:
     """Say which ids come again, if some do: the column may be the wrong one."""
     from engine.commands.most_repeated import most_repeated_text
-    from engine.run import reading_of
 
     repeated = found.read - found.invalid - found.ids
     if not repeated:
         return []
-    often = most_repeated_text(reading_of(settings, None).open())
+    often = most_repeated_text(reading.open())
     if error := found.too_many_superseded:
         return [Finding("ids", f"{error}{often}", int(error.exit_code))]
     text = (

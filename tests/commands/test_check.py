@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -149,3 +152,18 @@ def test_a_campaign_with_fewer_rows_than_the_ledger_has_ids_is_a_warning(
     [finding] = check._rows(settings, {server.campaign_id: 2})
     assert finding.warning
     assert "the campaign holds 2 rows, the ledger 3 ids" in finding.text
+
+
+def test_ids_of_a_database_that_come_again_are_shown_as_those_of_a_file(
+    tmp_path: Path, arguments: Arguments, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = arguments("check", ids=["loan_1"])
+    with closing(sqlite3.connect(tmp_path / "bank.db")) as connection, connection:
+        connection.execute("CREATE TABLE loans (loan_id TEXT, amount INTEGER)")
+        connection.executemany("INSERT INTO loans VALUES (?, ?)", [("a", 1), ("b", 2), ("a", 3)])
+    config = args.config.read_text(encoding="utf-8")
+    source = f'[source]\ndatabase = "sqlite:///{tmp_path}/bank.db"\ntable = "loans"\nid = "loan_id"\n'
+    args.config.write_text(re.sub(r"\[source\][^\[]*", source, config), encoding="utf-8")
+    assert check.run(args) == 0
+    out = capsys.readouterr().out
+    assert "1 of 3 records have an id that comes again later in the source; most often 'a' (2 times)" in out

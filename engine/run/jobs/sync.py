@@ -27,7 +27,7 @@ from engine.run.job import (
 from engine.settings import Settings
 from engine.sources import FileFingerprint, Source, fingerprint, scheme_of
 from engine.state import Run, journal_copy
-from engine.values import EngineError, SourceUntrusted, Stop
+from engine.values import EngineError, SourceUntrusted, Stop, program
 
 
 async def sync(
@@ -117,7 +117,7 @@ class NextSync(Struct, frozen=True):
     def command(self, config_path: str) -> str:
         """Return the command to type: what goes on with it, or begins anew."""
         flags = ("--fresh",) if self.problem else self.flags if self.continues else ()
-        return shlex.join(["python", "-m", "engine", "sync", *flags, "-c", config_path])
+        return f"{program()} {shlex.join(['sync', *flags, '-c', config_path])}"
 
 
 def next_sync(settings: Settings, unfinished: Run, found: Mapping[str, FileFingerprint]) -> NextSync:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from engine.reading.plan import Reading
 from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess
 from engine.report.report import RunStatus
 from engine.run.jobs import sync as module
-from engine.run.jobs.sync import sync
+from engine.run.jobs.sync import NextSync, sync
 from engine.simulator.process import StandInProcess
 from engine.sources.protocol import Source
 from engine.state.sqlite_journal import SqliteJournal
@@ -169,3 +170,21 @@ async def test_progress_is_shown(tmp_path: Path, server: StandInProcess) -> None
     await sync(Night(tmp_path, server).settings, display=display)
     assert display.snapshots[-1].records_done == 30
     assert display.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("then", "typed"),
+    [
+        (NextSync(("--limit", "5"), continues=True), "bulk-sync sync --limit 5 -c 'my night.toml'"),
+        (NextSync(("--limit", "5")), "bulk-sync sync -c 'my night.toml'"),
+        (NextSync(problem="another source"), "bulk-sync sync --fresh -c 'my night.toml'"),
+    ],
+)
+def test_what_goes_on_with_a_run_begins_as_the_program_was_started(
+    then: NextSync, typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "bulk-sync"
+    script.touch(mode=0o700)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert then.command("my night.toml") == typed
