@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
 from engine.outlets import Harmless, ProgressDisplay, ProgressSnapshot
+from engine.run.beside import beside
 from engine.sources import Source
 from engine.values import Block, Interrupted, Stop
 
@@ -67,13 +68,8 @@ class CountedSource(Struct):
 async def counting(source: Source, stop: Stop, display: ProgressDisplay) -> AsyncIterator[Source]:
     """Lend a source that is read to be counted only; meanwhile, `display` shows how far that is."""
     counted = CountedSource(source, stop)
-    ticker = asyncio.create_task(_tick(counted, display))
-    try:
+    async with beside(_tick(counted, display)):
         yield counted
-    finally:
-        ticker.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticker
 
 
 async def _tick(counted: CountedSource, display: ProgressDisplay) -> None:

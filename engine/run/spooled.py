@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from engine.outlets import Harmless, ProgressDisplay, ProgressSnapshot, get_logger
 from engine.reading import Reading
 from engine.run.abandonable import abandonable
+from engine.run.beside import beside
 from engine.run.clock import Deadline
 from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.job import Job, reading_of
@@ -61,7 +62,7 @@ class SpooledSource:
         spool = None if continued is None else await asyncio.to_thread(spool_of_run, self._settings, continued)
         await asyncio.to_thread(delete_spools, self._directory, but=spool)
         if spool is None:
-            async with self._shown():
+            async with beside(self._tick()):
                 spool = await abandonable(self._new, self._stop)
             get_logger().info("database_read", source=self._asked.label, rows=self._rows, bytes=spool.file.size)
         self._taken_at = spool.taken_at
@@ -99,16 +100,6 @@ class SpooledSource:
 
     def _count(self, rows: int) -> None:
         self._rows = rows
-
-    @asynccontextmanager
-    async def _shown(self) -> AsyncIterator[None]:
-        ticker = asyncio.create_task(self._tick())
-        try:
-            yield
-        finally:
-            ticker.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticker
 
     async def _tick(self) -> None:
         started_at, harmless = time.monotonic(), Harmless("watching the database")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from engine.outlets import Harmless, ProgressDisplay, ProgressHistory, ProgressSnapshot, get_logger
 from engine.pipeline import Accounts, Traffic
+from engine.run.beside import beside
 from engine.run.clock import Deadline, WorkClock
 from engine.run.telemetry import SAMPLE_S, Telemetry, found_words
 from engine.values import Stop
@@ -38,13 +39,10 @@ class Watch:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Watch as long as the context lasts; look once more at its end, and close the display."""
-        ticker = asyncio.create_task(self._tick())
         try:
-            yield
+            async with beside(self._tick()):
+                yield
         finally:
-            ticker.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticker
             self._sample()
             self._look(now=True)
             with self._harmless:
