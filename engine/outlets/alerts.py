@@ -16,13 +16,11 @@ from importlib.util import find_spec
 from msgspec import Struct
 
 from engine.report import seconds_text
-from engine.values import ConfigError, module_again, python_path
+from engine.values import missing_extra, module_again, python_path
 
 ALERT_TIMEOUT_S = 10.0
 
 MESSENGER = "engine.outlets.messenger"
-
-EXTRA_IS_MISSING = "notify.urls needs Apprise, which is not installed: pip install 'bulk-sync-engine[notify]'"
 
 
 class Alert(Struct, frozen=True):
@@ -73,7 +71,7 @@ def send_alert(
 
 def _demand_apprise() -> None:
     if find_spec("apprise") is None:
-        raise ConfigError(EXTRA_IS_MISSING)
+        raise missing_extra("notify.urls needs Apprise, which is not installed", "notify")
 
 
 def _but(good: Collection[int], addresses: Sequence[str]) -> list[str]:

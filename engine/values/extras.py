@@ -6,5 +6,5 @@ from engine.values.errors import ConfigError
 
 
 def missing_extra(what: str, extra: str) -> ConfigError:
-    """Return the error that says that `what` needs an extra, and how to install it."""
-    return ConfigError(f"{what} needs more than is installed: pip install 'bulk-sync-engine[{extra}]'")
+    """Return the error that says `what` is missing, and how to install the extra that brings it."""
+    return ConfigError(f"{what}: pip install 'bulk-sync-engine[{extra}]'")

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from engine.sources.formats import Format
+from engine.sources.stored.addresses import scheme_of
 from engine.sources.stored.spooled import SCHEMES, DatabaseKind
 from engine.values import ConfigError
 
@@ -33,7 +34,7 @@ class DatabaseQuery:
     @property
     def kind(self) -> DatabaseKind:
         """Which database it is."""
-        return SCHEMES[self.url.partition("://")[0].lower()]
+        return SCHEMES[scheme_of(self.url)]
 
     @property
     def spool_format(self) -> Format:
@@ -102,8 +103,7 @@ def check_url(url: str) -> str:
 
 def is_database(text: str) -> bool:
     """Return whether a text begins like the url of a database."""
-    scheme, separator, _ = text.partition("://")
-    return bool(separator) and scheme.lower() in SCHEMES
+    return scheme_of(text) in SCHEMES
 
 
 def file_of(url: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.values import ConfigError
+from engine.values import ConfigError, missing_extra
 
 
 class ReadFailed(Exception):
@@ -19,4 +19,4 @@ class Ended(ReadFailed):
 
 def missing_driver(extra: str) -> ConfigError:
     """Return what to say where the package is not installed that speaks to a database."""
-    return ConfigError(f"source.database: its driver is not installed: pip install 'bulk-sync-engine[{extra}]'")
+    return missing_extra("source.database: its driver is not installed", extra)

@@ -53,18 +53,7 @@ def spool_result(
     """
 
     def attempt() -> Spool:
-        counted(0)
-        read = 0
-        needed = Needed(spec)
-        with connected(asked, password(), still_wanted, needed.is_needed) as session:
-            taken_at = time.time()
-            needed.check(session, asked)
-            with SpoolWriter(directory, asked, needed.schema(session.schema), taken_at) as spool:
-                for piece in map(needed.of, session.pieces()):
-                    spool.write(piece)
-                    read += _rows_in(piece)
-                    counted(read)
-                return spool.keep()
+        return _spooled(asked, spec, directory, password(), still_wanted, counted)[0]
 
     return tried(attempt, asked.label, retry_window_s, still_wanted)
 
@@ -86,20 +75,35 @@ def first_rows(
     """
 
     def attempt() -> tuple[Spool, bool]:
-        read = 0
-        needed = Needed(spec)
-        with connected(asked, password(), _always, needed.is_needed) as session:
-            taken_at = time.time()
-            needed.check(session, asked)
-            with SpoolWriter(directory, asked, needed.schema(session.schema), taken_at) as spool:
-                for piece in map(needed.of, session.pieces()):
-                    spool.write(piece)
-                    read += _rows_in(piece)
-                    if read >= rows_max:
-                        return spool.keep(), False
-                return spool.keep(), True
+        return _spooled(asked, spec, directory, password(), _always, lambda _: None, rows_max)
 
     return tried(attempt, asked.label, 0.0, _always)
+
+
+def _spooled(
+    asked: DatabaseQuery,
+    spec: SourceSpec | None,
+    directory: Path,
+    password: str | None,
+    still_wanted: StillWanted,
+    counted: Callable[[int], None],
+    rows_max: int | None = None,
+) -> tuple[Spool, bool]:
+    """Read the result, or until it has `rows_max` rows, in one attempt; return it, and whether it is all."""
+    counted(0)
+    read = 0
+    needed = Needed(spec)
+    with connected(asked, password, still_wanted, needed.is_needed) as session:
+        taken_at = time.time()
+        needed.check(session, asked)
+        with SpoolWriter(directory, asked, needed.schema(session.schema), taken_at) as spool:
+            for piece in map(needed.of, session.pieces()):
+                spool.write(piece)
+                read += _rows_in(piece)
+                counted(read)
+                if rows_max is not None and read >= rows_max:
+                    return spool.keep(), False
+            return spool.keep(), True
 
 
 def look_at(asked: DatabaseQuery, *, password: Callable[[], str | None]) -> Sequence[Finding]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from engine.sources.stored.store import resized
+
 
 class FileFingerprint(NamedTuple):
     """A file as it is stored: its size in bytes, and the XXH3-128 of its content, in hexadecimal.
@@ -38,8 +40,7 @@ def _difference(path: str, before: Sequence[Any], now: Sequence[Any] | None) -> 
         return f"{path} is gone"
     (old_size, old_digest), (size, digest) = before, now
     if size != old_size:
-        verb = "grew" if size > old_size else "shrank"
-        return f"{path} {verb} from {old_size:,} to {size:,} bytes"
+        return f"{path} {resized(old_size, size)}"
     return None if digest == old_digest or None in (digest, old_digest) else other_content(path)
 
 

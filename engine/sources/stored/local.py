@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from engine.sources.stored.names import is_hidden, is_part
-from engine.sources.stored.store import StoredObject, StoredStream, moved
+from engine.sources.stored.store import StoredObject, StoredStream, moved, resized
 from engine.values import SourceMissing, SourceUntrusted
 
 
@@ -44,8 +44,7 @@ class LocalStore:
             with file:
                 now = os.fstat(file.fileno())
             if now.st_size != stored.size:
-                verb = "grew" if now.st_size > stored.size else "shrank"
-                raise moved(stored.path, f"{verb} from {stored.size:,} to {now.st_size:,} bytes")
+                raise moved(stored.path, resized(stored.size, now.st_size))
             if stream is not None and not os.path.samestat(os.fstat(stream.fileno()), now):
                 raise moved(stored.path, "was replaced")
             if _version(now) != stored.version:

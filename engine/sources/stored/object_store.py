@@ -20,7 +20,7 @@ from engine.sources.stored.clouds.refusals import Answer, Refusal, understood
 from engine.sources.stored.globs import below, literal_folder, matching, reaches_deeper
 from engine.sources.stored.outage import Outage
 from engine.sources.stored.ranges import RangeStream
-from engine.sources.stored.store import StoredObject, StoredStream, moved, replaced
+from engine.sources.stored.store import StoredObject, StoredStream, moved, replaced, resized
 from engine.values import AccessRefused, ConfigError, EngineError, SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class ObjectStore:
         if meta is None:
             raise moved(stored.path, "was removed")
         if meta["size"] != stored.size:
-            verb = "grew" if meta["size"] > stored.size else "shrank"
-            raise moved(stored.path, f"{verb} from {stored.size:,} to {meta['size']:,} bytes")
+            raise moved(stored.path, resized(stored.size, meta["size"]))
         if version_of(meta) != stored.version:
             raise moved(stored.path, "was replaced")
 

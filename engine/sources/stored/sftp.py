@@ -22,7 +22,7 @@ from engine.sources.stored.names import is_hidden
 from engine.sources.stored.outage import Outage
 from engine.sources.stored.ranges import RangeStream
 from engine.sources.stored.ssh import breaks_connection, connect, is_passing, refusal_of
-from engine.sources.stored.store import StoredObject, StoredStream, moved, replaced
+from engine.sources.stored.store import StoredObject, StoredStream, moved, replaced, resized
 from engine.values import EngineError, SourceMissing, SourceUntrusted
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class SftpStore:
         except SourceMissing:
             raise moved(stored.path, "was removed") from None
         if now.size != stored.size:
-            verb = "grew" if now.size > stored.size else "shrank"
-            raise moved(stored.path, f"{verb} from {stored.size:,} to {now.size:,} bytes")
+            raise moved(stored.path, resized(stored.size, now.size))
         if now.version != stored.version:
             raise moved(stored.path, "was written again")
 

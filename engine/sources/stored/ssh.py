@@ -30,7 +30,7 @@ async def connect(place: str, access: StoreAccess) -> SFTPClient:
     try:
         import asyncssh
     except ImportError:
-        raise missing_extra("reading sftp:// addresses", "stores") from None
+        raise missing_extra("reading sftp:// addresses needs more than is installed", "stores") from None
     user, _, host = place.rpartition("@")
     host, port = _split_port(host)
     options: dict[str, Any] = {"connect_timeout": _CONNECTING_S, "login_timeout": _LOGIN_S}

@@ -86,6 +86,11 @@ class RemoteStore(Store, Protocol):
         ...
 
 
+def resized(before: int, now: int) -> str:
+    """Return how a size in bytes has changed, as `grew from 1,000 to 2,000 bytes`."""
+    return f"{'grew' if now > before else 'shrank'} from {before:,} to {now:,} bytes"
+
+
 def moved(path: str, how: str) -> SourceUntrusted:
     """Return the reason not to trust what was read of a file that did not stay as it was."""
     return SourceUntrusted(

@@ -42,7 +42,7 @@ def open_bucket(address: Address, access: StoreAccess) -> Bucket:
     try:
         import obstore.store  # noqa: F401 - here, because it takes its time and is an extra
     except ImportError:
-        raise missing_extra(f"reading {address.scheme}:// addresses", "stores") from None
+        raise missing_extra(f"reading {address.scheme}:// addresses needs more than is installed", "stores") from None
     return _OPENERS[address.scheme](address.place, access, os.environ)
 
 
