@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, floor, inf
 from statistics import median
+
+from msgspec import Struct, field
 
 from engine.report.measured import Sample, quantile_ms
 
@@ -26,8 +27,7 @@ CARRIED_S, CARRIED_MAX = 0.6, 6.0
 _BIN_WIDTHS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
-@dataclass(slots=True)
-class Bin:
+class Bin(Struct):
     """What happened in one column of a panel; `covered_s` of it were observed. `rate_limit` is the highest in it."""
 
     covered_s: float = 0.0
@@ -57,8 +57,7 @@ class Bin:
         return count / self.covered_s if self.covered_s else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Interval:
+class _Interval(Struct, frozen=True):
     """What was observed from `start_s` on; `sent` are its requests, of which `rate_limit` a second were allowed."""
 
     start_s: float

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 
+from msgspec import Struct
+
 from engine.report.bins import Bin, bin_width_s, bins
-from engine.report.drawing import WIDTH, Band, Canvas, Curve, Panel, nice_max
+from engine.report.drawing import WIDTH, Band, Canvas, Curve, Panel
 from engine.report.formatting import ms_text, rate_text, seconds_text
 from engine.report.holdup_words import HoldupRow, Label, labels, name_of, rows
 from engine.report.holdups import Holdup
 from engine.report.measured import quantile_ms
 from engine.report.report import Report
 from engine.report.time_axis import Tick, TimeAxis
-
-__all__ = ["Charts", "HoldupRow", "Panel", "charts", "nice_max"]
 
 MARKS_MAX = 40
 """The most moves of limits that are marked, the latest ones."""
@@ -28,8 +28,7 @@ _MOMENT_S = 0.01
 """What a run takes at the least: the end of its only sample is rounded to this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Charts:
+class Charts(Struct, frozen=True):
     """A run over time: panels over the same columns, the ticks of the axis that they share, and what to know."""
 
     panels: Sequence[Panel]

@@ -7,9 +7,10 @@ value axis starts at zero. What a column holds is said where the mouse rests on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
 from xml.etree.ElementTree import Element, SubElement, tostring
+
+from msgspec import Struct
 
 from engine.report.formatting import rate_text
 
@@ -26,8 +27,7 @@ Values = Sequence[float | None]
 """A value for each column; None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """One picture: its words, and its shapes as an SVG element."""
 
     title: str
@@ -43,8 +43,7 @@ class Panel:
     """What the other lines are: the style of each, and its words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """A line in steps, or, `filled`, an area that stands on the ground. `kind` is its style."""
 
     kind: str
@@ -52,8 +51,7 @@ class Curve:
     filled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(Struct, frozen=True):
     """Something held the run up, from `left` to `right` in units of the width; `kind` is its style."""
 
     kind: str
@@ -69,8 +67,15 @@ def nice_max(value: float) -> float:
     return next((step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8) if step * power >= value * 0.999), 10 * power)
 
 
-@dataclass(frozen=True, slots=True)
-class Canvas:
+def frame(title: str) -> Element:
+    """Return a picture without shapes yet, that stretches with the page; `title` is what it is called."""
+    view = {"viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}", "preserveAspectRatio": "none", "role": "img"}
+    svg = Element("svg", view)
+    SubElement(svg, "title").text = title
+    return svg
+
+
+class Canvas(Struct, frozen=True):
     """What all panels have in common: what it is about, what lies behind the curves, and when each column was."""
 
     about: str
@@ -149,9 +154,7 @@ class Canvas:
         return "".join(path) + (f"V{ground:g}Z" if drawing and ground is not None else "")
 
     def _svg(self, title: str, unit: str, shapes: Sequence[Element], said: Callable[[int], str | None]) -> str:
-        view = {"viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}", "preserveAspectRatio": "none", "role": "img"}
-        svg = Element("svg", view)
-        SubElement(svg, "title").text = f"{title}, {unit}, {self.about}"
+        svg = frame(f"{title}, {unit}, {self.about}")
         for band in self.bands:
             width = max(band.right - band.left, STRETCH_MIN)
             box = {"x": f"{min(band.left, WIDTH - width):.1f}", "width": f"{width:.1f}", "height": f"{HEIGHT:g}"}

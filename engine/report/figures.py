@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from engine.report.formatting import local, night_text, rate_text, seconds_text
 from engine.report.history import Night
 from engine.report.report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True):
     """A figure of a night: its name, its value (None: not known, or there is none) and how that is written."""
 
     name: str

@@ -12,7 +12,7 @@ from math import ceil
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.report import figures
-from engine.report.charts import Panel, nice_max
+from engine.report.drawing import HEIGHT, WIDTH, Panel, frame, nice_max
 from engine.report.figures import Figure, name_of
 from engine.report.formatting import night_text, shown
 from engine.report.history import Night
@@ -20,7 +20,6 @@ from engine.report.report import Report
 from engine.report.trend import Missed, ReasonTrend, Trend
 from engine.values import NOT_ACCEPTED, STATE_MEANINGS
 
-_WIDTH, _HEIGHT = 1000.0, 100.0  # the units of a panel's shapes, whatever their size on the screen
 _BAR_SHARE, _BAR_MAX = 0.76, 60.0  # of the room that a night has; and in units, where nights are few
 
 _FIGURES = (figures.TOOK, figures.RATE, figures.THROTTLED, figures.LIMIT, figures.GONE)
@@ -48,11 +47,11 @@ def history_charts(trend: Trend, zone: tzinfo | None = None) -> list[Panel]:
 
 def sparkline(reason: ReasonTrend) -> str:
     """Return how often a reason was met, night by night, as a picture of the size of a word."""
-    svg = _svg(f"{shown(reason.reason, 80)}: {', '.join('?' if n is None else f'{n:,}' for n in reason.counts)}")
-    top, room = nice_max(max((count or 0 for count in reason.counts), default=0)), _WIDTH / len(reason.counts)
+    svg = frame(f"{shown(reason.reason, 80)}: {', '.join('?' if n is None else f'{n:,}' for n in reason.counts)}")
+    top, room = nice_max(max((count or 0 for count in reason.counts), default=0)), WIDTH / len(reason.counts)
     for index, count in enumerate(reason.counts):
         if count:
-            svg.append(_rect("value", room * (index + 0.1), room * 0.8, _HEIGHT * (1 - count / top), _HEIGHT))
+            svg.append(_rect("value", room * (index + 0.1), room * 0.8, HEIGHT * (1 - count / top), HEIGHT))
     return tostring(svg, encoding="unicode")
 
 
@@ -78,7 +77,7 @@ class _Chart:
 
     def __init__(self, trend: Trend, zone: tzinfo | None) -> None:
         self._trend, self._zone = trend, zone
-        self._room = _WIDTH / max(len(trend.entries), 1)
+        self._room = WIDTH / max(len(trend.entries), 1)
 
     def panel(
         self,
@@ -94,14 +93,14 @@ class _Chart:
             return None
         usual = self._trend.usual(figure.value)
         top = nice_seconds(peak) if figure in _DURATIONS else nice_max(peak)
-        svg = _svg(f"{figure.name}, night by night")
+        svg = frame(f"{figure.name}, night by night")
         for index, entry in enumerate(self._trend.entries):
             group = SubElement(svg, "g")
             SubElement(group, "title").text = self._said(entry, figure, note)
             group.extend(self._bar(index, entry, parts, top))
         if usual is not None and 0 < usual <= top:
-            y = _HEIGHT * (1 - usual / top)
-            svg.append(Element("path", {"class": "usual", "d": f"M0 {y:.1f}H{_WIDTH:g}"}))
+            y = HEIGHT * (1 - usual / top)
+            svg.append(Element("path", {"class": "usual", "d": f"M0 {y:.1f}H{WIDTH:g}"}))
         latest = self._trend.nights[-1].report
         value = figure.value(latest) if latest else None
         label = [f"latest {figure.text(value)}"] if value is not None else []
@@ -123,12 +122,12 @@ class _Chart:
     def _bar(self, index: int, entry: Night | Missed, parts: Callable[[Report], Parts], top: float) -> list[Element]:
         left = self._room * index
         if isinstance(entry, Missed):
-            return [_rect("none", left, self._room, 0, _HEIGHT)]
-        shapes = [_rect("hit", left, self._room, 0, _HEIGHT)]
+            return [_rect("none", left, self._room, 0, HEIGHT)]
+        shapes = [_rect("hit", left, self._room, 0, HEIGHT)]
         width, ground = min(self._room * _BAR_SHARE, _BAR_MAX), 0.0
         kind = "" if entry.is_complete else " unfinished"
         for style, value in parts(entry.report) if entry.report and entry.counted else []:
-            upper, lower = _HEIGHT * (1 - (ground + value) / top), _HEIGHT * (1 - ground / top)
+            upper, lower = HEIGHT * (1 - (ground + value) / top), HEIGHT * (1 - ground / top)
             shapes.append(_rect(style + kind, left + (self._room - width) / 2, width, upper, lower))
             ground += value
         return shapes
@@ -149,12 +148,6 @@ def _round_text(seconds: float) -> str:
 def _short(top: float) -> str:
     """Return a great number at which an axis ends as `1.5M`, `20k`; empty for a smaller one."""
     return f"{top / 1e6:g}M" if top >= 1e6 else f"{top / 1e3:g}k" if top >= 1e4 else ""
-
-
-def _svg(title: str) -> Element:
-    svg = Element("svg", {"viewBox": f"0 0 {_WIDTH:g} {_HEIGHT:g}", "preserveAspectRatio": "none", "role": "img"})
-    SubElement(svg, "title").text = title
-    return svg
 
 
 def _rect(style: str, left: float, width: float, upper: float, lower: float) -> Element:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from engine.report.formatting import seconds_text
 from engine.report.holdups import HOLDUP_WORDS, Holdup
@@ -15,8 +16,7 @@ TOLD_ALONE_MAX = 4
 """So many of a kind are told one by one; more of them at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """The name of a band, above its beginning or, `ends`, above its end, where `left` is, in percent of the width.
 
     `is_wide` if a phone has no room for it.
@@ -45,8 +45,7 @@ class Label:
         return begin >= 0 and end <= 100
 
 
-@dataclass(frozen=True, slots=True)
-class HoldupRow:
+class HoldupRow(Struct, frozen=True):
     """Something held the run up: its style, its name, when it was, how long it took, and why."""
 
     kind: str

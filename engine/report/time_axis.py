@@ -6,10 +6,11 @@ A run that was resumed has a break in its times of day, and none in its time wor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from math import ceil, floor
+
+from msgspec import Struct
 
 from engine.report.measured import ProcessStart
 from engine.report.report import Report
@@ -28,8 +29,7 @@ _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 _SIDE = {"begin": 0.0, "": 0.5, "end": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """Words at a place of the axis, `left` percent of the width from its beginning."""
 
     left: float
@@ -51,8 +51,7 @@ class Tick:
         return CHARACTER * (len(self.words) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """Between two processes of a run nobody worked, for `lasted_s` seconds; the first `t_s` seconds were done."""
 
     t_s: float

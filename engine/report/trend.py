@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from statistics import median
+
+from msgspec import Struct
 
 from engine.report.formatting import local
 from engine.report.history import Night
@@ -25,15 +26,13 @@ GROWING_FACTOR = 1.5
 """A reason grows, if it is met so many times as often as usual, and oftener than in any night before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """A night on which no run has begun, though one usually does; `at` is the local time at which it should have."""
 
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonTrend:
+class ReasonTrend(Struct, frozen=True):
     """A reason for which records were not accepted in the latest night, and how often in those before."""
 
     outcome: str
@@ -54,8 +53,7 @@ class ReasonTrend:
         return not any(self.counts[:-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
+class Trend(Struct, frozen=True):
     """The nights of one campaign in which the whole source was to be brought, and those that were missed."""
 
     campaign_id: str

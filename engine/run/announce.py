@@ -22,7 +22,6 @@ from engine.outlets import (
 )
 from engine.report import REPORT_JSON, Gone, Report
 from engine.run.active_run import ActiveRun
-from engine.run.alerting import alert_end, alert_no_run
 from engine.settings import NotifyTable, RunSettings, variables_of
 
 
@@ -40,6 +39,8 @@ async def announce_end(settings: RunSettings, report: Report, run_dir: Path, *, 
         with Harmless("telling the health check"):
             _log(await ping_end(table.healthcheck_url, report))
     if table.urls:
+        from engine.run.alerting import alert_end  # here, as below: most runs tell nobody
+
         with Harmless("telling people"):
             _log(await alert_end(settings, report, earlier))
     if table.command:
@@ -97,8 +98,11 @@ def announce_no_run(settings: RunSettings, exit_code: int) -> None:
     if url := settings.notify.healthcheck_url:
         with Harmless("telling the health check"):
             _log(asyncio.run(ping_no_run(url, exit_code)))
-    with Harmless("telling people"):
-        _log(alert_no_run(settings, exit_code))
+    if settings.notify.urls:
+        from engine.run.alerting import alert_no_run
+
+        with Harmless("telling people"):
+            _log(alert_no_run(settings, exit_code))
 
 
 def _log(problem: str | None) -> None:

@@ -26,7 +26,6 @@ from engine.report import (
     write_report,
 )
 from engine.run.active_run import ActiveRun
-from engine.run.alerting import earlier_ends
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.ledger_of_run import target_of
 from engine.run.night_list import renew_index
@@ -73,7 +72,11 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         not_before = NotBefore.asked_now(error.silence_s)
         await call(journal.learn, name_of(active.settings), not_before.to_json())
     runs = active.settings.state.dir / RUNS
-    before = await call(earlier_ends, runs, run.kind, run.id) if active.settings.notify.urls else []
+    before: list[Report] = []
+    if active.settings.notify.urls:
+        from engine.run.alerting import earlier_ends  # here: most runs tell nobody
+
+        before = await call(earlier_ends, runs, run.kind, run.id)
     previous = latest_report(runs, lambda earlier: _is_comparable(earlier, report))
     run_dir = journal.run_dir(run.id)
     if active.gone is not None and active.gone.is_judged:
@@ -107,7 +110,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     is_partial = counts.not_accepted or gone.rejected or gone.unknown
     delivered = ExitCode.SOME_NOT_ACCEPTED if is_partial else ExitCode.OK
     exit_code = error.exit_code if error else delivered
-    last = await _run_of_same_source(active)
+    last, unread = await _run_of_same_source(active), _unread(active, counts)
     return Report(
         run_id=run.id,
         status=status_of(exit_code),
@@ -132,8 +135,8 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         ids=_ids(active),
         doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
-        inputs=_inputs(active, counts),
-        unread=_unread(active, counts),
+        inputs=_inputs(active, counts, unread),
+        unread=unread,
         same_source_as=last["run_id"] if last else "",
         engine=EngineFacts(version=VERSION, accelerated=accelerator is not None),
         config_path=job.config_path,
@@ -159,11 +162,10 @@ def _is_comparable(earlier: Report, report: Report) -> bool:
     return earlier.kind == "sync" and earlier.run_id < report.run_id and earlier.limit == report.limit
 
 
-def _inputs(active: ActiveRun, counts: RecordCounts) -> list[Input]:
+def _inputs(active: ActiveRun, counts: RecordCounts, unread: Unread) -> list[Input]:
     """Return the files of the run, as far as they are known by now."""
     source, known = active.job.source, active.contents.fingerprint()
-    is_whole = _unread(active, counts).rows == 0
-    rows = counts.read + counts.filtered if is_whole and len(source.paths) == 1 else None
+    rows = counts.read + counts.filtered if unread.rows == 0 and len(source.paths) == 1 else None
     found = [(path, known.get(path)) for path in source.paths]
     return [
         Input(path=path, bytes=file and file.size, rows=rows, fingerprint=file and file.digest) for path, file in found

@@ -19,7 +19,6 @@ from engine.outlets import NoProgress, ProgressDisplay, bind_to_logs, get_logger
 from engine.report import Report, iso, new_run_id
 from engine.run.abandonable import abandonable
 from engine.run.active_run import ActiveRun
-from engine.run.alerting import prove_addresses
 from engine.run.announce import announce_start, metric_values, write_metrics
 from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.counting import counting
@@ -30,7 +29,7 @@ from engine.run.job import HASHED_FIRST_BYTES, Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.run.not_before import respect
 from engine.run.opened_ledger import open_ledger
-from engine.settings import RunSettings
+from engine.settings import NotifyTable, RunSettings
 from engine.sources import FileFingerprint, Source, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
 from engine.values import EngineError, Interrupted, Stop
@@ -58,7 +57,7 @@ async def carry_out(
     Raises:
         EngineError: the run could not even begin; nothing was sent.
     """
-    await prove_addresses(settings.notify)
+    await _prove_addresses(settings.notify)
     api = HttpBulkApi(endpoint_of(settings, read_token))  # reads the token: without one there is no reason to go on
     limits_name = f"limits of {settings.api.url}"
 
@@ -101,6 +100,13 @@ async def carry_out(
         if job.discard is not None and await call(journal.unfinished_run, job.kind) is None:
             await call(job.discard)
         return report
+
+
+async def _prove_addresses(table: NotifyTable) -> None:
+    if table.urls:
+        from engine.run.alerting import prove_addresses  # here: most runs tell nobody
+
+        await prove_addresses(table)
 
 
 async def _look_at(source: Source, stop: Stop) -> dict[str, FileFingerprint]:

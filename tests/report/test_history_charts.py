@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
-from engine.report.charts import Panel
+from engine.report.drawing import Panel
 from engine.report.history import Night
 from engine.report.history_charts import history_charts, nice_seconds, sparkline
 from engine.report.report import Pacing

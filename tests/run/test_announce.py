@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run import announce
+from engine.run import alerting, announce
 from engine.run.announce import announce_end, announce_no_run, announce_start, metric_values, write_metrics
 from engine.run.jobs.sync import sync
 from engine.settings.tables import NotifyTable
@@ -43,8 +43,10 @@ def test_the_health_check_hears_that_there_will_be_no_report(tmp_path: Path, hea
 
 
 async def test_nobody_is_told_who_does_not_want_to_hear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ping_start", "ping_end", "ping_no_run", "alert_end", "run_command", "write_metrics_file"):
+    for name in ("ping_start", "ping_end", "ping_no_run", "run_command", "write_metrics_file"):
         monkeypatch.setattr(announce, name, None)  # whoever calls it fails
+    for name in ("alert_end", "alert_no_run"):
+        monkeypatch.setattr(alerting, name, None)
     await announce_start(NOBODY)
     await announce_end(settings_of(tmp_path), partial_report(), tmp_path)
     announce_no_run(settings_of(tmp_path), 66)
