@@ -5,16 +5,15 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from engine.report import counted, shown
+from engine.commands.night_table import COLUMNS
+from engine.report import counted, local, shown, zone_text
 from engine.values import program
 
 if TYPE_CHECKING:
     from engine.run import Found
 
-WIDTH = 80
 REJECTS_SHOWN_MAX = 5
 SENT_SHOWN_MAX = 3
 
@@ -34,7 +33,7 @@ ANSWERS = {
 def found_text(found: Found, config_path: str) -> str:
     """Return all that was found out about an id."""
     title = f"{shown(found.id)}: {ANSWERS[found.answer]}"
-    lines = textwrap.wrap(title, WIDTH, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
+    lines = textwrap.wrap(title, COLUMNS, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
     for name, text in (*_ledger(found), *_source(found), *_not_accepted(found, config_path), *_gone(found)):
         lines += _row(name, text)
     for note in found.notes:
@@ -43,7 +42,7 @@ def found_text(found: Found, config_path: str) -> str:
 
 
 def _row(name: str, text: str) -> list[str]:
-    lines = textwrap.wrap(text, WIDTH - 17, break_on_hyphens=False)
+    lines = textwrap.wrap(text, COLUMNS - 17, break_on_hyphens=False)
     return [f"  {name if number == 0 else '':<13}  {line}" for number, line in enumerate(lines)]
 
 
@@ -105,5 +104,5 @@ def _run(run_id: str, started_at: str | None) -> str:
 
 def local_moment(moment: str) -> str:
     """Return a moment as reports hold it in this machine's time, such as `2026-11-28 02:00:07 IST`."""
-    local = datetime.fromisoformat(moment).astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
+    found = local(moment)
+    return f"{found:%Y-%m-%d %H:%M:%S} {zone_text(found)}" if found else moment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.commands.found_text import ANSWERS, WIDTH, found_text
+from engine.commands.found_text import ANSWERS, found_text
+from engine.commands.night_table import COLUMNS
 from engine.run import Answer, Found
 from engine.run.finding.found import InLedger, InSource, ListedGone, NotAccepted, Row, Sent
 
@@ -76,6 +77,6 @@ def test_nothing_from_outside_breaks_a_line() -> None:
     record_id = "x\n\x1b[31m" + "y" * 200
     text = found_text(Found(id=record_id, campaign_id="camp", not_accepted=[reject(reason="a\nb" * 200)] * 9), "c.toml")
     lines = text.splitlines()
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= COLUMNS
     assert not [line for line in lines[1:] if not line.startswith("  ")]
     assert "and 4 earlier times" in text

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from engine.values.errors import SourceUntrusted
 from tests.acceptance.conftest import make_engine as make_engine
 from tests.gateways.conftest import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.gateways.program import found_program
 from tests.places.cutting_proxy import CuttingProxy
 from tests.places.seaweed import S3Server
 from tests.places.sshd import SshServer
+from tests.sources.stored.test_store_contract import Place, filled, read_all
 
 
 def needs(program: str, how: str) -> None:
@@ -41,3 +45,28 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     needs("sshd", "apt-get install openssh-server")
     with SshServer(tmp_path_factory.mktemp("sshd")) as server:
         yield server
+
+
+@pytest.fixture
+def folder(ssh_server: SshServer) -> Path:
+    """A folder of the SFTP server, for one test alone."""
+    made = ssh_server.files / uuid4().hex
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def place(empty: Place) -> Place:
+    """A place with the files that the suite of all stores is about; each store has an `empty` one of its own."""
+    return filled(empty)
+
+
+def assert_no_mixture(empty: Place) -> None:
+    """See to it that an object which is replaced while it is read is not read on."""
+    empty.put("large", b"a" * 8_000_000)
+    (stored,) = empty.store.list(f"{empty.root}large")
+    with empty.store.open(stored) as stream:
+        stream.read(10)
+        empty.put("large", b"b" * 8_000_000)
+        with pytest.raises(SourceUntrusted, match="large has changed since it was found: it was replaced"):
+            read_all(stream)

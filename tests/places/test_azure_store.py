@@ -13,13 +13,13 @@ import pytest
 
 from engine.sources.spec import StoreAccess
 from engine.sources.stored.object_store import ObjectStore
-from engine.values.errors import AccessRefused, SourceUntrusted
+from engine.values.errors import AccessRefused
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import portfolio, write_parquet
 from tests.gateways.score import assert_delivered
 from tests.places.azurite import ACCOUNT, CONTAINER, ENVIRONMENT, KEY, AzureServer
-from tests.places.conftest import needs
-from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions, read_all
+from tests.places.conftest import assert_no_mixture, needs
+from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions
 
 __all__ = ["TestListing", "TestOpening", "TestVersions"]
 
@@ -50,21 +50,8 @@ def empty(server: AzureServer) -> Place:
     )
 
 
-@pytest.fixture
-def place(empty: Place) -> Place:
-    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
-        empty.put(key, key.encode() * 1000)
-    return empty
-
-
 def test_an_object_that_is_replaced_in_mid_read_is_no_mixture(empty: Place) -> None:
-    empty.put("large", b"a" * 8_000_000)
-    (stored,) = empty.store.list(f"{empty.root}large")
-    with empty.store.open(stored) as stream:
-        stream.read(10)
-        empty.put("large", b"b" * 8_000_000)
-        with pytest.raises(SourceUntrusted, match="large has changed since it was found: it was replaced"):
-            read_all(stream)
+    assert_no_mixture(empty)
 
 
 def test_a_wrong_key_is_refused(place: Place, server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from engine.sources.spec import StoreAccess
 from engine.sources.stored.object_store import ObjectStore
-from engine.values.errors import SourceUntrusted
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import ndjson_line, portfolio
 from tests.gateways.score import assert_delivered
+from tests.places.conftest import assert_no_mixture
 from tests.places.fake_gcs import BUCKET, ENVIRONMENT, GcsServer, fake_gcs_server
-from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions, read_all
+from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions
 
 __all__ = ["TestListing", "TestOpening", "TestVersions"]
 
@@ -53,21 +53,8 @@ def empty(server: GcsServer, prefix: str) -> Place:
     )
 
 
-@pytest.fixture
-def place(empty: Place) -> Place:
-    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
-        empty.put(key, key.encode() * 1000)
-    return empty
-
-
 def test_the_version_of_each_reply_is_compared_where_the_server_does_not(empty: Place) -> None:
-    empty.put("large", b"a" * 8_000_000)
-    (stored,) = empty.store.list(f"{empty.root}large")
-    with empty.store.open(stored) as stream:
-        stream.read(10)
-        empty.put("large", b"b" * 8_000_000)
-        with pytest.raises(SourceUntrusted, match="large has changed since it was found: it was replaced"):
-            read_all(stream)
+    assert_no_mixture(empty)
 
 
 def test_an_object_with_content_encoding_is_read_as_stored_and_unpacked(

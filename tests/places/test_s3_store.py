@@ -53,13 +53,6 @@ def empty(s3_server: S3Server, prefix: str) -> Place:
     )
 
 
-@pytest.fixture
-def place(empty: Place) -> Place:
-    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
-        empty.put(key, key.encode() * 1000)
-    return empty
-
-
 def through(proxy: CuttingProxy, *, window_s: float = 30.0) -> ObjectStore:
     return ObjectStore(StoreAccess(endpoint=proxy.endpoint, retry_window_s=window_s))
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -31,13 +30,6 @@ def home(ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def folder(ssh_server: SshServer) -> Path:
-    made = ssh_server.files / uuid4().hex
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def empty(ssh_server: SshServer, folder: Path) -> Place:
     changed_at: dict[str, float] = {}
 
@@ -51,13 +43,6 @@ def empty(ssh_server: SshServer, folder: Path) -> Place:
 
     root = f"{ssh_server.address()}{folder.name}/"
     return Place(SftpStore(StoreAccess()), root, put, lambda key: (folder / key).unlink())
-
-
-@pytest.fixture
-def place(empty: Place) -> Place:
-    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
-        empty.put(key, key.encode() * 1000)
-    return empty
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -20,13 +19,6 @@ MakeEngine = Callable[..., Engine]
 RECORDS = 3_000
 LARGE = 140_000
 """So many records that a process of its own reads them."""
-
-
-@pytest.fixture
-def folder(ssh_server: SshServer) -> Path:
-    made = ssh_server.files / uuid4().hex
-    made.mkdir()
-    return made
 
 
 @pytest.fixture

@@ -50,12 +50,16 @@ def local(folder: Path) -> Place:
 PLACES: dict[str, Callable[[Path], Place]] = {"local": local}
 
 
+def filled(place: Place) -> Place:
+    """Return an empty place with the files that the suite is about."""
+    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
+        place.put(key, key.encode() * 1000)
+    return place
+
+
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    found = PLACES[request.param](tmp_path)
-    for key in ("b.csv", "a.csv", "d.ndjson", "old/c.csv", "old/older/e.csv"):
-        found.put(key, key.encode() * 1000)
-    return found
+    return filled(PLACES[request.param](tmp_path))
 
 
 class TestListing:
