@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from engine.report import (
         Ambiguous,
+        CampaignReport,
         DeltaFacts,
         EngineFacts,
         Gone,
@@ -62,6 +63,7 @@ __all__ = [
     "AccountsDoNotBalance",
     "Ambiguous",
     "CampaignMissing",
+    "CampaignReport",
     "ConfigError",
     "DeltaFacts",
     "EndpointUntrusted",
