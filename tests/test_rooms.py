@@ -62,6 +62,7 @@ PURE = {
     "engine/reading/recent_ids.py",
     "engine/reading/repeated_ids.py",
     "engine/reading/limit.py",
+    "engine/run/finding/judging.py",
 }
 """Decisions: values in, values out."""
 
