@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from engine.settings.database import DatabaseKeys
+from engine.settings.database import NO_IDENTITY, DatabaseKeys
 from engine.settings.table import FilePath, ServiceUrl, Table, Text, Texts
 from engine.settings.values import (
     as_character,
@@ -286,7 +286,7 @@ class SourceTable(DatabaseKeys):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", "password_env", "query_file"})
+        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", *NO_IDENTITY})
         return keys | {"query": self.query_text()}
 
     def mapping(self) -> dict[str, Any]:
