@@ -113,6 +113,7 @@ SMALL = {
     "cost": ["--records", "20000", "--runs", "1"],  # whole chunks
     "delta": ["--records", "400", "--runs", "1", "--kinds", "ndjson"],
     "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "arrow": ["--records", "20", "--runs", "1"],
     "startup": ["--runs", "1"],
     "forecast": ["--cases", "small-resumed", "--records", "600"],
     "pacing": ["--scenarios", "quick"],
