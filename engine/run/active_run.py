@@ -95,7 +95,7 @@ class ActiveRun:
         self.contents = Contents(job.source.sizes(), before, found)
         self.accounts = Accounts(durable, accounts_of(run, durable_of_campaigns or {}))
         self.clock = WorkClock(run.worked_s)
-        self.words = GuardWords(job.kind)
+        self.words = GuardWords(job.kind, job.config_path)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
         recount = partial(count_repeated, CountedSource(job.source, stop), job.limit, routing_of(settings))
         self.superseded = SupersededGuard(

@@ -8,10 +8,11 @@ beside it, which counts up to the length that was committed here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from engine.state.campaign_rows import CampaignRow
 from engine.state.late_copies import Left
@@ -19,8 +20,7 @@ from engine.state.ledger_rows import LedgerRow
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """A run as the journal knows it. `done` maps the seq of each chunk with a durable result to its digest."""
 
     id: str
@@ -68,8 +68,7 @@ class Run:
     """Where it has many, those that are known by now, by their ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(Struct, frozen=True):
     """What a run could not deliver: so many bytes of its reject file count, and in them, lines of the ids in `first`.
 
     `first` maps a campaign and the digest of an id to the byte from which its lines count: what stands before is of
@@ -81,8 +80,7 @@ class Undelivered:
     first: Mapping[tuple[str, bytes], int]
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerChanges:
+class LedgerChanges(Struct, frozen=True):
     """What changes about the ledger of a target, in its order; see `engine.ledger`."""
 
     target: str

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from engine.state.campaign_rows import CampaignRow
 from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
@@ -73,7 +73,7 @@ class Disk:
 
 def copied(row: CampaignRow) -> CampaignRow:
     """Return a campaign whose counts nobody else changes."""
-    return msgspec.structs.replace(row, requests=replace(row.requests))
+    return structs.replace(row, requests=replace(row.requests))
 
 
 class MemoryJournal(Journal):
@@ -99,13 +99,13 @@ class MemoryJournal(Journal):
         requests = replace(latest.run.requests)
         read = {seq: result.chunk.read for seq, result in latest.results.items()}
         known: dict[str, Any] = {"done": done, "read": read, "without_failures": without_failures, "requests": requests}
-        return replace(latest.run, **known, campaigns=self.campaigns(latest.run))
+        return structs.replace(latest.run, **known, campaigns=self.campaigns(latest.run))
 
     def campaigns(self, run: Run) -> dict[str, CampaignRow]:
         return {each.id: copied(each) for each in self._disk.runs[run.id].campaigns.values()}
 
     def latest_runs(self, count: int) -> list[Run]:
-        return [replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
+        return [structs.replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
 
     def telemetry(self, run: Run) -> Mapping[str, Any]:
         return self._disk.runs[run.id].run.telemetry
@@ -118,13 +118,13 @@ class MemoryJournal(Journal):
         for stored in self._disk.runs.values():
             other = stored.run
             if not stored.finished and other.id != run.id and run.kind in ("sync", other.kind):
-                stored.finished, stored.run = True, replace(other, closed_by=run.id)
+                stored.finished, stored.run = True, structs.replace(other, closed_by=run.id)
 
     def begin(self, run: Run) -> None:
         self._write("commit")
         self._close_others(run)
         run.number = len(self._disk.runs) + 1
-        self._disk.runs[run.id] = StoredRun(replace(run, alive_at=self._clock()))
+        self._disk.runs[run.id] = StoredRun(structs.replace(run, alive_at=self._clock()))
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
@@ -228,7 +228,7 @@ class MemoryJournal(Journal):
     ) -> None:
         if campaign_id:
             campaigns = self._disk.runs[run.id].campaigns
-            campaigns[campaign_id] = msgspec.structs.replace(campaigns[campaign_id], gone=gone)
+            campaigns[campaign_id] = structs.replace(campaigns[campaign_id], gone=gone)
             run.campaigns[campaign_id] = copied(campaigns[campaign_id])
         else:
             self._save(run, gone=gone, tried=True)
@@ -365,7 +365,7 @@ class MemoryJournal(Journal):
     def _save(self, run: Run, **changes: Any) -> None:
         self._write("commit")
         stored = self._disk.runs[run.id]
-        stored.run = replace(stored.run, **changes)
+        stored.run = structs.replace(stored.run, **changes)
 
     def _write(self, what: str) -> None:
         if self.fails == what:
@@ -393,7 +393,7 @@ class FakeJournal:
     def was_alive_at(self, moment: float) -> None:
         """The process is dead, and this is when it has last noted that it lives."""
         stored = self._disk.runs[self.run.id]
-        stored.run = replace(stored.run, alive_at=moment)
+        stored.run = structs.replace(stored.run, alive_at=moment)
 
     def end(self, requests: RequestCounts, late_copies: Mapping[int, float]) -> None:
         """Write down that the process has ended by itself, and what may still land of what it has sent."""
