@@ -23,7 +23,7 @@ def missing_campaigns(wanted: Mapping[str, int], known: Collection[str]) -> list
     missing = sorted(set(wanted).difference(known), key=lambda campaign: (-wanted[campaign], campaign))
     lines = []
     for campaign in missing[:SHOWN_MAX]:
-        records = f", which {counted(wanted[campaign], 'record')} are for" if wanted[campaign] else ""
+        records = f"; the source has {counted(wanted[campaign], 'record')} for it" if wanted[campaign] else ""
         lines.append(
             f"the token is valid, but there is no {campaign} among its {counted(len(known), 'campaign')}{records}"
         )

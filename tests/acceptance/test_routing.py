@@ -258,7 +258,7 @@ def test_check_proves_all_campaigns(make_engine: MakeEngine) -> None:
     done = engine.run("check")
     assert done.exit_code == 77, done.err
     assert "30 records for 3 campaigns by 'bucket'" in done.out
-    assert "there is no camp_2 among its 3 campaigns, which 10 records are for" in done.out
+    assert "there is no camp_2 among its 3 campaigns; the source has 10 records for it" in done.out
     engine.server.change(other_campaign=["camp_0", "camp_1", "camp_2"])
     done = engine.run("check")
     assert (done.exit_code, "all 3 campaigns there" in done.out) == (0, True), done.out
@@ -296,3 +296,12 @@ def test_people_read_of_each_campaign(make_engine: MakeEngine) -> None:
     assert line.split() == ["camp_1", "10", "0", "10", "failed"]
     [page] = (engine.home / "engine-state" / "runs").glob("*/report.html")
     assert "3 campaigns" in page.read_text(encoding="utf-8")
+
+
+def test_find_says_that_it_does_not_look_through_campaigns(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(2, 4)
+    write(engine.home / "loans.ndjson", campaigns)
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
+    assert engine.sync().exit_code == 0
+    done = engine.run("find", "loan_1")
+    assert (done.exit_code, "[route]" in done.err) == (2, True), done.err

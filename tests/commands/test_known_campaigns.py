@@ -7,8 +7,8 @@ from engine.commands.known_campaigns import SHOWN_MAX, missing_campaigns, routed
 
 def test_those_that_are_missing_are_named_the_largest_first() -> None:
     assert missing_campaigns({"a": 5, "b": 7, "c": 0, "d": 1}, ["a", "x"]) == [
-        "the token is valid, but there is no b among its 2 campaigns, which 7 records are for",
-        "the token is valid, but there is no d among its 2 campaigns, which 1 record are for",
+        "the token is valid, but there is no b among its 2 campaigns; the source has 7 records for it",
+        "the token is valid, but there is no d among its 2 campaigns; the source has 1 record for it",
         "the token is valid, but there is no c among its 2 campaigns",
     ]
     assert missing_campaigns({"a": 5}, ["a"]) == []
