@@ -19,6 +19,7 @@ BENCHMARKS = {
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
     "find": "did loan X arrive? What an answer takes, from what is kept alone and with the source",
     "arrow": "tables pushed by the library, beside Parquet in a sync",
+    "routes": "one export for many campaigns, beside one for a single one",
     "stores": "an object on a real S3 server, read beside boto3 and s3fs",
     "databases": "from PostgreSQL to a file: the spool beside scripts, ADBC and dlt",
     "startup": "how long it takes to get going",

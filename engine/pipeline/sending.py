@@ -163,14 +163,13 @@ class Observed(Struct, frozen=True):
         """Send `request`; a cancelled one counts as failed: what it did is unknown, that it went is not."""
         clock = asyncio.get_running_loop().time
         started_at, in_flight = clock(), self.in_flight()
-        counts = (self.counts, self.campaign_counts(request.campaign_id))
-        for each in counts:
+        for each in self._counts(request):
             each.sent += 1
             each.split += request.is_split
         try:
             answer = await self.inner.send(request)
         except BaseException:
-            for each in counts:
+            for each in self._counts(request):
                 each.failed += 1
             self._leave_in_doubt(request, started_at)
             raise
@@ -180,16 +179,20 @@ class Observed(Struct, frozen=True):
         attempt = Attempt(
             request, answer, started_at, finished_at, in_flight, self._is_too_fast(answer, in_flight, finished_at)
         )
-        for each in counts:
+        for each in self._counts(request):
             _count(attempt, each)
         for observe in self.observers:
             observe(attempt)
         return answer
 
     def _leave_in_doubt(self, request: Request, started_at: float) -> None:
-        for each in (self.counts, self.campaign_counts(request.campaign_id)):
+        for each in self._counts(request):
             each.in_doubt += 1
         self.late_copies.note(request.seq, started_at)
+
+    def _counts(self, request: Request) -> tuple[RequestCounts, RequestCounts]:
+        """Return the counts of all requests, and those of its campaign, to be changed now."""
+        return self.counts, self.campaign_counts(request.campaign_id)
 
     def _is_too_fast(self, answer: Answer, in_flight: int, finished_at: float) -> bool:
         """Whether a gateway means that requests come too fast, though it says 503."""

@@ -47,6 +47,8 @@ class Traffic:
         self.campaigns = campaigns or RefusedCampaigns([""] if self.requests.succeeded else [])
         self.campaign_requests: dict[str, RequestCounts] = defaultdict(RequestCounts)
         """Those of each campaign, where there are many."""
+        self.touched: set[str] = set()
+        """The campaigns whose counts have changed since somebody has cleared this."""
         for campaign_id, counts in (campaign_requests or {}).items():
             self.campaign_requests[campaign_id] = replace(counts)
         self.isolation = Isolation(self.campaigns)
@@ -59,6 +61,11 @@ class Traffic:
         self._policy = policy
         self._stop = stop
         self._time_left_s = time_left_s
+
+    def _counts_of(self, campaign_id: str) -> RequestCounts:
+        """Return the counts of a campaign, to be changed now."""
+        self.touched.add(campaign_id)
+        return self.campaign_requests[campaign_id]
 
     def _measure(self, attempt: Attempt) -> None:
         """Learn which sizes are answered in time."""
@@ -74,7 +81,7 @@ class Traffic:
             lambda: turnstile.in_flight,
             self.observers,
             self.late_copies,
-            campaign_counts=self.campaign_requests.__getitem__,
+            campaign_counts=self._counts_of,
         )
         accepted = Accepted(Paced(observed, turnstile), api.renew_token, self._stop, campaigns=self.campaigns)
         return Retried(

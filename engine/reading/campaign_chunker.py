@@ -49,7 +49,8 @@ class CampaignChunker:
 
     def add(self, block: Block) -> Iterator[Chunk]:
         """Take the next records; yield the chunks that they complete."""
-        self._beside.take_notes(block)
+        if block.refusals or block.filtered or block.notes or block.digests:
+            self._beside.take_notes(block)
         count, size = len(block.ids), len(block.lines)
         if count and count <= self._batch_size - self._records and self.waiting_bytes + size <= self._lines_bytes_max:
             self._take(block)
@@ -57,12 +58,8 @@ class CampaignChunker:
             yield from self._take_apart(block)
         else:
             self._beside.source_bytes += block.source_bytes
-        if (
-            self._records == self._batch_size
-            or self._beside.refuses_too_much(self._lines_bytes_max)
-            or self._beside.digests
-            or self._beside.notes
-        ):
+        is_wanted_now = self._records == self._batch_size or self._beside.digests or self._beside.notes
+        if is_wanted_now or (block.refusals and self._beside.refuses_too_much(self._lines_bytes_max)):
             yield self.close()
 
     @property

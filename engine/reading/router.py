@@ -90,11 +90,11 @@ def first_seq(number: int) -> int:
     return number << SEQ_BITS
 
 
-def apart(numbers: NDArray[np.uint64], campaign: int) -> NDArray[np.uint64]:
-    """Return the numbers of ids so that they differ from campaign to campaign."""
-    return numbers ^ np.uint64((campaign * _ODD) & _ALL_BITS)
+def apart(numbers: NDArray[np.uint64], campaign: int | NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the numbers of ids so that they differ from campaign to campaign; of one, or of one for each of them."""
+    different: NDArray[np.uint64] = numbers ^ np.atleast_1d(campaign).astype(np.uint64) * _ODD
+    return different
 
 
-_ODD = 0x9E3779B97F4A7C15
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 """Spreads small numbers over all bits."""
-_ALL_BITS = (1 << 64) - 1

@@ -13,11 +13,10 @@ from engine.reading.open_chunk import data_of
 from engine.reading.recent_ids import numbers_of_block
 from engine.reading.router import INVALID, SKIPPED, Router, apart
 from engine.reading.routing import Routing
-from engine.sources import nth_newline
+from engine.sources import lines_in_order, nth_newline
 from engine.values import Block, ByteShares, JoinedLines, LineIds, Place, Refusal, RowSpans, Span, cut_spans
 
 Rows = NDArray[np.uint64]
-Which = NDArray[np.intp]
 
 
 def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
@@ -39,16 +38,17 @@ def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
         number = int(routed[0])
         yield number, _whole(block, number, refusals.pop(number, []))
     elif len(routed):
-        parts = _Parts(block)
-        for number, which in _groups(routed):
+        parts = _Parts(block, routed)
+        for number, start, stop in parts.slices:
             if number > 0:
-                yield number, parts.of(number, which, refusals.pop(number, []))
-            elif number == SKIPPED:
-                rest.filtered += parts.spans(which)
-                rest.filtered_ids = [*rest.filtered_ids, *parts.ids(which)]
+                yield number, parts.of(start, stop, refusals.pop(number, []))
+                continue
+            rest.source_bytes += parts.bytes_of(start, stop)
+            if number == SKIPPED:
+                rest.filtered += parts.spans(start, stop)
+                rest.filtered_ids = [*rest.filtered_ids, *parts.ids(start, stop)]
             else:
-                rest.refusals += parts.refused(which, router.routing.complaint)
-        rest.source_bytes = parts.left_bytes()
+                rest.refusals += parts.refused(start, stop, router.routing.complaint)
     else:
         rest.source_bytes = block.source_bytes
     rest.refusals += refusals.pop(INVALID, [])
@@ -117,60 +117,62 @@ def _whole(block: Block, number: int, refusals: list[Refusal]) -> Block:
     )
 
 
-def _groups(routed: NDArray[np.int16]) -> Iterator[tuple[int, Which]]:
-    """Yield each number that there is, with the indexes of its records."""
-    order = np.argsort(routed, kind="stable")
-    ordered = routed[order]
-    borders = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    for start, stop in zip([0, *borders.tolist()], [*borders.tolist(), len(ordered)], strict=True):
-        yield int(ordered[start]), order[start:stop]
-
-
 class _Parts:
-    """A block, of which records are picked."""
+    """A block in the order of its campaigns: each of them is then a slice of the columns."""
 
-    def __init__(self, block: Block) -> None:
-        self._block = block
-        self._lines = block.lines.split(b"\n")
+    def __init__(self, block: Block, routed: NDArray[np.int16]) -> None:
+        order = np.argsort(routed, kind="stable")
+        ordered = routed[order]
+        borders = (np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()
+        self.slices = [
+            (int(ordered[start]), start, stop)
+            for start, stop in zip([0, *borders], [*borders, len(ordered)], strict=True)
+        ]
+        """Each number that there is, and where its records begin and end."""
+        self._text, begins = lines_in_order(block.lines, order)
+        self._count = len(order)
+        self._begins: list[int] = begins.tolist()
         self._path = block.spans[0].path
-        self._rows = np.frombuffer(rows_of(block), np.uint64)
+        self._rows = np.frombuffer(rows_of(block), np.uint64)[order].tobytes()
         numbers = numbers_of_block(block)
-        self._numbers = None if numbers is None else np.frombuffer(numbers, np.uint64)
-        self._shares = ByteShares(block.source_bytes, len(self._lines))
-        self._given = 0
+        self._numbers: bytes | None = None
+        if numbers is not None:
+            own = apart(np.frombuffer(numbers, np.uint64)[order], ordered.astype(np.int64))
+            self._numbers = own.tobytes()
+        self._bytes = block.source_bytes
 
-    def of(self, number: int, which: Which, refusals: list[Refusal]) -> Block:
+    def of(self, start: int, stop: int, refusals: list[Refusal]) -> Block:
         """Return the records of a campaign."""
-        lines = b"\n".join([self._lines[index] for index in which.tolist()])
-        numbers = None if self._numbers is None else apart(self._numbers[which], number).tobytes()
-        self._given += len(which)
+        lines = self._lines(start, stop)
         return Block(
-            LineIds(JoinedLines(lines), len(which)),
+            LineIds(JoinedLines(lines), stop - start),
             lines,
-            RowSpans([(self._path, self._rows[which].tobytes())]),
+            RowSpans([(self._path, self._rows[8 * start : 8 * stop])]),
             refusals,
-            self._shares.up_to(self._given),
-            id_numbers=numbers,
+            self.bytes_of(start, stop),
+            id_numbers=None if self._numbers is None else self._numbers[8 * start : 8 * stop],
         )
 
-    def left_bytes(self) -> int:
-        """Return the bytes of the records that no campaign has got."""
-        return self._shares.up_to(len(self._lines))
+    def _lines(self, start: int, stop: int) -> bytes:
+        return self._text[self._begins[start] : self._begins[stop] - 1]
 
-    def ids(self, which: Which) -> Sequence[str]:
+    def bytes_of(self, start: int, stop: int) -> int:
+        """Return the bytes of the source that some records took: evenly shared, and none is lost."""
+        count = self._count
+        return self._bytes * stop // count - self._bytes * start // count
+
+    def ids(self, start: int, stop: int) -> Sequence[str]:
         """Return the ids of some records."""
-        lines = b"\n".join([self._lines[index] for index in which.tolist()])
-        return LineIds(JoinedLines(lines), len(which))
+        return LineIds(JoinedLines(self._lines(start, stop)), stop - start)
 
-    def spans(self, which: Which) -> list[Span]:
+    def spans(self, start: int, stop: int) -> list[Span]:
         """Return where some records stand."""
-        return list(RowSpans([(self._path, self._rows[which].tobytes())]))
+        return list(RowSpans([(self._path, self._rows[8 * start : 8 * stop])]))
 
-    def refused(self, which: Which, reason: str) -> list[Refusal]:
+    def refused(self, start: int, stop: int, reason: str) -> list[Refusal]:
         """Return the refusals of some records."""
-        rows = self._rows[which].tolist()
-        lines = [self._lines[index] for index in which.tolist()]
+        rows, lines = array("Q", self._rows[8 * start : 8 * stop]), self._lines(start, stop).split(b"\n")
         return [
             Refusal(reason, Place(self._path, row), id_, data_of(line))
-            for row, id_, line in zip(rows, self.ids(which), lines, strict=True)
+            for row, id_, line in zip(rows, self.ids(start, stop), lines, strict=True)
         ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, replace
-from typing import Any
+from dataclasses import replace
 
 from engine.pipeline import Accounts, CampaignAccounts, RefusedCampaigns, Traffic
 from engine.report import REPORT_REASON_CHARACTERS, CampaignReport, Gone, status_of, with_short_reasons
@@ -29,23 +28,24 @@ class CampaignsOfRun:
 
     def __init__(self, run: Run, accounts: Accounts, traffic: Traffic) -> None:
         self._run, self._accounts, self._traffic = run, accounts, traffic
-        self._noted: dict[str, tuple[Any, ...]] = {}
+        self._noted: dict[str, EngineError | None] = {}
+        """The campaigns that were noted, and why they were refused by then."""
         self.gone_of: Callable[[str], Gone] = lambda _: Gone()
         """Returns what became of ids that a campaign holds no more."""
         self.is_routed = not run.campaign_id
 
     def changed(self) -> list[CampaignRow]:
         """Return the campaigns of which there is something to note since this was asked last."""
+        traffic, known = self._traffic, dict(self._accounts.campaigns)  # the producer's thread adds to it
+        changed, traffic.touched = traffic.touched, set()
+        if len(known) > len(self._noted):
+            changed |= known.keys() - self._noted.keys()
+        changed |= {each for each, error in traffic.campaigns.errors.items() if self._noted.get(each) is not error}
         rows = []
-        for campaign_id, each in list(self._accounts.campaigns.items()):
-            requests, error = (
-                self._traffic.campaign_requests[campaign_id],
-                self._traffic.campaigns.errors.get(campaign_id),
-            )
-            known = (*astuple(requests), error)
-            if self._noted.get(campaign_id) != known:
-                self._noted[campaign_id] = known
-                rows.append(self._row(campaign_id, each.number, requests, error))
+        for campaign_id in sorted(changed & known.keys()):
+            error = self._noted[campaign_id] = traffic.campaigns.errors.get(campaign_id)
+            requests = traffic.campaign_requests[campaign_id]
+            rows.append(self._row(campaign_id, known[campaign_id].number, requests, error))
         return rows
 
     def _row(self, campaign_id: str, number: int, requests: RequestCounts, error: EngineError | None) -> CampaignRow:
@@ -61,7 +61,9 @@ class CampaignsOfRun:
 
     def judge(self, guard: GuardTable, words: GuardWords, share_read: float | None) -> None:
         """End the part of each campaign that `guard.max_rejected` has enough of; `share_read` is of the source."""
-        for campaign_id, each in list(self._accounts.campaigns.items()):
+        total = self._accounts.durable
+        campaigns = list(self._accounts.campaigns.items()) if total.rejected + total.unknown else []
+        for campaign_id, each in campaigns:
             if each.durable.rejected + each.durable.unknown:
                 expected = round(each.read / share_read) if share_read else None
                 tripped = rejects_exceeded(each.durable, guard, expected, words)

@@ -97,7 +97,10 @@ class GoneOfCampaigns:
         """The sums over all campaigns. What was skipped is said of all of them; else each campaign says its own."""
         every = list(map(self.of, list(self._accounts)))
         total = reduce(add, every, Gone())
-        return total if all(gone.skipped for gone in every) else replace(total, skipped=None)
+        if not all(gone.skipped for gone in every):
+            return replace(total, skipped=None)
+        judged = (each.counts.skipped for each in self._judged.values())
+        return replace(total, skipped=next(judged, total.skipped))
 
     @property
     def doubt(self) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         accelerator,
         id_seed,
         keep_freed_memory,
+        lines_in_order,
         nth_newline,
         put_elements,
         why_pure,

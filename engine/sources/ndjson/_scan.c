@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "41cdd4e444378ac0dec44b5f9c4b4602"
+#define SOURCE_DIGEST "12e62a20dccc14d5c918ea3fb13fe5a9"
 
 typedef const unsigned char *Text;
 
@@ -1342,6 +1342,74 @@ static PyObject *texts_of_key(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(ordered_doc, "lines_in_order(lines: bytes, order: buffer) -> tuple[bytes, bytes]\n\n"
+                          "Return the lines in another order, each with a newline behind it, and where each of them begins\n"
+                          "there: 64-bit numbers, with the end of the last one behind them. `order` has the number of each\n"
+                          "line, as 64-bit numbers. ValueError: there are not as many lines, or no such line.");
+
+static PyObject *lines_in_order(PyObject *module, PyObject *args)
+{
+    PyObject *bytes, *text_out = NULL, *begins_out = NULL;
+    Py_buffer order;
+    Py_ssize_t size;
+    char *text;
+    if (!PyArg_ParseTuple(args, "Sy*", &bytes, &order))
+        return NULL;
+    Py_ssize_t count = order.len / (Py_ssize_t)sizeof(int64_t);
+    int64_t *starts = NULL;
+    if (PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+        goto done;
+    starts = malloc(((size_t)count + 1) * sizeof(int64_t));
+    if (!starts) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Py_ssize_t at = 0, found = 0;
+    while (found < count && at <= size) {
+        starts[found++] = at;
+        const char *newline = memchr(text + at, '\n', (size_t)(size - at));
+        at = newline ? newline - text + 1 : size + 1;
+    }
+    if (found < count || at <= size) {
+        PyErr_SetString(PyExc_ValueError, "there are not as many lines");
+        goto done;
+    }
+    starts[count] = size + 1;
+    /* Each line once, so that all of them take as much as before: this is counted below. */
+    text_out = PyBytes_FromStringAndSize(NULL, size + 1);
+    begins_out = PyBytes_FromStringAndSize(NULL, (count + 1) * (Py_ssize_t)sizeof(int64_t));
+    if (!text_out || !begins_out)
+        goto done;
+    char *out = PyBytes_AsString(text_out), *begins = PyBytes_AsString(begins_out);
+    int64_t written = 0;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        int64_t line;
+        memcpy(&line, (const char *)order.buf + index * (Py_ssize_t)sizeof(line), sizeof(line));
+        memcpy(begins + index * (Py_ssize_t)sizeof(written), &written, sizeof(written));
+        int64_t length = line < 0 || line >= count ? -1 : starts[line + 1] - starts[line];
+        if (length < 0 || written + length > size + 1) {
+            PyErr_SetString(PyExc_ValueError, "each line must be named once");
+            Py_CLEAR(text_out);
+            goto done;
+        }
+        memcpy(out + written, text + starts[line], (size_t)(length - 1));
+        out[written + length - 1] = '\n';
+        written += length;
+    }
+    memcpy(begins + count * (Py_ssize_t)sizeof(written), &written, sizeof(written));
+    if (written != size + 1) {
+        PyErr_SetString(PyExc_ValueError, "each line must be named once");
+        Py_CLEAR(text_out);
+    }
+done:
+    free(starts);
+    PyBuffer_Release(&order);
+    PyObject *both = text_out && begins_out ? PyTuple_Pack(2, text_out, begins_out) : NULL;
+    Py_XDECREF(text_out);
+    Py_XDECREF(begins_out);
+    return both;
+}
+
 PyDoc_STRVAR(elements_doc, "put_elements(target: memoryview, lines: bytes) -> None\n\n"
                            "Write lines that are joined by newlines to the start of `target`, joined by commas.");
 
@@ -1394,6 +1462,7 @@ static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VA
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
                                   {"texts_of_key", texts_of_key, METH_VARARGS, texts_doc},
+                                  {"lines_in_order", lines_in_order, METH_VARARGS, ordered_doc},
                                   {"put_elements", put_elements, METH_VARARGS, elements_doc},
                                   {"keep_memory", keep_memory, METH_O, keep_doc},
                                   {0}};
