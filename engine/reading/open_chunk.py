@@ -129,8 +129,13 @@ def too_large(record_id: str, line: bytes, place: Place) -> Refusal:
         reason="the record alone is larger than upload.max_body_bytes",
         place=place,
         id=record_id,
-        data=bytes(msgspec.json.decode(line, type=_Data).data),
+        data=data_of(line),
     )
+
+
+def data_of(line: bytes) -> bytes:
+    """Return the data of a record as it stands in its canonical line."""
+    return bytes(msgspec.json.decode(line, type=_Data).data)
 
 
 class _Data(msgspec.Struct):

@@ -50,6 +50,11 @@ def numbers_of_block(block: Block) -> bytes | None:
     return _numbers(accelerator, id_seed, block.lines, block.ids)
 
 
+def numbers_of_lines(lines: bytes, ids: Sequence[str]) -> bytes | None:
+    """Return the numbers of the ids of canonical lines; None without the accelerator."""
+    return None if accelerator is None else _numbers(accelerator, id_seed, lines, ids)
+
+
 def _numbers(scan: ModuleType, seed: int, lines: bytes, ids: Sequence[str]) -> bytes:
     numbers: bytes | None = scan.numbers_of_lines(lines, len(ids), seed)
     if numbers is None:  # some line is written in an unusual way

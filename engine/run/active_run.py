@@ -13,12 +13,13 @@ from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
 from engine.reading import count_repeated
+from engine.run.campaigns_of_run import CampaignsOfRun, accounts_of, refused_campaigns
 from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
 from engine.run.counting import CountedSource
 from engine.run.gone import GoneIds
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
-from engine.run.job import Job, cutting_of
+from engine.run.job import Job, cutting_of, routing_of
 from engine.run.late_copies import DurableLateCopies, late_copy_s
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger
 from engine.run.superseded import SupersededGuard
@@ -48,14 +49,14 @@ class FirstRequest:
         self._is_done = False
         self._doing = asyncio.Lock()
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
         """Send records; see `engine.api.BulkApi`."""
         if not self._is_done:
             async with self._doing:
                 if not self._is_done:
                     await self._before()
                     self._is_done = True
-        return await self._api.update(elements)
+        return await self._api.update(elements, campaign_id)
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again; see `engine.api.BulkApi`."""
@@ -77,6 +78,7 @@ class ActiveRun:
         *,
         found: Mapping[str, FileFingerprint],
         durable: ChunkCounts,
+        durable_of_campaigns: Mapping[int, ChunkCounts] | None = None,
         learned: Mapping[str, Any] | None,
         thread: OwnThread[Journal],
         api: HttpBulkApi,
@@ -94,27 +96,32 @@ class ActiveRun:
         self.thread, self.api, self.stop = thread, api, stop
         before = run.fingerprint if run.fingerprint and run.done else {}
         self.contents = Contents(job.source.sizes(), before, found)
-        self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
+        self.accounts = Accounts(durable, accounts_of(run, durable_of_campaigns or {}))
+        self.clock = WorkClock(run.worked_s)
         self.words = GuardWords(job.kind, job.config_path)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
+        recount = partial(count_repeated, CountedSource(job.source, stop), job.limit, routing_of(settings))
         self.superseded = SupersededGuard(
             settings.guard.max_superseded,
             self.words,
             size=job.source.size(),
-            recount=partial(count_repeated, CountedSource(job.source, stop), job.limit) if job.is_rereadable else None,
+            recount=recount if job.is_rereadable else None,
         )
         upload = settings.upload
         self.late_copies = DurableLateCopies(run, late_copy_s(settings), self.clock.now)
         self.deadline = Deadline(upload.deadline, self.clock.now)
-        rate, concurrency = upload.requests_per_second, upload.concurrency
+        rate = upload.requests_per_second
         self.traffic = Traffic(
-            limiter=Pacer(requests_per_second=rate, concurrency=concurrency, learned=learned),
+            limiter=Pacer(requests_per_second=rate, concurrency=upload.concurrency, learned=learned),
             policy=RetryPolicy(retry_window_s=upload.retry_window_s),
             stop=stop,
             time_left_s=self.deadline.left_s,
             requests=run.requests,
             late_copies=self.late_copies.of_pipeline,
+            campaigns=refused_campaigns(self.accounts) if not run.campaign_id else None,
+            campaign_requests={row.id: row.requests for row in run.campaigns.values()},
         )
+        self.campaigns = CampaignsOfRun(run, self.accounts, self.traffic)
         self.telemetry = Telemetry(
             run.telemetry,
             traffic=self.traffic,
@@ -140,7 +147,7 @@ class ActiveRun:
         try:
             async with watch.kept(), self.api:
                 await self._deliver()
-                return await self._conclude_source()
+                return await self._conclude_source() or self.campaigns.error()
         except Interrupted as error:
             if self.accounts.finished and (self.gone is None or self.gone.is_settled):
                 return await self._conclude_source()  # it was asked to stop when there was nothing left to do
@@ -234,7 +241,8 @@ class ActiveRun:
         await self.note_contents()
         await self.note_late_copies()
         requests, changes = replace(self.traffic.requests), self.ledger.changes(results)
-        await call(journal.record, self.run, results, self.clock.worked_s, requests, changes)
+        campaigns = self.campaigns.changed()
+        await call(journal.record, self.run, results, self.clock.worked_s, requests, changes, campaigns)
 
     async def note_contents(self) -> None:
         """Make durable what is known of the source by now."""
@@ -252,11 +260,19 @@ class ActiveRun:
         """Stop the run if a guard trips."""
         if self.job.of_rejects:
             return
+        if self.campaigns.is_routed:
+            self.campaigns.judge(self.settings.guard, self.words, self._share_read())
+            return
         tripped = rejects_exceeded(self.accounts.durable, self.settings.guard, self._expected_records(), self.words)
         if tripped is not None:
             self.stop.request(tripped)
 
     def _expected_records(self) -> int | None:
         """How many records the source holds, judged by the share of its bytes read so far."""
+        share = self._share_read()
+        return round(self.accounts.read / share) if share else None
+
+    def _share_read(self) -> float | None:
+        """Return how much of the source was read, from 0 to 1; None where that is not known."""
         total, read_bytes = self.job.source.size(), self.accounts.source_bytes
-        return round(self.accounts.read * max(1.0, total / read_bytes)) if total and read_bytes else None
+        return min(1.0, read_bytes / total) if total and read_bytes else None

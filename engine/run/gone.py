@@ -23,13 +23,13 @@ from engine.run.look_alikes import doubt_about, look_alikes
 from engine.run.opened_ledger import other_feeds
 from engine.settings import RunSettings, Threshold
 from engine.state import Feed, Journal, LedgerChanges, OwnThread, Run, write_private_pieces
-from engine.values import Chunk, ChunkResult, JoinedLines, SourceUntrusted, counted
+from engine.values import SEQ_BITS, Chunk, ChunkResult, JoinedLines, SourceUntrusted, counted
 
 if TYPE_CHECKING:
     from engine.ledger import Tag
     from engine.reading import Presence
 
-FIRST_SEQ = 1 << 40
+FIRST_SEQ = 1 << (SEQ_BITS - 1)
 """Chunks of constants are numbered from here on: no source has so many records."""
 
 JUDGED_FROM = 1_000

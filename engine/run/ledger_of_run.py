@@ -50,9 +50,9 @@ class NoLedger:
     async def before(self, chunk: Chunk) -> None:
         """Note, durably, that this chunk leaves now."""
 
-    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+    def changes(self, results: Sequence[ChunkResult]) -> Sequence[LedgerChanges]:
         """Return what becomes of the ledger when these results are durable."""
-        return None
+        return ()
 
     async def merge(self) -> None:
         """Take what has changed into the files of the ledger."""
@@ -181,12 +181,12 @@ class LedgerOfRun(VoidingLedger):
             self.differing += len(chunk.entries.voids) // KEY_BYTES
             await self._note(Voided(chunk.entries.voids))
 
-    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+    def changes(self, results: Sequence[ChunkResult]) -> Sequence[LedgerChanges]:
         """See `NoLedger`."""
         from engine.ledger import encode_change
 
         changes = [encode_change(change) for result in results for change in _changes_of(result)]
-        return LedgerChanges(self._row.target, changes) if changes else None
+        return [LedgerChanges(self._row.target, changes)] if changes else []
 
     async def merge(self) -> None:
         """See `NoLedger`."""

@@ -86,6 +86,7 @@ async def carry_out(
             settings,
             found=found,
             durable=await call(journal.counts, run),
+            durable_of_campaigns=await call(journal.campaign_counts, run) if run.campaigns else None,
             learned=await call(journal.learned, limits_name),
             thread=thread,
             api=api,
@@ -211,4 +212,5 @@ async def _save(active: ActiveRun) -> None:
         worked_s=active.clock.worked_s,
         requests=replace(active.traffic.requests),
         telemetry=active.telemetry.to_json(),
+        campaigns=active.campaigns.changed(),
     )

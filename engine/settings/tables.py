@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
+from engine.settings.route import RouteTable
 from engine.settings.shaping import Constant
 from engine.settings.source import SourceTable
 from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
@@ -58,6 +59,17 @@ class ApiTable(Table):
             ConfigError: the variable or file is missing, empty, or holds what can't be a token.
         """
         return read_token(self.token_env, self.token_file, os.environ)
+
+
+class RoutedApiTable(ApiTable):
+    """As `ApiTable`, where records say themselves which campaign they are for."""
+
+    campaign_id: str = ""
+
+    @field_validator("campaign_id")
+    @classmethod
+    def _is_no_one(cls, _: str) -> str:
+        return ""
 
 
 class UploadTable(Table):
@@ -170,6 +182,7 @@ class Settings(RunSettings):
 
     source: SourceTable
     delta: DeltaTable
+    route: RouteTable
 
     @field_validator("delta")
     @classmethod
@@ -186,6 +199,16 @@ class Settings(RunSettings):
             )
         return delta
 
+    @field_validator("route")
+    @classmethod
+    def _not_yet(cls, route: RouteTable, info: ValidationInfo) -> RouteTable:
+        delta = info.data.get("delta")
+        if route.column is not None and delta is not None and delta.mode != "off":
+            raise PydanticCustomError(
+                CONTRADICTION, "does not go with delta.mode yet; set that to off", {"key": "route.column"}
+            )
+        return route
+
     @field_validator("source")
     @classmethod
     def _countable(cls, source: SourceTable, info: ValidationInfo) -> SourceTable:
@@ -198,3 +221,9 @@ class Settings(RunSettings):
                 {"key": "guard"},
             )
         return source
+
+
+class RoutedSettings(Settings):
+    """All tables, of a source that holds several campaigns: `api.campaign_id` is empty."""
+
+    api: RoutedApiTable
