@@ -7,20 +7,30 @@ from collections.abc import Mapping, Sequence
 
 from engine.settings.loading import keys_of, validate
 from engine.settings.mistakes import nearest
+from engine.settings.shaping import CANONICAL_LINES, ShapingKeys
 from engine.settings.tables import RunSettings
+from engine.values import ConfigError
 
 REQUIRED = {"url": "api.url", "campaign_id": "api.campaign_id", "state_dir": "state.dir"}
 OPTIONAL = {"org_id": "api.org_id"}
 TOKEN_KEYS = "api.token_env or token_file"  # noqa: S105 - two names
 """How messages call the place of the token."""
 
-_KEY = re.compile(r"\b(?:api|state|upload|guard)\.[a-z_]+\b")
+
+class GivenSettings(RunSettings):
+    """The settings of a run whose records are given: what becomes of their columns, if they have any."""
+
+    source: ShapingKeys
 
 
-def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> RunSettings:
+_KEY = re.compile(r"\b(?:api|state|upload|guard|source)\.[a-z_]+\b")
+
+
+def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> GivenSettings:
     """Make the settings of a run whose records are given, from arguments of a call; an optional None is not given.
 
-    They are `REQUIRED`, `OPTIONAL`, and the keys of the tables `[upload]` and `[guard]`. `mistakes` were found before.
+    They are `REQUIRED`, `OPTIONAL`, the keys of the tables `[upload]` and `[guard]`, and those of `[source]` that say
+    what becomes of columns. `mistakes` were found before.
 
     Raises:
         ConfigError: naming all mistakes, each with its argument.
@@ -33,14 +43,20 @@ def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Se
             table, _, key = known[name].partition(".")
             tables.setdefault(table, {})[key] = value
     labels = {key: name for name, key in known.items()}
-    return validate(dict(tables), RunSettings, origin, labels, [*unknown, *mistakes])
+    try:
+        return validate(dict(tables), GivenSettings, origin, labels, [*unknown, *mistakes])
+    except ConfigError as error:
+        error.args = (in_terms_of_a_call(str(error)),)
+        raise
 
 
 def in_terms_of_a_call(message: str) -> str:
     """Return a message that names settings as the file does, with the names that they have as arguments."""
     names = {key: name for name, key in _keys_of_arguments().items()}
-    return _KEY.sub(lambda key: names.get(key[0], key[0]), message.replace(TOKEN_KEYS, "token"))
+    message = message.replace(TOKEN_KEYS, "token").replace(CANONICAL_LINES, "pairs")
+    return _KEY.sub(lambda key: names.get(key[0], key[0]), message)
 
 
 def _keys_of_arguments() -> dict[str, str]:
-    return REQUIRED | OPTIONAL | {key: f"{table}.{key}" for table in ("upload", "guard") for key in keys_of(table)}
+    keys = {key: f"{table}.{key}" for table in ("upload", "guard") for key in keys_of(table)}
+    return REQUIRED | OPTIONAL | keys | {key: f"source.{key}" for key in ShapingKeys.model_fields}

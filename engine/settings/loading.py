@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 from pydantic import ValidationError
 
 from engine.settings.mistakes import COLUMN, mistakes_in, nearest, report
-from engine.settings.source import ColumnTable
+from engine.settings.shaping import ColumnTable
 from engine.settings.tables import RunSettings, Settings, Table
 from engine.values import ConfigError, program
 

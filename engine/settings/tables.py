@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
-from engine.settings.source import Constant, SourceTable
+from engine.settings.shaping import Constant
+from engine.settings.source import SourceTable
 from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
 from engine.settings.values import (
     Threshold,

@@ -19,6 +19,7 @@ from pyarrow import parquet as pq
 
 from engine.outlets.displays import NoProgress
 from engine.run.jobs.replay import RejectFile
+from engine.sources.arrow.source import ArrowSource
 from engine.sources.files import open_source
 from engine.sources.pairs import PairsSource
 from engine.sources.protocol import Source
@@ -110,6 +111,23 @@ def async_pairs(_: Path, rows: Sequence[Row]) -> Source:
     return PairsSource(given(), BLOCK_RECORDS)
 
 
+def table(_: Path, rows: Sequence[Row]) -> Source:
+    return arrow(pa.Table.from_pylist(list(rows)))
+
+
+def async_batches(_: Path, rows: Sequence[Row]) -> Source:
+    async def given() -> AsyncIterator[Any]:
+        for batch in pa.Table.from_pylist(list(rows)).to_batches(max_chunksize=3):
+            yield batch
+
+    return arrow(given())
+
+
+def arrow(records: Any) -> Source:
+    spec = SourceSpec((), id="id", nulls="send")
+    return ArrowSource(records, spec, batch_size=BLOCK_RECORDS, record_bytes_max=8_000_000)
+
+
 def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
     path = folder / "rejected.ndjson"
     tail = {"outcome": Outcome.REJECTED, "reason": "no such loan", "http_status": 207}
@@ -130,6 +148,8 @@ KINDS: dict[str, Kind] = {
     "standard input": Kind(standard_input, has_size=False, can_be_read_twice=False),
     "pairs": Kind(pairs, has_size=False, can_be_read_twice=False),
     "async pairs": Kind(async_pairs, has_size=False, can_be_read_twice=False),
+    "a table": Kind(table, has_size=False, can_be_read_twice=False),
+    "async batches": Kind(async_batches, has_size=False, can_be_read_twice=False),
     "reject file": Kind(reject_file, has_digests=False),
 }
 

@@ -83,7 +83,7 @@ def _survey(args: argparse.Namespace) -> Survey:
     if others or bool(args.table) == bool(args.query):
         raise ConfigError("of a database, one url is looked at, and one table (--table) or one query (--query)")
     try:
-        return survey_database(DatabaseQuery(check_url(first), args.table, args.query))
+        return survey_database(DatabaseQuery(check_url(first), args.table, args.query, without_snapshot=True))
     except ValueError as error:
         raise ConfigError(f"the url {error}") from None
 

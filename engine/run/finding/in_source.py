@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import structs
 
 from engine.ledger import keys_and_digests, keys_of, pick_lines
 from engine.outlets import ProgressDisplay, ProgressSnapshot
@@ -100,7 +101,7 @@ def survey_source(settings: Settings, ids: Sequence[str], key: int, display: Pro
 def _telling_all(reading: Reading) -> Reading:
     """Have the ids of rows told that are left out."""
     spec = reading.spec
-    return replace(reading, spec=replace(spec, tells_filtered=bool(spec.where) and spec.id is not None))
+    return structs.replace(reading, spec=replace(spec, tells_filtered=bool(spec.where) and spec.id is not None))
 
 
 class _Watched(CountedSource, kw_only=True):
