@@ -36,11 +36,11 @@ def is_table(given: object) -> bool:
     return hasattr(given, STREAM) or hasattr(given, ARRAY)
 
 
-def tables_of(given: Any, loop: asyncio.AbstractEventLoop) -> Iterator[object]:
+def tables_of(given: Any, loop: asyncio.AbstractEventLoop | None) -> Iterator[object]:
     """Yield what `given` holds, one by one: itself, or what it yields; an async iterable is advanced in `loop`."""
     if is_table(given):
         return iter((given,))
-    if isinstance(given, Iterable):
+    if isinstance(given, Iterable) or loop is None:
         return iter(given)
     return in_loop(given, loop, at_once=1)  # each may hold many rows
 
