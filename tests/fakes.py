@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from engine.api.wire import BulkApi, NoReply, Reply
 from engine.pacing.learned.pacer import Pacer

@@ -39,6 +39,8 @@ ONLY_IN = {
     "psycopg": {"engine/sources/databases"},
     "pymysql": {"engine/sources/databases/mysql.py"},
     "duckdb": {"engine/sources/databases/duckdb_file.py"},
+    "mssql_python": {"engine/sources/databases/mssql.py"},
+    "oracledb": {"engine/sources/databases/oracle.py"},
     "apprise": {"engine/outlets/messenger.py"},  # a process of its own: it waits as long as it likes, and logs secrets
     "aiolimiter": {"engine/pacing/turnstile.py"},
     "pydantic": {"engine/settings"},
@@ -67,6 +69,7 @@ PURE = {
     "engine/reading/recent_ids.py",
     "engine/reading/repeated_ids.py",
     "engine/reading/limit.py",
+    "engine/run/finding/judging.py",
 }
 """Decisions: values in, values out."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
-from dataclasses import replace
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from engine.api.certificates import unused_certificates_left_out
 from engine.api.decompression import Decompression, Undecodable

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
+from msgspec import Struct, field
 
 from engine.values import EngineError
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where the records go, and how to get there. `read_token` raises an `EngineError` if there is none."""
 
     url: str
@@ -29,8 +28,7 @@ class Endpoint:
         return b'{"campaignId":' + orjson.dumps(self.campaign_id) + b',"records":[', b"]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came back over the wire. `body` is None when it was too large, or could not be decompressed."""
 
     status: int
@@ -43,8 +41,7 @@ class Reply:
     """Whether the proxy of `Endpoint.proxy` answered by itself, not the API."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoReply:
+class NoReply(Struct, frozen=True):
     """An attempt without a reply: refused, reset, timed out."""
 
     reason: str

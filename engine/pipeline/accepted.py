@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NoReturn
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.api import Fatal, Reply, Settled, Unproven
 from engine.pacing import TurnRefused

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from engine.api import (
     BulkApi,
@@ -34,8 +35,7 @@ from engine.pipeline.late_copies import LateCopies
 from engine.values import RequestCounts
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """Records to send at once: canonical JSON lines joined by commas, and their ids in the same order."""
 
     elements: bytes
@@ -48,8 +48,7 @@ class Request:
     """Of the chunk for whose sake it is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubted(Struct, frozen=True):
     """Refused, perhaps for the sake of a record, perhaps whatever the records are: parts of it will tell."""
 
     reason: str
@@ -58,8 +57,7 @@ class Doubted:
     """The reason to keep if it turns out to be a record; without one, no record can be blamed for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back, and what it proves about the records of the request."""
 
     reply: Reply | NoReply
@@ -88,8 +86,7 @@ class Sender(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Proven:
+class Proven(Struct):
     """The API itself, whose replies are read: the innermost sender."""
 
     api: BulkApi
@@ -107,8 +104,7 @@ class Proven:
         return Answer(reply, verdict, clock() - started_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """A request that is over. Times are of the loop's clock, in seconds; `in_flight` counts it, too."""
 
     request: Request
@@ -149,8 +145,7 @@ class Attempt:
 Observer = Callable[[Attempt], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Counts every request in `counts`, and tells the observers of every one that got an answer, or none in time."""
 
     inner: Sender
@@ -204,8 +199,7 @@ class Observed:
             self.counts.failed += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Paced:
+class Paced(Struct, frozen=True):
     """Sends through the one turnstile: evenly, not too many at once, silent while the server asks for it."""
 
     inner: Sender

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.reading.chunker import Chunker
 from engine.reading.comparing import Comparing, Presence
@@ -13,8 +15,7 @@ from engine.sources import Source, SourceSpec, StoredObject, list_files, open_so
 from engine.values import Chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
+class Cutting(Struct, frozen=True):
     """Where chunks are cut: after so many records or bytes of lines; `limit` of all records are taken, the first ones.
 
     The ids of each chunk are compared with those of `concurrency` chunks before it at least.
@@ -73,8 +74,7 @@ class PassHere:
         self.presence = compared.comparison.presence
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One pass over a source, as plain values: every pass with the same values yields the same chunks."""
 
     spec: SourceSpec

@@ -95,7 +95,7 @@ class ActiveRun:
         before = run.fingerprint if run.fingerprint and run.done else {}
         self.contents = Contents(job.source.sizes(), before, found)
         self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
-        self.words = GuardWords(job.kind)
+        self.words = GuardWords(job.kind, job.config_path)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
         self.superseded = SupersededGuard(
             settings.guard.max_superseded,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
+
+from msgspec import Struct, field
 
 from engine.api import Endpoint
 from engine.reading import Cutting, Pass, Reading
@@ -19,8 +21,7 @@ HASHED_FIRST_BYTES = 16 << 20
 before anything is sent. What a larger one holds is only known as far as it has been read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(Struct, frozen=True):
     """How a job treats the ledger of its campaign, where only what has changed is sent."""
 
     feed: str
@@ -38,8 +39,7 @@ class Delta:
     max_gone: Threshold = field(default_factory=Threshold)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """What to run: `identity` holds every setting that decides what is sent, by its dotted name."""
 
     kind: str

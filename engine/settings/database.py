@@ -14,6 +14,9 @@ from engine.sources import DatabaseQuery
 
 Query = Annotated[str, BeforeValidator(as_query)]
 
+NO_IDENTITY = ("password_env", "query_file", "without_snapshot")
+"""Keys that do not change what is read, or of which what they name is told instead."""
+
 
 class DatabaseKeys(Table):
     """The keys of a database, none of which is set where the source is made of files."""
@@ -23,6 +26,7 @@ class DatabaseKeys(Table):
     query: Query | None = None
     query_file: FilePath | None = None
     table: Text | None = Field(default=None, validate_default=True)
+    without_snapshot: bool = False
 
     @field_validator("query", "query_file", "table")
     @classmethod
@@ -34,6 +38,13 @@ class DatabaseKeys(Table):
             raise ValueError(f"does not go with source.{earlier[0]}: one of the two says what to read")
         if info.field_name == "table" and value is None and info.data.get("database") and not earlier:
             raise ValueError("missing; name the table, or set query or query_file")
+        return value
+
+    @field_validator("without_snapshot")
+    @classmethod
+    def _is_a_question(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and "database" in info.data and not str(info.data["database"]).startswith("mssql://"):
+            raise ValueError("is for SQL Server (mssql://): every other database keeps one state of the rows")
         return value
 
     def query_text(self) -> str | None:
@@ -53,7 +64,9 @@ class DatabaseKeys(Table):
         if self.database is None:
             return None
         query_file = None if self.query_file is None else str(self.query_file)
-        return DatabaseQuery(self.database, self.table, self.query_text(), query_file, self.password_env)
+        return DatabaseQuery(
+            self.database, self.table, self.query_text(), query_file, self.password_env, self.without_snapshot
+        )
 
     def password(self) -> str | None:
         """Read the password of the database afresh; None leaves it to the driver's own files and variables."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from engine.settings.database import DatabaseKeys
+from engine.settings.database import NO_IDENTITY, DatabaseKeys
 from engine.settings.shaping import ShapingKeys, formats_in
 from engine.settings.table import FilePath, ServiceUrl, Text, Texts
 from engine.settings.values import as_character, as_character_or_none, as_encoding
@@ -103,7 +103,7 @@ class SourceTable(ShapingKeys, FileKeys):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", "password_env", "query_file"})
+        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", *NO_IDENTITY})
         return keys | {"query": self.query_text()}
 
     def column_of(self, field: str) -> str | None:

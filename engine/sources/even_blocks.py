@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from engine.values import (
     Block,
@@ -69,8 +72,7 @@ class Rows(Protocol):
         """Return the lines of some records, at least one, joined by newlines."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoRows:
+class NoRows(Struct, frozen=True):
     """What is to be said about a file as a whole, behind its rows."""
 
     notes: list[str]
@@ -106,6 +108,9 @@ def even_blocks(rows: Iterable[tuple[Rows, int]], batch_size: int) -> Iterator[B
         yield from cutter.finish()
         raise
     yield from cutter.finish()
+
+
+_FIRST_ROW = attrgetter("first_row")
 
 
 class _BlockCutter:
@@ -149,15 +154,15 @@ class _BlockCutter:
         if before:
             self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before.first_row]
             closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before.first_row]
-            self._open.filtered = [span for span in closed.filtered if span.first_row > before.first_row]
-            closed.filtered = [span for span in closed.filtered if span.first_row < before.first_row]
+            here = bisect_left(closed.filtered, before.first_row, key=_FIRST_ROW)  # of one file, and so they ascend
+            self._open.filtered = closed.filtered[here:]
+            closed.filtered = closed.filtered[:here]
             self._open.filtered_ids = closed.filtered_ids  # whose rows they are of is not known, and of no matter
             closed.filtered_ids = []
         return closed.block()
 
 
-@dataclass(slots=True)
-class _OpenBlock:
+class _OpenBlock(Struct):
     """The block being filled."""
 
     count: int = 0

@@ -8,18 +8,18 @@ beside it, which counts up to the length that was committed here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from engine.state.late_copies import Left
 from engine.state.ledger_rows import LedgerRow
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """A run as the journal knows it. `done` maps the seq of each chunk with a durable result to its digest."""
 
     id: str
@@ -64,8 +64,7 @@ class Run:
     """A number of its own that stands for it in ledgers, and grows from run to run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(Struct, frozen=True):
     """What a run could not deliver: so many bytes of its reject file count, and in them, lines of the ids in `first`.
 
     `first` maps the digest of an id to the byte from which its lines count: what stands before is of older versions.
@@ -76,8 +75,7 @@ class Undelivered:
     first: Mapping[bytes, int]
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerChanges:
+class LedgerChanges(Struct, frozen=True):
     """What changes about the ledger of a target, in its order; see `engine.ledger`."""
 
     target: str

@@ -39,20 +39,27 @@ _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in CO
 class SqliteJournal(SqliteLedgers):
     """An open state directory, locked for as long as it is open. Its methods are told of in `Journal`.
 
-    Without `reject_data`, reject files get no record data.
+    Without `reject_data`, reject files get no record data. `mapped` is as that of `Database`.
 
     Raises:
         StateLocked: another run holds the lock.
         StateFailed: the directory or what is in it can't be used.
     """
 
-    def __init__(self, state_dir: Path, clock: Callable[[], float] = time.time, *, reject_data: bool = True) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        reject_data: bool = True,
+        mapped: bool = False,
+    ) -> None:
         make_private_dir(state_dir)
         make_private_dir(state_dir / RUNS)
         self.dir = state_dir
         self._lock = take_lock(state_dir / LOCK)
         try:
-            self._db = Database(state_dir)
+            self._db = Database(state_dir, mapped=mapped)
         except BaseException:
             self._lock.close()
             raise

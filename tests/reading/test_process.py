@@ -9,12 +9,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from engine.reading import process
 from engine.reading.__main__ import Slots, _read

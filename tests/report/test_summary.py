@@ -177,6 +177,25 @@ def test_the_next_commands_of_a_failure(exit_code: int, commands: list[str]) -> 
     assert [line.strip() for line in lines if line.startswith("    ")] == [f"python -m engine {c}" for c in commands]
 
 
+@pytest.mark.parametrize(
+    ("guard", "kind", "commands"),
+    [
+        ("INVALID", "sync", ["check -c config.toml", "sync -c config.toml", "sync -c config.toml --fresh"]),
+        ("REJECTED", "sync", ["sync -c config.toml", "sync -c config.toml --fresh"]),
+        ("REJECTED", "replay", [f"replay -c config.toml {RUN_ID}"]),
+    ],
+)
+def test_what_a_guard_has_stopped_goes_on_only_if_it_is_accepted(guard: str, kind: str, commands: list[str]) -> None:
+    override = f"ENGINE_GUARD__MAX_{guard}=100%"
+    message = f"too many are bad; accept it for this run: {override}"
+    report = succeeded_report(status=RunStatus.FAILED, exit_code=65, message=message, kind=kind)
+    typed = [line.strip() for line in text_of(report).splitlines() if line.startswith("    ")]
+    plain = [f"python -m engine {command}" for command in commands]
+    accepted = next(number for number, command in enumerate(commands) if "check" not in command)
+    plain[accepted] = f"{override} {plain[accepted]}"
+    assert typed == plain
+
+
 def test_a_failure_before_anything_was_sent_needs_no_fresh_start() -> None:
     bare = Report(run_id=RUN_ID, status=RunStatus.FAILED, exit_code=65, records=RecordCounts(read=7, pending=7))
     assert [line.strip() for line in text_of(bare).splitlines()[-4:]] == [

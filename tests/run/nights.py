@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from engine.run.job import Job, identity_of, reading_of, source_identity_of
 from engine.settings.loading import from_tables

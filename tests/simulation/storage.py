@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from msgspec import structs
+
 from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import Left
 from engine.state.ledger_rows import LedgerRow
@@ -89,10 +91,10 @@ class MemoryJournal(Journal):
         without_failures = {seq for seq, result in latest.results.items() if not result.failures}
         requests = replace(latest.run.requests)
         read = {seq: result.chunk.read for seq, result in latest.results.items()}
-        return replace(latest.run, done=done, read=read, without_failures=without_failures, requests=requests)
+        return structs.replace(latest.run, done=done, read=read, without_failures=without_failures, requests=requests)
 
     def latest_runs(self, count: int) -> list[Run]:
-        return [replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
+        return [structs.replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
 
     def telemetry(self, run: Run) -> Mapping[str, Any]:
         return self._disk.runs[run.id].run.telemetry
@@ -105,13 +107,13 @@ class MemoryJournal(Journal):
         for stored in self._disk.runs.values():
             other = stored.run
             if not stored.finished and other.id != run.id and run.kind in ("sync", other.kind):
-                stored.finished, stored.run = True, replace(other, closed_by=run.id)
+                stored.finished, stored.run = True, structs.replace(other, closed_by=run.id)
 
     def begin(self, run: Run) -> None:
         self._write("commit")
         self._close_others(run)
         run.number = len(self._disk.runs) + 1
-        self._disk.runs[run.id] = StoredRun(replace(run, alive_at=self._clock()))
+        self._disk.runs[run.id] = StoredRun(structs.replace(run, alive_at=self._clock()))
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
@@ -322,7 +324,7 @@ class MemoryJournal(Journal):
     def _save(self, run: Run, **changes: Any) -> None:
         self._write("commit")
         stored = self._disk.runs[run.id]
-        stored.run = replace(stored.run, **changes)
+        stored.run = structs.replace(stored.run, **changes)
 
     def _write(self, what: str) -> None:
         if self.fails == what:
@@ -350,7 +352,7 @@ class FakeJournal:
     def was_alive_at(self, moment: float) -> None:
         """The process is dead, and this is when it has last noted that it lives."""
         stored = self._disk.runs[self.run.id]
-        stored.run = replace(stored.run, alive_at=moment)
+        stored.run = structs.replace(stored.run, alive_at=moment)
 
     def end(self, requests: RequestCounts, late_copies: Mapping[int, float]) -> None:
         """Write down that the process has ended by itself, and what may still land of what it has sent."""

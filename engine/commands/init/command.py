@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def _survey(args: argparse.Namespace) -> Survey:
     if others or bool(args.table) == bool(args.query):
         raise ConfigError("of a database, one url is looked at, and one table (--table) or one query (--query)")
     try:
-        return survey_database(DatabaseQuery(check_url(first), args.table, args.query))
+        return survey_database(DatabaseQuery(check_url(first), args.table, args.query, without_snapshot=True))
     except ValueError as error:
         raise ConfigError(f"the url {error}") from None
 
@@ -153,5 +154,5 @@ def _advise(proposal: Proposal, args: argparse.Namespace) -> None:
     lines.append("Next:")
     if args.campaign == PLACEHOLDER:
         lines.append(f"  write the id of your campaign into {config} (api.campaign_id)")
-    lines += ["  put the token into TIMEPAY_TOKEN", f"  {program()} check -c {config}"]
+    lines += ["  put the token into TIMEPAY_TOKEN", f"  {program()} check -c {shlex.quote(str(config))}"]
     print("\n".join(lines), file=sys.stderr)

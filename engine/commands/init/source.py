@@ -10,9 +10,11 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from msgspec.structs import replace
 
 from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
 from engine.commands.init.encoding import encoding_of, head_of
@@ -297,5 +299,7 @@ def _survey_values(column: ColumnSurvey, values: pa.Array) -> None:
     form = text_form(values)
     for value in form.text.to_pylist():
         column.add(value or "")
+        if value and getattr(values.type, "kind", "") == "number" and not value.lstrip("-").isdigit():
+            column.refused = "holds numbers that are not whole"
     if column.is_bytes and form.misfits is not None:
         column.is_bytes, column.refused, column.has_no_json = False, "holds bytes that are not text", True

@@ -12,6 +12,10 @@ STREAM, ARRAY = "__arrow_c_stream__", "__arrow_c_array__"
 """The methods by which libraries hand over tables, and single batches of rows."""
 
 
+IN_MEMORY = {"pyarrow", "polars", "pandas"}
+"""Libraries whose tables lie in memory, if they know their length."""
+
+
 class StreamOfColumns(Protocol):
     """A table, a frame, a reader of batches: whatever hands over batches of rows by Arrow's C stream interface."""
 
@@ -46,5 +50,12 @@ def tables_of(given: Any, loop: asyncio.AbstractEventLoop | None) -> Iterator[ob
 
 
 def is_read_again(given: object) -> bool:
-    """Return whether records can be read twice: a table with a known number of rows, or a list and the like."""
-    return isinstance(given, Sized) if is_table(given) else not isinstance(given, Iterator | AsyncIterable)
+    """Return whether records can be read twice: tables that lie in memory, or pairs in a list and the like.
+
+    What else hands over columns may run a query for it, or be empty the second time.
+    """
+    if is_table(given):
+        return isinstance(given, Sized) and type(given).__module__.partition(".")[0] in IN_MEMORY
+    if isinstance(given, list | tuple) and given and is_table(given[0]):
+        return all(map(is_read_again, given))
+    return not isinstance(given, Iterator | AsyncIterable)

@@ -87,13 +87,13 @@ class ArrowSource:
         """
         tables = tables_of(self._records, self._loop)
         first = next(tables, None)
-        if first is not None:
-            reader = _opened(first)
-            if not (isinstance(first, Sized) and not len(first)):  # columns without rows may lack their types
-                check_columns(reader.schema, self._spec, self.label)
-            first = first if is_read_again(first) else reader
-        if not is_read_again(self._records):
-            self._looked_at = chain(() if first is None else (first,), tables)
+        if first is None:
+            return
+        reader, is_held = _opened(first), is_read_again(first)
+        if not (is_held and isinstance(first, Sized) and not len(first)):  # columns without rows may lack their types
+            check_columns(reader.schema, self._spec, self.label)
+        if not (is_held and is_read_again(self._records)):
+            self._looked_at = chain((first if is_held else reader,), tables)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows as records; runs in a thread."""

@@ -19,6 +19,7 @@ from engine.sources.columns.column_text import NULL, JsonText, complete, escape
 from engine.sources.columns.mapping import ColumnMapping
 from engine.sources.columns.shaped import shaped_ids
 from engine.sources.columns.text_form import is_bytes
+from engine.sources.columns.written import whole_only
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
 from engine.sources.shaping.shaper import Shaper
@@ -104,7 +105,7 @@ class RowEncoder:
         encoded = self._encode(columns, wanted)
         encoded.filtered = spans_of(self._path, others)
         if left_out is not None:
-            ids = shaped_ids(self._text(left_out), self._mapping.id_shaper).text
+            ids = shaped_ids(self._text(whole_only(left_out)), self._mapping.id_shaper).text
             encoded.filtered_ids = [each for each in ids.to_pylist() if each]
         return encoded
 
@@ -119,7 +120,7 @@ class RowEncoder:
         return None if taken is None or pc.all(taken, min_count=0).as_py() else taken
 
     def _encode(self, columns: Mapping[int, pa.Array], rows: Sequence[int]) -> EncodedRows:
-        ids = shaped_ids(self._text(columns[self._mapping.id_index]), self._mapping.id_shaper)
+        ids = shaped_ids(self._text(whole_only(columns[self._mapping.id_index])), self._mapping.id_shaper)
         sent = [columns[column.index] for column in self._mapping.sent]
         values = [self._to_json(array, each.shaper) for array, each in zip(sent, self._mapping.sent, strict=True)]
         lines, filled = self._lines(escape(ids.text), values)

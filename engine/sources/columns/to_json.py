@@ -49,7 +49,7 @@ def is_id_type(type_: pa.DataType) -> bool:
     """Return whether values of `type_` can be ids: text, or integers, which become their decimal text."""
     type_ = plain_type(type_)
     if isinstance(type_, WrittenJson):
-        return type_.kind == "integer"
+        return type_.kind != "json"
     if pa.types.is_decimal(type_):
         whole: bool = type_.scale <= 0
         return whole

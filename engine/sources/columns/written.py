@@ -40,6 +40,13 @@ class WrittenJson(pa.ExtensionType):  # type: ignore[misc]  # pyarrow has no typ
 pa.register_extension_type(WrittenJson("number"))  # so that Arrow knows columns of it when it reads a file
 
 
+def whole_only(array: pa.Array) -> pa.Array:
+    """Return a column of ids in which numbers must be whole: those of a database that each may have a scale."""
+    if not isinstance(array.type, WrittenJson) or array.type.kind != "number":
+        return array
+    return pa.ExtensionArray.from_storage(WrittenJson("integer"), array.storage)
+
+
 def written_json(array: pa.Array) -> JsonText:
     """Return the values as JSON text."""
     shape = ColumnShape(type=array.type.kind)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
 
 from engine.sources.formats import Format
 from engine.sources.stored.addresses import scheme_of
@@ -17,12 +19,11 @@ _SECRETS = re.compile(r"(?i)passw|pwd|secret|token")
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^".]+')
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseQuery:
+class DatabaseQuery(Struct, frozen=True):
     """What is asked: either the whole of `table`, or `query`.
 
     `url` holds no password; that is in the variable `password_env`, unless the driver has ways of its own. `query_file`
-    is where the query was written, only for messages.
+    is where the query was written, only for messages. `without_snapshot` accepts a read that sees rows as they change.
     """
 
     url: str
@@ -30,6 +31,7 @@ class DatabaseQuery:
     query: str | None = None
     query_file: str | None = None
     password_env: str = "SOURCE_PASSWORD"  # noqa: S105 - the name of a variable
+    without_snapshot: bool = False
 
     @property
     def kind(self) -> DatabaseKind:
@@ -53,8 +55,12 @@ class DatabaseQuery:
         """What it is called from night to night: the url, and the table or the text of the query."""
         return f"{self.url} {self.table if self.table is not None else self.query}"
 
-    def statement(self, quote: str = '"', end_quote: str | None = None) -> str:
-        """Return the SQL: the query, or all of the table, whose name is put between quotes, part by part.
+    def statement(
+        self, quote: str = '"', end_quote: str | None = None, *, fold: Callable[[str], str] = str, columns: str = "*"
+    ) -> str:
+        """Return the SQL: the query, or `columns` of the table, whose name is put between quotes, part by part.
+
+        Parts that were written without double quotes are folded first, as the database does with names.
 
         Raises:
             ConfigError: the name of the table is none.
@@ -62,10 +68,10 @@ class DatabaseQuery:
         if self.query is not None:
             return self.query.strip().rstrip(";").rstrip()
         end = end_quote or quote
-        name = ".".join(f"{quote}{part.replace(end, end * 2)}{end}" for part in self.table_parts())
-        return f"SELECT * FROM {name}"  # noqa: S608 - it is quoted
+        name = ".".join(f"{quote}{part.replace(end, end * 2)}{end}" for part in self.table_parts(fold))
+        return f"SELECT {columns} FROM {name}"  # noqa: S608 - it is quoted
 
-    def table_parts(self) -> list[str]:
+    def table_parts(self, fold: Callable[[str], str] = str) -> list[str]:
         """Return the name of the table in its parts: `schema.table`, each in double quotes if it has a dot itself.
 
         Raises:
@@ -75,7 +81,7 @@ class DatabaseQuery:
         parts = _NAME_PART.findall(name)
         if ".".join(parts) != name or not parts:
             raise ConfigError('source.table: must be a name, such as loans or schema.loans; "a.b" for one with a dot')
-        return [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts]
+        return [part[1:-1].replace('""', '"') if part.startswith('"') else fold(part) for part in parts]
 
 
 def check_url(url: str) -> str:

@@ -13,7 +13,7 @@ from engine.sources.databases.needed import Needed
 from engine.sources.databases.session import Connect, Finding, IsNeeded, Piece, Session, StillWanted
 from engine.sources.databases.spool import Spool, SpoolWriter
 from engine.sources.spec import SourceSpec
-from engine.values import ConfigError, Interrupted, SourceUntrusted
+from engine.values import Interrupted, SourceUntrusted
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 """How long to wait after each failure; as long as the last one after later ones."""
@@ -135,12 +135,14 @@ def _connect_of(asked: DatabaseQuery) -> Connect:
             from engine.sources.databases.postgres import connect
         case "mysql":
             from engine.sources.databases.mysql import connect
+        case "mssql":
+            from engine.sources.databases.mssql import connect
+        case "oracle":
+            from engine.sources.databases.oracle import connect
         case "sqlite":
             from engine.sources.databases.sqlite_file import connect
         case "duckdb":
             from engine.sources.databases.duckdb_file import connect
-        case _:
-            raise ConfigError(f"source.database: {asked.kind} cannot be read yet")
     return connect
 
 

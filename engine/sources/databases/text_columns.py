@@ -18,9 +18,13 @@ from engine.sources.columns.written import WrittenJson
 
 ColumnKind = Literal[
     "text", "integer", "unsigned", "number", "whole", "money", "float32", "float64", "boolean", "date", "moment",
-    "utc_moment", "moment_in_utc", "time", "bytes", "json",
+    "utc_moment", "moment_in_utc", "time", "bytes", "json", "fine_moment", "fine_utc_moment", "fine_zoned_moment",
+    "fine_time", "upper_text",
 ]  # fmt: skip
-"""`integer` and `unsigned` have 64 bits, `whole` are integers of any length, `number` has any length and scale."""
+"""`integer` and `unsigned` have 64 bits, `whole` are integers of any length, `number` has any length and scale.
+
+What is `fine` has more digits of a second than Arrow's microseconds, and stays text, spelled as it is sent.
+"""
 
 _DAY_US = 86_400_000_000
 _FAR_US = 1 << 62
@@ -47,8 +51,18 @@ def batch_of(columns: Sequence[Column], texts: Sequence[pa.Array]) -> pa.RecordB
     Raises:
         ValueError: a value is not what its type says: the protocol was misread, which is a bug.
     """
-    arrays = [_converter_of(column.kind)(text) for column, text in zip(columns, texts, strict=True)]
+    arrays = [of_text(column.kind, text) for column, text in zip(columns, texts, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema_of(columns))
+
+
+def arrow_type(kind: ColumnKind) -> pa.DataType:
+    """Return the type that values of a kind are kept as."""
+    return _TYPES[kind]
+
+
+def of_text(kind: ColumnKind, text: pa.Array) -> pa.Array:
+    """Return a column of text as what it means; see `batch_of`."""
+    return _converter_of(kind)(text)
 
 
 def _converter_of(kind: ColumnKind) -> Callable[[pa.StringArray], pa.Array]:
@@ -117,6 +131,31 @@ def _times(text: pa.StringArray) -> pa.Time64Array:
     return count.cast(pa.time64("us"), safe=False)
 
 
+def _fine_moments(zone: str) -> Callable[[pa.StringArray], pa.StringArray]:
+    def converted(text: pa.StringArray) -> pa.StringArray:
+        spelled = _fine_times(pc.replace_substring(text, " ", "T", max_replacements=1))
+        return pc.binary_join_element_wise(spelled, pa.scalar(zone), pa.scalar(""))
+
+    return converted
+
+
+def _fine_times(text: pa.StringArray) -> pa.StringArray:
+    """Spell fractions as microseconds are, and with all their digits where those behind the sixth are not zero."""
+    return pc.replace_substring_regex(pc.replace_substring_regex(text, r"\.0+$", ""), r"(\.\d{6})0+$", r"\1")
+
+
+def _fine_zoned_moments(text: pa.StringArray) -> pa.StringArray:
+    """Bring moments such as `2026-11-05 10:00:00.1234567 +05:30` into UTC."""
+    local = pc.utf8_slice_codeunits(text, 0, 26).cast(pa.timestamp("us")).cast(pa.int64())
+    hours, minutes = (pc.utf8_slice_codeunits(text, at, at + 2).cast(pa.int64()) for at in (29, 32))
+    size_us = pc.multiply(pc.add(pc.multiply(hours, 60), minutes), 60_000_000)
+    is_west = pc.equal(pc.utf8_slice_codeunits(text, 28, 29), "-")
+    moments = pc.subtract(local, pc.if_else(is_west, pc.negate(size_us), size_us)).cast(pa.timestamp("us"))
+    last_digit = pc.utf8_slice_codeunits(text, 26, 27)
+    in_utc = pc.binary_join_element_wise(moments.cast(pa.string()), last_digit, pa.scalar(""))
+    return _fine_moments("Z")(in_utc)
+
+
 def _days_of(text: str) -> int:
     """Return the day as days from 1970; one far out of reach for what is no day in the years 0 to 9999."""
     found = _MOMENT.fullmatch(text)
@@ -163,6 +202,11 @@ _TYPES: Mapping[ColumnKind, pa.DataType] = {
     "time": pa.time64("us"),
     "bytes": pa.binary(),
     "json": WrittenJson("json"),
+    "fine_moment": pa.string(),
+    "fine_utc_moment": pa.string(),
+    "fine_zoned_moment": pa.string(),
+    "fine_time": pa.string(),
+    "upper_text": pa.string(),
 }
 
 _CONVERTERS: Mapping[ColumnKind, Callable[[pa.StringArray], pa.Array]] = {
@@ -174,4 +218,9 @@ _CONVERTERS: Mapping[ColumnKind, Callable[[pa.StringArray], pa.Array]] = {
     "moment_in_utc": _in_utc,
     "time": _times,
     "bytes": _bytes,
+    "fine_moment": _fine_moments(""),
+    "fine_utc_moment": _fine_moments("Z"),
+    "fine_zoned_moment": _fine_zoned_moments,
+    "fine_time": _fine_times,
+    "upper_text": pc.utf8_upper,
 }

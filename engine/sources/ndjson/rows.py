@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
@@ -13,8 +15,7 @@ from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, r
 from engine.values import Place, Refusal, Span
 
 
-@dataclass(slots=True)
-class LineRows:
+class LineRows(Struct):
     """So many records. `lines` are joined by newlines; `ids` None means that nobody has looked at them yet."""
 
     count: int

@@ -6,10 +6,10 @@ So a line that needs a closer look slows down nobody but itself.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from engine.sources.even_blocks import spans_of
+from msgspec import Struct, field
+
 from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
 from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
@@ -22,8 +22,7 @@ NumbersOf = Callable[[Sequence[str]], bytes]
 """Makes the numbers of some ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedLines:
+class ScannedLines(Struct, frozen=True):
     """Reads slices of lines: most of them by `scan`, those that it declines by `read_line`."""
 
     scan: Scan
@@ -56,8 +55,7 @@ class ScannedLines:
         return found.rows(), found.place.row - start.row
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What was found so far; `place` is that of the next line."""
 
     place: Place
@@ -82,9 +80,9 @@ class _Found:
             self.texts.append(text)
             self.numbers.append(numbers)
         if filtered:
-            left_out = spans_of(path, [row + index for index in array("I", filtered)])
+            kept, left_out = _kept_and_left_out(path, row, row + scanned, array("I", filtered))
             extend_spans(self.filtered, left_out)
-            extend_spans(self.spans, list(_between(left_out, path, row, row + scanned)))
+            extend_spans(self.spans, kept)
         elif records:
             extend_spans(self.spans, [Span(path, row, records)])
         self.place = Place(path, row + scanned)
@@ -115,11 +113,22 @@ class _Found:
         )
 
 
-def _between(left_out: list[Span], path: str, start: int, stop: int) -> Iterator[Span]:
-    """Yield the rows from `start` on and before `stop` that are not among those left out."""
-    for span in left_out:
-        if span.first_row > start:
-            yield Span(path, start, span.first_row - start)
-        start = span.first_row + span.count
-    if start < stop:
-        yield Span(path, start, stop - start)
+def _kept_and_left_out(path: str, start: int, stop: int, left_out: Sequence[int]) -> tuple[list[Span], list[Span]]:
+    """Return the rows from `start` on and before `stop`, and apart those that are left out.
+
+    `left_out` has how far these are from `start`, ascending. There may be a span for each row: one loop.
+    """
+    first = behind = start + left_out[0]
+    kept = [Span(path, start, first - start)] if first > start else []
+    gone = []
+    for distance in left_out:
+        row = start + distance
+        if row != behind:
+            gone.append(Span(path, first, behind - first))
+            kept.append(Span(path, behind, row - behind))
+            first = row
+        behind = row + 1
+    gone.append(Span(path, first, behind - first))
+    if behind < stop:
+        kept.append(Span(path, behind, stop - behind))
+    return kept, gone
