@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.reading.comparing import Comparing, Presence
+    from engine.reading.comparing import Comparing, Presence, key_of_campaign
     from engine.reading.counting_ids import count_repeated
     from engine.reading.limit import first_records
     from engine.reading.plan import Cutting, Pass, PassHere, Reading

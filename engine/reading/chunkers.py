@@ -26,7 +26,13 @@ class Cut:
         Raises:
             EngineError: what reading the source raises.
         """
-        if self._routing is not None:
+        if self._routing is not None and self._comparing is not None:
+            from engine.reading.routed_comparison import RoutedComparison  # here, for the same reason
+
+            routed = RoutedComparison(self._routing, self._comparing, batch_size=self._batch_size, **self._limits)
+            yield from routed.cut(blocks)
+            self.presence = routed.presence
+        elif self._routing is not None:
             from engine.reading.routed_chunker import routed_chunks  # here: it takes numpy, and long to import
 
             yield from routed_chunks(blocks, self._routing, batch_size=self._batch_size, **self._limits)
@@ -35,6 +41,6 @@ class Cut:
         else:
             from engine.reading.compared_chunker import ComparedChunker  # here, for the same reason
 
-            compared = ComparedChunker(self._comparing, batch_size=self._batch_size, **self._limits)
+            compared = ComparedChunker(self._comparing, batch_size=self._batch_size, one_of_many=None, **self._limits)
             yield from compared.cut(blocks)
             self.presence = compared.comparison.presence

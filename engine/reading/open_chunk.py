@@ -29,6 +29,11 @@ class OpenChunk:
         self._spans: list[Span] = []
         self._joined_bytes = -1  # of the lines and the newlines between them
 
+    @property
+    def joined_bytes(self) -> int:
+        """How many bytes the lines are, and the newlines between them."""
+        return max(0, self._joined_bytes)
+
     def take_notes(self, block: Block) -> None:
         """Take all of a block but its records and its bytes."""
         self.refusals += block.refusals

@@ -8,7 +8,8 @@ as in `chunker.py`. Chunks of rows that are for no campaign have no records, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from engine.reading.campaign_chunker import CampaignChunker
 from engine.reading.recent_of_campaigns import RecentOfCampaigns, RecentOfOne
@@ -51,12 +52,13 @@ def routed_chunks(
         SourceUntrusted: there are too many campaigns.
     """
     recent, repeated = RecentOfCampaigns(concurrency), RepeatedIds()
-    limits = {"batch_size": batch_size, "lines_bytes_max": lines_bytes_max}
+    begin = partial(_begun, recent=recent, repeated=repeated, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
+    chunker = RoutedChunker(Router(routing), begin, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
+    yield from chunker.cut(blocks)
 
-    def begin(number: int, campaign_id: str) -> CampaignChunker:
-        return CampaignChunker(number, campaign_id, RecentOfOne(recent), repeated, **limits)
 
-    yield from RoutedChunker(Router(routing), begin, **limits).cut(blocks)
+def _begun(number: int, campaign_id: str, *, recent: RecentOfCampaigns, **shared: Any) -> CampaignChunker:
+    return CampaignChunker(number, campaign_id, RecentOfOne(recent), **shared)
 
 
 class RoutedChunker:
@@ -67,12 +69,19 @@ class RoutedChunker:
         begin: makes what is open of a campaign, of its number and its id.
         batch_size: how many records a chunk holds at the most.
         lines_bytes_max: how many bytes its lines are at the most.
+        note: is told of each part of a block, and the number of its campaign.
     """
 
     def __init__(
-        self, router: Router, begin: Callable[[int, str], Open], *, batch_size: int, lines_bytes_max: int
+        self,
+        router: Router,
+        begin: Callable[[int, str], Open],
+        *,
+        batch_size: int,
+        lines_bytes_max: int,
+        note: Callable[[int, Block], None] = lambda *_: None,
     ) -> None:
-        self._router, self._begin = router, begin
+        self._router, self._begin, self._note = router, begin, note
         self._batch_size, self._lines_bytes_max = batch_size, lines_bytes_max
         self._open: dict[int, Open] = {}
         self._records = self._bytes = 0
@@ -108,6 +117,7 @@ class RoutedChunker:
         if number not in self._open:
             self._open[number] = self._begin(number, self._router.campaign(number))
         campaign = self._open[number]
+        self._note(number, part)
         before = campaign.waiting_bytes
         yield from campaign.add(part)
         self._waiting_bytes += campaign.waiting_bytes - before

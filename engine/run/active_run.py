@@ -18,10 +18,12 @@ from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
 from engine.run.counting import CountedSource
 from engine.run.gone import GoneIds
+from engine.run.gone_of_campaigns import GoneOfCampaigns
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
 from engine.run.job import Job, cutting_of, routing_of
 from engine.run.late_copies import DurableLateCopies, late_copy_s
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger
+from engine.run.routed_ledgers import RoutedLedgers
 from engine.run.superseded import SupersededGuard
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
@@ -87,11 +89,6 @@ class ActiveRun:
         waited_s: float = 0.0,
     ) -> None:
         self.ledger = ledger or NoLedger()
-        self.gone = (
-            GoneIds(job, settings, run, thread, ledger)
-            if isinstance(ledger, LedgerOfRun) and ledger.delta.feed and job.limit is None
-            else None
-        )
         self.job, self.run, self.settings = job, run, settings
         self.thread, self.api, self.stop = thread, api, stop
         before = run.fingerprint if run.fingerprint and run.done else {}
@@ -122,6 +119,7 @@ class ActiveRun:
             campaign_requests={row.id: row.requests for row in run.campaigns.values()},
         )
         self.campaigns = CampaignsOfRun(run, self.accounts, self.traffic)
+        self.gone = self._gone()
         self.telemetry = Telemetry(
             run.telemetry,
             traffic=self.traffic,
@@ -130,6 +128,17 @@ class ActiveRun:
             waited_s=waited_s,
         )
         self.telemetry.begin(durable.updated)
+
+    def _gone(self) -> GoneIds | GoneOfCampaigns | None:
+        """Return what judges who is gone; None where nobody is."""
+        job, ledger, shared = self.job, self.ledger, (self.job, self.settings, self.run, self.thread)
+        if job.delta is None or not job.delta.feed or job.limit is not None:
+            return None
+        if isinstance(ledger, RoutedLedgers):
+            gone = GoneOfCampaigns(*shared, ledger, self.accounts.campaigns, self.traffic.campaigns)
+            self.campaigns.gone_of = gone.of
+            return gone
+        return GoneIds(*shared, ledger) if isinstance(ledger, LedgerOfRun) else None
 
     async def work(self, display: ProgressDisplay) -> EngineError | None:
         """Bring the source to the API; return why that stopped before its end, if it did."""
@@ -147,6 +156,7 @@ class ActiveRun:
         try:
             async with watch.kept(), self.api:
                 await self._deliver()
+                await self._note_missing_campaigns()
                 return await self._conclude_source() or self.campaigns.error()
         except Interrupted as error:
             if self.accounts.finished and (self.gone is None or self.gone.is_settled):
@@ -158,6 +168,19 @@ class ActiveRun:
             return error
         except EngineError as error:
             return error
+
+    async def _note_missing_campaigns(self) -> None:
+        """Take back what was called unchanged in campaigns that the API does not know."""
+        accounts, journal, call = self.accounts, self.thread.value, self.thread.call
+        missing = [each for each, error in self.traffic.campaigns.errors.items() if isinstance(error, CampaignMissing)]
+        for campaign_id in missing:
+            await self.ledger.campaign_is_missing((campaign_id, accounts.campaigns[campaign_id].number))
+        if missing and self.job.delta is not None:
+            accounts.durable = await call(journal.counts, self.run)
+            counts = await call(journal.campaign_counts, self.run)
+            for campaign_id in missing:
+                campaign = accounts.campaigns[campaign_id]
+                campaign.durable = counts.get(campaign.number, ChunkCounts())
 
     async def _conclude_source(self) -> EngineError | None:
         """See what is to be said about the source as a whole, and tell the API who is gone from it."""
@@ -172,7 +195,7 @@ class ActiveRun:
             await self._tell_gone(self.gone)
         return error
 
-    async def _tell_gone(self, gone: GoneIds) -> None:
+    async def _tell_gone(self, gone: GoneIds | GoneOfCampaigns) -> None:
         upload = self.settings.upload
         cutting = cutting_of(self.settings)
         await run_pipeline(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -30,8 +30,8 @@ class CampaignsOfRun:
     def __init__(self, run: Run, accounts: Accounts, traffic: Traffic) -> None:
         self._run, self._accounts, self._traffic = run, accounts, traffic
         self._noted: dict[str, tuple[Any, ...]] = {}
-        self.gone: dict[str, Gone] = {}
-        """What became of ids that a campaign holds no more, as far as that was judged."""
+        self.gone_of: Callable[[str], Gone] = lambda _: Gone()
+        """Returns what became of ids that a campaign holds no more."""
         self.is_routed = not run.campaign_id
 
     def changed(self) -> list[CampaignRow]:
@@ -95,7 +95,7 @@ class CampaignsOfRun:
 
     def _report(self, journal: Journal, campaign_id: str, each: CampaignAccounts, run_code: ExitCode) -> CampaignReport:
         error = self._traffic.campaigns.errors.get(campaign_id)
-        gone = self.gone.get(campaign_id, Gone())
+        gone = self.gone_of(campaign_id)
         is_done = self._accounts.is_read and not each.counts.pending
         code = campaign_code(
             each.counts, gone, error.exit_code if error else None, ExitCode.OK if is_done else run_code

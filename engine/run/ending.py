@@ -29,7 +29,6 @@ from engine.report import (
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.campaigns_of_run import check_sums
-from engine.run.ledger_of_run import target_of
 from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
 from engine.run.publishing import publish
@@ -209,8 +208,9 @@ def _gone(active: ActiveRun) -> Gone:
 def _delta(active: ActiveRun) -> DeltaFacts:
     """Return what is told of the ledger. Called in the journal's thread."""
     facts, journal = active.ledger.facts(), active.thread.value
-    row = journal.ledger(target_of(active.settings)) if active.job.delta is not None else None
-    return replace(facts, last_full_at=journal.started_at(row.oldest_run)) if row is not None else facts
+    if active.job.delta is None:
+        return facts
+    return replace(facts, last_full_at=journal.started_at(active.ledger.oldest_run))
 
 
 def _ambiguous(active: ActiveRun) -> Ambiguous:

@@ -33,6 +33,8 @@ class Delta(Struct, frozen=True):
     is_full: bool = False
     """Whether every record is sent."""
     full_every_s: float | None = None
+    moved: str = "report"
+    """`report` or `gone`: what becomes of ids that stand under another campaign now."""
     gone: str = "ignore"
     """`report`, `ignore`, or `send`, and then the constants."""
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -99,11 +101,16 @@ def routing_of(settings: RunSettings) -> Routing | None:
     return Routing(route.column or "", route.campaigns, route.other)
 
 
+def campaign_ids_of(settings: RunSettings) -> tuple[str, ...] | None:
+    """Return the campaigns that records can be routed to; None where only the source knows them."""
+    return settings.route.campaign_ids() if isinstance(settings, Settings) else ()
+
+
 def _campaign_ids(settings: RunSettings) -> tuple[str, ...]:
     """Return the campaigns that there can be; where only the source knows them, an id as long as any."""
-    if not isinstance(settings, Settings) or settings.route.column is None:
+    if routing_of(settings) is None:
         return ()
-    known = settings.route.campaign_ids()
+    known = campaign_ids_of(settings)
     return ("?" * CAMPAIGN_ID_BYTES_MAX,) if known is None else known
 
 
@@ -160,6 +167,7 @@ def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta
         mapping=mapping,
         is_full=full,
         full_every_s=table.full_every,
+        moved=table.moved,
         gone=str(table.gone) if constants is None else "send",
         constants=constants or {},
         max_gone=settings.guard.max_gone,

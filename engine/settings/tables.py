@@ -113,6 +113,13 @@ class DeltaTable(Table):
     moved: Literal["report", "gone"] = "report"
     feed: Text | None = None
 
+    @field_validator("moved")
+    @classmethod
+    def _has_constants(cls, value: str, info: ValidationInfo) -> str:
+        if value == "gone" and "gone" in info.data and not isinstance(info.data["gone"], dict):
+            raise ValueError("needs the fields to send: give them in delta.gone")
+        return value
+
     def constants(self) -> dict[str, Scalar] | None:
         """Return the fields that gone ids get, if they get any."""
         return self.gone if isinstance(self.gone, dict) else None
@@ -198,16 +205,6 @@ class Settings(RunSettings):
                 {"key": "delta.gone", "name": unknown[0]},
             )
         return delta
-
-    @field_validator("route")
-    @classmethod
-    def _not_yet(cls, route: RouteTable, info: ValidationInfo) -> RouteTable:
-        delta = info.data.get("delta")
-        if route.column is not None and delta is not None and delta.mode != "off":
-            raise PydanticCustomError(
-                CONTRADICTION, "does not go with delta.mode yet; set that to off", {"key": "route.column"}
-            )
-        return route
 
     @field_validator("source")
     @classmethod

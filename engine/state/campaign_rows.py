@@ -39,6 +39,13 @@ class CampaignRows:
             [(run_id, row.number, row.id, _encode(row).decode()) for row in rows],
         )
 
+    def note_gone(self, run_id: str, campaign_id: str, gone: Mapping[str, Any]) -> CampaignRow:
+        """Write down what became of gone ids of a campaign that is known. Must be called in a transaction."""
+        row = self._db.row("SELECT value FROM campaign WHERE run_id = ? AND id = ?", (run_id, campaign_id))
+        known = msgspec.structs.replace(_decode(row["value"]), gone=gone)
+        self.put(run_id, [known])
+        return known
+
     def of_run(self, run_id: str) -> dict[str, CampaignRow]:
         """Return the campaigns of a run, by their ids, in the order of their numbers."""
         rows = self._db.rows("SELECT value FROM campaign WHERE run_id = ? ORDER BY number", (run_id,))

@@ -178,15 +178,24 @@ class Journal(Protocol):
         """Write down how a run is compared with the ledger."""
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
         """Make durable what became of ids that are gone, and that the run has tried every record.
 
-        What was not delivered of the ids that are `over` needs not be sent any more.
+        What was not delivered of the ids that are `over` needs not be sent any more. Of many campaigns, it is told of
+        this one, which the journal knows, and nothing of the run.
         """
 
-    def take_back_unchanged(self, run: Run) -> None:
-        """Forget the results of chunks with unchanged records: what these equalled is gone."""
+    def take_back_unchanged(self, run: Run, campaign: int = 0) -> None:
+        """Forget the results of chunks with unchanged records: what these equalled is gone.
+
+        Of many campaigns, only of the one with this number.
+        """
 
     def delete_ledger(self, target: str) -> None:
         """Delete what is known of a ledger. Its files are nobody's any more."""

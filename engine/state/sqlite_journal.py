@@ -193,19 +193,24 @@ class SqliteJournal(SqliteLedgers):
         run.delta = delta
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
         with self._db.transaction():
-            self._write(run, gone=gone, tried=True)
+            if campaign_id:
+                run.campaigns[campaign_id] = self._campaigns.note_gone(run.id, campaign_id, gone)
+            else:
+                self._write(run, gone=gone, tried=True)
             if changes is not None:
                 self._ledgers.add_changes(changes.target, run.number, changes.changes)
-            rows = [(run.campaign_id, id_digest(each)) for each in over]
+            rows = [(campaign_id or run.campaign_id, id_digest(each)) for each in over]
             self._db.change("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ?", rows)
-        run.gone, run.tried = gone, True
-
-    def take_back_unchanged(self, run: Run) -> None:
-        with self._db.transaction():
-            self._db.change("DELETE FROM chunk WHERE run_id = ? AND unchanged > 0", [(run.id,)])
+        if not campaign_id:
+            run.gone, run.tried = gone, True
 
     def left_by_others(self, campaign_id: str) -> Left:
         rows = self._db.rows(

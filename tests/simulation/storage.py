@@ -220,20 +220,33 @@ class MemoryJournal(Journal):
         run.delta = delta
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
-        self._save(run, gone=gone, tried=True)
-        run.gone, run.tried = gone, True
+        if campaign_id:
+            campaigns = self._disk.runs[run.id].campaigns
+            campaigns[campaign_id] = msgspec.structs.replace(campaigns[campaign_id], gone=gone)
+            run.campaigns[campaign_id] = copied(campaigns[campaign_id])
+        else:
+            self._save(run, gone=gone, tried=True)
+            run.gone, run.tried = gone, True
         if changes is not None:
             self._add_changes(changes, run.number)
         ids = {id_digest(each) for each in over}
-        for key in [key for key in self._disk.undelivered if key[0] == run.campaign_id and key[1] in ids]:
+        for key in [
+            key for key in self._disk.undelivered if key[0] == (campaign_id or run.campaign_id) and key[1] in ids
+        ]:
             del self._disk.undelivered[key]
 
-    def take_back_unchanged(self, run: Run) -> None:
+    def take_back_unchanged(self, run: Run, campaign: int = 0) -> None:
         self._write("commit")
         stored = self._disk.runs[run.id]
-        stored.results = {seq: each for seq, each in stored.results.items() if not each.chunk.unchanged}
+        taken = {seq for seq, each in stored.results.items() if each.chunk.unchanged and seq >> SEQ_BITS == campaign}
+        stored.results = {seq: each for seq, each in stored.results.items() if seq not in taken}
 
     def started_at(self, run: int) -> str | None:
         return next((each.run.started_at for each in self._disk.runs.values() if each.run.number == run), None)
