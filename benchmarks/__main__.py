@@ -17,6 +17,8 @@ BENCHMARKS = {
     "pacing": "how close to a server's limits the engine gets, known and unknown ones",
     "cost": "what journal, order check, reply check and the like cost each",
     "delta": "a second night of which little has changed: the comparison beside databases, the commit, whole nights",
+    "find": "did loan X arrive? What an answer takes, from what is kept alone and with the source",
+    "arrow": "tables pushed by the library, beside Parquet in a sync",
     "stores": "an object on a real S3 server, read beside boto3 and s3fs",
     "databases": "from PostgreSQL to a file: the spool beside scripts, ADBC and dlt",
     "places": "stores and databases, and what memory does where a table is large",

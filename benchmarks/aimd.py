@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import inf
 from typing import Any
+
+from msgspec.structs import asdict
 
 from engine.pacing.limiter import MOVES_MAX, Authority, Found, Limit, Move, Signal, Why, burst_beneath
 

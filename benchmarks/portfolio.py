@@ -19,9 +19,8 @@ def rows(records: int, *, sorted_ids: bool = False) -> Iterator[Row]:
     first_due = date(2026, 12, 1)
     due_dates = [first_due + timedelta(days=day) for day in range(28)]
     for row in range(records):
-        number = row if sorted_ids else row * _ID_STEP % _ID_RANGE
         yield {
-            ID_COLUMN: f"LN{number:08}",
+            ID_COLUMN: id_of(row, sorted_ids=sorted_ids),
             "emi_amount": (row * 7_919 % 900_000 + 100_000)
             * 0.01,  # with the noise of computed numbers: 1871.0900000000001
             "emi_due_date": due_dates[row % 28],
@@ -31,6 +30,12 @@ def rows(records: int, *, sorted_ids: bool = False) -> Iterator[Row]:
             "zone": ("N1", "N2", "S1", "S2", "E1", "W1")[row * 7 % 6],
             "risk": row * 37 % 100 * 0.01,
         }
+
+
+def id_of(row: int, *, sorted_ids: bool = False) -> str:
+    """Return the id of the record in a row, counted from 0."""
+    number = row if sorted_ids else row * _ID_STEP % _ID_RANGE
+    return f"LN{number:08}"
 
 
 CHANGED_EVERY, GONE_EVERY, NEW_PER = 50, 200, 200

@@ -1,15 +1,16 @@
 """Bring a whole portfolio into the customer-data bulk update API, true to the last record.
 
 As a library: `await engine.sync(settings)` runs the main job, `await engine.push(records, …)` sends any iterable of
-`(id, data)` pairs. Both work in a running event loop, install no signal handlers, and return the run's `Report`.
+`(id, data)` pairs, or the rows of any table that speaks Arrow. Both work in a running event loop, install no signal
+handlers, and return the run's `Report`.
 
 Beside these stand here what they take, what a report holds, and the errors that they raise.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from engine.values import lazy_face
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from engine.report import (
         Ambiguous,
+        CampaignReport,
         DeltaFacts,
         EngineFacts,
         Gone,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         Unread,
     )
     from engine.settings import Settings
+    from engine.sources import Columns, ColumnType
     from engine.values import (
         VERSION as __version__,
         AccessRefused,
@@ -62,6 +65,7 @@ __all__ = [
     "AccountsDoNotBalance",
     "Ambiguous",
     "CampaignMissing",
+    "CampaignReport",
     "ConfigError",
     "DeltaFacts",
     "EndpointUntrusted",
@@ -136,6 +140,7 @@ async def sync(
     return await run_sync(settings, fresh=fresh, full=full, limit=limit, stop=stop)
 
 
+@overload
 async def push(
     records: Iterable[tuple[str, Mapping[str, Any]]] | AsyncIterable[tuple[str, Mapping[str, Any]]],
     *,
@@ -146,15 +151,53 @@ async def push(
     org_id: str | None = None,
     fresh: bool = False,
     stop: Stop | None = None,
-    **upload: Any,
-) -> Report:
-    """Send `(id, data)` pairs, with the guarantees of a sync.
+    id: None = None,
+    **given: Any,
+) -> Report: ...
 
-    Calling it again with the same records resumes an interrupted push. A pair that is no valid record is `invalid` in
-    the report, with its position, counted from 1, as its row.
+
+@overload
+async def push(
+    records: Columns | Iterable[Columns] | AsyncIterable[Columns],
+    *,
+    url: str,
+    campaign_id: str,
+    token: str,
+    state_dir: str | os.PathLike[str],
+    org_id: str | None = None,
+    fresh: bool = False,
+    stop: Stop | None = None,
+    id: str,
+    fields: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    types: Mapping[str, ColumnType] | None = None,
+    **given: Any,
+) -> Report: ...
+
+
+async def push(
+    records: Any,
+    *,
+    url: str,
+    campaign_id: str,
+    token: str,
+    state_dir: str | os.PathLike[str],
+    org_id: str | None = None,
+    fresh: bool = False,
+    stop: Stop | None = None,
+    **given: Any,
+) -> Report:
+    """Send `(id, data)` pairs, or the rows of Arrow data, with the guarantees of a sync.
+
+    Calling it again with the same records resumes an interrupted push. A pair that is no valid record, or a row, is
+    `invalid` in the report, with its position, counted from 1, as its row.
 
     Args:
-        records: pairs of a non-empty string and a non-empty mapping that JSON can hold; any iterable, or async one.
+        records: pairs of a non-empty string and a non-empty mapping that JSON can hold; any iterable, or async one. Or
+            Arrow data: a table, a batch of rows, a reader of batches, a frame of polars or pandas, whatever has
+            `__arrow_c_stream__` or `__arrow_c_array__`, or an iterable of it, sync or async. Its rows are read as those
+            of Parquet, some thousands at a time.
         url: the base URL of the API.
         campaign_id: the campaign to update.
         token: the bearer token.
@@ -162,8 +205,11 @@ async def push(
         org_id: for accounts with several organisations.
         fresh: start over instead of resuming.
         stop: `stop.request(error)` asks for a graceful end.
-        upload: keys of the tables `[upload]` and `[guard]`, such as `batch_size`, `requests_per_second`, `max_rejected`
-            ("5%", or a count) or `min_records` (of records that can be read twice, such as a list).
+        given: keys of the tables `[upload]` and `[guard]`, such as `batch_size`, `requests_per_second`, `max_rejected`
+            ("5%", or a count) or `min_records` (of records that can be read twice, such as a list). With Arrow data
+            also those of `[source]` that say what becomes of columns: `id`, the column that identifies a record, which
+            must be given; `fields`, `exclude`, `rename`, `types`, `columns`, `constants`, `where`, `nulls`,
+            `null_values`.
 
     Raises:
         engine.EngineError: the run could not begin. Once it has begun, its end is in the report.
@@ -179,5 +225,5 @@ async def push(
         org_id=org_id,
         fresh=fresh,
         stop=stop,
-        upload=upload,
+        given=given,
     )

@@ -112,7 +112,9 @@ SMALL = {
     "scale": ["--sizes", "10,20", "--kinds", "ndjson"],
     "cost": ["--records", "20000", "--runs", "1"],  # whole chunks
     "delta": ["--records", "400", "--runs", "1", "--kinds", "ndjson"],
+    "find": ["--records", "200", "--runs", "1"],
     "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
+    "arrow": ["--records", "20", "--runs", "1"],
     "startup": ["--runs", "1"],
     "forecast": ["--cases", "small-resumed", "--records", "600"],
     "pacing": ["--scenarios", "quick"],

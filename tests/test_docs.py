@@ -12,6 +12,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+import pyarrow
 import pytest
 
 import engine
@@ -112,7 +113,7 @@ def test_the_library_examples_run(document: str, text: str, tmp_path: Path, monk
 
 
 def test_what_the_library_page_shows_is_what_is_there(tmp_path: Path) -> None:
-    [shown, call] = [text for name, text in blocks("") if name == "docs/library.md"]
+    [shown, call, columns] = [text for name, text in blocks("") if name == "docs/library.md"]
     pairs = [(f"loan_{number}", {"amount": 1} if number < 4 else {}) for number in range(1, 5)]
     with stand_in(reject="loan_2") as server:
         target: dict[str, Any] = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
@@ -120,11 +121,12 @@ def test_what_the_library_page_shows_is_what_is_there(tmp_path: Path) -> None:
     lines = shown.splitlines()
     for typed, answer in zip(lines[::2], lines[1::2], strict=True):
         assert repr(eval(typed.removeprefix(">>> "), {"report": report})) == answer  # noqa: S307  (our own document)
-    refused, *mistakes = call.splitlines()
-    code = compile(refused.removeprefix(">>> "), "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    with pytest.raises(engine.ConfigError) as caught:
-        asyncio.run(awaited(code, {"engine": engine}))
-    assert f"engine.values.errors.ConfigError: {caught.value}" == "\n".join(mistakes)
+    loans = pyarrow.table({"loan_no": ["loan_1"], "emi": [1], "branch": ["Pune"]})
+    for refused, *mistakes in (call.splitlines(), columns.splitlines()):
+        code = compile(refused.removeprefix(">>> "), "docs/library.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        with pytest.raises(engine.ConfigError) as caught:
+            asyncio.run(awaited(code, {"engine": engine, "loans": loans}))
+        assert f"engine.values.errors.ConfigError: {caught.value}" == "\n".join(mistakes)
 
 
 async def awaited(code: CodeType, names: dict[str, Any]) -> None:

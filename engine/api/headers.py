@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 _SECONDS = re.compile(r"[0-9]{1,18}(\.[0-9]*)?")
 
@@ -34,8 +35,7 @@ def _seconds_until(when: str, headers: Mapping[str, str]) -> float | None:
     return then - now if now is not None and then is not None and then >= now else None
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """What `RateLimit-*` headers say: `remaining` requests may start within the next `reset_s` seconds."""
 
     remaining: int

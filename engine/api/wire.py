@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
+from msgspec import Struct, field
 
 from engine.values import EngineError
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where the records go, and how to get there. `read_token` raises an `EngineError` if there is none."""
 
     url: str
     campaign_id: str
+    """Where all records go that are not for another campaign."""
     read_token: Callable[[], str]
     org_id: str | None = None
     timeout_s: float = 120.0
@@ -24,13 +24,12 @@ class Endpoint:
     proxy: str | None = None
     concurrency: int = 8
 
-    def envelope(self) -> tuple[bytes, bytes]:
-        """What stands before and after the comma-separated records in a request body."""
-        return b'{"campaignId":' + orjson.dumps(self.campaign_id) + b',"records":[', b"]}"
+    def envelope(self, campaign_id: str = "") -> tuple[bytes, bytes]:
+        """What stands before and after the comma-separated records in a request body, by default for `campaign_id`."""
+        return b'{"campaignId":' + orjson.dumps(campaign_id or self.campaign_id) + b',"records":[', b"]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came back over the wire. `body` is None when it was too large, or could not be decompressed."""
 
     status: int
@@ -43,8 +42,7 @@ class Reply:
     """Whether the proxy of `Endpoint.proxy` answered by itself, not the API."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoReply:
+class NoReply(Struct, frozen=True):
     """An attempt without a reply: refused, reset, timed out."""
 
     reason: str
@@ -59,8 +57,11 @@ class NoReply:
 class BulkApi(Protocol):
     """The API seam: one call is one request on the wire."""
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
-        """Send the records in `elements` (canonical JSON lines joined by commas) and return what came back."""
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
+        """Send the records in `elements` (canonical JSON lines joined by commas) and return what came back.
+
+        They are for this campaign; an empty id means the one that the API was opened for.
+        """
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again after `refused`; whether it differs from the one that was refused."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,16 @@ def run(args: argparse.Namespace) -> int:
     for finding in _findings(settings, str(args.config), notify=args.notify):
         print(finding.line(color), flush=True)
         codes += [finding.exit_code] if finding.exit_code else []
-    ready = f"Ready: {program()} sync -c {args.config}"
-    print("\n" + ("Not ready: mend what is crossed out." if codes else ready))
+    print(f"\n{_ready(codes, str(args.config))}")
     return next((code for code in codes if code != ExitCode.SOME_NOT_ACCEPTED), codes[0] if codes else 0)
+
+
+def _ready(codes: Sequence[int], config_path: str) -> str:
+    """Return what comes of these crosses."""
+    if set(codes) - {int(ExitCode.SOME_NOT_ACCEPTED)}:
+        return "Not ready: mend what is crossed out."
+    but = ", but for the invalid records, which will be left out" if codes else ""
+    return f"Ready{but}: {program()} sync -c {shlex.quote(config_path)}"
 
 
 def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Iterator[Finding]:
@@ -92,7 +100,7 @@ def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Itera
     tokens = list(_guarded("token", lambda: _token(settings)))
     yield from tokens
     if not any(finding.exit_code for finding in tokens):  # without one, there is nothing to ask the API with
-        yield from _guarded("api", lambda: asyncio.run(_api(settings)))
+        yield from _guarded("api", lambda: asyncio.run(_api(settings, config_path)))
 
 
 def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]:
@@ -263,7 +271,7 @@ def _notify(settings: Any, *, send: bool) -> list[Finding]:
     return [Finding("notify", problem or f"{addresses} told that this is a test", warning=bool(problem))]
 
 
-async def _api(settings: Any) -> list[Finding]:
+async def _api(settings: Any, config_path: str) -> list[Finding]:
     """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
     from engine.api import (
         CAMPAIGNS_PER_PAGE,
@@ -290,7 +298,7 @@ async def _api(settings: Any) -> list[Finding]:
         if reply.status in (401, 403):
             raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
         rows = await campaign_rows(reply, api.campaigns)
-        findings = [_campaign(settings.api.campaign_id, rows), *_rows(settings, rows or {})]
+        findings = [_campaign(settings.api.campaign_id, rows), *_rows(settings, rows or {}, config_path)]
         date = date_of(reply.headers)
     if date is not None and abs(date - time.time()) > CLOCK_SKEW_S_MAX:
         text = f"the API's clock and this machine's are {abs(date - time.time()):,.0f} s apart"
@@ -298,7 +306,7 @@ async def _api(settings: Any) -> list[Finding]:
     return findings
 
 
-def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
+def _rows(settings: Any, rows: Mapping[str, int | None], config_path: str) -> list[Finding]:
     """Compare how many rows the campaign holds with how many the ledger thinks it does."""
     from engine.run import ledger_for
 
@@ -308,7 +316,7 @@ def _rows(settings: Any, rows: Mapping[str, int | None]) -> list[Finding]:
     text = (
         f"the campaign holds {counted(held, 'row')}, the ledger {counted(facts.ids, 'id')}: "
         f"if rows were deleted there, have all sent again: "
-        f"{program()} ledger forget --campaign {facts.campaign_id}"
+        f"{program()} ledger forget {shlex.join(['--campaign', facts.campaign_id, '-c', config_path])}"
     )
     return [Finding("ledger", text, warning=True)]
 

@@ -67,7 +67,7 @@ def wanted_ids(given: Sequence[str], file: Path | None) -> list[str]:
 
 
 def _ids_in(file: Path) -> Iterator[str]:
-    """Yield the ids in a file; blanks belong to them, empty lines are none."""
+    """Yield the ids in a file; blanks belong to them, but lines of nothing else are none."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -75,7 +75,7 @@ def _ids_in(file: Path) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"find: {file} is not valid UTF-8") from error
     lines: Iterable[str] = (line.removesuffix("\r") for line in text.split("\n"))
-    yield from filter(None, lines)
+    yield from (line for line in lines if line.strip())
 
 
 def _is_text(record_id: str) -> bool:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REJECTS_SHOWN_MAX = 5
 SENT_SHOWN_MAX = 3
 
+COMMAND = "command"
+"""In place of a name: what is to be typed, which no line may break."""
+
 ANSWERS = {
     "arrived": "arrived: the API has acknowledged what the source holds today",
     "changed_since": "arrived, but with other values than the source holds today",
@@ -27,18 +30,34 @@ ANSWERS = {
     "gone": "gone: the source holds it no more",
     "unknown": "UNKNOWN: neither the state directory nor the source knows it",
 }
-"""How each answer is told."""
+"""How each answer is told, if there is no more to say."""
+
+_NOT_ASKED = "UNKNOWN: the state directory does not know it, and the source was not read to its end"
+_LEFT_OPEN = "NOT PROVEN: nobody knows whether it was updated"
+_TOLD_GONE = {None: "; the API was not told so", "updated": ", and the API was told so"}
 
 
 def found_text(found: Found, config_path: str) -> str:
     """Return all that was found out about an id."""
-    title = f"{shown(found.id)}: {ANSWERS[found.answer]}"
+    title = f"{shown(found.id)}: {_answer(found)}"
     lines = textwrap.wrap(title, COLUMNS, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
     for name, text in (*_ledger(found), *_source(found), *_not_accepted(found, config_path), *_gone(found)):
-        lines += _row(name, text)
+        lines += [f"    {text}"] if name == COMMAND else _row(name, text)
     for note in found.notes:
         lines += _row("note", shown(note, 400))
     return "\n".join(lines)
+
+
+def _answer(found: Found) -> str:
+    """Return the answer in words."""
+    if found.answer == "gone":
+        outcome = found.gone[0].outcome if found.gone else None
+        return ANSWERS["gone"] + _TOLD_GONE.get(outcome, f"; that the API was told so is {outcome}")
+    if found.answer == "unknown" and not found.source_read:
+        return _NOT_ASKED
+    if found.answer == "not_accepted" and found.not_accepted and found.not_accepted[0].outcome == "unknown":
+        return _LEFT_OPEN
+    return ANSWERS[found.answer]
 
 
 def _row(name: str, text: str) -> list[str]:
@@ -85,8 +104,11 @@ def _not_accepted(found: Found, config_path: str) -> Iterator[tuple[str, str]]:
         status = f" (HTTP {reject.http_status})" if reject.http_status else ""
         yield "not accepted", f"{reject.outcome}{status} in {_run(reject.run_id, reject.run_started_at)}"
         yield "", f"{shown(reject.reason, 200)}; at {shown(reject.path)} row {reject.row:,}"
-        if reject.waits:
-            yield "", f"waits: {program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
+        if reject.waits and reject.has_data:
+            yield "", "it waits; this sends it again:"
+            yield COMMAND, f"{program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
+        elif reject.waits:
+            yield "", "waits for the next sync: its data was not kept"
     if len(found.not_accepted) > REJECTS_SHOWN_MAX:
         yield "", f"and {counted(len(found.not_accepted) - REJECTS_SHOWN_MAX, 'earlier time')}"
 

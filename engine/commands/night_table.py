@@ -14,6 +14,7 @@ from engine.report import (
     change_text,
     count_text,
     counted,
+    kind_of,
     local,
     margin_s,
     night_text,
@@ -151,7 +152,8 @@ def latest_against_usual(found: Sequence[Night], zone: tzinfo | None = None) -> 
     for trend in trends(found, zone):
         told = [line for figure in COMPARED if (line := _compared(trend, figure))]
         if told:
-            told.insert(0, f"  {'':16}  {'LATEST':>16}  {'USUAL':>16}  median of {len(trend.before)}")
+            alike = f" ({len(trend.alike)} {kind_of(trend)})" if len(trend.alike) != len(trend.before) else ""
+            told.insert(0, f"  {'':16}  {'LATEST':>16}  {'USUAL':>16}  median of {len(trend.before)}{alike}")
         told += _reasons(trend)
         if told:
             whose = f" of campaign {shown(trend.campaign_id, 30)}" if trend.campaign_id else ""
@@ -163,7 +165,7 @@ def _compared(trend: Trend, figure: Figure) -> str:
     """Return a figure of the latest night beside what is usual; empty if it did not end or one is not known."""
     night = trend.nights[-1]
     value = figure.value(night.report) if night.report and night.is_complete else None
-    usual = trend.usual(figure.value)
+    usual = trend.usual(figure.value, of_alike=figure.of_alike)
     if value is None or usual is None:
         return ""
     line = f"  {figure.name.lower():<16}  {figure.text(value):>16}  {figure.text(usual):>16}"

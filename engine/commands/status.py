@@ -22,6 +22,7 @@ from engine.report import (
     Report,
     RunStatus,
     counted,
+    guard_override,
     ledger_text,
     local,
     next_steps,
@@ -323,6 +324,11 @@ def _resumable_note(open_run: Night, config_path: str, then: NextSync | None) ->
             return f"{_folded(f'Not resumable as it is: {who}: {then.problem}.')}\n  To start over: {command}"
         if not then.continues:
             return f"{_folded(f'{who}: a sync {then.what}:')}\n  {command}"
+        if override := guard_override(report):
+            return (
+                f"{_folded(f'Resumable: {who}, stopped by a guard.')}\n  If it is right as it is: {override} {command}"
+            )
         return f"{_folded(f'Resumable: {who}.')}\n  Go on with: {command}"
-    command = next(step.command for step in reversed(next_steps(report, config_path)) if "--fresh" not in step.command)
+    commands = [step.command for step in next_steps(report, config_path) if step.command]
+    command = next(command for command in reversed(commands) if "--fresh" not in command)
     return f"{_folded(f'Resumable: {who}.')}\n  Go on with: {command}"

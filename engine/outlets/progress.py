@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from engine.report import bytes_text, counted, rate_text, seconds_text
 
@@ -17,8 +18,7 @@ GOING_S = 1.0
 _WINDOW_SAMPLES_MAX = 80
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressSnapshot:
+class ProgressSnapshot(Struct, frozen=True):
     """How far a run is. Counts are over the whole run, with its earlier processes; `elapsed_s` is of this process."""
 
     elapsed_s: float

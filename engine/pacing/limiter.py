@@ -6,10 +6,11 @@ Then what every limiter has in common: its burst, and that it does what a server
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
 from typing import Any, Protocol, Self
+
+from msgspec import Struct
 
 from engine.api import Quota
 
@@ -21,8 +22,7 @@ BURST_MAX = 6.0
 QUOTA_RATE_MIN = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """What one finished attempt tells about the server's limits. Times are of a monotonic clock, in seconds."""
 
     started_at: float
@@ -66,8 +66,7 @@ class Why(Enum):
     LATENCY_CALM = auto()  # its best, in seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A limit moved at a time of the monotonic clock, in seconds."""
 
     at: float
@@ -78,8 +77,7 @@ class Move:
     figures: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The limits that a server turned out to have; None where the configured ceiling is all that is known."""
 
     rate: float | None = None

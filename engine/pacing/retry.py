@@ -8,28 +8,26 @@ Full jitter as in "Exponential Backoff And Jitter" (AWS Architecture Blog); the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from random import Random
+
+from msgspec import Struct, field
 
 from engine.api import Trouble
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """Send the same bytes again after `delay_s`."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Isolate:
+class Isolate(Struct, frozen=True):
     """Waiting won't help: find out by halves which records are to blame."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """It is not known whether the API is down or this request spoils its answer: find out with a part of it.
 
     The part goes after `delay_s`, instead of the same bytes again.
@@ -39,8 +37,7 @@ class Probe:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(Struct, frozen=True):
     """The outage outlasts what may be waited: stop, resumable."""
 
     reason: str
@@ -54,8 +51,7 @@ _ALIKE = 0.15
 """Two attempts took the same time if they differ by no more than this share."""
 
 
-@dataclass(slots=True)
-class Trials:
+class Trials(Struct):
     """What happened to one request so far."""
 
     outages: int = 0
@@ -89,8 +85,7 @@ class Trials:
         return self.outages + self.throttles + self.contradictions
 
 
-@dataclass(frozen=True, slots=True)
-class Setback:
+class Setback(Struct, frozen=True):
     """An attempt that settled nothing, and how the run stands."""
 
     reason: str  # what the attempt came to
@@ -103,8 +98,7 @@ class Setback:
     is_part: bool = False  # a part of a chunk that has failed as a whole, sent to find out why
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """Limits of waiting and trying."""
 
     retry_window_s: float = 900.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from engine.pacing.limiter import Limiter
 from engine.pacing.retry import Breaker
@@ -11,13 +11,11 @@ RESOLUTION_S = 1e-6
 """Who is early by less is on time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
+class Go(Struct, frozen=True):
     """The next request may start now."""
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Struct, frozen=True):
     """Not before `t`: ask again then."""
 
     t: float
@@ -25,8 +23,7 @@ class At:
     """Whether the server asked for it; otherwise it is for the pace."""
 
 
-@dataclass(frozen=True, slots=True)
-class WhenOneLeaves:
+class WhenOneLeaves(Struct, frozen=True):
     """As many as may be are in flight: ask again when a request is over."""
 
 

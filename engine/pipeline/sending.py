@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from engine.api import (
     BulkApi,
@@ -34,8 +35,7 @@ from engine.pipeline.late_copies import LateCopies
 from engine.values import RequestCounts
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """Records to send at once: canonical JSON lines joined by commas, and their ids in the same order."""
 
     elements: bytes
@@ -46,10 +46,11 @@ class Request:
     """Set for a part of something that stayed unanswered: so many requests had succeeded when that was first sent."""
     seq: int = 0
     """Of the chunk for whose sake it is sent."""
+    campaign_id: str = ""
+    """Of that chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubted(Struct, frozen=True):
     """Refused, perhaps for the sake of a record, perhaps whatever the records are: parts of it will tell."""
 
     reason: str
@@ -58,8 +59,7 @@ class Doubted:
     """The reason to keep if it turns out to be a record; without one, no record can be blamed for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back, and what it proves about the records of the request."""
 
     reply: Reply | NoReply
@@ -88,8 +88,7 @@ class Sender(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Proven:
+class Proven(Struct):
     """The API itself, whose replies are read: the innermost sender."""
 
     api: BulkApi
@@ -100,15 +99,14 @@ class Proven:
         """Send `request`, now."""
         clock = asyncio.get_running_loop().time
         started_at = clock()
-        reply = await self.api.update(request.elements)
+        reply = await self.api.update(request.elements, request.campaign_id)
         verdict = interpret(reply, request.ids, self.index_base)
         if self.index_base is None and isinstance(verdict, (Settled, Unproven)):
             self.index_base = verdict.index_base
         return Answer(reply, verdict, clock() - started_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """A request that is over. Times are of the loop's clock, in seconds; `in_flight` counts it, too."""
 
     request: Request
@@ -149,8 +147,7 @@ class Attempt:
 Observer = Callable[[Attempt], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """Counts every request in `counts`, and tells the observers of every one that got an answer, or none in time."""
 
     inner: Sender
@@ -159,17 +156,22 @@ class Observed:
     observers: Sequence[Observer]
     late_copies: LateCopies
     refusals: QuickRefusals = field(default_factory=QuickRefusals)
+    campaign_counts: Callable[[str], RequestCounts] = lambda _: RequestCounts()
+    """Returns the counts of one campaign among many."""
 
     async def send(self, request: Request) -> Answer:
         """Send `request`; a cancelled one counts as failed: what it did is unknown, that it went is not."""
         clock = asyncio.get_running_loop().time
         started_at, in_flight = clock(), self.in_flight()
-        self.counts.sent += 1
-        self.counts.split += request.is_split
+        counts = (self.counts, self.campaign_counts(request.campaign_id))
+        for each in counts:
+            each.sent += 1
+            each.split += request.is_split
         try:
             answer = await self.inner.send(request)
         except BaseException:
-            self.counts.failed += 1
+            for each in counts:
+                each.failed += 1
             self._leave_in_doubt(request, started_at)
             raise
         if may_still_land(answer.reply):
@@ -178,13 +180,15 @@ class Observed:
         attempt = Attempt(
             request, answer, started_at, finished_at, in_flight, self._is_too_fast(answer, in_flight, finished_at)
         )
-        self._count(attempt)
+        for each in counts:
+            _count(attempt, each)
         for observe in self.observers:
             observe(attempt)
         return answer
 
     def _leave_in_doubt(self, request: Request, started_at: float) -> None:
-        self.counts.in_doubt += 1
+        for each in (self.counts, self.campaign_counts(request.campaign_id)):
+            each.in_doubt += 1
         self.late_copies.note(request.seq, started_at)
 
     def _is_too_fast(self, answer: Answer, in_flight: int, finished_at: float) -> bool:
@@ -195,17 +199,17 @@ class Observed:
         is_503 = isinstance(answer.reply, Reply) and answer.reply.status == HTTPStatus.SERVICE_UNAVAILABLE
         return is_503 and answer.trouble is Trouble.OUTAGE and self.refusals.refused(started_at, finished_at, in_flight)
 
-    def _count(self, attempt: Attempt) -> None:
-        if attempt.throttled:
-            self.counts.throttled += 1
-        elif isinstance(attempt.answer.verdict, (Settled, Unproven)):
-            self.counts.succeeded += 1
-        else:
-            self.counts.failed += 1
+
+def _count(attempt: Attempt, counts: RequestCounts) -> None:
+    if attempt.throttled:
+        counts.throttled += 1
+    elif isinstance(attempt.answer.verdict, (Settled, Unproven)):
+        counts.succeeded += 1
+    else:
+        counts.failed += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Paced:
+class Paced(Struct, frozen=True):
     """Sends through the one turnstile: evenly, not too many at once, silent while the server asks for it."""
 
     inner: Sender

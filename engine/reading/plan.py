@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Protocol
 
-from engine.reading.chunker import Chunker
+from msgspec import Struct
+from msgspec.structs import replace
+
+from engine.reading.chunkers import Cut
 from engine.reading.comparing import Comparing, Presence
 from engine.reading.limit import first_records
+from engine.reading.routing import Routing
 from engine.sources import Source, SourceSpec, StoredObject, list_files, open_source
 from engine.values import Chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Cutting:
+class Cutting(Struct, frozen=True):
     """Where chunks are cut: after so many records or bytes of lines; `limit` of all records are taken, the first ones.
 
     The ids of each chunk are compared with those of `concurrency` chunks before it at least.
@@ -24,6 +26,8 @@ class Cutting:
     lines_bytes_max: int
     concurrency: int = 8
     limit: int | None = None
+    routing: Routing | None = None
+    """Which record is for which campaign; None where there is only one."""
 
     def cut(self, source: Source) -> Iterator[Chunk]:
         """Read `source` once and yield its chunks.
@@ -63,18 +67,12 @@ class PassHere:
         cutting = self._cutting
         blocks = first_records(self._source.blocks(), cutting.limit)
         limits = {"lines_bytes_max": cutting.lines_bytes_max, "concurrency": cutting.concurrency}
-        if comparing is None:
-            yield from Chunker(batch_size=cutting.batch_size, **limits).cut(blocks)
-            return
-        from engine.reading.compared_chunker import ComparedChunker  # here: it takes numpy, and long to import
-
-        compared = ComparedChunker(comparing, batch_size=cutting.batch_size, **limits)
-        yield from compared.cut(blocks)
-        self.presence = compared.comparison.presence
+        cut = Cut(cutting.routing, comparing, batch_size=cutting.batch_size, limits=limits)
+        yield from cut.chunks(blocks)
+        self.presence = cut.presence
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """One pass over a source, as plain values: every pass with the same values yields the same chunks."""
 
     spec: SourceSpec

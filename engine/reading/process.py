@@ -11,8 +11,9 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import BinaryIO, cast
+
+from msgspec.structs import replace
 
 from engine import values
 from engine.reading.comparing import Comparing, Presence

@@ -13,11 +13,15 @@ from engine.report.report import Report
 
 
 class Figure(Struct, frozen=True):
-    """A figure of a night: its name, its value (None: not known, or there is none) and how that is written."""
+    """A figure of a night: its name, its value (None: not known, or there is none) and how that is written.
+
+    Where it is one `of_alike` nights, it says something only beside nights that had as much to send.
+    """
 
     name: str
     value: Callable[[Report], float | None]
     text: Callable[[float], str]
+    of_alike: bool = False
 
 
 def throttled_share(report: Report) -> float | None:
@@ -48,15 +52,17 @@ def count_text(count: float) -> str:
 
 
 READ = Figure("Read", lambda report: report.records.read, count_text)
-UPDATED = Figure("Updated", lambda report: report.records.updated, count_text)
-UNCHANGED = Figure("Unchanged", lambda report: report.records.unchanged, count_text)
+UPDATED = Figure("Updated", lambda report: report.records.updated, count_text, of_alike=True)
+UNCHANGED = Figure("Unchanged", lambda report: report.records.unchanged, count_text, of_alike=True)
 GONE = Figure("Gone", lambda report: report.gone.found, count_text)
 NOT_ACCEPTED = Figure("Not accepted", lambda report: report.not_accepted, count_text)
-TOOK = Figure("Time worked", lambda report: report.duration_s, seconds_text)
-MARGIN = Figure("Deadline", margin_s, margin_text)
-RATE = Figure("Sent a second", lambda report: report.records_per_s, rate_text)
-THROTTLED = Figure("Throttled", throttled_share, percent_text)
-LIMIT = Figure("Limit found", lambda report: report.pacing.rate_limit, lambda limit: f"{rate_text(limit)}/s")
+TOOK = Figure("Time worked", lambda report: report.duration_s, seconds_text, of_alike=True)
+MARGIN = Figure("Deadline", margin_s, margin_text, of_alike=True)
+RATE = Figure("Sent a second", lambda report: report.records_per_s, rate_text, of_alike=True)
+THROTTLED = Figure("Throttled", throttled_share, percent_text, of_alike=True)
+LIMIT = Figure(
+    "Limit found", lambda report: report.pacing.rate_limit, lambda limit: f"{rate_text(limit)}/s", of_alike=True
+)
 
 COMPARED = (READ, UPDATED, NOT_ACCEPTED, TOOK, RATE, THROTTLED, LIMIT, MARGIN)
 """Which figures of the latest night stand beside what is usual."""

@@ -91,7 +91,7 @@ class _Chart:
         peak = max((sum(value for _, value in parts(report)) for report in reports), default=0.0)
         if not peak:
             return None
-        usual = self._trend.usual(figure.value)
+        usual = self._trend.usual(figure.value, of_alike=figure.of_alike)
         top = nice_seconds(peak) if figure in _DURATIONS else nice_max(peak)
         svg = frame(f"{figure.name}, night by night")
         for index, entry in enumerate(self._trend.entries):

@@ -20,7 +20,7 @@ from engine.report.history_charts import history_charts, sparkline
 from engine.report.page import MARKS
 from engine.report.report import REPORT_HTML
 from engine.report.templating import template
-from engine.report.trend import NIGHTS_MAX, USUAL_JUDGED_FROM, Missed, Trend, trends
+from engine.report.trend import NIGHTS_MAX, USUAL_JUDGED_FROM, Missed, Trend, kind_of, trends
 from engine.report.wording import stop_reason, verdict
 from engine.state import write_private_file
 from engine.values import STATE_MEANINGS
@@ -184,8 +184,10 @@ def _span(trend: Trend, zone: tzinfo | None) -> tuple[str, str]:
 
 def _latest(trend: Trend, zone: tzinfo | None) -> str:
     """Return whose figures the tiles hold, and what they stand beside."""
-    night, before = trend.nights[-1], len(trend.before)
+    night, before, alike = trend.nights[-1], len(trend.before), len(trend.alike)
     beside = f"; usually: the median of the {before} complete nights before" if before >= USUAL_JUDGED_FROM else ""
+    if beside and alike != before:
+        beside += f", of what was sent that of {counted(alike, f'{kind_of(trend)} night')}"
     return f"The latest night, {name_of(night, zone)}, {night.status}{beside}."
 
 
@@ -196,7 +198,7 @@ def _tiles(trend: Trend) -> list[tuple[str, str, str]]:
         return []
     tiles = []
     for figure in figures.COMPARED:
-        value, usual = figure.value(night.report), trend.usual(figure.value)
+        value, usual = figure.value(night.report), trend.usual(figure.value, of_alike=figure.of_alike)
         if value is not None:
             change = figures.change_text(figure, value, usual) if usual is not None and night.is_complete else ""
             note = f"usually {figure.text(usual)}" if usual is not None else ""

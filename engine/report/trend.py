@@ -75,9 +75,18 @@ class Trend(Struct, frozen=True):
         """The reports of the complete nights before the latest one."""
         return [night.report for night in self.nights[:-1] if night.is_complete and night.report]
 
-    def usual(self, value: Callable[[Report], float | None]) -> float | None:
-        """Return the median of a value over the complete nights before the latest; None if there are too few."""
-        known = [each for each in map(value, self.before) if each is not None]
+    @property
+    def alike(self) -> list[Report]:
+        """Those of `before` that had as much to send as the latest: everything, or only what had changed."""
+        latest = self.nights[-1].report
+        return [each for each in self.before if latest is None or sends_all(each) is sends_all(latest)]
+
+    def usual(self, value: Callable[[Report], float | None], *, of_alike: bool = False) -> float | None:
+        """Return the median of a value over the complete nights before the latest; None if there are too few.
+
+        With `of_alike`, only those nights count that had as much to send.
+        """
+        known = [each for each in map(value, self.alike if of_alike else self.before) if each is not None]
         return median(known) if len(known) >= USUAL_JUDGED_FROM else None
 
     def reasons(self) -> list[ReasonTrend]:
@@ -93,6 +102,17 @@ class Trend(Struct, frozen=True):
         counts = tuple(_count_of(night, outcome, reason) for night in self.nights)
         before = [count or 0 for count, night in zip(counts[:-1], self.nights[:-1], strict=True) if night.is_complete]
         return ReasonTrend(outcome, reason, counts, median(before))
+
+
+def sends_all(report: Report) -> bool:
+    """Whether a run sends every record, not only those that have changed."""
+    return report.delta.mode == "off" or report.delta.full
+
+
+def kind_of(trend: Trend) -> str:
+    """Return `full` or `delta`: which nights the latest one is like, where it matters how much there was to send."""
+    latest = trend.nights[-1].report
+    return "full" if latest is None or sends_all(latest) else "delta"
 
 
 def _grows(reason: ReasonTrend) -> bool:

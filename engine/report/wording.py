@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ _FAILURES = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.ACCESS_REFUSED: "the token or the campaign was refused",
 }
+
+
+_OVERRIDE = re.compile(r"ENGINE_GUARD__[A-Z_]+=[\w%.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
             return [NextStep("Resume; what was delivered is not sent again:", again)]
         case ExitCode.SOURCE_UNTRUSTED | ExitCode.SOURCE_MISSING | ExitCode.USAGE | ExitCode.ACCESS_REFUSED as code:
             check = NextStep("Find out what is wrong, without sending:", f"{program()} check -c {config}")
+            if override := guard_override(report):
+                return _after_guard(report, check, again, override)
             if report.left_nothing_to_resume:
                 return [check, NextStep("Then run it again; nothing was sent:", again)]
             steps = [check, NextStep("Then go on where it stopped:", again)]
@@ -144,6 +150,26 @@ def next_steps(report: Report, config_path: str = "") -> list[NextStep]:
             return [NextStep("Once the state directory works again, go on:", again)]
         case _:
             return [NextStep("Report this with the log of the run, then try:", again)]
+
+
+def guard_override(report: Report) -> str:
+    """Return what to put before a command to accept for one run what a guard has stopped; empty if none has."""
+    found = _OVERRIDE.search(report.message) if report.exit_code == ExitCode.SOURCE_UNTRUSTED else None
+    return found[0] if found else ""
+
+
+def _after_guard(report: Report, check: NextStep, again: str, override: str) -> list[NextStep]:
+    """Return what to do after a guard has stopped a run: the same command alone would be stopped once more."""
+    if "MAX_REJECTED" in override:
+        look = NextStep("Look at rejected.ndjson: why does the API not accept these records?")
+    else:
+        look = check
+    steps = [look, NextStep("If it is right as it is, accept it for this run:", f"{override} {again}")]
+    if report.left_nothing_to_resume:
+        return [*steps, NextStep("Or run it again once it is mended; nothing was sent:", again)]
+    if report.kind == "sync":
+        steps.append(NextStep("Or mend the source, and start over with it:", f"{again} --fresh"))
+    return steps
 
 
 def _mending(report: Report, replay: str) -> list[NextStep]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,9 +25,13 @@ INVALID_JUDGED_FROM = 1_000
 
 
 class GuardWords(Struct, frozen=True):
-    """How a guard is called where the run of this kind was started, and how it is overridden there."""
+    """How a guard is called where the run of this kind was started, and how it is overridden there.
+
+    `config_path` is what a command that shows more is given; empty where none is to be named.
+    """
 
     kind: str
+    config_path: str = ""
 
     def named(self, key: str, limit: object) -> str:
         """Return the guard and its limit."""
@@ -39,7 +44,8 @@ class GuardWords(Struct, frozen=True):
 
     def check_shows(self, what: str) -> str:
         """Return which command shows it, in brackets, where there is one."""
-        return "" if self.kind == "push" else f" ({program()} check shows {what})"
+        shown = f" ({program()} check -c {shlex.quote(self.config_path)} shows {what})"
+        return shown if self.config_path and self.kind != "push" else ""
 
     def override(self, key: str, value: str | int) -> str:
         """Return what to write to have another limit for one run."""

@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
 
 from engine.outlets import Harmless, ProgressDisplay, ProgressSnapshot, get_logger
 from engine.reading import Reading

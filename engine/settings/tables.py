@@ -18,7 +18,9 @@ from pydantic_core import PydanticCustomError
 from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
-from engine.settings.source import Constant, SourceTable
+from engine.settings.route import RouteTable
+from engine.settings.shaping import Constant
+from engine.settings.source import SourceTable
 from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
 from engine.settings.values import (
     Threshold,
@@ -57,6 +59,17 @@ class ApiTable(Table):
             ConfigError: the variable or file is missing, empty, or holds what can't be a token.
         """
         return read_token(self.token_env, self.token_file, os.environ)
+
+
+class RoutedApiTable(ApiTable):
+    """As `ApiTable`, where records say themselves which campaign they are for."""
+
+    campaign_id: str = ""
+
+    @field_validator("campaign_id")
+    @classmethod
+    def _is_no_one(cls, _: str) -> str:
+        return ""
 
 
 class UploadTable(Table):
@@ -99,6 +112,13 @@ class DeltaTable(Table):
     gone: Gone = "report"
     moved: Literal["report", "gone"] = "report"
     feed: Text | None = None
+
+    @field_validator("moved")
+    @classmethod
+    def _has_constants(cls, value: str, info: ValidationInfo) -> str:
+        if value == "gone" and "gone" in info.data and not isinstance(info.data["gone"], dict):
+            raise ValueError("needs the fields to send: give them in delta.gone")
+        return value
 
     def constants(self) -> dict[str, Scalar] | None:
         """Return the fields that gone ids get, if they get any."""
@@ -169,6 +189,7 @@ class Settings(RunSettings):
 
     source: SourceTable
     delta: DeltaTable
+    route: RouteTable
 
     @field_validator("delta")
     @classmethod
@@ -197,3 +218,9 @@ class Settings(RunSettings):
                 {"key": "guard"},
             )
         return source
+
+
+class RoutedSettings(Settings):
+    """All tables, of a source that holds several campaigns: `api.campaign_id` is empty."""
+
+    api: RoutedApiTable

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from engine.values import (
     Block,
@@ -62,6 +65,10 @@ class Rows(Protocol):
         """The ids of these, as far as they are wanted and can be read."""
 
     @property
+    def routed_by(self) -> Sequence[str] | None:
+        """Of each record the text that says which campaign it is for; None if nobody has asked."""
+
+    @property
     def notes(self) -> list[str]:
         """Doubts about the source, each a sentence without record data."""
 
@@ -69,8 +76,7 @@ class Rows(Protocol):
         """Return the lines of some records, at least one, joined by newlines."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoRows:
+class NoRows(Struct, frozen=True):
     """What is to be said about a file as a whole, behind its rows."""
 
     notes: list[str]
@@ -81,6 +87,7 @@ class NoRows:
     refusals: list[Refusal] = field(default_factory=list)
     filtered: Sequence[Span] = ()
     filtered_ids: Sequence[str] = ()
+    routed_by: Sequence[str] | None = ()
 
     def text(self, start: int, stop: int) -> bytes:
         """Return nothing."""
@@ -106,6 +113,9 @@ def even_blocks(rows: Iterable[tuple[Rows, int]], batch_size: int) -> Iterator[B
         yield from cutter.finish()
         raise
     yield from cutter.finish()
+
+
+_FIRST_ROW = attrgetter("first_row")
 
 
 class _BlockCutter:
@@ -149,15 +159,15 @@ class _BlockCutter:
         if before:
             self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before.first_row]
             closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before.first_row]
-            self._open.filtered = [span for span in closed.filtered if span.first_row > before.first_row]
-            closed.filtered = [span for span in closed.filtered if span.first_row < before.first_row]
+            here = bisect_left(closed.filtered, before.first_row, key=_FIRST_ROW)  # of one file, and so they ascend
+            self._open.filtered = closed.filtered[here:]
+            closed.filtered = closed.filtered[:here]
             self._open.filtered_ids = closed.filtered_ids  # whose rows they are of is not known, and of no matter
             closed.filtered_ids = []
         return closed.block()
 
 
-@dataclass(slots=True)
-class _OpenBlock:
+class _OpenBlock(Struct):
     """The block being filled."""
 
     count: int = 0
@@ -171,6 +181,7 @@ class _OpenBlock:
     _texts: list[bytes | memoryview] = field(default_factory=list)
     _ids: list[str] | None = field(default_factory=list)
     _id_numbers: list[bytes] | None = field(default_factory=list)
+    _routed_by: list[str] | None = field(default_factory=list)
 
     def extend(self, rows: Rows, start: int, stop: int, text: bytes | memoryview, spans: Sequence[Span]) -> None:
         self.count += stop - start
@@ -182,6 +193,10 @@ class _OpenBlock:
             self._id_numbers = None
         elif self._id_numbers is not None:
             self._id_numbers.append(rows.id_numbers[ID_NUMBER_BYTES * start : ID_NUMBER_BYTES * stop])
+        if rows.routed_by is None:
+            self._routed_by = None
+        elif self._routed_by is not None:
+            self._routed_by += rows.routed_by[start:stop]
         extend_spans(self.spans, spans)
         self.text_bytes += len(text)
         self._texts.append(text)
@@ -198,6 +213,7 @@ class _OpenBlock:
             filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             notes=self.notes,
+            routed_by=self._routed_by,
         )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from importlib import import_module
 from typing import Protocol, cast
+
+from msgspec.structs import replace
 
 from engine.sources.even_blocks import NoRows, Rows, even_blocks
 from engine.sources.formats import DELIMITED, FORMATS, Format

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Format = Literal["csv", "tsv", "ndjson", "parquet"]
 
@@ -23,8 +24,7 @@ ODD_DELIMITERS = frozenset("~^\x01")
 """Those that few programs write; they separate cells only where they stand in the first line."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormatFacts:
+class FormatFacts(Struct, frozen=True):
     """How files of one format are told from others, and what reads them."""
 
     name: str

@@ -43,24 +43,24 @@ class PairsSource:
     def blocks(self) -> Iterator[Block]:
         """Yield the pairs as records; runs in a thread."""
         row = 0
-        pairs = iter(self._pairs) if isinstance(self._pairs, Iterable) else _in_loop(self._pairs, self._loop)
+        pairs = iter(self._pairs) if isinstance(self._pairs, Iterable) else in_loop(self._pairs, self._loop)
         while taken := list(islice(pairs, self._batch_size)):
             yield _block(taken, row + 1)
             row += len(taken)
 
 
-def _in_loop(pairs: AsyncIterable[Any], loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
-    """Iterate over `pairs` from another thread, some at a time."""
-    iterator = aiter(pairs)
-    while taken := asyncio.run_coroutine_threadsafe(_take(iterator), loop).result():
+def in_loop(items: AsyncIterable[Any], loop: asyncio.AbstractEventLoop, at_once: int = _TAKEN_AT_ONCE) -> Iterator[Any]:
+    """Iterate over `items` from another thread, `at_once` at a time."""
+    iterator = aiter(items)
+    while taken := asyncio.run_coroutine_threadsafe(_take(iterator, at_once), loop).result():
         yield from taken
 
 
-async def _take(iterator: AsyncIterator[Any]) -> list[Any]:
+async def _take(iterator: AsyncIterator[Any], at_once: int) -> list[Any]:
     taken: list[Any] = []
-    async for pair in iterator:
-        taken.append(pair)
-        if len(taken) == _TAKEN_AT_ONCE:
+    async for item in iterator:
+        taken.append(item)
+        if len(taken) == at_once:
             break
     return taken
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,11 @@ from engine.state.sqlite_journal import SqliteJournal
 from engine.state.state_dir import DATABASE, translated
 from engine.values import StateFailed
 
-ATTEMPTS = 20
+ATTEMPTS = 50
 """The database itself is written to now and then only: a copy that was disturbed by that is made again."""
+
+COPIED_AT_ONCE_BYTES = 32 << 20
+"""After so much it is seen whether the copy is disturbed already: then the next one begins, right after the writing."""
 
 WRITE_AHEAD_LOG = f"{DATABASE}-wal"
 
@@ -33,7 +37,7 @@ def journal_copy(state_dir: Path) -> Iterator[SqliteJournal]:
                 is_whole = any(_copy(state_dir, Path(place)) for _ in range(ATTEMPTS))
             if not is_whole:
                 raise StateFailed(f"{state_dir / DATABASE} is being written to without a break; try again")
-        journal = SqliteJournal(Path(place))
+        journal = SqliteJournal(Path(place), mapped=True)
         try:
             yield journal
         finally:
@@ -47,10 +51,17 @@ def _copy(state_dir: Path, place: Path) -> bool:
     is neither of the two enough; then the database has changed between the beginning and the end of the copying.
     """
     database, log = state_dir / DATABASE, state_dir / WRITE_AHEAD_LOG
-    before = database.stat()
-    shutil.copyfile(database, place / DATABASE)
+    before = _state_of(database)
+    with database.open("rb") as source, (place / DATABASE).open("wb") as target:
+        while os.sendfile(target.fileno(), source.fileno(), None, COPIED_AT_ONCE_BYTES):
+            if _state_of(database) != before:
+                return False
     (place / WRITE_AHEAD_LOG).unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # all of it is in the database
         shutil.copyfile(log, place / WRITE_AHEAD_LOG)
-    after = database.stat()
-    return (before.st_ino, before.st_size, before.st_mtime_ns) == (after.st_ino, after.st_size, after.st_mtime_ns)
+    return _state_of(database) == before
+
+
+def _state_of(database: Path) -> tuple[int, int, int]:
+    found = database.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

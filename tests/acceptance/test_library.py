@@ -189,7 +189,12 @@ import asyncio
 from pathlib import Path
 
 import engine
+import pyarrow  # type: ignore[import-untyped]
 from engine.config import load
+
+
+class Frame:
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 async def nightly() -> int:
@@ -197,6 +202,9 @@ async def nightly() -> int:
     rows = ((f"loan_{n}", {"emi_amount": n}) for n in range(3))
     pushed = await engine.push(rows, url="u", campaign_id="c", token="t", state_dir="s", batch_size=100)
     reveal_type(pushed.records.updated)
+    table = pyarrow.table({"loan_id": ["loan_1"], "x": [1]})
+    await engine.push(table, id="loan_id", types={"x": "integer"}, url="u", campaign_id="c", token="t", state_dir="s")
+    await engine.push(Frame(), id="loan_id", exclude=["x"], url="u", campaign_id="c", token="t", state_dir="s")
     return report.records.updated
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from engine.api.http import HttpBulkApi, _tls
 from engine.api.wire import Endpoint, NoReply, Reply

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.commands.found_text import ANSWERS, found_text
@@ -22,8 +24,13 @@ def reject(**changes: object) -> NotAccepted:
         "path": "loans.csv",
         "row": 7,
         "waits": True,
+        "has_data": True,
     }
     return NotAccepted(**(values | changes))  # type: ignore[arg-type]
+
+
+def gone(outcome: str | None) -> ListedGone:
+    return ListedGone(run_id=RUN, run_started_at=BEGAN, last_run=None, outcome=outcome, reason=None)
 
 
 def test_every_answer_is_told() -> None:
@@ -69,14 +76,38 @@ def test_all_that_is_known_is_told() -> None:
 @pytest.mark.parametrize("waits", [True, False])
 def test_what_waits_can_be_sent_again(waits: bool) -> None:
     text = found_text(Found(id="a", campaign_id="camp", not_accepted=[reject(waits=waits)]), "my night.toml")
-    assert ("waits: python -m engine replay -c 'my night.toml'" in text) is waits
+    assert (f"\n    python -m engine replay -c 'my night.toml' {RUN}" in text) is waits
     assert "rejected (HTTP 422) in run" in text
+
+
+def test_what_waits_without_its_data_waits_for_the_source() -> None:
+    text = found_text(Found(id="a", campaign_id="camp", not_accepted=[reject(has_data=False)]), "config.toml")
+    assert "replay" not in text
+    assert "waits for the next sync" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"answer": Answer.UNKNOWN}, "neither the state directory nor the source"),
+        ({"answer": Answer.UNKNOWN, "source_read": False}, "and the source was not read to its end"),
+        ({"answer": Answer.GONE, "gone": [gone(None)]}, "the API was not told so"),
+        ({"answer": Answer.GONE, "gone": [gone("updated")]}, "and the API was told so"),
+        ({"answer": Answer.GONE, "gone": [gone("rejected"), gone("updated")]}, "that the API was told so is rejected"),
+        ({"answer": Answer.GONE}, "the API was not told so"),
+        ({"answer": Answer.NOT_ACCEPTED, "not_accepted": [reject(outcome="unknown")]}, "NOT PROVEN"),
+        ({"answer": Answer.NOT_ACCEPTED, "not_accepted": [reject(), reject(outcome="unknown")]}, "NOT accepted"),
+    ],
+)
+def test_an_answer_says_what_it_rests_on(values: dict[str, Any], says: str) -> None:
+    text = found_text(Found(id="a", campaign_id="camp", **values), "config.toml")
+    assert says in " ".join(text.split())
 
 
 def test_nothing_from_outside_breaks_a_line() -> None:
     record_id = "x\n\x1b[31m" + "y" * 200
     text = found_text(Found(id=record_id, campaign_id="camp", not_accepted=[reject(reason="a\nb" * 200)] * 9), "c.toml")
     lines = text.splitlines()
-    assert max(map(len, lines)) <= COLUMNS
+    assert max(len(line) for line in lines if "python -m engine" not in line) <= COLUMNS
     assert not [line for line in lines[1:] if not line.startswith("  ")]
     assert "and 4 earlier times" in text

@@ -123,6 +123,19 @@ def test_the_latest_night_stands_beside_what_is_usual() -> None:
     assert max(map(len, found)) <= COLUMNS
 
 
+def test_a_full_send_is_not_held_against_nights_with_delta() -> None:
+    delta = [
+        rejecting(day, 0, delta=DeltaFacts(mode="changed", full=day in (0, 4), full_reason="asked for"))
+        for day in range(5)
+    ]
+    found = latest_against_usual(delta, UTC)
+    assert found[1] == "                              LATEST             USUAL  median of 4 (1 full)"
+    assert [line.split()[0] for line in found[2:]] == ["read", "not"]
+    many = [rejecting(day, 0, delta=DeltaFacts(mode="changed", full=day < 15)) for day in range(30)]
+    assert latest_against_usual(many, UTC)[1].endswith("  median of 29 (14 delta)")
+    assert len(latest_against_usual(many, UTC)[1]) <= COLUMNS
+
+
 def test_a_night_that_has_not_ended_is_not_compared() -> None:
     nights = [rejecting(day, 1) for day in range(3)]
     assert latest_against_usual([*nights, crashed(3)], UTC) == []

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from engine.ledger import Change, Voided, VoidedAll, acknowledged, keys_of, latest_of, merge, open_columns, removed
+from engine.ledger.latest import COMPARED_ONE_BY_ONE_MAX
 
 KEY = 11
 IDS = ["a", "b", "loan 3", "ä", "12345678901234567890"]
@@ -36,5 +37,8 @@ def test_changes_that_wait_count_as_if_they_were_merged(some: list[Change], merg
         waiting = latest_of(None, numbered, IDS, KEY)
         every = merge(None, numbered, stem=Path(place, "whole"), ids=Path(place, "whole.ids"), ids_bytes=0)
         whole = latest_of(open_columns(Path(place, "whole"), every.generation, Path(place, "whole.ids")), [], IDS, KEY)
+        strangers = [f"stranger {number}" for number in range(COMPARED_ONE_BY_ONE_MAX)]
+        among_many = latest_of(None, numbered, [*strangers, *IDS], KEY)
     assert found == whole
     assert waiting == whole
+    assert among_many == [None] * len(strangers) + whole

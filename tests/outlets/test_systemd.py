@@ -6,11 +6,11 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from engine.outlets.displays import NoProgress
 from engine.outlets.progress import ProgressSnapshot

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from benchmarks.aimd import Aimd
 from engine.api.headers import Quota
@@ -59,7 +60,7 @@ def test_whatever_happens_the_limits_stay_beneath_the_ceilings(
     for signal in told:
         passed_s += 0.3
         now = signal.finished_at + passed_s
-        limiter.learn(Signal(**{**{name: getattr(signal, name) for name in Signal.__slots__}, "finished_at": now}))
+        limiter.learn(replace(signal, finished_at=now))
         assert limiter.requests_per_second == requests_per_second
         assert 0 < limiter.rate(now) <= requests_per_second
         assert 0 < limiter.interval_s(now) <= 1.001 / limiter.rate(now)

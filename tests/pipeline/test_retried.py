@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from math import inf
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from engine.api.verdict import Fatal, Trouble, TryAgain, Unproven
 from engine.api.wire import NoReply, Reply

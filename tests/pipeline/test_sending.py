@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import astuple, replace
+from dataclasses import replace
 from math import inf
 
 import pytest
+from msgspec import structs
 
 from engine.api.verdict import Settled, Trouble, TryAgain
 from engine.api.wire import NoReply, Reply
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.sending import Answer, Attempt, Observed, Paced, Proven
+from engine.values import Failure, Outcome
 from engine.values.counts import RequestCounts
 from engine.values.errors import Interrupted
-from engine.values.records import Failure, Outcome
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, results, traffic_of
 from tests.pipeline.senders import (
@@ -90,7 +91,7 @@ async def test_each_request_is_counted_once(given: Answer, counted: str) -> None
 
 async def test_requests_that_isolate_are_counted_as_such() -> None:
     watched = Watched(SETTLED)
-    await watched.sender.send(replace(REQUEST, is_split=True))
+    await watched.sender.send(structs.replace(REQUEST, is_split=True))
     assert watched.counts == RequestCounts(sent=1, succeeded=1, split=1)
 
 
@@ -156,7 +157,7 @@ def test_what_may_still_land_is_remembered(reply: Reply | NoReply, may_land: boo
 
     async def work() -> None:
         await asyncio.sleep(10)
-        await watched.sender.send(replace(REQUEST, seq=7))
+        await watched.sender.send(structs.replace(REQUEST, seq=7))
 
     run(work(), VirtualLoop())
     assert watched.counts == RequestCounts(sent=1, failed=1, in_doubt=int(may_land))
@@ -191,18 +192,18 @@ def test_trouble_is_what_the_api_did_not_answer(given: Answer, trouble: Trouble 
 
 def test_a_signal_holds_what_teaches_the_limits() -> None:
     told = attempt(answer(Settled(retried=4), ratelimit_remaining="5", ratelimit_reset="10"), finished_at=3.0)
-    signal = replace(told, in_flight=7).signal()
+    signal = structs.replace(told, in_flight=7).signal()
     assert (signal.started_at, signal.finished_at, signal.records, signal.in_flight) == (2.0, 3.0, 2, 7)
     assert signal.conflicts == 4
     assert signal.quota is not None
-    assert astuple(signal.quota) == (5, 10.0)
+    assert structs.astuple(signal.quota) == (5, 10.0)
 
 
 def test_a_quota_until_a_date_is_measured_against_the_date_of_its_reply() -> None:
     date, reset = "Mon, 23 Nov 2026 02:00:00 GMT", "1795399260"
     signal = attempt(answer(Settled(), date=date, ratelimit_remaining="5", ratelimit_reset=reset)).signal()
     assert signal.quota is not None
-    assert astuple(signal.quota) == (5, 60.0)
+    assert structs.astuple(signal.quota) == (5, 60.0)
 
 
 @pytest.mark.parametrize("given", [UNPROVEN, REFUSED_WHOLE, THROTTLED, OUTAGE, FATAL])

@@ -95,6 +95,15 @@ def test_the_latest_stands_beside_what_is_usual() -> None:
     assert "usually" not in text_of(*nights[1:])
 
 
+def test_a_full_send_stands_beside_other_full_sends_only() -> None:
+    changed, full = DeltaFacts(mode="changed"), DeltaFacts(mode="changed", full=True, full_reason="asked for")
+    nights = [night_of(day, delta=changed, records=RecordCounts(read=100, updated=2, unchanged=98)) for day in range(3)]
+    text = text_of(*nights, night_of(3, delta=full, records=RecordCounts(read=100, updated=100)))
+    assert "the median of the 3 complete nights before, of what was sent that of 0 full nights." in text
+    assert "Updated 100 usually" not in text
+    assert "Read 100 usually 100" in text
+
+
 def test_new_and_growing_reasons_are_told() -> None:
     reasons = [[("late", 1)], [("late", 2)], [("late", 9), ("early", 3)]]
     nights = [night_of(d, reasons=[Reason("rejected", *each, []) for each in one]) for d, one in enumerate(reasons)]

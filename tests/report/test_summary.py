@@ -163,6 +163,21 @@ def test_verdicts(report: Report, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ids", "count", "shown"),
+    [
+        (["LN-1", "LN-2"], 2, "id LN-1, LN-2"),
+        (["LN-1", "LN-2"], 3, "id LN-1, LN-2, ..."),
+        ([f"LN-DEL-{n:07}" for n in range(5)], 9, "id LN-DEL-0000000, LN-DEL-0000001, LN-DEL-0000002, ..."),
+        ([f"LN-DEL-{n:07}" for n in range(4)], 4, f"id {', '.join(f'LN-DEL-{n:07}' for n in range(4))}"),
+        (["x" * 100, "LN-2"], 2, f"id {'x' * 37}..., LN-2"),
+    ],
+)
+def test_ids_are_whole_so_that_they_can_be_searched_for(ids: list[str], count: int, shown: str) -> None:
+    report = partial_report(reasons=[Reason("rejected", "no such loan", count, ids)])
+    assert f"\n{' ' * 15}{shown}\n" in text_of(report, width=80)
+
+
+@pytest.mark.parametrize(
     ("exit_code", "commands"),
     [
         (65, ["check -c config.toml", "sync -c config.toml", "sync -c config.toml --fresh"]),
@@ -175,6 +190,25 @@ def test_verdicts(report: Report, expected: str) -> None:
 def test_the_next_commands_of_a_failure(exit_code: int, commands: list[str]) -> None:
     lines = text_of(succeeded_report(status=RunStatus.FAILED, exit_code=exit_code)).splitlines()
     assert [line.strip() for line in lines if line.startswith("    ")] == [f"python -m engine {c}" for c in commands]
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind", "commands"),
+    [
+        ("INVALID", "sync", ["check -c config.toml", "sync -c config.toml", "sync -c config.toml --fresh"]),
+        ("REJECTED", "sync", ["sync -c config.toml", "sync -c config.toml --fresh"]),
+        ("REJECTED", "replay", [f"replay -c config.toml {RUN_ID}"]),
+    ],
+)
+def test_what_a_guard_has_stopped_goes_on_only_if_it_is_accepted(guard: str, kind: str, commands: list[str]) -> None:
+    override = f"ENGINE_GUARD__MAX_{guard}=100%"
+    message = f"too many are bad; accept it for this run: {override}"
+    report = succeeded_report(status=RunStatus.FAILED, exit_code=65, message=message, kind=kind)
+    typed = [line.strip() for line in text_of(report).splitlines() if line.startswith("    ")]
+    plain = [f"python -m engine {command}" for command in commands]
+    accepted = next(number for number, command in enumerate(commands) if "check" not in command)
+    plain[accepted] = f"{override} {plain[accepted]}"
+    assert typed == plain
 
 
 def test_a_failure_before_anything_was_sent_needs_no_fresh_start() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from engine.report.figures import READ
+from engine.report.figures import READ, UPDATED
 from engine.report.history import Night
-from engine.report.report import RunStatus
-from engine.report.trend import NIGHTS_MAX, REASONS_MAX, Missed, trends
+from engine.report.report import DeltaFacts, RunStatus
+from engine.report.trend import NIGHTS_MAX, REASONS_MAX, Missed, kind_of, trends
 from engine.values.counts import Reason, RecordCounts
 from tests.report.nights_told import begun_at, crashed, night_of
 
@@ -32,6 +32,23 @@ def test_what_is_usual_is_the_median_of_the_complete_nights_before() -> None:
     [trend] = trends([*nights, stopped, crashed(5), night_of(6)], UTC)
     assert trend.usual(READ.value) == 225
     assert len(trend.before) == 4
+
+
+def test_a_full_send_among_nights_with_delta_is_no_trend() -> None:
+    changed, full = DeltaFacts(mode="changed"), DeltaFacts(mode="changed", full=True, full_reason="asked for")
+    few, all_ = RecordCounts(read=100, updated=2, unchanged=98), RecordCounts(read=100, updated=100)
+    nights = [night_of(day, delta=changed, records=few) for day in range(3)]
+    [trend] = trends([*nights, night_of(3, delta=full, records=all_)], UTC)
+    assert trend.usual(UPDATED.value, of_alike=UPDATED.of_alike) is None, "nothing like it was there before"
+    assert trend.usual(READ.value, of_alike=READ.of_alike) == 100, "what is read does not depend on that"
+    [trend] = trends(
+        [night_of(0, delta=full, records=all_), *(night_of(d, delta=changed, records=few) for d in range(1, 6))], UTC
+    )
+    assert trend.usual(UPDATED.value, of_alike=True) == 2
+    assert (len(trend.before), len(trend.alike), kind_of(trend)) == (5, 4, "delta")
+    off = [night_of(day, records=all_) for day in range(3)]
+    [trend] = trends([*off, night_of(3, delta=full, records=all_)], UTC)
+    assert trend.usual(UPDATED.value, of_alike=True) == 100, "with delta off all is sent, too"
 
 
 def test_nothing_is_usual_after_two_nights() -> None:

@@ -13,13 +13,13 @@ import pytest
 from engine.report.report import Report, RunStatus, to_json
 from engine.run.guards import REJECTS_JUDGED_FROM, GuardWords, InvalidGuard, check_age, check_size, rejects_exceeded
 from engine.settings.tables import GuardTable
+from engine.values import Block, Chunk, Place, Refusal
 from engine.values.counts import RecordCounts
 from engine.values.errors import ExitCode, SourceUntrusted
-from engine.values.records import Block, Chunk, Place, Refusal
 from tests.fakes import chunk_of
 from tests.run.runs import settings_of
 
-SYNC = GuardWords("sync")
+SYNC = GuardWords("sync", "my night.toml")
 
 
 def guard(**keys: object) -> GuardTable:
@@ -122,9 +122,14 @@ def test_invalid_records_say_how_many_why_and_how_to_go_on() -> None:
     assert tripped.exit_code == ExitCode.SOURCE_UNTRUSTED
     assert str(tripped) == (
         "30 of the 500 records read are invalid, more than guard.max_invalid (5%) allows; 20 of them: not a date; mend "
-        "the source or how it is read (python -m engine check shows where), or accept it for this run: "
-        "ENGINE_GUARD__MAX_INVALID=100%"
+        "the source or how it is read (python -m engine check -c 'my night.toml' shows where), or accept it for this "
+        "run: ENGINE_GUARD__MAX_INVALID=100%"
     )
+
+
+def test_a_command_that_shows_more_is_named_only_where_there_is_another_one() -> None:
+    assert GuardWords("sync").check_shows("where") == "", "check itself, or a library"
+    assert GuardWords("push", "config.toml").check_shows("where") == ""
 
 
 # The size of the source.

@@ -11,8 +11,8 @@ from engine.run import superseded
 from engine.run.guards import GuardWords
 from engine.run.superseded import SupersededGuard
 from engine.settings.values import Threshold
+from engine.values import Chunk
 from engine.values.errors import ExitCode, Interrupted, SourceUntrusted
-from engine.values.records import Chunk
 from tests.fakes import chunk_of
 
 HALF = Threshold(percent=50.0)
@@ -32,7 +32,7 @@ def guard(
     limit: Threshold = HALF, *, recounted: tuple[int, int] | None = None, size: int | None = None, kind: str = "sync"
 ) -> SupersededGuard:
     recount = None if recounted is None else (lambda: recounted)
-    return SupersededGuard(limit, GuardWords(kind), size=size, recount=recount)
+    return SupersededGuard(limit, GuardWords(kind, "config.toml"), size=size, recount=recount)
 
 
 def passed(judge: SupersededGuard, chunks: list[Chunk]) -> int:
@@ -117,7 +117,7 @@ def test_it_says_how_many_and_how_to_go_on() -> None:
     assert str(tripped) == (
         "199 of 200 records have an id that comes again later in the source: 1 different id. That is more than "
         "guard.max_superseded (50%) allows, as only the last values of each id stay: look at source.id (python -m "
-        "engine check shows the ids), or accept it for this run: ENGINE_GUARD__MAX_SUPERSEDED=100%"
+        "engine check -c config.toml shows the ids), or accept it for this run: ENGINE_GUARD__MAX_SUPERSEDED=100%"
     )
 
 

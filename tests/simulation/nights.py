@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 import orjson
+from msgspec import structs
 
 from engine.ledger import NotTheLedger
 from engine.pacing.learned.pacer import Pacer
@@ -426,7 +427,7 @@ class Process:
         if self._run is not None and self._run.id in disk.runs:
             stored = disk.runs[self._run.id]
             moment = server.epoch + now - self._night.world.rng.uniform(0, SILENT_S)
-            stored.run = replace(stored.run, alive_at=moment)
+            stored.run = structs.replace(stored.run, alive_at=moment)
 
     async def run(self) -> bool:
         """Begin the night's run or go on with it; return whether all is done."""
@@ -517,7 +518,7 @@ class Work:
         limits = {"batch_size": world.batch_size, "lines_bytes_max": 10_000, "concurrency": world.workers}
         if comparing is None:
             return Chunker(**limits).cut(self.night.source.read()), None
-        chunker = ComparedChunker(comparing, **limits)
+        chunker = ComparedChunker(comparing, one_of_many=None, **limits)
         return chunker.cut(self.night.source.read()), chunker
 
     async def _pipeline(self, chunks: Any, done: dict[int, bytes], record: Any, before: Any) -> None:

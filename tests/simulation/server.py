@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from random import Random
 from typing import Any, cast
 
 import orjson
+from msgspec import structs
 
 from engine.api.wire import NoReply, Reply
 from tests.simulation.portfolio import POISON, VERSION, Data
@@ -378,7 +379,7 @@ class FakeApi:
         self.dead = False
         server.quiet_until = 0.0  # the clock of a process starts anew
 
-    async def update(self, elements: bytes) -> Answer:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Answer:
         """Send records; see `engine.api.BulkApi`."""
         documents = orjson.loads(b"[%b]" % elements)
         request = Request(self._process, [(document["id"], document["data"]) for document in documents])
@@ -390,7 +391,7 @@ class FakeApi:
                 return Reply(401, token_number=token_number)
             answer = await server.answer(request, len(elements))
             if isinstance(answer, Reply):
-                answer = replace(answer, token_number=token_number)
+                answer = structs.replace(answer, token_number=token_number)
                 self._note_silence(answer)
         except asyncio.CancelledError:
             if server.rng.random() < 0.5:

@@ -16,8 +16,8 @@ from pyarrow import parquet as pq
 from engine.sources.files import open_source
 from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.spec import ColumnShape, SourceSpec
+from engine.values import Block
 from engine.values.errors import ConfigError
-from engine.values.records import Block
 
 Row = dict[str, str | None]
 
@@ -174,7 +174,7 @@ def test_keys_in_directory_names_are_columns(tmp_path: Path, format: str) -> Non
     path = tmp_path / f"x.{format}"
     path.write_bytes(FORMATS[format](ROWS[1:2]))
     source = open_source(SourceSpec((str(path),), id="loan", where={"year": ("2026",)}, nulls="send"))
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     source._files = [replace(file, keys=spec_keys) for file in source._files]  # type: ignore[attr-defined]
     [block] = source.blocks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -61,19 +62,20 @@ def test_a_copy_that_a_checkpoint_has_disturbed_is_made_again(tmp_path: Path, mo
 def test_a_database_that_is_written_to_while_it_is_copied_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = copying.shutil.copyfile
+    real, sent = os.sendfile, []
 
-    def copy_and_touch(source: Path, target: Path) -> None:
-        real(source, target)
-        if source.name == DATABASE:
-            with source.open("ab") as file:
-                file.write(bytes(4096))
+    def send_and_touch(target: int, source: int, offset: None, count: int) -> int:
+        sent.append(count)
+        with (tmp_path / DATABASE).open("ab") as file:
+            file.write(bytes(4096))
+        return real(target, source, offset, 4096)
 
     with closing(SqliteJournal(tmp_path)):
         pass
-    monkeypatch.setattr(copying.shutil, "copyfile", copy_and_touch)
+    monkeypatch.setattr(copying.os, "sendfile", send_and_touch)
     with pytest.raises(StateFailed, match="being written to"), journal_copy(tmp_path):
         pass
+    assert len(sent) == copying.ATTEMPTS, "each was given up as soon as it was disturbed"
 
 
 def test_without_a_journal_the_copy_is_empty(tmp_path: Path) -> None:

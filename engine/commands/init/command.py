@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -153,5 +154,5 @@ def _advise(proposal: Proposal, args: argparse.Namespace) -> None:
     lines.append("Next:")
     if args.campaign == PLACEHOLDER:
         lines.append(f"  write the id of your campaign into {config} (api.campaign_id)")
-    lines += ["  put the token into TIMEPAY_TOKEN", f"  {program()} check -c {config}"]
+    lines += ["  put the token into TIMEPAY_TOKEN", f"  {program()} check -c {shlex.quote(str(config))}"]
     print("\n".join(lines), file=sys.stderr)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from engine.commands.init.encoding import encoding_of, head_of
 from engine.sources import FORMATS, Format, SourceSpec, StoreAccess, find_files, formats_by_name, kind_by_name

@@ -10,9 +10,11 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from msgspec.structs import replace
 
 from engine.commands.init.column import ID_NAMES, ColumnSurvey, plain_name
 from engine.commands.init.encoding import encoding_of, head_of

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 from math import inf, sqrt
+
+from msgspec import Struct
 
 from engine.pacing.learned import tuning
 
@@ -23,8 +24,7 @@ TALLY_MAX = 4096
 """Accepted requests whose times are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """What was accepted before a refusal, in requests per second."""
 
     until: float  # the start of the latest request whose reply can be here

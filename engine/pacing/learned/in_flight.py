@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from math import inf
 from statistics import median
+
+from msgspec import Struct, field
 
 from engine.pacing.learned import tuning
 from engine.pacing.limiter import Limit, Move, Signal, Why
@@ -12,8 +13,7 @@ from engine.pacing.limiter import Limit, Move, Signal, Why
 Reason = tuple[Why, tuple[float, ...]]
 
 
-@dataclass(slots=True)
-class Round:
+class Round(Struct):
     """What some requests that finished one after the other told about the load."""
 
     records_max: int

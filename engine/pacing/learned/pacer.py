@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from engine.pacing.learned import tuning
 from engine.pacing.learned.in_flight import InFlightLimit

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from engine.outlets import NoProgress, ProgressDisplay
-from engine.report import counted, iso
+from engine.report import iso
 from engine.run.continuing import source_changes
-from engine.run.finding.found import Answer, Found, InSource, NotAccepted, Sent
+from engine.run.finding.found import Found, InSource, NotAccepted, Sent
 from engine.run.finding.in_source import Met, Record, Survey, survey_source
+from engine.run.finding.judging import EITHER, UNCHANGED, UNPROVEN, UPDATED, Evidence, judge
 from engine.run.finding.kept import Kept, kept_of
 from engine.run.job import changed_settings, mapping_of, source_identity_of
 from engine.run.opened_ledger import DIGEST_VERSION
@@ -24,9 +26,6 @@ from engine.values import ChunkCounts, Outcome
 
 RUNS_TRACED_MAX = 100
 """So many of the latest runs that read the source are asked whether they sent what it holds today."""
-
-UPDATED, UNCHANGED, EITHER, UNPROVEN = "updated", "unchanged", "updated or unchanged", "unproven"
-ARRIVED = (UPDATED, UNCHANGED, EITHER)
 
 
 def find(
@@ -52,6 +51,7 @@ def _found(record_id: str, settings: Settings, kept: Kept, survey: Survey, proof
         ledger=kept.in_ledger(record_id),
         not_accepted=kept.not_accepted.get(record_id, []),
         gone=kept.gone.get(record_id, []),
+        source_read=not survey.problem,
         notes=[*kept.problems, *([survey.problem] if survey.problem else [])],
     )
     met = survey.met.get(record_id)
@@ -64,53 +64,23 @@ def _found(record_id: str, settings: Settings, kept: Kept, survey: Survey, proof
         )
         if met.record is not None and not found.source.sent:
             found.notes += proofs.why_not()
-    found.answer = _answer(found, met, kept)
-    if found.answer is Answer.ACKNOWLEDGED:
-        found.notes += _why_only_acknowledged(found, kept)
+    found.answer, doubts = judge(found, _evidence(record_id, kept, met))
+    found.notes += doubts
     return found
 
 
-def _answer(found: Found, met: Met | None, kept: Kept) -> Answer:
-    """Return what all that comes to."""
-    source, ledger = found.source, found.ledger
-    if ledger is not None and ledger.is_proven:
-        if source is None or source.same_values is None:
-            return Answer.ACKNOWLEDGED
-        return Answer.ARRIVED if source.same_values else Answer.CHANGED_SINCE
-    failed = next((each for each in found.not_accepted if each.outcome != Outcome.INVALID), None)
-    sent = next(iter(source.sent), None) if source is not None else None
-    if sent is not None and sent.outcome in ARRIVED and not (failed and kept.is_later(failed.run_id, sent.run_id)):
-        return Answer.ARRIVED if sent.run_id == kept.runs[0].id else Answer.ACKNOWLEDGED
-    if failed is not None and (failed.waits or ledger is None):
-        return Answer.NOT_ACCEPTED if failed.waits else Answer.ACKNOWLEDGED  # it waits no more: it was delivered since
-    if source is None and any(each.outcome == UPDATED for each in found.gone):
-        return Answer.GONE
-    if ledger is not None:
-        return Answer.UNPROVEN
-    if met is not None and met.record is not None:
-        return Answer.NOT_SENT
-    if found.not_accepted or _is_invalid(met):
-        return Answer.NOT_ACCEPTED
-    if met is not None:
-        return Answer.NOT_SENT
-    return Answer.GONE if found.gone else Answer.UNKNOWN
-
-
-def _is_invalid(met: Met | None) -> bool:
-    return met is not None and any(row.state == "invalid" for row in met.rows)
-
-
-def _why_only_acknowledged(found: Found, kept: Kept) -> list[str]:
-    """Say why it is not known whether today's values arrived, if the source was read and holds some."""
-    if found.source is None or not found.source.rows:
-        return []
-    if found.ledger is not None and found.ledger.is_proven:
-        return ["today's values cannot be compared with the acknowledged ones"]
-    sent = next(iter(found.source.sent), None)
-    if sent is None or sent.outcome not in ARRIVED:
-        return ["it was delivered since it was not accepted: by a later run, or by a later row of the same one"]
-    later = sum(kept.is_later(run.id, sent.run_id) for run in kept.runs)
-    return [f"since run {sent.run_id}, {counted(later, 'run')} of other records may have sent other values"]
+def _evidence(record_id: str, kept: Kept, met: Met | None) -> Evidence:
+    latest = kept.latest.get(record_id)
+    return Evidence(
+        numbers=kept.numbers,
+        doubt_since=kept.doubt_since,
+        sent_blindly_since=partial(kept.doubt_since, blind_only=True),
+        syncs_since=kept.syncs_since,
+        acknowledged_by=latest.run if latest is not None else 0,
+        waits_for=[each for each in kept.waits.get(record_id, ()) if each in kept.numbers],
+        has_record=met is not None and met.record is not None,
+        last_state=met.rows[-1].state if met is not None else "",
+    )
 
 
 class _Proofs:
@@ -132,7 +102,7 @@ class _Proofs:
         latest = self._kept.latest.get(record_id)
         if not self._can_compare or latest is None or not latest.digest or met.record is None:
             return None
-        if latest.digest in met.record.digests:
+        if latest.digest == met.record.digest and (met.records == 1 or met.record.all_merged):
             return True
         return False if met.records == 1 else None  # else, runs may have merged its rows otherwise
 
@@ -172,7 +142,7 @@ class _Proofs:
         if rejected is not None:
             return rejected.outcome
         failures = sum(getattr(counts, str(each)) for each in (Outcome.REJECTED, Outcome.UNKNOWN))
-        if failures and run.id in self._kept.lost:
+        if failures and (run.id in self._kept.lost or run.id in self._kept.waits.get(record_id, ())):
             return UNPROVEN
         if not counts.unchanged:
             return UPDATED
@@ -184,8 +154,15 @@ class _Proofs:
         return UNCHANGED if latest is not None and latest.digest and latest.run < run.number else EITHER
 
     def _rejected(self, run: Run, record_id: str, record: Record) -> NotAccepted | None:
-        lines = self._kept.not_accepted.get(record_id, ())
-        return next((each for each in lines if each.run_id == run.id and each.row == record.place.row), None)
+        """Return the line by which the run told that this very record was not accepted."""
+        before, now = list(run.fingerprint or {}), list(self._survey.contents)
+        renamed = dict(zip(before, now, strict=False)) if len(before) == len(now) else {}
+        for line in self._kept.not_accepted.get(record_id, ()):
+            path = line.path if line.path in now else renamed.get(line.path, line.path)
+            is_it = line.run_id == run.id and line.row == record.place.row and path == record.place.path
+            if is_it and line.outcome != Outcome.INVALID:
+                return line
+        return None
 
     def _is_of_same_source(self, run: Run) -> bool:
         before, now = run.fingerprint or {}, self._survey.contents

@@ -22,7 +22,7 @@ class Answer(StrEnum):
     NOT_SENT = "not_sent"
     """It stands in today's source, and nothing proves that it was ever sent."""
     GONE = "gone"
-    """The source holds it no more, and the API was told so."""
+    """The source holds it no more; the list of who is gone says whether the API was told so."""
     UNKNOWN = "unknown"
     """Nothing is known of it."""
 
@@ -53,6 +53,8 @@ class NotAccepted:
     row: int
     waits: bool
     """Whether it still waits to be delivered (`replay`): no later run has read or delivered it."""
+    has_data: bool
+    """Whether its line holds the record, too, so that `replay` can send it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,9 @@ class Found:
     """The latest run first."""
     gone: list[ListedGone] = field(default_factory=list)
     source: InSource | None = None
-    """None if today's source does not hold it, or was not read."""
+    """None if today's source does not hold it, as far as that was read."""
+    source_read: bool = True
+    """Whether today's source was read to its end."""
     notes: list[str] = field(default_factory=list)
     """What could not be found out, and why."""
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from msgspec import structs
 
 from engine.ledger import keys_and_digests, keys_of, pick_lines
 from engine.outlets import ProgressDisplay, ProgressSnapshot
@@ -38,8 +39,10 @@ class Record:
     place: Place
     position: int
     """How many records were read before it: by that, chunks are named where delta is on."""
-    digests: set[int]
-    """As it stands in its row, and where it is merged with earlier ones into what is sent, as that, too."""
+    digest: int
+    """As it stands in its row, or where it is merged with earlier ones into what is sent, as that."""
+    all_merged: bool = False
+    """Whether all records of its id are merged into it."""
     chunk: InChunk | None = None
 
 
@@ -98,7 +101,7 @@ def survey_source(settings: Settings, ids: Sequence[str], key: int, display: Pro
 def _telling_all(reading: Reading) -> Reading:
     """Have the ids of rows told that are left out."""
     spec = reading.spec
-    return replace(reading, spec=replace(spec, tells_filtered=bool(spec.where) and spec.id is not None))
+    return structs.replace(reading, spec=replace(spec, tells_filtered=bool(spec.where) and spec.id is not None))
 
 
 class _Watched(CountedSource, kw_only=True):
@@ -148,7 +151,7 @@ class _Watch:
                 place = place_of(block.spans, index)
                 rows.append((record_id, Row(path=place.path, row=place.row, state="record")))
                 met = self.met.setdefault(record_id, Met())
-                met.record = Record(place, self._position + index, {int(all_digests[index])})
+                met.record = Record(place, self._position + index, int(all_digests[index]))
                 met.records += 1
                 met.waiting.append(place)
                 self._waiting[place] = record_id
@@ -201,7 +204,8 @@ class _Watch:
         record.chunk = InChunk(chunk.seq, chunk.digest())
         if chunk.superseded:
             _, digests = keys_and_digests(pick_lines(chunk.lines, [index])[0], 1, self._key)
-            record.digests.add(int(np.frombuffer(digests, np.uint64)[0]))
+            record.digest = int(np.frombuffer(digests, np.uint64)[0])
+            record.all_merged = len(merged) == met.records
 
 
 def _is_at(row: Row, place: Place) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
 
 from engine.sources.formats import Format
 from engine.sources.stored.addresses import scheme_of
@@ -18,8 +19,7 @@ _SECRETS = re.compile(r"(?i)passw|pwd|secret|token")
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^".]+')
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseQuery:
+class DatabaseQuery(Struct, frozen=True):
     """What is asked: either the whole of `table`, or `query`.
 
     `url` holds no password; that is in the variable `password_env`, unless the driver has ways of its own. `query_file`

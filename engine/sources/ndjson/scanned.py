@@ -6,11 +6,12 @@ So a line that needs a closer look slows down nobody but itself.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
-from engine.sources.even_blocks import spans_of
+from msgspec import Struct, field
+
 from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
+from engine.sources.ndjson.route_texts import without
 from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
 from engine.values import Place, Refusal, Span, extend_spans
@@ -22,8 +23,7 @@ NumbersOf = Callable[[Sequence[str]], bytes]
 """Makes the numbers of some ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedLines:
+class ScannedLines(Struct, frozen=True):
     """Reads slices of lines: most of them by `scan`, those that it declines by `read_line`."""
 
     scan: Scan
@@ -46,6 +46,9 @@ class ScannedLines:
             found.add_scanned(text, numbers, records, scanned, filtered)
             if filtered and self.ids_of.tells_filtered:
                 found.add_filtered(data[begin : min(position, stop)].split(b"\n"), filtered, self.ids_of)
+            if scanned and self.ids_of.routes:
+                texts = self.ids_of.routes.of_lines(data[begin : min(position - 1, stop)], scanned)
+                found.routed_by += without(texts, array("I", filtered))
             if position <= stop:
                 end = data.find(b"\n", position, stop)
                 end = stop if end < 0 else end
@@ -53,11 +56,10 @@ class ScannedLines:
                 rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max, self.ids_of)
                 found.add(rows, self.numbers_of(rows.ids or ()))
                 position = end + 1
-        return found.rows(), found.place.row - start.row
+        return found.rows(is_routed=self.ids_of.routes is not None), found.place.row - start.row
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What was found so far; `place` is that of the next line."""
 
     place: Place
@@ -68,6 +70,7 @@ class _Found:
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
     filtered_ids: list[str] = field(default_factory=list)
+    routed_by: list[str] = field(default_factory=list)
 
     def add_filtered(self, lines: list[bytes], filtered: bytes, ids_of: IdReader) -> None:
         """Take the ids of lines that were left out, given by their indexes."""
@@ -82,9 +85,9 @@ class _Found:
             self.texts.append(text)
             self.numbers.append(numbers)
         if filtered:
-            left_out = spans_of(path, [row + index for index in array("I", filtered)])
+            kept, left_out = _kept_and_left_out(path, row, row + scanned, array("I", filtered))
             extend_spans(self.filtered, left_out)
-            extend_spans(self.spans, list(_between(left_out, path, row, row + scanned)))
+            extend_spans(self.spans, kept)
         elif records:
             extend_spans(self.spans, [Span(path, row, records)])
         self.place = Place(path, row + scanned)
@@ -99,9 +102,10 @@ class _Found:
         self.refusals += rows.refusals
         extend_spans(self.filtered, rows.filtered)
         self.filtered_ids += rows.filtered_ids
+        self.routed_by += rows.routed_by or ()
         self.place = Place(self.place.path, self.place.row + 1)
 
-    def rows(self) -> LineRows:
+    def rows(self, *, is_routed: bool) -> LineRows:
         """Return all of it. The ids are left in the lines."""
         return LineRows(
             count=self.count,
@@ -112,14 +116,26 @@ class _Found:
             filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             id_numbers=b"".join(self.numbers),
+            routed_by=self.routed_by if is_routed else None,
         )
 
 
-def _between(left_out: list[Span], path: str, start: int, stop: int) -> Iterator[Span]:
-    """Yield the rows from `start` on and before `stop` that are not among those left out."""
-    for span in left_out:
-        if span.first_row > start:
-            yield Span(path, start, span.first_row - start)
-        start = span.first_row + span.count
-    if start < stop:
-        yield Span(path, start, stop - start)
+def _kept_and_left_out(path: str, start: int, stop: int, left_out: Sequence[int]) -> tuple[list[Span], list[Span]]:
+    """Return the rows from `start` on and before `stop`, and apart those that are left out.
+
+    `left_out` has how far these are from `start`, ascending. There may be a span for each row: one loop.
+    """
+    first = behind = start + left_out[0]
+    kept = [Span(path, start, first - start)] if first > start else []
+    gone = []
+    for distance in left_out:
+        row = start + distance
+        if row != behind:
+            gone.append(Span(path, first, behind - first))
+            kept.append(Span(path, behind, row - behind))
+            first = row
+        behind = row + 1
+    gone.append(Span(path, first, behind - first))
+    if behind < stop:
+        kept.append(Span(path, behind, stop - behind))
+    return kept, gone

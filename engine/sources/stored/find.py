@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from engine.sources.formats import FORMAT_OF_SUFFIX, FORMATS, Format
 from engine.sources.spec import STDIN, SourceSpec, StoreAccess

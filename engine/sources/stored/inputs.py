@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from engine.sources.formats import FORMATS, Format
 from engine.sources.spec import STDIN
@@ -24,8 +25,7 @@ from engine.sources.stored.transcoding import Marked, Transcoded
 from engine.values import SourceUntrusted
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(Struct, frozen=True):
     """One file of a source, or standard input (`path` is `-`).
 
     `size` is in bytes as stored, None for standard input, whose compression shows only when it is read. `encoding` is

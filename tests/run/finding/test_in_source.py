@@ -37,13 +37,22 @@ def test_every_row_of_an_id_is_told_and_the_last_one_counts(tmp_path: Path) -> N
     assert "d" not in found.met
 
 
-def test_the_digests_are_those_of_the_row_and_of_what_it_is_merged_into(tmp_path: Path) -> None:
-    found = survey(tmp_path, "id,amount,city\na,1,Pune\na,2,\n", ["a"])
-    record = found.met["a"].record
-    lines = [b'{"id":"a","data":{"amount":"2"}}', b'{"id":"a","data":{"amount":"2","city":"Pune"}}']
-    expected = {int.from_bytes(keys_and_digests(line, 1, KEY)[1], "little") for line in lines}
+@pytest.mark.parametrize(
+    ("rows", "upload", "line", "all_merged"),
+    [
+        ("a,1,Pune\na,2,\n", {}, b'{"id":"a","data":{"amount":"2","city":"Pune"}}', True),
+        ("a,1,Pune\na,2,\n", {"batch_size": 1}, b'{"id":"a","data":{"amount":"2"}}', False),
+        ("a,1,Pune\nb,1,Goa\nc,1,Goa\na,2,\na,3,\n", {"batch_size": 3}, b'{"id":"a","data":{"amount":"3"}}', False),
+        ("a,2,\n", {}, b'{"id":"a","data":{"amount":"2"}}', False),
+    ],
+)
+def test_the_digest_is_that_of_what_the_rows_of_an_id_are_merged_into(
+    rows: str, upload: dict[str, int], line: bytes, all_merged: bool, tmp_path: Path
+) -> None:
+    record = survey(tmp_path, f"id,amount,city\n{rows}", ["a"], upload=upload).met["a"].record
     assert record is not None
-    assert record.digests == expected
+    assert record.digest == int.from_bytes(keys_and_digests(line, 1, KEY)[1], "little")
+    assert record.all_merged is all_merged
 
 
 def test_a_record_is_in_the_chunk_that_a_run_would_cut(tmp_path: Path) -> None:

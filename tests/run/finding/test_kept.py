@@ -33,7 +33,11 @@ async def test_the_ledger_and_the_order_of_runs_are_known(tmp_path: Path, server
     some = next(iter(night.loans))
     with kept_of(night.settings, [some, "nobody"]) as kept:
         assert [run.id for run in kept.runs] == [second, first]
-        assert kept.is_later(second, first)
+        numbers = kept.numbers
+        assert (kept.syncs_since(numbers[first]), kept.syncs_since(numbers[second])) == (1, 0)
+        assert kept.doubt_since(numbers[first]) == f"since run {first}, 1 later run may have sent other values for it"
+        assert not kept.doubt_since(numbers[first], blind_only=True), "what a run with delta sends is in the ledger"
+        assert not kept.doubt_since(numbers[second])
         known = kept.in_ledger(some)
         assert known is not None
         assert (known.run_id, known.is_proven) == (second, True)

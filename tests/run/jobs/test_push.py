@@ -31,13 +31,13 @@ async def pushed(
     target = {"url": NOWHERE, "campaign_id": "camp", "token": "token"}
     if server is not None:
         target = {"url": server.url, "campaign_id": server.campaign_id, "token": server.token}
-    arguments: dict[str, Any] = {**target, "org_id": None, "fresh": False, "upload": {}, **changes}
+    arguments: dict[str, Any] = {**target, "org_id": None, "fresh": False, "given": {}, **changes}
     return await push(records, state_dir=state_dir, stop=stop, **arguments)
 
 
 async def test_pairs_are_brought_home(tmp_path: Path, server: StandInProcess) -> None:
     loans = Night(tmp_path, server).loans
-    report = await pushed(loans.items(), tmp_path / "state", server, upload={"requests_per_second": 500.0})
+    report = await pushed(loans.items(), tmp_path / "state", server, given={"requests_per_second": 500.0})
     assert (report.kind, report.source, report.status) == ("push", "records", RunStatus.SUCCEEDED)
     assert await asyncio.to_thread(server.state, loans) == loans
 
@@ -51,7 +51,7 @@ async def test_an_async_iterable_is_taken_too(tmp_path: Path, server: StandInPro
 
 
 async def test_it_is_cut_as_upload_says(tmp_path: Path, server: StandInProcess) -> None:
-    report = await pushed(PAIRS, tmp_path, server, upload={"batch_size": 1, "requests_per_second": 500.0})
+    report = await pushed(PAIRS, tmp_path, server, given={"batch_size": 1, "requests_per_second": 500.0})
     assert report.requests.sent == 2
 
 
@@ -108,21 +108,21 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         accepted = RequestCounts(sent=1, succeeded=1)
         journal.save(run, worked_s=1.0, requests=accepted, telemetry={}, ended=True)
     with pytest.raises(SourceUntrusted, match=r"\(batch_size\)"):
-        await pushed(PAIRS, tmp_path, upload={"batch_size": 1})
+        await pushed(PAIRS, tmp_path, given={"batch_size": 1})
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"url": "ftp://somewhere"}, ["- url: must be a URL"]),
-        ({"upload": {"batch_sizes": 3}}, ["- batch_sizes: there is no such argument; did you mean batch_size?"]),
-        ({"upload": {"max_rejects": 3}}, ["- max_rejects: there is no such argument; did you mean max_rejected?"]),
-        ({"upload": {"proxy": "http://x"}}, ["- proxy: there is no such argument"]),
+        ({"given": {"batch_sizes": 3}}, ["- batch_sizes: there is no such argument; did you mean batch_size?"]),
+        ({"given": {"max_rejects": 3}}, ["- max_rejects: there is no such argument; did you mean max_rejected?"]),
+        ({"given": {"proxy": "http://x"}}, ["- proxy: there is no such argument"]),
         (
-            {"campaign_id": "", "state_dir": 3, "upload": {"concurrency": 0, "max_rejected": "a few", "x": 1}},
+            {"campaign_id": "", "state_dir": 3, "given": {"concurrency": 0, "max_rejected": "a few", "x": 1}},
             ["5 mistakes", "- campaign_id: ", "- concurrency: ", "- max_rejected: ", "- state_dir: ", "- x: "],
         ),
-        ({"upload": {"max_age": "20h"}}, ["- max_age: there is no file"]),
+        ({"given": {"max_age": "20h"}}, ["- max_age: there is no file"]),
         ({"token": ""}, ["1 mistake", "- token: is empty"]),
         ({"token": "canary token"}, ["1 mistake", "- token: has spaces, line breaks or characters beyond ASCII"]),
         ({"token": None}, ["1 mistake", "- token: must be text, not NoneType"]),
@@ -164,7 +164,7 @@ async def test_a_token_may_end_its_line(tmp_path: Path, server: StandInProcess) 
 
 async def test_guards_are_arguments(tmp_path: Path) -> None:
     with pytest.raises(SourceUntrusted, match=r"2 records, fewer than min_records \(3\)"):
-        await pushed(PAIRS, tmp_path, upload={"min_records": 3})
+        await pushed(PAIRS, tmp_path, given={"min_records": 3})
 
 
 @pytest.mark.parametrize("guard", [{"min_records": 1}, {"max_shrink": "50%"}])
@@ -174,11 +174,11 @@ async def test_what_is_read_only_once_cannot_be_counted_first(tmp_path: Path, gu
 
     for records in (iter(PAIRS), rows()):
         with pytest.raises(ConfigError, match=f"- {next(iter(guard))}: counts the records .* give a list"):
-            await pushed(records, tmp_path / "state", upload=guard)
+            await pushed(records, tmp_path / "state", given=guard)
 
 
 async def test_records_that_can_be_read_twice_are_counted_and_sent(tmp_path: Path, server: StandInProcess) -> None:
-    report = await pushed(PAIRS, tmp_path, server, upload={"min_records": 2, "max_shrink": "50%"})
+    report = await pushed(PAIRS, tmp_path, server, given={"min_records": 2, "max_shrink": "50%"})
     assert report.records == RecordCounts(read=2, updated=2)
 
 
@@ -187,7 +187,7 @@ async def test_one_rejected_of_ten_is_no_reason_to_stop(tmp_path: Path, server: 
     pairs = [(f"loan_{number}", {"x": 1}) for number in range(10)]
     report = await pushed(pairs, tmp_path / "share", server)
     assert (report.exit_code, report.records) == (3, RecordCounts(read=10, updated=9, rejected=1))
-    report = await pushed(pairs, tmp_path / "count", server, upload={"max_rejected": 0})
+    report = await pushed(pairs, tmp_path / "count", server, given={"max_rejected": 0})
     assert (report.exit_code, "max_rejected='100%'" in report.message) == (65, True)
 
 

@@ -6,7 +6,6 @@ import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import xxhash
 import zstandard
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.inputs import InputFile
