@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         REPORT_HTML,
         REPORT_JSON,
         Ambiguous,
+        CampaignReport,
         DeltaFacts,
         EngineFacts,
         Gone,

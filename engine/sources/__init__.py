@@ -8,7 +8,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.sources.arrow.given import BatchOfColumns, Columns, StreamOfColumns, is_read_again, is_table
-    from engine.sources.arrow.source import ArrowSource
+    from engine.sources.arrow.source import ArrowSource, check_columns
     from engine.sources.columns.text_form import is_bytes, text_form
     from engine.sources.columns.to_json import is_id_type, unsupported
     from engine.sources.csv.dialect import HEAD_BYTES, detect_dialect
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from engine.sources.databases.spooling import first_rows, look_at, spool_result
     from engine.sources.files import list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
-    from engine.sources.ndjson.acceleration import accelerator, id_seed, keep_freed_memory, put_elements, why_pure
+    from engine.sources.ndjson.acceleration import (
+        accelerator,
+        id_seed,
+        keep_freed_memory,
+        nth_newline,
+        put_elements,
+        why_pure,
+    )
     from engine.sources.pairs import PairsSource
     from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source

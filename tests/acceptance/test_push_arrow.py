@@ -62,6 +62,13 @@ def pandas_frame(loans: Portfolio) -> Any:
     return frame.astype({"payment_status": "category"})
 
 
+def query(loans: Portfolio) -> Any:
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    connection.register("loans", table(loans))
+    return connection.sql("SELECT * FROM loans")
+
+
 async def as_they_come(loans: Portfolio) -> AsyncIterator[Any]:
     for some in pieces(loans):
         await asyncio.sleep(0)
@@ -78,6 +85,7 @@ WAYS: dict[str, Callable[[Portfolio], Any]] = {
     "polars": polars_frame,
     "polars, lazily": lazily,
     "pandas": pandas_frame,
+    "a query of DuckDB": query,
 }
 
 

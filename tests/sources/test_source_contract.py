@@ -19,13 +19,14 @@ from pyarrow import parquet as pq
 
 from engine.outlets.displays import NoProgress
 from engine.run.jobs.replay import RejectFile
+from engine.run.partitioned.parts import PartsSource, write_part
 from engine.sources.arrow.source import ArrowSource
 from engine.sources.files import open_source
 from engine.sources.pairs import PairsSource
 from engine.sources.protocol import Source
 from engine.sources.spec import SourceSpec
 from engine.state.journal import Undelivered, id_digest
-from engine.values.records import Block, Outcome, place_of
+from engine.values import Block, Outcome, place_of
 
 BLOCK_RECORDS = 7
 Row = dict[str, str | None]
@@ -123,9 +124,14 @@ def async_batches(_: Path, rows: Sequence[Row]) -> Source:
     return arrow(given())
 
 
-def arrow(records: Any) -> Source:
+def parts(folder: Path, rows: Sequence[Row]) -> Source:
+    sources = [arrow(pa.Table.from_pylist(list(some)), "2 partitions") for some in (rows[:9], rows[9:])]
+    return PartsSource(folder, [write_part(each.blocks(), folder / f"{n}", n) for n, each in enumerate(sources)])
+
+
+def arrow(records: Any, label: str = "records") -> Source:
     spec = SourceSpec((), id="id", nulls="send")
-    return ArrowSource(records, spec, batch_size=BLOCK_RECORDS, record_bytes_max=8_000_000)
+    return ArrowSource(records, spec, batch_size=BLOCK_RECORDS, record_bytes_max=8_000_000, label=label)
 
 
 def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
@@ -133,7 +139,7 @@ def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
     tail = {"outcome": Outcome.REJECTED, "reason": "no such loan", "http_status": 207}
     lines = [json.dumps({**json.loads(line), **tail}) for line in canonical(rows).splitlines()]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    first = {id_digest(row["id"] or ""): 0 for row in rows}
+    first = {("camp", id_digest(row["id"] or "")): 0 for row in rows}
     return RejectFile(path, Undelivered("camp", path.stat().st_size, first), BLOCK_RECORDS, NoProgress())
 
 
@@ -150,6 +156,7 @@ KINDS: dict[str, Kind] = {
     "async pairs": Kind(async_pairs, has_size=False, can_be_read_twice=False),
     "a table": Kind(table, has_size=False, can_be_read_twice=False),
     "async batches": Kind(async_batches, has_size=False, can_be_read_twice=False),
+    "parts of a cluster's job": Kind(parts, has_size=False, can_be_read_twice=False),
     "reject file": Kind(reject_file, has_digests=False),
 }
 
