@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from engine.report import (
         Ambiguous,
+        CampaignReport,
         DeltaFacts,
         EngineFacts,
         Gone,
@@ -64,6 +65,7 @@ __all__ = [
     "AccountsDoNotBalance",
     "Ambiguous",
     "CampaignMissing",
+    "CampaignReport",
     "ConfigError",
     "DeltaFacts",
     "EndpointUntrusted",

@@ -22,7 +22,7 @@ from engine.pipeline.channel import Channel
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.uploader import upload
 from engine.pipeline.witnesses import Witness
-from engine.values.records import Chunk, ChunkResult, JoinedLines, Span
+from engine.values import Chunk, ChunkResult, JoinedLines, Span
 from engine.values.stopping import Stop
 
 Answer = Reply | NoReply
@@ -73,7 +73,7 @@ class FakeBulkApi:
         self._tokens = list(tokens)
         self._token_number = 0
 
-    async def update(self, elements: bytes) -> Answer:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Answer:
         """Take the records in, wait, answer."""
         ids = [record["id"] for record in orjson.loads(b"[%b]" % elements)]
         token_number = self._token_number
@@ -133,7 +133,7 @@ async def upload_all(
     traffic: Traffic,
     *,
     workers: int = 1,
-    borrow: Callable[[int], Witness | None] = lambda _: None,
+    borrow: Callable[[Chunk], Witness | None] = lambda _: None,
 ) -> list[ChunkResult]:
     """Run uploader workers over `chunks` and return the results that they hand on."""
     ready: Channel[Chunk] = Channel(len(chunks) + 1)

@@ -216,7 +216,7 @@ def test_nothing_is_loaded_before_the_first_request_that_it_does_not_need(tmp_pa
     loaded = modules_after(
         "import os\n"
         "from engine import __main__, api\n"
-        "async def update(self, lines): print(*sys.modules, flush=True); os._exit(0)\n"
+        "async def update(self, lines, campaign_id): print(*sys.modules, flush=True); os._exit(0)\n"
         "api.HttpBulkApi.update = update\n"
         f"__main__.main(['sync', '-c', {str(config)!r}])"
     )

@@ -37,7 +37,6 @@ class HttpBulkApi:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._prefix, self._suffix = endpoint.envelope()
         self._token = endpoint.read_token()
         self._token_number = 0
         self._is_relayed = endpoint.proxy is not None and endpoint.url.startswith("http:")  # TLS goes through a tunnel
@@ -60,9 +59,10 @@ class HttpBulkApi:
         if self._session is not None:
             await self._session.close()
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
         """Send canonical JSON lines joined by commas as one request; return what came back, whatever it was."""
-        body = _Body(self._prefix, elements, self._suffix)
+        prefix, suffix = self._endpoint.envelope(campaign_id)
+        body = _Body(prefix, elements, suffix)
         try:
             reply = await self._exchange("PUT", "/customer-data/bulk", data=body)
         finally:

@@ -16,6 +16,7 @@ class Endpoint(Struct, frozen=True):
 
     url: str
     campaign_id: str
+    """Where all records go that are not for another campaign."""
     read_token: Callable[[], str]
     org_id: str | None = None
     timeout_s: float = 120.0
@@ -23,9 +24,9 @@ class Endpoint(Struct, frozen=True):
     proxy: str | None = None
     concurrency: int = 8
 
-    def envelope(self) -> tuple[bytes, bytes]:
-        """What stands before and after the comma-separated records in a request body."""
-        return b'{"campaignId":' + orjson.dumps(self.campaign_id) + b',"records":[', b"]}"
+    def envelope(self, campaign_id: str = "") -> tuple[bytes, bytes]:
+        """What stands before and after the comma-separated records in a request body, by default for `campaign_id`."""
+        return b'{"campaignId":' + orjson.dumps(campaign_id or self.campaign_id) + b',"records":[', b"]}"
 
 
 class Reply(Struct, frozen=True):
@@ -56,8 +57,11 @@ class NoReply(Struct, frozen=True):
 class BulkApi(Protocol):
     """The API seam: one call is one request on the wire."""
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
-        """Send the records in `elements` (canonical JSON lines joined by commas) and return what came back."""
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
+        """Send the records in `elements` (canonical JSON lines joined by commas) and return what came back.
+
+        They are for this campaign; an empty id means the one that the API was opened for.
+        """
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again after `refused`; whether it differs from the one that was refused."""

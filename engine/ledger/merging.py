@@ -42,6 +42,8 @@ class Completed(Struct, frozen=True):
     """Other feeds of the campaign that count."""
     keep_since: int = 0
     """What has been gone since before this run is no more of interest."""
+    moved: tuple[int, ...] = ()
+    """Entries that it has not seen, but that are not gone, by their indexes, ascending."""
 
 
 class Merged(Struct, frozen=True):
@@ -132,7 +134,8 @@ def _parts(
         stop = _first_from(base, high) if base is not None else 0
         entries = _read(base, start, stop, spool.all_void)
         if completed is not None and marking is not None:
-            entries = marked(entries, seen_between(completed.seen, start, stop), marking)
+            moved = [entry - start for entry in completed.moved if start <= entry < stop]
+            entries = marked(entries, seen_between(completed.seen, start, stop), marking, moved)
         yield entries, *spool.between(low, high)
         start = stop
 

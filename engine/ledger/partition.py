@@ -6,6 +6,7 @@ id, in Python; that is as rare as it is slow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self, TypeVar
 
@@ -216,11 +217,12 @@ class _SharedKeys:
         return Entries(*columns), np.frombuffer(packed, np.uint64)
 
 
-def marked(entries: Entries, seen: Array, marking: Marking) -> Entries:
-    """Return the entries after a complete run that has `seen` some of them."""
+def marked(entries: Entries, seen: Array, marking: Marking, moved: Sequence[int] = ()) -> Entries:
+    """Return the entries after a complete run that has `seen` some of them; of the others, some have `moved`."""
     missed = np.flatnonzero(~seen)
     tags = marking.if_met[entries.tags]
     tags[missed] = marking.if_missed[entries.tags[missed]]
+    tags[list(moved)] = marking.if_moved[entries.tags[list(moved)]]
     digests = entries.digests.copy()
     digests[missed[marking.loses[entries.tags[missed]]]] = 0
     return replace(entries, digests=digests, tags=tags)

@@ -56,9 +56,13 @@ class Marking:
         """Of each tag: whether an entry that was not met is void: also one that was back for a run that was cut."""
         self.if_met = np.array([numbers.number(self._met(tag)) for tag in tags], np.int64)
         self.if_missed = np.array([numbers.number(self._missed(tag)) for tag in tags], np.int64)
+        self.if_moved = np.array([numbers.number(self._moved(tag)) for tag in tags], np.int64)
 
     def _met(self, tag: Tag) -> Tag:
         return replace(tag, held_by=tag.held_by | self._feed, gone_since=0, gone_from=0)
+
+    def _moved(self, tag: Tag) -> Tag:
+        return replace(tag, held_by=tag.held_by & ~self._feed, gone_since=0, gone_from=0)
 
     def _missed(self, tag: Tag) -> Tag:
         held_by = tag.held_by & ~self._feed

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.pipeline.accounts import Accounts
+    from engine.pipeline.accounts import Accounts, CampaignAccounts
     from engine.pipeline.late_copies import LateCopies
     from engine.pipeline.pipeline import run_pipeline
+    from engine.pipeline.refused_campaigns import RefusedCampaigns
     from engine.pipeline.sending import Attempt
     from engine.pipeline.traffic import Traffic
 else:

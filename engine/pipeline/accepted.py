@@ -9,10 +9,11 @@ from typing import NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from engine.api import Fatal, Reply, Settled, Unproven
+from engine.api import Fatal, RefusedWhole, Reply, Settled, Unproven
 from engine.pacing import TurnRefused
-from engine.pipeline.access import BORNE, Access, Grace
+from engine.pipeline.access import BORNE, Grace
 from engine.pipeline.recognition import Recognition
+from engine.pipeline.refused_campaigns import REFUSES_CAMPAIGN, RefusedCampaigns
 from engine.pipeline.sending import Answer, Doubted, Request, Sender
 from engine.values import EngineError, NotTheApi, Stop
 
@@ -24,20 +25,25 @@ class Accepted(Struct, frozen=True):
     renew_token: Callable[[Reply], bool]
     stop: Stop
     recognition: Recognition = field(default_factory=Recognition)
-    access: Access = field(default_factory=Access)
+    campaigns: RefusedCampaigns = field(default_factory=RefusedCampaigns)
 
     async def send(self, request: Request) -> Answer:
         """Send `request` and return what is proven, or that its refusal is doubtful.
 
         Raises:
             TurnRefused: the run stops, perhaps because of this very request.
+            CampaignRefused: its campaign takes nothing more.
         """
-        grace = Grace()
+        grace, access = Grace(), self.campaigns.access(request.campaign_id)
         while True:
+            self.campaigns.check(request.campaign_id)
             answer = await self.inner.send(request)
             verdict = self.recognition.judge(answer.verdict)
             if isinstance(verdict, (Settled, Unproven)):
-                self.access.passed()
+                access.passed()
+                self.campaigns.served(request.campaign_id)
+            if isinstance(verdict, Doubted) or (isinstance(verdict, RefusedWhole) and not verdict.too_large):
+                self.campaigns.refused(request.campaign_id, verdict.http_status)
             if not isinstance(verdict, Fatal):
                 return replace(answer, verdict=verdict)
             if verdict.http_status not in BORNE:
@@ -45,17 +51,17 @@ class Accepted(Struct, frozen=True):
             if isinstance(answer.reply, Reply) and self.renew_token(answer.reply):
                 continue
             is_page = isinstance(verdict.error, NotTheApi)
-            if self.access.may_be_a_record(verdict.http_status, is_page=is_page):
+            if access.may_be_a_record(verdict.http_status, is_page=is_page):
                 status = f"HTTP {verdict.http_status}"
                 return replace(answer, verdict=Doubted(status, verdict.http_status, f"{status}, and others pass"))
-            if not self.access.has_passed:
+            delay_s = grace.delay_s(asyncio.get_running_loop().time()) if access.has_passed else None
+            if delay_s is None:
+                if request.campaign_id and verdict.http_status in REFUSES_CAMPAIGN and not is_page:
+                    self.campaigns.refused_by(request.campaign_id, verdict.http_status)
                 self._stop_the_run(verdict.error)
-            await self._bear(verdict.error, grace)
+            await self._bear(delay_s)
 
-    async def _bear(self, error: EngineError, grace: Grace) -> None:
-        delay_s = grace.delay_s(asyncio.get_running_loop().time())
-        if delay_s is None:
-            self._stop_the_run(error)
+    async def _bear(self, delay_s: float) -> None:
         await self.stop.pause(delay_s)
         if self.stop.requested:
             raise TurnRefused

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from engine.values import Chunk, ChunkCounts, ChunkResult, RecordCounts
+from engine.values import SEQ_BITS, Chunk, ChunkCounts, ChunkResult, RecordCounts
+
+
+class CampaignAccounts:
+    """Those of one campaign among many; see `Accounts`."""
+
+    def __init__(self, number: int, durable: ChunkCounts | None = None) -> None:
+        self.number = number
+        """Which stands above the seq of its chunks."""
+        self.durable = durable or ChunkCounts()
+        self.read = 0
+        self._durable_before = self.durable.read
+        self._skipped = 0
+
+    def skip(self, chunk: Chunk) -> None:
+        """Note a chunk whose result was durable when this process began."""
+        self._skipped += chunk.read
+
+    @property
+    def counts(self) -> RecordCounts:
+        """The sums so far; what was read and has no durable result is pending."""
+        pending = self.read - self._skipped - (self.durable.read - self._durable_before)
+        return RecordCounts.of(self.durable, pending=pending)
 
 
 class Accounts:
-    """Counts over all processes of a run. `durable` are the sums of the results that earlier processes have left."""
+    """Counts over all processes of a run. `durable` are the sums of the results that earlier processes have left.
 
-    def __init__(self, durable: ChunkCounts) -> None:
+    Those of each campaign are `campaigns`, where there are many.
+    """
+
+    def __init__(self, durable: ChunkCounts, campaigns: Mapping[str, CampaignAccounts] | None = None) -> None:
+        self.campaigns = dict(campaigns or {})
+        """By their ids, as they were met; rows without a known campaign are in no one."""
         self.durable = durable
         """The sums of all durable results, kept up to date."""
         self.read = 0
@@ -31,6 +58,8 @@ class Accounts:
         """Count chunks as they are cut; runs in the producer's thread."""
         for chunk in chunks:
             self.read += chunk.read
+            if chunk.campaign_id:
+                self.campaign_of(chunk).read += chunk.read
             self.source_bytes += chunk.source_bytes
             self.notes.update(dict.fromkeys(chunk.notes))
             yield chunk
@@ -39,12 +68,24 @@ class Accounts:
     def skip(self, chunk: Chunk) -> None:
         """Note a chunk whose result was durable when this process began."""
         self._skipped += chunk.read
+        if chunk.campaign_id:
+            self.campaign_of(chunk).skip(chunk)
         self.skipped_bytes += chunk.source_bytes
 
     def settle(self, results: Sequence[ChunkResult]) -> None:
         """Take results that have become durable into the sums."""
         self.durable = sum((result.counts for result in results), self.durable)
         self.settled_bytes += sum(result.chunk.source_bytes for result in results)
+        for result in results:
+            if result.chunk.campaign_id:
+                self.campaign_of(result.chunk).durable += result.counts
+
+    def campaign_of(self, chunk: Chunk) -> CampaignAccounts:
+        """Return the accounts of the campaign that a chunk is of."""
+        known = self.campaigns.get(chunk.campaign_id)
+        if known is None:
+            known = self.campaigns[chunk.campaign_id] = CampaignAccounts(chunk.seq >> SEQ_BITS)
+        return known
 
     @property
     def pending(self) -> int:
@@ -75,3 +116,8 @@ class Accounts:
     def finished(self) -> bool:
         """Whether every record of the source has a durable result: the run needs no other process."""
         return self._source_ended and self.pending == 0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the source has come to its end."""
+        return self._source_ended

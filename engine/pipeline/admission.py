@@ -12,7 +12,7 @@ from math import inf
 from msgspec import Struct
 
 from engine.pipeline.late_copies import HeldBack, LateCopies
-from engine.values import Chunk
+from engine.values import SEQ_BITS, Chunk
 
 IN_FLIGHT_BEFORE = 16
 """So many chunks at least a process that was killed may have had in flight, whatever `upload.concurrency` was then."""
@@ -25,14 +25,19 @@ class _Late(Struct, frozen=True):
 
     ids: frozenset[str] | None
     until: float
+    campaign_id: str
 
     def concerns(self, chunk: Chunk) -> bool:
         """Whether a chunk has, or may have, any of them."""
+        if chunk.campaign_id != self.campaign_id:
+            return False
         return chunk.repeats if self.ids is None else not self.ids.isdisjoint(chunk.ids)
 
-    def among(self, ids: set[str]) -> set[str]:
-        """Return which of these ids are, or may be, among them."""
-        return ids if self.ids is None else ids & self.ids
+    def among(self, chunk: Chunk) -> set[str]:
+        """Return which ids of a chunk are, or may be, among them."""
+        if chunk.campaign_id != self.campaign_id:
+            return set()
+        return set(chunk.ids) if self.ids is None else set(self.ids.intersection(chunk.ids))
 
 
 class OrderGate:
@@ -76,12 +81,15 @@ class OrderGate:
         self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
 
     def release(self, chunk: Chunk) -> None:
-        """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable."""
+        """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable.
+
+        Or its campaign takes nothing more, neither of it nor of later ones.
+        """
         del self._unfinished[chunk.seq]
         borrowed = self._borrowed.pop(chunk.seq, set())
         until = self._late_copies.until(chunk.seq)
         if until > self._now():
-            self._late.append(_Late(frozenset(chunk.ids) | borrowed, until))
+            self._late.append(_Late(frozenset(chunk.ids) | borrowed, until, chunk.campaign_id))
         self._released.set()
 
     def skip(self, chunk: Chunk) -> None:
@@ -90,15 +98,15 @@ class OrderGate:
         if until > -inf:
             # What is compared with the ledger does not tell the ids of chunks that are done.
             ids = frozenset(chunk.ids) if chunk.source_digest is None else None
-            self._late_before.append(_Late(ids, until))
+            self._late_before.append(_Late(ids, until, chunk.campaign_id))
 
     def borrow(self, record_id: str, of_seq: int, for_seq: int) -> bool:
         """Let an unfinished chunk send a record of a finished one again; it holds the id from then on.
 
         Return False, and hold nothing, if a newer version of the id may be on its way.
         """
-        newer = any(record_id in ids_of() for seq, ids_of in self._unfinished.items() if seq > of_seq)
-        if newer or any(record_id in ids for ids in self._borrowed.values()):
+        newer = any(record_id in ids_of() for seq, ids_of in self._of_campaign(for_seq) if seq > of_seq)
+        if newer or record_id in self._borrowed_of_campaign(for_seq):
             return False
         self._borrowed.setdefault(for_seq, set()).add(record_id)
         return True
@@ -118,20 +126,25 @@ class OrderGate:
     def _held_back(self, chunk: Chunk, until: float) -> HeldBack | None:
         if until == -inf:
             return None
-        ids = set(chunk.ids)
-        return HeldBack(len(set().union(*(late.among(ids) for late in self._late))), until)
+        return HeldBack(len(set().union(*(late.among(chunk) for late in self._late))), until)
 
     def _must_wait(self, chunk: Chunk) -> bool:
         # An older version may be among what an unfinished chunk does not hold, since it was as the ledger has it. Were
         # this one done then and that one not, a resumed run would find that the older version differs, and send it.
-        if chunk.source_digest is not None and chunk.repeats and self._unfinished:
+        unfinished = self._of_campaign(chunk.seq)
+        if chunk.source_digest is not None and chunk.repeats and unfinished:
             return True
-        if self._borrowed and not set().union(*self._borrowed.values()).isdisjoint(chunk.ids):
+        if self._borrowed and not self._borrowed_of_campaign(chunk.seq).isdisjoint(chunk.ids):
             return True
         # The chunker has compared it with the chunks just before it already; what is older is compared here.
-        return any(
-            seq < chunk.apart_from and not ids_of().isdisjoint(chunk.ids) for seq, ids_of in self._unfinished.items()
-        )
+        return any(seq < chunk.apart_from and not ids_of().isdisjoint(chunk.ids) for seq, ids_of in unfinished)
+
+    def _of_campaign(self, seq: int) -> list[tuple[int, Callable[[], set[str]]]]:
+        """Return the unfinished chunks of the campaign that the chunk with this seq is of."""
+        return [each for each in self._unfinished.items() if each[0] >> SEQ_BITS == seq >> SEQ_BITS]
+
+    def _borrowed_of_campaign(self, seq: int) -> set[str]:
+        return set().union(*(ids for by, ids in self._borrowed.items() if by >> SEQ_BITS == seq >> SEQ_BITS))
 
     @staticmethod
     def _now() -> float:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from engine.api import RefusedWhole, Settled, Unproven
+from engine.pipeline.refused_campaigns import RefusedCampaigns
 from engine.pipeline.request_size import RequestSize
 from engine.pipeline.retried import Proof, Unanswered
 from engine.pipeline.sending import Request
@@ -44,8 +45,9 @@ class Suspect(Struct, frozen=True):
 class Isolation:
     """What all chunks of a run share: what may still be spent on isolating records, and how large a request may be."""
 
-    def __init__(self) -> None:
+    def __init__(self, campaigns: RefusedCampaigns | None = None) -> None:
         self.size = RequestSize()
+        self.campaigns = campaigns or RefusedCampaigns()
         self._fruitless = 0
 
     def spend(self) -> None:
@@ -61,7 +63,7 @@ class Isolation:
 class Delivery:
     """Brings one chunk to a proven outcome.
 
-    `settle` sends a request until something is proven about it, `borrow` returns a witness for the chunk of this seq.
+    `settle` sends a request until something is proven about it, `borrow` returns a witness for a chunk.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Delivery:
         chunk: Chunk,
         settle: Callable[[Request], Awaitable[Proof]],
         isolation: Isolation,
-        borrow: Callable[[int], Witness | None] = lambda _: None,
+        borrow: Callable[[Chunk], Witness | None] = lambda _: None,
     ) -> None:
         self._chunk = chunk
         self._settle = settle
@@ -87,6 +89,7 @@ class Delivery:
 
         Raises:
             TurnRefused: the run stops before all are settled.
+            CampaignRefused: the campaign takes nothing more, before all are settled.
         """
         parts: deque[Part] = deque([range(len(self._chunk.ids))] if self._chunk.ids else [])
         while parts or self._suspects:
@@ -107,6 +110,7 @@ class Delivery:
             is_split=len(part) < len(self._chunk.ids),
             successes_before=successes_before,
             seq=self._chunk.seq,
+            campaign_id=self._chunk.campaign_id,
         )
 
     def _take(self, part: Part, proof: Proof) -> list[Part]:
@@ -165,7 +169,12 @@ class Delivery:
     async def _passes(self, witness: Witness, successes_before: int) -> bool:
         """Whether the API answers a request with a record that it has acknowledged before."""
         request = Request(
-            witness.line, [witness.id], is_split=True, successes_before=successes_before, seq=self._chunk.seq
+            witness.line,
+            [witness.id],
+            is_split=True,
+            successes_before=successes_before,
+            seq=self._chunk.seq,
+            campaign_id=self._chunk.campaign_id,
         )
         return not isinstance(await self._settle(request), Unanswered)
 
@@ -178,7 +187,7 @@ class Delivery:
 
     def _find_witness(self) -> Witness | None:
         if self._witness is None:
-            self._witness = self._borrow(self._chunk.seq)
+            self._witness = self._borrow(self._chunk)
         return self._witness
 
     def _isolate(self, left: Part, sent: int, alone: Failure) -> list[Part]:
@@ -195,7 +204,11 @@ class Delivery:
             self._give_up(left, alone)
             return []
         # Fewer are left: those that were named may have been to blame for all.
-        return [left] if len(left) < sent else halves(left)
+        if len(left) < sent:
+            return [left]
+        if len(left) > 2 and not self._isolation.campaigns.accepts(self._chunk.campaign_id):
+            return [left[-1:], *halves(left[:-1])]  # single records tell sooner whether the campaign is the reason
+        return halves(left)
 
     def _give_up(self, left: Part, verdict: Failure) -> None:
         """Nothing is proven about single records, and what the API said may quote any of them: so it is not kept."""

@@ -57,7 +57,8 @@ async def run_pipeline(
     process and are not sent; in those of `without_failures`, every record was updated. `concurrency` of them are
     brought to their end at the same time. `record` makes results durable; `judge` looks at the accounts whenever they
     have changed, and may ask the run to stop. `before` makes durable what must be before a chunk is sent. `inspect`
-    passes on what was read, in the producer's thread, or raises.
+    passes on what was read, in the producer's thread, or raises. Chunks of a campaign that takes nothing more
+    (`traffic.campaigns`) have no result.
     After a stop no new chunk starts and those in flight may finish within `drain_timeout_s`.
 
     Raises:
@@ -68,10 +69,9 @@ async def run_pipeline(
     results: Channel[ChunkResult] = Channel(concurrency)
     gate = OrderGate(concurrency, traffic.late_copies)
     witnesses = Witnesses(gate)
-    settle, isolation = traffic.over(api).settle, traffic.isolation
-    uploader = partial(
-        upload, ready, results, settle=settle, isolation=isolation, borrow=witnesses.borrow, before=before
-    )
+    sending = partial(upload, settle=traffic.over(api).settle, isolation=traffic.isolation, before=before)
+    leave = partial(_leave, gate=gate, witnesses=witnesses)
+    uploader = partial(sending, ready, results, borrow=witnesses.borrow, leave=leave)
     release = partial(_release, gate=gate, witnesses=witnesses)
     aggregator = partial(aggregate, results, record=record, count=accounts.settle, judge=judge, release=release)
     skip = partial(_skip, accounts=accounts, gate=gate, witnesses=witnesses, without_failures=without_failures)
@@ -106,6 +106,12 @@ def _release(result: ChunkResult, *, gate: OrderGate, witnesses: Witnesses) -> N
     """Let later chunks pass: this result is durable."""
     witnesses.note(result)
     gate.release(result.chunk)
+
+
+def _leave(chunk: Chunk, *, gate: OrderGate, witnesses: Witnesses) -> None:
+    """Let others pass: this chunk is for a campaign that takes nothing more."""
+    witnesses.leave(chunk)
+    gate.release(chunk)
 
 
 async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate, witnesses: Witnesses) -> None:

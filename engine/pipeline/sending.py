@@ -46,6 +46,8 @@ class Request(Struct, frozen=True):
     """Set for a part of something that stayed unanswered: so many requests had succeeded when that was first sent."""
     seq: int = 0
     """Of the chunk for whose sake it is sent."""
+    campaign_id: str = ""
+    """Of that chunk."""
 
 
 class Doubted(Struct, frozen=True):
@@ -97,7 +99,7 @@ class Proven(Struct):
         """Send `request`, now."""
         clock = asyncio.get_running_loop().time
         started_at = clock()
-        reply = await self.api.update(request.elements)
+        reply = await self.api.update(request.elements, request.campaign_id)
         verdict = interpret(reply, request.ids, self.index_base)
         if self.index_base is None and isinstance(verdict, (Settled, Unproven)):
             self.index_base = verdict.index_base
@@ -154,17 +156,22 @@ class Observed(Struct, frozen=True):
     observers: Sequence[Observer]
     late_copies: LateCopies
     refusals: QuickRefusals = field(default_factory=QuickRefusals)
+    campaign_counts: Callable[[str], RequestCounts] = lambda _: RequestCounts()
+    """Returns the counts of one campaign among many."""
 
     async def send(self, request: Request) -> Answer:
         """Send `request`; a cancelled one counts as failed: what it did is unknown, that it went is not."""
         clock = asyncio.get_running_loop().time
         started_at, in_flight = clock(), self.in_flight()
-        self.counts.sent += 1
-        self.counts.split += request.is_split
+        counts = (self.counts, self.campaign_counts(request.campaign_id))
+        for each in counts:
+            each.sent += 1
+            each.split += request.is_split
         try:
             answer = await self.inner.send(request)
         except BaseException:
-            self.counts.failed += 1
+            for each in counts:
+                each.failed += 1
             self._leave_in_doubt(request, started_at)
             raise
         if may_still_land(answer.reply):
@@ -173,13 +180,15 @@ class Observed(Struct, frozen=True):
         attempt = Attempt(
             request, answer, started_at, finished_at, in_flight, self._is_too_fast(answer, in_flight, finished_at)
         )
-        self._count(attempt)
+        for each in counts:
+            _count(attempt, each)
         for observe in self.observers:
             observe(attempt)
         return answer
 
     def _leave_in_doubt(self, request: Request, started_at: float) -> None:
-        self.counts.in_doubt += 1
+        for each in (self.counts, self.campaign_counts(request.campaign_id)):
+            each.in_doubt += 1
         self.late_copies.note(request.seq, started_at)
 
     def _is_too_fast(self, answer: Answer, in_flight: int, finished_at: float) -> bool:
@@ -190,13 +199,14 @@ class Observed(Struct, frozen=True):
         is_503 = isinstance(answer.reply, Reply) and answer.reply.status == HTTPStatus.SERVICE_UNAVAILABLE
         return is_503 and answer.trouble is Trouble.OUTAGE and self.refusals.refused(started_at, finished_at, in_flight)
 
-    def _count(self, attempt: Attempt) -> None:
-        if attempt.throttled:
-            self.counts.throttled += 1
-        elif isinstance(attempt.answer.verdict, (Settled, Unproven)):
-            self.counts.succeeded += 1
-        else:
-            self.counts.failed += 1
+
+def _count(attempt: Attempt, counts: RequestCounts) -> None:
+    if attempt.throttled:
+        counts.throttled += 1
+    elif isinstance(attempt.answer.verdict, (Settled, Unproven)):
+        counts.succeeded += 1
+    else:
+        counts.failed += 1
 
 
 class Paced(Struct, frozen=True):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import msgspec
 from msgspec import Struct
 
 from engine.pipeline.admission import OrderGate
 from engine.values import Chunk, ChunkResult
+
+CAMPAIGNS_MAX = 8
+"""So many campaigns have a witness: each keeps a chunk alive."""
 
 
 class Witness(Struct, frozen=True):
@@ -20,19 +25,23 @@ class Witnesses:
     """Keeps the last record of the latest chunk that has a durable result, in source order, if it was acknowledged.
 
     Of its id nothing newer can have been sent, except in chunks that are not finished yet. As long as there is none, a
-    record serves that the ledger knows to be on the server.
+    record serves that the ledger knows to be on the server. With many campaigns each has its own, the latest few.
     """
 
     def __init__(self, gate: OrderGate) -> None:
         self._gate = gate
-        self._seq = -1
-        self._chunk: Chunk | None = None
+        self._latest: OrderedDict[str, tuple[int, Chunk | None]] = OrderedDict()
+        """By campaign: the seq of its latest chunk, and that itself if its last record was acknowledged."""
         self._unchanged: dict[int, bytes] = {}
 
     def offer(self, chunk: Chunk) -> None:
         """A chunk is about to be sent; it may know of a record that needs no update, so that the API has it."""
         if chunk.unchanged_line:
             self._unchanged[chunk.seq] = chunk.unchanged_line
+
+    def leave(self, chunk: Chunk) -> None:
+        """A chunk will not be sent."""
+        self._unchanged.pop(chunk.seq, None)
 
     def note(self, result: ChunkResult) -> None:
         """A chunk has a durable result."""
@@ -42,15 +51,21 @@ class Witnesses:
 
     def note_finished(self, chunk: Chunk, *, acknowledged: bool) -> None:
         """A chunk has a durable result, perhaps of an earlier process; its last record may have been acknowledged."""
-        if chunk.seq > self._seq and len(chunk.ids):
-            self._seq, self._chunk = chunk.seq, chunk if acknowledged else None
+        before, _ = self._latest.get(chunk.campaign_id, (-1, None))
+        if chunk.seq > before and len(chunk.ids):
+            self._latest[chunk.campaign_id] = chunk.seq, chunk if acknowledged else None
+            self._latest.move_to_end(chunk.campaign_id)
+            if len(self._latest) > CAMPAIGNS_MAX:
+                self._latest.popitem(last=False)
 
-    def borrow(self, for_seq: int) -> Witness | None:
-        """Return a record for the chunk of this seq to send again, which holds its id from then on, or None."""
-        of_seq, line = self._seq, b""
-        if self._chunk is not None:
-            line = self._chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
-        elif self._seq < for_seq:  # else a newer version of the unchanged one may have been sent
+    def borrow(self, for_chunk: Chunk) -> Witness | None:
+        """Return a record for a chunk to send again, which holds its id from then on, or None."""
+        for_seq = for_chunk.seq
+        of_seq, chunk = self._latest.get(for_chunk.campaign_id, (-1, None))
+        line = b""
+        if chunk is not None:
+            line = chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
+        elif of_seq < for_seq:  # else a newer version of the unchanged one may have been sent
             of_seq, line = for_seq, self._unchanged.get(for_seq, b"")
         if not line:
             return None

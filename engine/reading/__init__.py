@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
-    from engine.reading.comparing import Comparing, Presence
+    from engine.reading.comparing import Comparing, Presence, key_of_campaign
     from engine.reading.counting_ids import count_repeated
     from engine.reading.limit import first_records
     from engine.reading.plan import Cutting, Pass, PassHere, Reading
     from engine.reading.process import ReaderProcess, pays
+    from engine.reading.routing import CAMPAIGN_ID_BYTES_MAX, Routing
 else:
     __getattr__ = lazy_face(__name__)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 import xxhash
 
 from engine.ledger import pick_lines
 from engine.reading.comparing import Comparing
-from engine.reading.comparison import Comparison, Indexes, Looked, Numbers
+from engine.reading.comparison import Comparison, Indexes, KeysOfCampaigns, Looked, Numbers
 from engine.reading.open_chunk import OpenChunk, too_large
-from engine.reading.recent_ids import recent_ids
+from engine.reading.recent_ids import RecentIds, recent_ids
 from engine.reading.repeated_ids import RepeatedIds
 from engine.values import Block, ByteShares, Chunk, JoinedLines, LineIds, Place, Span, place_of, places
 
@@ -24,15 +25,37 @@ UNCHANGED_MAX = 200_000
 """A chunk in which nothing has changed accounts for not many more records, so that something is seen to be done."""
 
 
+class OneOfMany(msgspec.Struct, frozen=True):
+    """What a campaign among many has of its own, and what it shares with the others."""
+
+    campaign_id: str
+    first_seq: int
+    recent: RecentIds
+    repeated: RepeatedIds
+    keys: KeysOfCampaigns
+
+
 class ComparedChunker:
     """Cuts one pass over a source, compared with the ledger; `batch_size` and the others are as those of `Chunker`."""
 
-    def __init__(self, comparing: Comparing, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8) -> None:
-        self.comparison = Comparison(comparing)
+    def __init__(
+        self,
+        comparing: Comparing,
+        *,
+        batch_size: int,
+        lines_bytes_max: int,
+        concurrency: int = 8,
+        one_of_many: OneOfMany | None = None,
+    ) -> None:
+        self.comparison = Comparison(comparing, one_of_many.keys if one_of_many else None)
         self._batch_size = batch_size
         self._lines_bytes_max = lines_bytes_max
-        self._recent = recent_ids(concurrency)
-        self._repeated, self._repeated_told = RepeatedIds(), 0
+        self._recent = one_of_many.recent if one_of_many else recent_ids(concurrency)
+        self._repeated = one_of_many.repeated if one_of_many else RepeatedIds()
+        self._campaign_id = one_of_many.campaign_id if one_of_many else ""
+        self._first_seq = one_of_many.first_seq if one_of_many else 0
+        self._repeats = 0
+        """So many ids have come again since the last chunk."""
         self._borders = [at for start, count in reversed(comparing.done) if count for at in (start + count, start)]
         self._is_done = False
         self._first = 0
@@ -47,20 +70,34 @@ class ComparedChunker:
     def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
         """Yield the chunks of one whole pass over a source."""
         for block in blocks:
-            yield from self._add(block)
-        if not self._open.is_empty(self._end):
-            yield self._close(self._end)
+            yield from self.add(block)
+        if not self.is_empty:
+            yield self.close()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of lines wait to be sent."""
+        return self._open.chunk.joined_bytes
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self._open.is_empty(self._end)
+
+    def close(self) -> Chunk:
+        """Close what waits as a chunk: it accounts for all that was read so far."""
+        return self._close(self._end)
 
     @property
     def _end(self) -> int:
         """How many records were read up to the end of the current block."""
         return self._first + len(self._block.digests)
 
-    def _add(self, block: Block) -> Iterator[Chunk]:
+    def add(self, block: Block) -> Iterator[Chunk]:
         """Take the next block: of what lies between the borders, either nothing, or what has to be sent."""
         looked, count = self.comparison.look(block), len(block.ids)
         yield from self._cross(self._end)
-        self._repeated.add(looked.keys.tobytes())
+        self._repeats += self._repeated.add(looked.keys.tobytes())
         self._first = self._end + len(block.refusals)
         self._block = looked
         self._shares = ByteShares(block.source_bytes, count)
@@ -118,7 +155,9 @@ class ComparedChunker:
         """The fast path: close the block as a chunk if nothing is waiting, and it can go as it is."""
         if self._open.chunk.lines or len(block.ids) != self._batch_size or len(block.lines) > self._lines_bytes_max:
             return None
-        apart_from = self._recent.take(self._open.start, block.lines, block.ids, looked.keys.tobytes())
+        apart_from = self._recent.take(
+            self._first_seq + self._open.start, block.lines, block.ids, looked.keys.tobytes()
+        )
         if apart_from is None:
             return None
         self._open.note(looked, np.arange(len(block.ids)))
@@ -142,7 +181,8 @@ class ComparedChunker:
             span.drop_equal(self.comparison)
         lines, ids = b"\n".join(span.chunk.lines), span.chunk.ids
         keys, *_ = span.noted()
-        apart_from = self._recent.take(span.start, lines, ids, keys.tobytes()) if ids else span.start
+        seq = self._first_seq + span.start
+        apart_from = self._recent.take(seq, lines, ids, keys.tobytes()) if ids else seq
         if apart_from is None:
             raise AssertionError("the ids of an open chunk are pairwise different")
         return self._closed(end, lines, span.chunk.spans(), apart_from)
@@ -154,13 +194,13 @@ class ComparedChunker:
         self._open.hashed = closed.hashed
         keys, digests, entries = closed.noted()
         read, count = end - closed.start, len(keys)
-        chunk = closed.chunk.closed(closed.start, lines, count, spans, apart_from)
+        chunk = closed.chunk.closed(self._first_seq + closed.start, lines, count, spans, apart_from)
         chunk.unchanged = read - count - len(chunk.refusals) - chunk.superseded
         chunk.entries = self.comparison.send(keys, digests, entries, lines) if count else None
         chunk.source_digest = closed.digest(read)
         chunk.repeats = closed.repeats
-        chunk.seen_before = self._repeated.count - self._repeated_told
-        self._repeated_told = self._repeated.count
+        chunk.seen_before, self._repeats = self._repeats, 0
+        chunk.campaign_id = self._campaign_id
         chunk.unchanged_line = self._unchanged_line if count else b""
         return chunk
 

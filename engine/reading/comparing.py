@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import msgspec
 
 
@@ -21,6 +23,19 @@ class Comparing(msgspec.Struct, frozen=True):
     """The tags of entries that are so old that their records are sent anyway."""
     done: tuple[tuple[int, int], ...] = ()
     """What earlier processes of the run have settled: after so many records so many, in order."""
+    campaigns: dict[str, Comparing] = {}
+    """With many campaigns, what each is compared with; one that is not among them has nothing yet."""
+
+    def of(self, campaign_id: str) -> Comparing:
+        """Return what a campaign among many is compared with."""
+        return self.campaigns.get(campaign_id) or Comparing(
+            key_of_campaign(campaign_id, self.key), is_full=self.is_full
+        )
+
+
+def key_of_campaign(campaign_id: str, key: int) -> int:
+    """Return the secret of the ledger of a campaign that is met for the first time, where `key` is that of the run."""
+    return int.from_bytes(blake2b(campaign_id.encode(), digest_size=8, key=key.to_bytes(8, "big")).digest(), "big")
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -30,3 +45,7 @@ class Presence(msgspec.Struct, frozen=True):
     """A bit for each entry of the ledger (see `engine.ledger.Seen`)."""
     unidentified: int
     """Rows whose id could not be read."""
+    moved: dict[str, bytes] = {}
+    """With many campaigns: entries that were missed, but stand under another one, by its id: 64-bit indexes."""
+    campaigns: dict[str, Presence] = {}
+    """With many campaigns: those of each that was met."""

@@ -44,17 +44,27 @@ class Looked(msgspec.Struct, frozen=True):
     """Whether its id may have been read before without being sent in this pass."""
 
 
+class KeysOfCampaigns:
+    """Keys of ids without an entry: those that were sent, and those that earlier processes have settled.
+
+    Each campaign has keys of its own, so that one memory serves all of them.
+    """
+
+    def __init__(self) -> None:
+        self.sent, self.seen = KeysBefore(), KeysBefore()
+
+
 class Comparison:
     """The state of one pass over a source while it is compared."""
 
-    def __init__(self, comparing: Comparing) -> None:
+    def __init__(self, comparing: Comparing, shared: KeysOfCampaigns | None = None) -> None:
         self._key = comparing.key
         self._columns = _opened(comparing)
         self._is_full = comparing.is_full
         records = len(self._columns) if self._columns is not None else 0
         self._seen, self._passed, self._sent = Seen(records), Seen(records), Seen(records)
-        self._keys_sent = KeysBefore()
-        self._keys_seen = KeysBefore()
+        shared = shared or KeysOfCampaigns()
+        self._keys_sent, self._keys_seen = shared.sent, shared.seen
         self._due = _due(comparing.due, self._columns) if comparing.due and self._columns is not None else None
         self._later = frozenset(self._columns.header.shared if self._columns is not None else ())
         self._shared = np.array(sorted({each - 1 for each in self._later} | self._later), np.int64)
@@ -64,6 +74,25 @@ class Comparison:
     def presence(self) -> Presence:
         """Whose records were met so far."""
         return Presence(bytes(self._seen), self._unidentified)
+
+    def missing(self) -> tuple[Indexes, list[str]]:
+        """Return the entries that some feed held last time, or that are gone, and that were not met; and their ids."""
+        if self._columns is None:
+            return np.empty(0, np.int64), []
+        every = np.arange(len(self._columns))
+        matters = np.array([tag.held_by != 0 or tag.gone_since != 0 for tag in self._columns.header.tags], np.bool_)
+        entries = every[matters[self._columns.tags] & ~self._seen.has(every)]
+        return entries, [self._columns.id(entry) for entry in entries.tolist()]
+
+    def meet(self, entries: Indexes) -> None:
+        """Note that these entries stand in the source."""
+        self._seen.add(entries)
+
+    def has_met(self, ids: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each id was met; now and then it says so of a new one that was not."""
+        keys = np.frombuffer(keys_of(ids, self._key), np.uint64)
+        met: NDArray[np.bool_] = self._seen.has(self._entries(keys, ids))
+        return met | self._keys_sent.may_have(keys) | self._keys_seen.may_have(keys)
 
     def look(self, block: Block) -> Looked:
         """Compare the records of the next block, all of which are noted to have been read."""

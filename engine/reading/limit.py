@@ -26,6 +26,7 @@ def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]
                 refusals=_refusals_up_to(block, limit),
                 filtered=_filtered_up_to(block, limit),
                 digests={},
+                routed_by=None if block.routed_by is None else block.routed_by[:limit],
             )
             return
         limit -= len(block.ids)

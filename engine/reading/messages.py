@@ -10,7 +10,7 @@ import msgspec
 from engine.reading.comparing import Presence
 from engine.reading.plan import Reading
 from engine.sources import put_elements
-from engine.values import Chunk, Entries, JoinedLines, LineIds, Refusal, Span
+from engine.values import Chunk, Entries, JoinedLines, LineIds, Refusal, RowSpans, Span
 
 SLOTS = 32
 """So many chunks fit into the shared memory, one a slot; a byte with a slot's number says that it is free again."""
@@ -41,6 +41,9 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
     repeats: bool
     seen_before: int
     unchanged_line: bytes
+    campaign_id: str
+    rows: Sequence[tuple[str, bytes]] | None
+    """In place of the spans, as `RowSpans` has them."""
 
     def chunk(self, slot: memoryview) -> Chunk:
         """Return the chunk, its lines copied out of its slot."""
@@ -49,7 +52,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             seq=self.seq,
             ids=LineIds(joined, self.records),
             joined=joined,
-            spans=self.spans,
+            spans=self.spans if self.rows is None else RowSpans(self.rows),
             refusals=self.refusals,
             superseded=self.superseded,
             source_bytes=self.source_bytes,
@@ -63,6 +66,7 @@ class Cut(msgspec.Struct, tag=True, frozen=True):
             repeats=self.repeats,
             seen_before=self.seen_before,
             unchanged_line=self.unchanged_line,
+            campaign_id=self.campaign_id,
         )
 
 
@@ -74,13 +78,14 @@ def slot_of(memory: memoryview, number: int, slot_bytes: int) -> memoryview:
 def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
     """Put a chunk into its slot, its lines as a request has them; return what is said about it."""
     put_elements(slot, chunk.lines)
+    rows = chunk.spans.parts if isinstance(chunk.spans, RowSpans) else None
     return Cut(
         slot=number,
         lines_bytes=len(chunk.lines),
         digest=chunk.joined.digest() if chunk.source_digest is None else None,
         seq=chunk.seq,
         records=len(chunk.ids),
-        spans=chunk.spans,
+        spans=chunk.spans if rows is None else (),
         refusals=chunk.refusals,
         superseded=chunk.superseded,
         source_bytes=chunk.source_bytes,
@@ -94,6 +99,8 @@ def put(chunk: Chunk, number: int, slot: memoryview) -> Cut:
         repeats=chunk.repeats,
         seen_before=chunk.seen_before,
         unchanged_line=chunk.unchanged_line,
+        campaign_id=chunk.campaign_id,
+        rows=rows,
     )
 
 

@@ -29,6 +29,11 @@ class OpenChunk:
         self._spans: list[Span] = []
         self._joined_bytes = -1  # of the lines and the newlines between them
 
+    @property
+    def joined_bytes(self) -> int:
+        """How many bytes the lines are, and the newlines between them."""
+        return max(0, self._joined_bytes)
+
     def take_notes(self, block: Block) -> None:
         """Take all of a block but its records and its bytes."""
         self.refusals += block.refusals
@@ -129,8 +134,13 @@ def too_large(record_id: str, line: bytes, place: Place) -> Refusal:
         reason="the record alone is larger than upload.max_body_bytes",
         place=place,
         id=record_id,
-        data=bytes(msgspec.json.decode(line, type=_Data).data),
+        data=data_of(line),
     )
+
+
+def data_of(line: bytes) -> bytes:
+    """Return the data of a record as it stands in its canonical line."""
+    return bytes(msgspec.json.decode(line, type=_Data).data)
 
 
 class _Data(msgspec.Struct):

@@ -8,9 +8,10 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.reading.chunker import Chunker
+from engine.reading.chunkers import Cut
 from engine.reading.comparing import Comparing, Presence
 from engine.reading.limit import first_records
+from engine.reading.routing import Routing
 from engine.sources import Source, SourceSpec, StoredObject, list_files, open_source
 from engine.values import Chunk
 
@@ -25,6 +26,8 @@ class Cutting(Struct, frozen=True):
     lines_bytes_max: int
     concurrency: int = 8
     limit: int | None = None
+    routing: Routing | None = None
+    """Which record is for which campaign; None where there is only one."""
 
     def cut(self, source: Source) -> Iterator[Chunk]:
         """Read `source` once and yield its chunks.
@@ -64,14 +67,9 @@ class PassHere:
         cutting = self._cutting
         blocks = first_records(self._source.blocks(), cutting.limit)
         limits = {"lines_bytes_max": cutting.lines_bytes_max, "concurrency": cutting.concurrency}
-        if comparing is None:
-            yield from Chunker(batch_size=cutting.batch_size, **limits).cut(blocks)
-            return
-        from engine.reading.compared_chunker import ComparedChunker  # here: it takes numpy, and long to import
-
-        compared = ComparedChunker(comparing, batch_size=cutting.batch_size, **limits)
-        yield from compared.cut(blocks)
-        self.presence = compared.comparison.presence
+        cut = Cut(cutting.routing, comparing, batch_size=cutting.batch_size, limits=limits)
+        yield from cut.chunks(blocks)
+        self.presence = cut.presence
 
 
 class Reading(Struct, frozen=True):

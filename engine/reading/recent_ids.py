@@ -11,10 +11,13 @@ key, are compared by the first and the last of each chunk.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, Protocol
+
+from xxhash import xxh3_64_intdigest
 
 from engine.reading.repeated_ids import RepeatedIds
 from engine.sources import accelerator, id_seed
@@ -22,6 +25,9 @@ from engine.values import Block
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class RecentIds(Protocol):
@@ -48,6 +54,21 @@ def numbers_of_block(block: Block) -> bytes | None:
     if accelerator is None or block.id_numbers is not None:
         return block.id_numbers
     return _numbers(accelerator, id_seed, block.lines, block.ids)
+
+
+def numbers_of_lines(lines: bytes, ids: Sequence[str]) -> bytes | None:
+    """Return the numbers of the ids of canonical lines; None without the accelerator."""
+    return None if accelerator is None else _numbers(accelerator, id_seed, lines, ids)
+
+
+def numbers_of_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
+    """Return the numbers of ids, which are the same as those of lines, or without the accelerator others."""
+    import numpy as np  # here: it takes long to import
+
+    if accelerator is not None:
+        numbers: bytes = accelerator.numbers_of_ids([id_.encode() for id_ in ids], id_seed)
+        return np.frombuffer(numbers, np.uint64)
+    return np.frombuffer(array("Q", [xxh3_64_intdigest(id_.encode(), id_seed) for id_ in ids]).tobytes(), np.uint64)
 
 
 def _numbers(scan: ModuleType, seed: int, lines: bytes, ids: Sequence[str]) -> bytes:

@@ -12,7 +12,7 @@ from operator import add
 
 from engine.report.holdups import HOLDUPS_MAX, Holdup
 from engine.report.measured import TIMELINE_SAMPLES_MAX, LatencyHistogram, ProcessStart, Sample
-from engine.report.report import Pacing, Report, RunStatus
+from engine.report.report import CampaignReport, Pacing, Report, RunStatus
 from engine.state import add_reason
 from engine.values import ExitCode, Reason, RecordCounts, RequestCounts
 
@@ -53,6 +53,7 @@ def merged(reports: Sequence[Report]) -> Report:
         ambiguous=reduce(add, (report.ambiguous for report in reports)),
         doubts=list(dict.fromkeys(doubt for report in reports for doubt in report.doubts)),
         reasons=_reasons(report.reasons for report in reports),
+        campaigns=_campaigns(reports),
         latencies=latencies,
         latency_ms=latencies.latency(),
         throttled_s=round(sum(report.throttled_s for report in reports), 3),
@@ -81,6 +82,25 @@ def _reasons(parts: Iterable[Sequence[Reason]]) -> list[Reason]:
         for reason in part:
             add_reason(groups, replace(reason, example_ids=list(reason.example_ids)))
     return sorted(groups.values(), key=lambda reason: (-reason.count, reason.reason))
+
+
+def _campaigns(reports: Sequence[Report]) -> list[CampaignReport]:
+    """Add up what the parts did in the same campaigns."""
+    found: dict[str, CampaignReport] = {}
+    for each in (campaign for report in reports for campaign in report.campaigns):
+        before = found.get(each.campaign_id)
+        if before is None:
+            found[each.campaign_id] = each
+            continue
+        worst = max(before, each, key=lambda part: SEVERITY.index(part.status))
+        found[each.campaign_id] = replace(
+            worst,
+            reasons=_reasons([before.reasons, each.reasons]),
+            records=before.records + each.records,
+            gone=before.gone + each.gone,
+            requests=before.requests + each.requests,
+        )
+    return list(found.values())
 
 
 def _timeline(reports: Sequence[Report]) -> list[Sample]:

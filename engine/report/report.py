@@ -152,6 +152,26 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignReport:
+    """What a run did in one of its campaigns. The sums of all of them are those of the report.
+
+    Rows that are for no known campaign stand in the report only.
+    """
+
+    campaign_id: str
+    status: RunStatus
+    """How its part stands: `failed` if the API refuses the campaign, or a guard has stopped its part."""
+    exit_code: int = 0
+    """As if it had been the only one."""
+    message: str = ""
+    """Why it takes nothing more, in one sentence; empty if it does."""
+    reasons: list[Reason] = field(default_factory=list)
+    records: RecordCounts = field(default_factory=RecordCounts)
+    gone: Gone = field(default_factory=Gone)
+    requests: RequestCounts = field(default_factory=RequestCounts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a run did, over all its processes. `report.json` is this value; its keys are promised in `docs/files.md`.
 
@@ -175,6 +195,8 @@ class Report:
     requests: RequestCounts = field(default_factory=RequestCounts)
     ambiguous: Ambiguous = field(default_factory=Ambiguous)
     reasons: list[Reason] = field(default_factory=list)
+    campaigns: list[CampaignReport] = field(default_factory=list)
+    """What it did in each campaign, where records say which one they are for (`[route]`); else empty."""
     kind: str = "sync"
     """`sync` or `replay`."""
     limit: int | None = None
@@ -248,14 +270,25 @@ def to_json(report: Report) -> bytes:
     """Return `report.json`: indented for people, with one line for each sample of the timeline."""
     values = {f.name: getattr(report, f.name) for f in fields(report)}
     values["pacing"] = asdict(report.pacing) | {"moves": _one_a_line(report.pacing.moves[-LIMIT_MOVES_MAX:])}
-    values["reasons"] = [
-        Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in report.reasons
+    values["reasons"] = _encodable_reasons(report.reasons)
+    values["requests"] = _shown_requests(report.requests)
+    values["campaigns"] = [
+        {f.name: getattr(each, f.name) for f in fields(each)}
+        | {"requests": _shown_requests(each.requests), "reasons": _encodable_reasons(each.reasons)}
+        for each in report.campaigns
     ]
-    values["requests"] = {name: count for name, count in asdict(report.requests).items() if name != "in_doubt"}
     values["doubts"] = [_encodable(doubt) for doubt in report.doubts]
     for name in ("timeline", "processes", "holdups"):
         values[name] = _one_a_line(values[name])
     return orjson.dumps(values, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def _shown_requests(requests: RequestCounts) -> dict[str, int]:
+    return {name: count for name, count in asdict(requests).items() if name != "in_doubt"}
+
+
+def _encodable_reasons(reasons: Iterable[Reason]) -> list[Reason]:
+    return [Reason(r.outcome, _encodable(r.reason), r.count, [_encodable(i) for i in r.example_ids]) for r in reasons]
 
 
 def _encodable(text: str) -> str:

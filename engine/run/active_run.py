@@ -13,14 +13,17 @@ from engine.outlets import ProgressDisplay
 from engine.pacing import Pacer, RetryPolicy
 from engine.pipeline import Accounts, Traffic, run_pipeline
 from engine.reading import count_repeated
+from engine.run.campaigns_of_run import CampaignsOfRun, accounts_of, refused_campaigns
 from engine.run.clock import Deadline, WorkClock
 from engine.run.contents import Contents
 from engine.run.counting import CountedSource
 from engine.run.gone import GoneIds
+from engine.run.gone_of_campaigns import GoneOfCampaigns
 from engine.run.guards import GuardWords, InvalidGuard, rejects_exceeded
-from engine.run.job import Job, cutting_of
+from engine.run.job import Job, cutting_of, routing_of
 from engine.run.late_copies import DurableLateCopies, late_copy_s
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger
+from engine.run.routed_ledgers import RoutedLedgers
 from engine.run.superseded import SupersededGuard
 from engine.run.telemetry import Telemetry
 from engine.run.watch import Watch
@@ -48,14 +51,14 @@ class FirstRequest:
         self._is_done = False
         self._doing = asyncio.Lock()
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
         """Send records; see `engine.api.BulkApi`."""
         if not self._is_done:
             async with self._doing:
                 if not self._is_done:
                     await self._before()
                     self._is_done = True
-        return await self._api.update(elements)
+        return await self._api.update(elements, campaign_id)
 
     def renew_token(self, refused: Reply) -> bool:
         """Read the token again; see `engine.api.BulkApi`."""
@@ -77,6 +80,7 @@ class ActiveRun:
         *,
         found: Mapping[str, FileFingerprint],
         durable: ChunkCounts,
+        durable_of_campaigns: Mapping[int, ChunkCounts] | None = None,
         learned: Mapping[str, Any] | None,
         thread: OwnThread[Journal],
         api: HttpBulkApi,
@@ -85,36 +89,37 @@ class ActiveRun:
         waited_s: float = 0.0,
     ) -> None:
         self.ledger = ledger or NoLedger()
-        self.gone = (
-            GoneIds(job, settings, run, thread, ledger)
-            if isinstance(ledger, LedgerOfRun) and ledger.delta.feed and job.limit is None
-            else None
-        )
         self.job, self.run, self.settings = job, run, settings
         self.thread, self.api, self.stop = thread, api, stop
         before = run.fingerprint if run.fingerprint and run.done else {}
         self.contents = Contents(job.source.sizes(), before, found)
-        self.accounts, self.clock = Accounts(durable), WorkClock(run.worked_s)
+        self.accounts = Accounts(durable, accounts_of(run, durable_of_campaigns or {}))
+        self.clock = WorkClock(run.worked_s)
         self.words = GuardWords(job.kind, job.config_path)
         self.invalid = InvalidGuard(settings.guard.max_invalid, self.words)
+        recount = partial(count_repeated, CountedSource(job.source, stop), job.limit, routing_of(settings))
         self.superseded = SupersededGuard(
             settings.guard.max_superseded,
             self.words,
             size=job.source.size(),
-            recount=partial(count_repeated, CountedSource(job.source, stop), job.limit) if job.is_rereadable else None,
+            recount=recount if job.is_rereadable else None,
         )
         upload = settings.upload
         self.late_copies = DurableLateCopies(run, late_copy_s(settings), self.clock.now)
         self.deadline = Deadline(upload.deadline, self.clock.now)
-        rate, concurrency = upload.requests_per_second, upload.concurrency
+        rate = upload.requests_per_second
         self.traffic = Traffic(
-            limiter=Pacer(requests_per_second=rate, concurrency=concurrency, learned=learned),
+            limiter=Pacer(requests_per_second=rate, concurrency=upload.concurrency, learned=learned),
             policy=RetryPolicy(retry_window_s=upload.retry_window_s),
             stop=stop,
             time_left_s=self.deadline.left_s,
             requests=run.requests,
             late_copies=self.late_copies.of_pipeline,
+            campaigns=refused_campaigns(self.accounts) if not run.campaign_id else None,
+            campaign_requests={row.id: row.requests for row in run.campaigns.values()},
         )
+        self.campaigns = CampaignsOfRun(run, self.accounts, self.traffic)
+        self.gone = self._gone()
         self.telemetry = Telemetry(
             run.telemetry,
             traffic=self.traffic,
@@ -123,6 +128,17 @@ class ActiveRun:
             waited_s=waited_s,
         )
         self.telemetry.begin(durable.updated)
+
+    def _gone(self) -> GoneIds | GoneOfCampaigns | None:
+        """Return what judges who is gone; None where nobody is."""
+        job, ledger, shared = self.job, self.ledger, (self.job, self.settings, self.run, self.thread)
+        if job.delta is None or not job.delta.feed or job.limit is not None:
+            return None
+        if isinstance(ledger, RoutedLedgers):
+            gone = GoneOfCampaigns(*shared, ledger, self.accounts.campaigns, self.traffic.campaigns)
+            self.campaigns.gone_of = gone.of
+            return gone
+        return GoneIds(*shared, ledger) if isinstance(ledger, LedgerOfRun) else None
 
     async def work(self, display: ProgressDisplay) -> EngineError | None:
         """Bring the source to the API; return why that stopped before its end, if it did."""
@@ -140,7 +156,8 @@ class ActiveRun:
         try:
             async with watch.kept(), self.api:
                 await self._deliver()
-                return await self._conclude_source()
+                await self._note_missing_campaigns()
+                return await self._conclude_source() or self.campaigns.error()
         except Interrupted as error:
             if self.accounts.finished and (self.gone is None or self.gone.is_settled):
                 return await self._conclude_source()  # it was asked to stop when there was nothing left to do
@@ -151,6 +168,19 @@ class ActiveRun:
             return error
         except EngineError as error:
             return error
+
+    async def _note_missing_campaigns(self) -> None:
+        """Take back what was called unchanged in campaigns that the API does not know."""
+        accounts, journal, call = self.accounts, self.thread.value, self.thread.call
+        missing = [each for each, error in self.traffic.campaigns.errors.items() if isinstance(error, CampaignMissing)]
+        for campaign_id in missing:
+            await self.ledger.campaign_is_missing((campaign_id, accounts.campaigns[campaign_id].number))
+        if missing and self.job.delta is not None:
+            accounts.durable = await call(journal.counts, self.run)
+            counts = await call(journal.campaign_counts, self.run)
+            for campaign_id in missing:
+                campaign = accounts.campaigns[campaign_id]
+                campaign.durable = counts.get(campaign.number, ChunkCounts())
 
     async def _conclude_source(self) -> EngineError | None:
         """See what is to be said about the source as a whole, and tell the API who is gone from it."""
@@ -165,7 +195,7 @@ class ActiveRun:
             await self._tell_gone(self.gone)
         return error
 
-    async def _tell_gone(self, gone: GoneIds) -> None:
+    async def _tell_gone(self, gone: GoneIds | GoneOfCampaigns) -> None:
         upload = self.settings.upload
         cutting = cutting_of(self.settings)
         await run_pipeline(
@@ -234,7 +264,8 @@ class ActiveRun:
         await self.note_contents()
         await self.note_late_copies()
         requests, changes = replace(self.traffic.requests), self.ledger.changes(results)
-        await call(journal.record, self.run, results, self.clock.worked_s, requests, changes)
+        campaigns = self.campaigns.changed()
+        await call(journal.record, self.run, results, self.clock.worked_s, requests, changes, campaigns)
 
     async def note_contents(self) -> None:
         """Make durable what is known of the source by now."""
@@ -252,11 +283,19 @@ class ActiveRun:
         """Stop the run if a guard trips."""
         if self.job.of_rejects:
             return
+        if self.campaigns.is_routed:
+            self.campaigns.judge(self.settings.guard, self.words, self._share_read())
+            return
         tripped = rejects_exceeded(self.accounts.durable, self.settings.guard, self._expected_records(), self.words)
         if tripped is not None:
             self.stop.request(tripped)
 
     def _expected_records(self) -> int | None:
         """How many records the source holds, judged by the share of its bytes read so far."""
+        share = self._share_read()
+        return round(self.accounts.read / share) if share else None
+
+    def _share_read(self) -> float | None:
+        """Return how much of the source was read, from 0 to 1; None where that is not known."""
         total, read_bytes = self.job.source.size(), self.accounts.source_bytes
-        return round(self.accounts.read * max(1.0, total / read_bytes)) if total and read_bytes else None
+        return min(1.0, read_bytes / total) if total and read_bytes else None

@@ -26,6 +26,7 @@ from engine.report import (
     with_short_reasons,
     write_report,
 )
+from engine.run.campaigns_of_run import derived_campaigns
 from engine.run.telemetry import latencies_in, told_values
 from engine.state import Journal, Run, write_rejected_csv
 from engine.values import ExitCode, RecordCounts
@@ -54,6 +55,7 @@ def derived_report(journal: Journal, run: Run) -> Report:
         requests=replace(run.requests),
         ambiguous=Ambiguous(attempts=run.requests.in_doubt),
         reasons=with_short_reasons(journal.reasons(run), REPORT_REASON_CHARACTERS),
+        campaigns=derived_campaigns(journal, run, exit_code) if not run.campaign_id else [],
         kind=run.kind,
         limit=run.identity.get("--limit"),
         message=run.message or ("the process was killed" if exit_code == ExitCode.INTERRUPTED else ""),

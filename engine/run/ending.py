@@ -11,6 +11,7 @@ from engine.outlets import get_logger
 from engine.report import (
     REPORT_REASON_CHARACTERS,
     Ambiguous,
+    CampaignReport,
     DeltaFacts,
     EngineFacts,
     Gone,
@@ -27,15 +28,15 @@ from engine.report import (
 )
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
+from engine.run.campaigns_of_run import check_sums
 from engine.run.job import Job
-from engine.run.ledger_of_run import target_of
 from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
 from engine.run.publishing import publish
 from engine.settings import in_terms_of_a_call
 from engine.sources import accelerator
 from engine.state import RUNS, Run, write_rejected_csv
-from engine.values import VERSION, AccountsDoNotBalance, EngineError, ExitCode, Interrupted, RecordCounts
+from engine.values import VERSION, AccountsDoNotBalance, ChunkCounts, EngineError, ExitCode, Interrupted, RecordCounts
 
 DIFFERING_JUDGED_FROM = 100
 """Among fewer records, it says nothing that more than half of them differ."""
@@ -66,6 +67,8 @@ async def conclude(active: ActiveRun, error: EngineError | None, limits_name: st
         worked_s=report.duration_s,
         requests=report.requests,
         telemetry=active.telemetry.to_json(),
+        tried=active.campaigns.are_tried,
+        campaigns=active.campaigns.changed(),
     )
     await call(journal.learn, limits_name, active.traffic.limiter.to_json())
     await _learn_source(active, report)
@@ -111,6 +114,12 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
     is_partial = counts.not_accepted or gone.rejected or gone.unknown
     delivered = ExitCode.SOME_NOT_ACCEPTED if is_partial else ExitCode.OK
     exit_code = error.exit_code if error else delivered
+    campaigns: list[CampaignReport] = []
+    if active.campaigns.is_routed:
+        campaigns = await active.thread.call(active.campaigns.reports, active.thread.value, exit_code)
+        exit_code = ExitCode(max(exit_code, *(each.exit_code for each in campaigns), 0))
+        nowhere = await active.thread.call(_counts_of_no_campaign, active)
+        check_sums(campaigns, counts, nowhere, active.traffic.requests.sent)
     last, unread = await _run_of_same_source(active), _unread(active, counts)
     return Report(
         run_id=run.id,
@@ -129,6 +138,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         reasons=with_short_reasons(
             await active.thread.call(active.thread.value.reasons, run), REPORT_REASON_CHARACTERS
         ),
+        campaigns=campaigns,
         kind=run.kind,
         limit=job.limit,
         deadline_at=iso(active.deadline.moment) if active.deadline.moment else None,
@@ -150,6 +160,11 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         processes=telemetry.processes,
         holdups=telemetry.holdups.holdups,
     )
+
+
+def _counts_of_no_campaign(active: ActiveRun) -> ChunkCounts:
+    """Return what became of rows that are for no known campaign. Called in the journal's thread."""
+    return active.thread.value.campaign_counts(active.run).get(0, ChunkCounts())
 
 
 def _message(error: EngineError | None, job: Job) -> str:
@@ -194,8 +209,9 @@ def _gone(active: ActiveRun) -> Gone:
 def _delta(active: ActiveRun) -> DeltaFacts:
     """Return what is told of the ledger. Called in the journal's thread."""
     facts, journal = active.ledger.facts(), active.thread.value
-    row = journal.ledger(target_of(active.settings)) if active.job.delta is not None else None
-    return replace(facts, last_full_at=journal.started_at(row.oldest_run)) if row is not None else facts
+    if active.job.delta is None:
+        return facts
+    return replace(facts, last_full_at=journal.started_at(active.ledger.oldest_run))
 
 
 def _ambiguous(active: ActiveRun) -> Ambiguous:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.api import Endpoint
-from engine.reading import Cutting, Pass, Reading
+from engine.reading import CAMPAIGN_ID_BYTES_MAX, Cutting, Pass, Reading, Routing
 from engine.settings import RunSettings, Settings, SourceTable, Threshold
 from engine.sources import Source
 from engine.values import Chunk
@@ -33,6 +33,8 @@ class Delta(Struct, frozen=True):
     is_full: bool = False
     """Whether every record is sent."""
     full_every_s: float | None = None
+    moved: str = "report"
+    """`report` or `gone`: what becomes of ids that stand under another campaign now."""
     gone: str = "ignore"
     """`report`, `ignore`, or `send`, and then the constants."""
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -86,8 +88,32 @@ def endpoint_of(settings: RunSettings, read_token: Callable[[], str] | None = No
 def cutting_of(settings: RunSettings, limit: int | None = None) -> Cutting:
     """Return where chunks are cut, as plain values."""
     upload = settings.upload
-    envelope_bytes = sum(map(len, endpoint_of(settings).envelope()))
-    return Cutting(upload.batch_size, max(1, upload.max_body_bytes - envelope_bytes), upload.concurrency, limit)
+    endpoint, routing = endpoint_of(settings), routing_of(settings)
+    longest = max(_campaign_ids(settings), key=lambda campaign_id: len(campaign_id.encode()), default="")
+    envelope_bytes = sum(map(len, endpoint.envelope(longest)))
+    lines_bytes_max = max(1, upload.max_body_bytes - envelope_bytes)
+    return Cutting(upload.batch_size, lines_bytes_max, upload.concurrency, limit, routing)
+
+
+def routing_of(settings: RunSettings) -> Routing | None:
+    """Return which record is for which campaign, as plain values; None where there is only one."""
+    if not isinstance(settings, Settings) or settings.route.column is None:
+        return None
+    route = settings.route
+    return Routing(route.column or "", route.campaigns, route.other)
+
+
+def campaign_ids_of(settings: RunSettings) -> tuple[str, ...] | None:
+    """Return the campaigns that records can be routed to; None where only the source knows them."""
+    return settings.route.campaign_ids() if isinstance(settings, Settings) else ()
+
+
+def _campaign_ids(settings: RunSettings) -> tuple[str, ...]:
+    """Return the campaigns that there can be; where only the source knows them, an id as long as any."""
+    if routing_of(settings) is None:
+        return ()
+    known = campaign_ids_of(settings)
+    return ("?" * CAMPAIGN_ID_BYTES_MAX,) if known is None else known
 
 
 def reading_of(settings: Settings, limit: int | None, retry_window_s: float | None = None) -> Reading:
@@ -98,6 +124,7 @@ def reading_of(settings: Settings, limit: int | None, retry_window_s: float | No
     spec, constants = settings.source.spec(), settings.delta.constants() or {}
     if retry_window_s is not None:
         spec = replace(spec, access=replace(spec.access, retry_window_s=retry_window_s))
+    spec = replace(spec, route=settings.route.column)
     if settings.delta.mode != "off" and spec.id is not None:
         columns = (settings.source.column_of(name) for name in constants if name not in spec.constants)
         spec = replace(spec, tells_filtered=bool(spec.where), also_needed=tuple(filter(None, columns)))
@@ -118,7 +145,8 @@ def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, An
 
 def source_identity_of(settings: Settings) -> dict[str, Any]:
     """Return the settings that decide what is read, and what it becomes."""
-    return {f"source.{key}": value for key, value in settings.source.identity().items()}
+    route = {f"route.{key}": value for key, value in settings.route.identity().items()}
+    return {f"source.{key}": value for key, value in settings.source.identity().items()} | route
 
 
 def mapping_of(settings: Settings) -> str:
@@ -141,6 +169,7 @@ def delta_of(settings: Settings, *, full: bool, of_source: bool = True) -> Delta
         mapping=mapping,
         is_full=full,
         full_every_s=table.full_every,
+        moved=table.moved,
         gone=str(table.gone) if constants is None else "send",
         constants=constants or {},
         max_gone=settings.guard.max_gone,

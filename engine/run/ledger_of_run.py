@@ -8,7 +8,7 @@ is sent again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from engine.ledger import Change, Columns, Completed, Merged
 
 
-def target_of(settings: RunSettings) -> str:
-    """Return what stands for the campaign that a ledger is of."""
+def target_of(settings: RunSettings, campaign_id: str = "") -> str:
+    """Return what stands for the campaign that a ledger is of, by default the only one of the settings."""
     api = settings.api
-    return json.dumps([api.url, api.org_id, api.campaign_id])
+    return json.dumps([api.url, api.org_id, campaign_id or api.campaign_id])
 
 
 KEY_BYTES = 8
@@ -41,8 +41,18 @@ class NoLedger:
     comparing: Comparing | None = None
     """What the source is compared with."""
 
-    differing: int = 0
-    """So many of the records that were sent are other than what was acknowledged, as far as this process knows."""
+    def __init__(self) -> None:
+        self._differing = 0
+
+    @property
+    def differing(self) -> int:
+        """So many of the records that were sent are other than what was acknowledged, as far as this process knows."""
+        return self._differing
+
+    @property
+    def oldest_run(self) -> int:
+        """The number of the run that acknowledged the oldest entry that is good; 0 without any."""
+        return 0
 
     async def before_first(self) -> None:
         """Note, durably, that requests leave from now on."""
@@ -50,15 +60,18 @@ class NoLedger:
     async def before(self, chunk: Chunk) -> None:
         """Note, durably, that this chunk leaves now."""
 
-    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+    def changes(self, results: Sequence[ChunkResult]) -> Sequence[LedgerChanges]:
         """Return what becomes of the ledger when these results are durable."""
-        return None
+        return ()
 
     async def merge(self) -> None:
         """Take what has changed into the files of the ledger."""
 
-    async def campaign_is_missing(self) -> None:
-        """Note, durably, that the API does not know the campaign: it holds nothing of what was acknowledged."""
+    async def campaign_is_missing(self, campaign: tuple[str, int] | None = None) -> None:
+        """Note, durably, that the API does not know the campaign: it holds nothing of what was acknowledged.
+
+        Of many campaigns it is this one, by its id and its number in the run.
+        """
 
     def facts(self) -> DeltaFacts:
         """Return what is told of it."""
@@ -72,6 +85,7 @@ class VoidingLedger(NoLedger):
     """
 
     def __init__(self, row: LedgerRow, run: Run, thread: OwnThread[Journal], *, is_whole: bool) -> None:
+        super().__init__()
         self._row, self._run, self._thread = row, run, thread
         self._is_whole = is_whole
 
@@ -89,7 +103,7 @@ class VoidingLedger(NoLedger):
         if not self._is_whole and chunk.ids:
             await self._note(Voided(keys_of(chunk.ids, self._row.key)))
 
-    async def campaign_is_missing(self) -> None:
+    async def campaign_is_missing(self, campaign: tuple[str, int] | None = None) -> None:
         """See `NoLedger`."""
         from engine.ledger import VoidedAll
 
@@ -127,12 +141,40 @@ class LedgerOfRun(VoidingLedger):
         """The ledger as the journal knows it."""
         return self._row
 
+    @row.setter
+    def row(self, row: LedgerRow) -> None:
+        self._row = row
+
+    @property
+    def oldest_run(self) -> int:
+        """See `NoLedger`."""
+        return self._row.oldest_run
+
     def prepare(self, journal: Journal) -> None:
         """Bring the ledger up to date, and see what can be compared with it. Called in the journal's thread.
 
         Raises:
             StateFailed: it cannot be written.
         """
+        due = self._bring_up_to_date(journal)
+        if self.delta.is_full:
+            self.full_reason = FULL_ASKED_FOR if self.delta.feed else _REJECTS_SENT_AGAIN
+        if self._run.delta:  # it goes on: what was so when it began is told of it
+            self.full_reason = self._run.delta["full_reason"]
+        else:
+            journal.note_delta(self._run, {"full_reason": self.full_reason})
+        self.comparing = self._compared(due, self._run.read, is_full=self.delta.is_full)
+
+    def prepare_one_of_many(self, journal: Journal, done: Mapping[int, int], *, is_full: bool) -> None:
+        """As `prepare`, where the run has other campaigns beside; `done` are the chunks of this one.
+
+        If it `is_full`, no digest is good for tonight's records.
+        """
+        due = self._bring_up_to_date(journal)
+        self.comparing = self._compared(due, done, is_full=is_full or self.delta.is_full)
+
+    def _bring_up_to_date(self, journal: Journal) -> tuple[int, ...]:
+        """Merge what waits; return the tags of entries that are too old, and see if others are good."""
         self._merge(journal, None)
         due: tuple[int, ...] = ()
         columns = self.columns()
@@ -143,20 +185,17 @@ class LedgerOfRun(VoidingLedger):
                 self.full_reason = self.full_reason or _NOTHING_GOOD
         elif not self.full_reason:
             self.full_reason = "nothing was acknowledged yet"
-        if self.delta.is_full:
-            self.full_reason = FULL_ASKED_FOR if self.delta.feed else _REJECTS_SENT_AGAIN
-        if self._run.delta:  # it goes on: what was so when it began is told of it
-            self.full_reason = self._run.delta["full_reason"]
-        else:
-            journal.note_delta(self._run, {"full_reason": self.full_reason})
-        self.comparing = Comparing(
+        return due
+
+    def _compared(self, due: tuple[int, ...], done: Mapping[int, int], *, is_full: bool) -> Comparing:
+        return Comparing(
             key=self._row.key,
             stem=str(self._stem),
             generation=self._row.generation,
             ids=str(self._ids),
-            is_full=self.delta.is_full,
+            is_full=is_full,
             due=due,
-            done=tuple(sorted(self._run.read.items())),
+            done=tuple(sorted(done.items())),
         )
 
     def _is_due(self, journal: Journal, run: int) -> bool:
@@ -178,15 +217,15 @@ class LedgerOfRun(VoidingLedger):
         from engine.ledger import Voided
 
         if chunk.entries is not None and chunk.entries.voids:
-            self.differing += len(chunk.entries.voids) // KEY_BYTES
+            self._differing += len(chunk.entries.voids) // KEY_BYTES
             await self._note(Voided(chunk.entries.voids))
 
-    def changes(self, results: Sequence[ChunkResult]) -> LedgerChanges | None:
+    def changes(self, results: Sequence[ChunkResult]) -> Sequence[LedgerChanges]:
         """See `NoLedger`."""
         from engine.ledger import encode_change
 
         changes = [encode_change(change) for result in results for change in _changes_of(result)]
-        return LedgerChanges(self._row.target, changes) if changes else None
+        return [LedgerChanges(self._row.target, changes)] if changes else []
 
     async def merge(self) -> None:
         """See `NoLedger`."""
@@ -212,10 +251,11 @@ class LedgerOfRun(VoidingLedger):
         journal.replace_ledger(self._row, waiting.last)
         delete_files(self._stem, but=(merged.generation,))
 
-    async def campaign_is_missing(self) -> None:
+    async def campaign_is_missing(self, campaign: tuple[str, int] | None = None) -> None:
         """See `NoLedger`."""
         await super().campaign_is_missing()
-        await self._thread.call(self._thread.value.take_back_unchanged, self._run)
+        number = campaign[1] if campaign else 0
+        await self._thread.call(self._thread.value.take_back_unchanged, self._run, number)
 
     def facts(self) -> DeltaFacts:
         """See `NoLedger`."""

@@ -28,7 +28,7 @@ from engine.run.guards import check_age, check_size
 from engine.run.job import HASHED_FIRST_BYTES, Job, endpoint_of
 from engine.run.late_copies import ALIVE_EVERY_S, late_copy_s, wait_for_others_s
 from engine.run.not_before import respect
-from engine.run.opened_ledger import open_ledger
+from engine.run.routed_ledgers import open_ledgers
 from engine.settings import NotifyTable, RunSettings
 from engine.sources import FileFingerprint, Source, fingerprint
 from engine.state import Journal, OwnThread, Run, SqliteJournal
@@ -79,13 +79,14 @@ async def carry_out(
         run = await _resume(left, thread) if left else await _begin(job, settings, thread, stop, display)
         await call(_mend_reports, journal)
         bind_to_logs(run_id=run.id)
-        ledger = await call(open_ledger, job, settings, run, thread)
+        ledger = await call(open_ledgers, job, settings, run, thread)
         active = ActiveRun(
             job,
             run,
             settings,
             found=found,
             durable=await call(journal.counts, run),
+            durable_of_campaigns=await call(journal.campaign_counts, run) if run.campaigns else None,
             learned=await call(journal.learned, limits_name),
             thread=thread,
             api=api,
@@ -211,4 +212,5 @@ async def _save(active: ActiveRun) -> None:
         worked_s=active.clock.worked_s,
         requests=replace(active.traffic.requests),
         telemetry=active.telemetry.to_json(),
+        campaigns=active.campaigns.changed(),
     )

@@ -34,7 +34,7 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
         is_whole = job.kind == "sync" and job.limit is None
         return NoLedger() if row is None else VoidingLedger(row, run, thread, is_whole=is_whole)
     row, why = _usable(row, delta, settings, journal)
-    row = msgspec.structs.replace(row, feeds=_with_feed(row.feeds, delta, run), forgotten="")
+    row = msgspec.structs.replace(row, feeds=with_feed(row.feeds, delta, run), forgotten="")
     journal.put_ledger(row)
     ledger = LedgerOfRun(
         row,
@@ -50,18 +50,13 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
 
 def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal: Journal) -> tuple[LedgerRow, str]:
     """Return the ledger as far as it can be trusted, and why that is not at all, or an empty text."""
-    from engine.ledger import NotTheLedger, VoidedAll, encode_change, verify
+    from engine.ledger import VoidedAll, encode_change
 
     if row is None:
-        return _new_row(target_of(settings), delta), ""
-    stem, ids = paths_of(row, settings.state.dir)
-    try:
-        if row.generation:
-            verify(stem, row.generation, row.checksum, ids, row.ids_bytes, row.ids_checksum)
-    except NotTheLedger as error:
-        journal.delete_ledger(row.target)
-        fresh = msgspec.structs.replace(_new_row(row.target, delta), key=row.key)
-        return fresh, f"the ledger cannot be used: {error}"
+        return new_row(target_of(settings), delta), ""
+    row, why = intact(row, delta, settings, journal)
+    if why:
+        return row, why
     if row.mapping == delta.mapping and row.digest_version == DIGEST_VERSION:
         return row, row.forgotten
     same = msgspec.structs.replace(row, mapping=delta.mapping, digest_version=DIGEST_VERSION)
@@ -69,9 +64,24 @@ def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal:
     return same, MAPPING_CHANGED
 
 
-def _new_row(target: str, delta: Delta) -> LedgerRow:
+def intact(row: LedgerRow, delta: Delta, settings: RunSettings, journal: Journal) -> tuple[LedgerRow, str]:
+    """Return a ledger if its files are what they were, else an empty one with the same secret, and why."""
+    from engine.ledger import NotTheLedger, verify
+
+    stem, ids = paths_of(row, settings.state.dir)
+    try:
+        if row.generation:
+            verify(stem, row.generation, row.checksum, ids, row.ids_bytes, row.ids_checksum)
+    except NotTheLedger as error:
+        journal.delete_ledger(row.target)
+        return new_row(row.target, delta, row.key), f"the ledger cannot be used: {error}"
+    return row, ""
+
+
+def new_row(target: str, delta: Delta, key: int | None = None) -> LedgerRow:
+    """Return a new ledger; its secret is random unless it is given."""
     name = f"ledger-{blake2b(target.encode(), digest_size=6).hexdigest()}"
-    key = int.from_bytes(random_bytes(8), "big")
+    key = int.from_bytes(random_bytes(8), "big") if key is None else key
     return LedgerRow(target, key, name, mapping=delta.mapping, digest_version=DIGEST_VERSION)
 
 
@@ -79,7 +89,7 @@ FEEDS_MAX = 32
 """So many feeds can be told apart in a campaign."""
 
 
-def _with_feed(feeds: dict[str, Feed], delta: Delta, run: Run) -> dict[str, Feed]:
+def with_feed(feeds: dict[str, Feed], delta: Delta, run: Run) -> dict[str, Feed]:
     """Return the feeds, this one among them, which begins a run now."""
     if not delta.feed:
         return feeds

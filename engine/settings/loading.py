@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from engine.settings.mistakes import COLUMN, mistakes_in, nearest, report
 from engine.settings.shaping import ColumnTable
-from engine.settings.tables import RunSettings, Settings, Table
+from engine.settings.tables import RoutedSettings, RunSettings, Settings, Table
 from engine.values import ConfigError, program
 
 CONFIG_BYTES_MAX = 1_000_000
@@ -176,8 +176,12 @@ def validate(
     """
     for name in model.model_fields:
         tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
+    is_routed = (
+        model is Settings and isinstance(tables["route"], dict) and bool({"column", "campaigns"} & set(tables["route"]))
+    )
+    kind = cast("type[Model]", RoutedSettings) if is_routed else model
     try:
-        settings = model.model_validate(tables)
+        settings = kind.model_validate(tables)
     except ValidationError as error:
         known = {
             name: keys_of(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)

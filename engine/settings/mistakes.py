@@ -29,7 +29,10 @@ BOUNDS = {
 CONTRADICTION = "contradiction"
 """The kind of a mistake that two tables make together; its context names the key to blame."""
 
-TABLES_OF_NAMES = tuple(f"source.{key}" for key in ("rename", "types", "columns", "constants", "where"))
+TABLES_OF_NAMES = (
+    *(f"source.{key}" for key in ("rename", "types", "columns", "constants", "where")),
+    "route.campaigns",
+)
 """Keys that hold tables whose own keys are names of columns or fields."""
 
 COLUMN = "source.columns.NAME"

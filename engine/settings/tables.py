@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
 from engine.settings.mistakes import CONTRADICTION
+from engine.settings.route import RouteTable
 from engine.settings.shaping import Constant
 from engine.settings.source import SourceTable
 from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
@@ -60,6 +61,17 @@ class ApiTable(Table):
         return read_token(self.token_env, self.token_file, os.environ)
 
 
+class RoutedApiTable(ApiTable):
+    """As `ApiTable`, where records say themselves which campaign they are for."""
+
+    campaign_id: str = ""
+
+    @field_validator("campaign_id")
+    @classmethod
+    def _is_no_one(cls, _: str) -> str:
+        return ""
+
+
 class UploadTable(Table):
     """`[upload]`: how fast, in what portions, and for how long."""
 
@@ -100,6 +112,13 @@ class DeltaTable(Table):
     gone: Gone = "report"
     moved: Literal["report", "gone"] = "report"
     feed: Text | None = None
+
+    @field_validator("moved")
+    @classmethod
+    def _has_constants(cls, value: str, info: ValidationInfo) -> str:
+        if value == "gone" and "gone" in info.data and not isinstance(info.data["gone"], dict):
+            raise ValueError("needs the fields to send: give them in delta.gone")
+        return value
 
     def constants(self) -> dict[str, Scalar] | None:
         """Return the fields that gone ids get, if they get any."""
@@ -170,6 +189,7 @@ class Settings(RunSettings):
 
     source: SourceTable
     delta: DeltaTable
+    route: RouteTable
 
     @field_validator("delta")
     @classmethod
@@ -198,3 +218,9 @@ class Settings(RunSettings):
                 {"key": "guard"},
             )
         return source
+
+
+class RoutedSettings(Settings):
+    """All tables, of a source that holds several campaigns: `api.campaign_id` is empty."""
+
+    api: RoutedApiTable

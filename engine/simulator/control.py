@@ -3,7 +3,8 @@
 | request | what it does |
 |---|---|
 | `GET stats` | the counts of `ledger.Stats` |
-| `GET state` | every id with its data and how often it was updated, as JSON lines |
+| `GET state` | every id with its data and how often it was updated, as JSON lines; `?campaign=` of another one |
+| `GET campaigns` | how many ids each campaign holds that has any |
 | `POST state` `{"ids": […]}` | the same of these ids, in this order, as far as they are known |
 | `GET requests` | the log of bulk requests, as JSON lines |
 | `POST settings` `{name: value}` | change settings from now on; the reply has all of them but the tokens |
@@ -88,6 +89,7 @@ class Control:
             web.get("/_control/stats", self._stats),
             web.get("/_control/state", self._state),
             web.post("/_control/state", self._state),
+            web.get("/_control/campaigns", self._campaigns),
             web.get("/_control/requests", self._requests),
             web.get("/_control/wait", self._wait),
             web.post("/_control/settings", self._change_settings),
@@ -100,7 +102,11 @@ class Control:
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         ids = orjson.loads(await request.read())["ids"] if request.method == "POST" else None
-        return await _stream(request, self._ledger.lines(ids))
+        campaign = self._endpoint.whose(request.query.get("campaign", self._endpoint.settings.campaign))
+        return await _stream(request, self._ledger.lines(ids, campaign))
+
+    async def _campaigns(self, _: web.Request) -> web.Response:
+        return _json({one or self._endpoint.settings.campaign: rows for one, rows in self._ledger.campaigns().items()})
 
     async def _requests(self, request: web.Request) -> web.StreamResponse:
         log = list(self._ledger.log)

@@ -99,21 +99,29 @@ class StandInProcess(AbstractContextManager["StandInProcess"]):
         """Have it drop every connection and refuse new ones for so long."""
         self._ask("refuse", {"for_s": for_s})
 
-    def records(self, ids: Collection[str] = ()) -> Iterator[dict[str, Any]]:
-        """Yield what the server holds: `{"id", "versions", "data"}` of every id, or of these if it knows them."""
-        return map(orjson.loads, self.record_lines(ids))
+    def records(self, ids: Collection[str] = (), campaign: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield what the server holds: `{"id", "versions", "data"}` of every id, or of these if it knows them.
 
-    def record_lines(self, ids: Collection[str] = ()) -> Iterator[bytes]:
+        By default, what it holds of the campaign that there always is.
+        """
+        return map(orjson.loads, self.record_lines(ids, campaign))
+
+    def record_lines(self, ids: Collection[str] = (), campaign: str | None = None) -> Iterator[bytes]:
         """Yield the same as JSON lines, with each value as the text that was sent."""
-        with self._open("state", {"ids": list(ids)} if ids else None) as reply:
+        query = "" if campaign is None else "?" + urllib.parse.urlencode({"campaign": campaign})
+        with self._open(f"state{query}", {"ids": list(ids)} if ids else None) as reply:
             rest = b""
             while piece := reply.read(PIECE_BYTES):  # reading line by line would be several times slower
                 *lines, rest = (rest + piece).split(b"\n")
                 yield from lines
 
-    def state(self, ids: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-        """Return the data of every id that the server holds, or of those asked for and known."""
-        return {record["id"]: record["data"] for record in self.records(ids)}
+    def state(self, ids: Collection[str] = (), campaign: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return the data of every id that the server holds of a campaign, or of those asked for and known."""
+        return {record["id"]: record["data"] for record in self.records(ids, campaign)}
+
+    def campaigns(self) -> dict[str, int]:
+        """Return how many ids each campaign holds that has any."""
+        return self._ask("campaigns")
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the log of bulk requests (`ledger.LogEntry`), in the order in which they ended."""

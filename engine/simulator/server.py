@@ -106,13 +106,13 @@ class Server:
             await listener.refuse(ends - self.endpoint.now)
 
     async def campaigns(self, request: web.Request) -> web.StreamResponse:
-        """List the one campaign, page by page."""
+        """List the campaigns, page by page."""
         self.ledger.stats.checks += 1
         reply = self.endpoint.refuse_access(request.headers)
         if not reply:
             page, limit = request.query.get("page", "1"), request.query.get("limit", "10")
             if page.isdecimal() and limit.isdecimal() and int(page) and int(limit):
-                body = campaigns_body(self.endpoint.settings.campaign, len(self.ledger), int(page), int(limit))
+                body = campaigns_body(self.endpoint.campaigns(), int(page), int(limit))
                 reply = json_reply(200, body)
             else:
                 reply = error_reply(400, "Bad Request", "page and limit must be numbers from 1 on")
@@ -164,7 +164,7 @@ class Server:
         if isinstance(read, Reply):
             return read
         entry.records = read.total
-        with self.ledger.flight([record.id for record in read.valid]):
+        with self.ledger.flight([record.id for record in read.valid], self.endpoint.whose(read.campaign)):
             await self._hold_at("before-apply")
             reply = await self.endpoint.serve(read, strike)
             await self._hold_at("before-reply")

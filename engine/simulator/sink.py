@@ -84,7 +84,7 @@ class _Connection(asyncio.BufferedProtocol):
         elif self._wants_stats:
             self._reply(asdict(self._stats))
         else:
-            self._reply(campaigns_body(self._campaign, rows=0, page=1, limit=10))
+            self._reply(campaigns_body({self._campaign: 0}, page=1, limit=10))
         self._got, self._length = 0, None
 
     def _reply(self, body: object) -> None:

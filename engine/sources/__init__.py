@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from engine.sources.databases.spooling import first_rows, look_at, spool_result
     from engine.sources.files import list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
-    from engine.sources.ndjson.acceleration import accelerator, id_seed, keep_freed_memory, put_elements, why_pure
+    from engine.sources.ndjson.acceleration import (
+        accelerator,
+        id_seed,
+        keep_freed_memory,
+        nth_newline,
+        put_elements,
+        why_pure,
+    )
     from engine.sources.pairs import PairsSource
     from engine.sources.parquet.opened import ParquetTable
     from engine.sources.protocol import Source

@@ -65,6 +65,10 @@ class Rows(Protocol):
         """The ids of these, as far as they are wanted and can be read."""
 
     @property
+    def routed_by(self) -> Sequence[str] | None:
+        """Of each record the text that says which campaign it is for; None if nobody has asked."""
+
+    @property
     def notes(self) -> list[str]:
         """Doubts about the source, each a sentence without record data."""
 
@@ -83,6 +87,7 @@ class NoRows(Struct, frozen=True):
     refusals: list[Refusal] = field(default_factory=list)
     filtered: Sequence[Span] = ()
     filtered_ids: Sequence[str] = ()
+    routed_by: Sequence[str] | None = ()
 
     def text(self, start: int, stop: int) -> bytes:
         """Return nothing."""
@@ -176,6 +181,7 @@ class _OpenBlock(Struct):
     _texts: list[bytes | memoryview] = field(default_factory=list)
     _ids: list[str] | None = field(default_factory=list)
     _id_numbers: list[bytes] | None = field(default_factory=list)
+    _routed_by: list[str] | None = field(default_factory=list)
 
     def extend(self, rows: Rows, start: int, stop: int, text: bytes | memoryview, spans: Sequence[Span]) -> None:
         self.count += stop - start
@@ -187,6 +193,10 @@ class _OpenBlock(Struct):
             self._id_numbers = None
         elif self._id_numbers is not None:
             self._id_numbers.append(rows.id_numbers[ID_NUMBER_BYTES * start : ID_NUMBER_BYTES * stop])
+        if rows.routed_by is None:
+            self._routed_by = None
+        elif self._routed_by is not None:
+            self._routed_by += rows.routed_by[start:stop]
         extend_spans(self.spans, spans)
         self.text_bytes += len(text)
         self._texts.append(text)
@@ -203,6 +213,7 @@ class _OpenBlock(Struct):
             filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             notes=self.notes,
+            routed_by=self._routed_by,
         )
 
 

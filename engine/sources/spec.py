@@ -92,6 +92,8 @@ class SourceSpec:
     access: StoreAccess = USUAL_ACCESS
     also_needed: tuple[str, ...] = ()
     """Columns that must be there for another reason: constants are sent for their fields (`delta.gone`)."""
+    route: str | None = None
+    """The column, or the key, whose text says which campaign a record is for; None where there is only one."""
 
     def field_of(self, column: str) -> str | None:
         """Return the name under which `column` is sent, or None if it is not sent."""
@@ -115,4 +117,5 @@ class SourceSpec:
             "source.types": tuple(self.types),
             "source.columns": tuple(self.columns),
             "source.where": tuple(self.where),
+            "route.column": () if self.route is None else (self.route,),
         }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.state.campaign_rows import CampaignRow
     from engine.state.chunk_rows import ChunkRow, ChunkRows
     from engine.state.copying import journal_copy
     from engine.state.id_lines import lines_of_ids

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from engine.state.campaign_rows import CampaignRow
 from engine.state.late_copies import Left
 from engine.state.ledger_rows import LedgerRow
 from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
@@ -25,6 +26,7 @@ class Run(Struct):
     id: str
     kind: str
     campaign_id: str
+    """Empty where it has many."""
     started_at: str
     identity: Mapping[str, Any]
     fingerprint: Mapping[str, Any] | None = None
@@ -62,17 +64,20 @@ class Run(Struct):
     """Whether the source was read to its end, and every record tried."""
     number: int = 0
     """A number of its own that stands for it in ledgers, and grows from run to run."""
+    campaigns: dict[str, CampaignRow] = field(default_factory=dict)
+    """Where it has many, those that are known by now, by their ids."""
 
 
 class Undelivered(Struct, frozen=True):
     """What a run could not deliver: so many bytes of its reject file count, and in them, lines of the ids in `first`.
 
-    `first` maps the digest of an id to the byte from which its lines count: what stands before is of older versions.
+    `first` maps a campaign and the digest of an id to the byte from which its lines count: what stands before is of
+    older versions.
     """
 
     campaign_id: str
     file_bytes: int
-    first: Mapping[bytes, int]
+    first: Mapping[tuple[str, bytes], int]
 
 
 class LedgerChanges(Struct, frozen=True):
@@ -114,6 +119,10 @@ class Journal(Protocol):
         """
         ...
 
+    def campaigns(self, run: Run) -> dict[str, CampaignRow]:
+        """Return the campaigns of a run that has many, by their ids."""
+        ...
+
     def telemetry(self, run: Run) -> Mapping[str, Any]:
         """Return how `run` looked from outside when that was last saved."""
         ...
@@ -143,11 +152,12 @@ class Journal(Protocol):
         results: Sequence[ChunkResult],
         worked_s: float,
         requests: RequestCounts,
-        changes: LedgerChanges | None = None,
+        changes: Sequence[LedgerChanges] = (),
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         """Make results durable: their reject lines first, then everything else in one transaction.
 
-        What changes about the ledger is durable together with them.
+        What changes about ledgers is durable together with them, and so is what is told of campaigns.
         """
 
     def note_late_copies(self, run: Run, until: Mapping[int, float]) -> None:
@@ -168,15 +178,24 @@ class Journal(Protocol):
         """Write down how a run is compared with the ledger."""
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
         """Make durable what became of ids that are gone, and that the run has tried every record.
 
-        What was not delivered of the ids that are `over` needs not be sent any more.
+        What was not delivered of the ids that are `over` needs not be sent any more. Of many campaigns, it is told of
+        this one, which the journal knows, and nothing of the run.
         """
 
-    def take_back_unchanged(self, run: Run) -> None:
-        """Forget the results of chunks with unchanged records: what these equalled is gone."""
+    def take_back_unchanged(self, run: Run, campaign: int = 0) -> None:
+        """Forget the results of chunks with unchanged records: what these equalled is gone.
+
+        Of many campaigns, only of the one with this number.
+        """
 
     def delete_ledger(self, target: str) -> None:
         """Delete what is known of a ledger. Its files are nobody's any more."""
@@ -224,19 +243,29 @@ class Journal(Protocol):
         finished: bool = False,
         exit_code: int | None = None,
         message: str = "",
+        tried: bool = False,
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         """Write down how the run looks from outside, so that a killed process loses little of it.
 
         It has `ended` if this process does no more for it, with this exit code and message, and is `finished` if it
-        needs no other process.
+        needs no other process. If every record was `tried`, it stays so. `campaigns` are those of which something new
+        is known.
         """
 
     def counts(self, run: Run) -> ChunkCounts:
         """Return the sums over all chunks of `run` with a durable result."""
         ...
 
-    def reasons(self, run: Run) -> list[Reason]:
-        """Return why records of `run` were not accepted, the most frequent first."""
+    def campaign_counts(self, run: Run) -> dict[int, ChunkCounts]:
+        """Return the same sums for each campaign, by its number; 0 is that of rows that are for none."""
+        ...
+
+    def reasons(self, run: Run, campaign: int | None = None) -> list[Reason]:
+        """Return why records of `run`, or of its campaign with this number, were not accepted.
+
+        The most frequent come first.
+        """
         ...
 
     def latest_run_to_replay(self, campaign_id: str) -> str | None:

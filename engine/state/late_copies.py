@@ -39,9 +39,13 @@ class LateCopyRows:
         return dict(self._db.rows("SELECT seq, until FROM late_copy WHERE run_id = ?", (run_id,)))
 
     def latest_until(self, campaign_id: str) -> float | None:
-        """Return until when copies of any run of a campaign may land; None if there is nothing of the kind."""
+        """Return until when copies of any run of a campaign may land; None if there is nothing of the kind.
+
+        An empty id stands for many campaigns, which may be any.
+        """
         row = self._db.row(
-            "SELECT max(until) AS until FROM late_copy WHERE run_id IN (SELECT id FROM run WHERE campaign_id = ?)",
+            "SELECT max(until) AS until FROM late_copy "
+            "WHERE run_id IN (SELECT id FROM run WHERE ? IN (campaign_id, '') OR campaign_id = '')",
             (campaign_id,),
         )
         return row["until"] if row else None

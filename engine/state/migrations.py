@@ -95,6 +95,25 @@ ALTER TABLE run ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;
 -- settled_at: when its result became durable, in seconds since 1970; NULL where an earlier version noted it
 ALTER TABLE chunk ADD COLUMN settled_at REAL;
 """,
+    # Many campaigns in one run: their numbers, and why records of each were not accepted.
+    7: """
+CREATE TABLE campaign (
+    run_id TEXT NOT NULL,
+    number INTEGER NOT NULL,          -- above the lowest 40 bits of the seq of its chunks
+    id TEXT NOT NULL,
+    value TEXT NOT NULL,              -- a `CampaignRow`, as JSON
+    PRIMARY KEY (run_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE reason_of_campaign (
+    run_id TEXT NOT NULL,
+    campaign INTEGER NOT NULL,        -- its number; 0 where there is only one, and for rows that are for none
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, example_ids TEXT NOT NULL,
+    PRIMARY KEY (run_id, campaign, outcome, reason)
+) STRICT, WITHOUT ROWID;
+INSERT INTO reason_of_campaign SELECT run_id, 0, outcome, reason, count, example_ids FROM reason;
+DROP TABLE reason;
+ALTER TABLE reason_of_campaign RENAME TO reason;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

@@ -31,6 +31,7 @@ _DELETE_ROWS = (
     "DELETE FROM chunk WHERE run_id = ?",
     "DELETE FROM reason WHERE run_id = ?",
     "DELETE FROM late_copy WHERE run_id = ?",
+    "DELETE FROM campaign WHERE run_id = ?",
     "DELETE FROM run WHERE id = ? AND rowid NOT IN "
     "(SELECT each.value FROM ledger, json_each(ledger.value, '$.runs') each)",
 )

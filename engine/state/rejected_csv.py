@@ -23,6 +23,8 @@ from engine.state.state_dir import translated
 REJECTED_CSV = "rejected.csv"
 
 COLUMNS = ("id", "outcome", "reason", "http_status", "file", "row")
+CAMPAIGN = "campaign_id"
+"""The column of the campaign; it is there where there are many."""
 RAW = "raw"
 """The column of lines that could not be read; it is there if one was."""
 OTHERS = "other fields"
@@ -69,6 +71,7 @@ class _Reject(msgspec.Struct):
     reason: str = ""
     http_status: int | None = None
     source: _Source = msgspec.field(default_factory=_Source)
+    campaign_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _decode = msgspec.json.Decoder(_Reject).decode
@@ -80,7 +83,7 @@ class _Survey:
 
     def __init__(self) -> None:
         self.fields: dict[str, None] = {}
-        self.has_raw = self.has_others = False
+        self.has_raw = self.has_others = self.has_campaigns = False
         self.is_replayable = True
 
     def add(self, reject: _Reject) -> None:
@@ -90,12 +93,13 @@ class _Survey:
             elif name not in self.fields:
                 self.has_others = True
         self.has_raw |= reject.raw is not None
+        self.has_campaigns |= reject.campaign_id is not msgspec.UNSET
         self.is_replayable &= reject.data is not None or reject.outcome == "invalid"
 
     @property
     def header(self) -> list[str]:
         """The names of the columns: those of fields as they are, unless there is such a column already."""
-        header = [*COLUMNS, *([RAW] if self.has_raw else [])]
+        header = [*COLUMNS, *[CAMPAIGN] * self.has_campaigns, *[RAW] * self.has_raw]
         taken = {*header, OTHERS}
         for name in self.fields:
             while name in taken:
@@ -130,6 +134,8 @@ def _rows(rejects: Iterable[_Reject], found: _Survey) -> Iterator[list[str]]:
             text_cell(reject.source.path),
             "" if reject.source.row is None else str(reject.source.row),
         ]
+        if found.has_campaigns:
+            row.append(text_cell(reject.campaign_id or ""))
         if found.has_raw:
             row.append(text_cell(reject.raw or ""))
         row += [json_cell(bytes(data[name])) if name in data else "" for name in found.fields]

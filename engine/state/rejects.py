@@ -30,15 +30,16 @@ OTHER_REASONS = "other reasons"
 class RejectWriter:
     """The open reject file at `path`, of which `length` bytes count: what is behind them was never committed.
 
-    Without `with_data`, records are written down without what stands in them.
+    Without `with_data`, records are written down without what stands in them. With `tells_campaign`, each line says
+    which campaign its record is for, or null.
 
     Raises (every method):
         StateFailed: it is shorter than that, or can't be written.
     """
 
-    def __init__(self, path: Path, *, length: int, with_data: bool = True) -> None:
+    def __init__(self, path: Path, *, length: int, with_data: bool = True, tells_campaign: bool = False) -> None:
         self._path = path
-        self._with_data = with_data
+        self._forms = {"with_data": with_data, "tells_campaign": tells_campaign}
         with translated(path):
             self._file = _opened(path)
             try:
@@ -54,7 +55,7 @@ class RejectWriter:
         with translated(self._path):
             self._file.seek(at)
             self._file.truncate()  # lines of results that could not be committed
-            lines = (line for result in results for line in reject_lines(result, with_data=self._with_data))
+            lines = (line for result in results for line in reject_lines(result, **self._forms))
             written = sum(self._file.write(line + b"\n") for line in lines)
             if written:
                 self._file.flush()
@@ -73,11 +74,18 @@ def _opened(path: Path) -> BinaryIO:
     return file
 
 
-def reject_lines(result: ChunkResult, *, with_data: bool = True) -> Iterator[bytes]:
+def reject_lines(result: ChunkResult, *, with_data: bool = True, tells_campaign: bool = False) -> Iterator[bytes]:
     """Yield the lines of the reject file for what was not accepted of a chunk, without their newlines."""
-    if not with_data:
-        yield from _lines_without_data(result)
+    found = _lines_with_data(result) if with_data else _lines_without_data(result)
+    if not tells_campaign:
+        yield from found
         return
+    campaign = b',"campaign_id":%b}' % _json(result.chunk.campaign_id or None)
+    for line in found:
+        yield line[:-1] + campaign
+
+
+def _lines_with_data(result: ChunkResult) -> Iterator[bytes]:
     for refusal in result.chunk.refusals:
         yield _refusal_line(refusal)
     lines = result.chunk.lines.split(b"\n") if result.failures else []
@@ -85,20 +93,24 @@ def reject_lines(result: ChunkResult, *, with_data: bool = True) -> Iterator[byt
         yield _failure_line(failure, lines[failure.index], place_of(result.chunk.spans, failure.index))
 
 
-def read_reject_ids(path: Path) -> Iterator[str]:
-    """Yield the ids in a reject file; none if the file is gone. A damaged line, such as a torn last one, has none."""
+def read_reject_ids(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield the ids in a reject file, each with its campaign where the line says one; none if the file is gone.
+
+    A damaged line, such as a torn last one, has none.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
         for line in file:
             with suppress(msgspec.MsgspecError):
-                record_id = _decode_id(line).id
-                if record_id is not None:
-                    yield record_id
+                reject = _decode_id(line)
+                if reject.id is not None:
+                    yield reject.id, reject.campaign_id
 
 
 class _WithId(msgspec.Struct):
     id: str | None = None
+    campaign_id: str | None = None
 
 
 _decode_id = msgspec.json.Decoder(_WithId).decode

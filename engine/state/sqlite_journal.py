@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from engine.state.campaign_rows import CampaignRow, CampaignRows
 from engine.state.chunk_rows import ChunkRows
 from engine.state.database import Database
 from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
@@ -23,7 +24,7 @@ from engine.state.rejects import REJECTED, RejectWriter, add_reason, reasons
 from engine.state.sqlite_ledgers import SqliteLedgers
 from engine.state.state_dir import LOCK, RUNS, take_lock
 from engine.state.undelivered import UndeliveredIds
-from engine.values import ChunkCounts, ChunkResult, Reason, RequestCounts
+from engine.values import SEQ_BITS, ChunkCounts, ChunkResult, Reason, RequestCounts
 
 WRITES_EVERY_S = 10.0
 """A run under way writes at least so often that it lives."""
@@ -34,6 +35,7 @@ COUNTS = tuple(f.name for f in fields(ChunkCounts))
 _COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
 _INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
+_CAMPAIGN_SUMS = f"{_SUMS.replace('SELECT', f'SELECT seq >> {SEQ_BITS} AS campaign,')} GROUP BY campaign"
 
 
 class SqliteJournal(SqliteLedgers):
@@ -67,6 +69,7 @@ class SqliteJournal(SqliteLedgers):
         self._run_of_lock = self._lock.read().decode("ascii", "replace")
         self._late_copies = LateCopyRows(self._db)
         self._ledgers = LedgerRows(self._db)
+        self._campaigns = CampaignRows(self._db)
         self.chunk_rows = ChunkRows(self._db)
         """What is kept of chunks, for those who ask about single ones."""
         self._clock = clock
@@ -97,6 +100,7 @@ class SqliteJournal(SqliteLedgers):
             if not chunk["failures"]:
                 run.without_failures.add(chunk["seq"])
         run.late_copies = self._late_copies.of_run(run.id)
+        run.campaigns = self._campaigns.of_run(run.id)
         return run
 
     def latest_runs(self, count: int) -> list[Run]:
@@ -119,6 +123,9 @@ class SqliteJournal(SqliteLedgers):
         values["requests"] = RequestCounts(**values["requests"])
         return Run(**values)
 
+    def campaigns(self, run: Run) -> dict[str, CampaignRow]:
+        return self._campaigns.of_run(run.id)
+
     def begin(self, run: Run) -> None:
         with self._db.transaction():
             self._close_others(run)
@@ -132,10 +139,10 @@ class SqliteJournal(SqliteLedgers):
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
-        requests = run.requests
-        failed = requests.sent - requests.succeeded - requests.throttled
-        requests.in_doubt += failed - requests.failed
-        requests.failed = failed
+        for requests in (run.requests, *(campaign.requests for campaign in run.campaigns.values())):
+            failed = requests.sent - requests.succeeded - requests.throttled
+            requests.in_doubt += failed - requests.failed
+            requests.failed = failed
         with self._db.transaction():
             self._close_others(run)
             self._write(run, resumes=run.resumes, alive_at=self._clock(), exit_code=None, message="")
@@ -157,7 +164,8 @@ class SqliteJournal(SqliteLedgers):
         results: Sequence[ChunkResult],
         worked_s: float,
         requests: RequestCounts,
-        changes: LedgerChanges | None = None,
+        changes: Sequence[LedgerChanges] = (),
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         if self._rejects is None or self._undelivered is None:
             raise RuntimeError("the run was neither begun nor resumed")
@@ -165,10 +173,11 @@ class SqliteJournal(SqliteLedgers):
         length = self._rejects.append(results, at=run.rejected_bytes)
         with self._db.transaction():
             self._add_results(run, results)
-            self._add_reasons(run, [reason for each in results for reason in reasons(each)])
+            self._add_reasons(run, results)
             self._undelivered.note(results, from_byte=run.rejected_bytes)
-            if changes is not None:
-                self._ledgers.add_changes(changes.target, run.number, changes.changes)
+            for each in changes:
+                self._ledgers.add_changes(each.target, run.number, each.changes)
+            self._campaigns.put(run.id, campaigns)
             now = self._clock()
             self._write(run, rejected_bytes=length, worked_s=worked_s, requests=requests, alive_at=now, progress_at=now)
         run.rejected_bytes = length
@@ -184,23 +193,29 @@ class SqliteJournal(SqliteLedgers):
         run.delta = delta
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
         with self._db.transaction():
-            self._write(run, gone=gone, tried=True)
+            if campaign_id:
+                run.campaigns[campaign_id] = self._campaigns.note_gone(run.id, campaign_id, gone)
+            else:
+                self._write(run, gone=gone, tried=True)
             if changes is not None:
                 self._ledgers.add_changes(changes.target, run.number, changes.changes)
-            rows = [(run.campaign_id, id_digest(each)) for each in over]
+            rows = [(campaign_id or run.campaign_id, id_digest(each)) for each in over]
             self._db.change("DELETE FROM undelivered WHERE campaign_id = ? AND id_digest = ?", rows)
-        run.gone, run.tried = gone, True
-
-    def take_back_unchanged(self, run: Run) -> None:
-        with self._db.transaction():
-            self._db.change("DELETE FROM chunk WHERE run_id = ? AND unchanged > 0", [(run.id,)])
+        if not campaign_id:
+            run.gone, run.tried = gone, True
 
     def left_by_others(self, campaign_id: str) -> Left:
         rows = self._db.rows(
-            "SELECT id, alive_at FROM run WHERE campaign_id = ? AND alive_at IS NOT NULL", (campaign_id,)
+            "SELECT id, alive_at FROM run WHERE (? IN (campaign_id, '') OR campaign_id = '') AND alive_at IS NOT NULL",
+            (campaign_id,),
         )
         killed_at = max((self._last_alive(row["id"], row["alive_at"]) for row in rows), default=None)
         return Left(self._late_copies.latest_until(campaign_id), killed_at)
@@ -220,18 +235,29 @@ class SqliteJournal(SqliteLedgers):
         finished: bool = False,
         exit_code: int | None = None,
         message: str = "",
+        tried: bool = False,
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         columns = {"worked_s": worked_s, "requests": requests, "telemetry": telemetry, "finished": finished}
         columns |= {"exit_code": exit_code, "message": message, "alive_at": None if ended else self._clock()}
+        columns |= {"tried": True} if tried else {}
         with self._db.transaction():
             self._write(run, **columns)
+            self._campaigns.put(run.id, campaigns)
 
     def counts(self, run: Run) -> ChunkCounts:
         return ChunkCounts(**dict(self._db.row(_SUMS, (run.id,))))
 
-    def reasons(self, run: Run) -> list[Reason]:
-        rows = self._db.rows("SELECT * FROM reason WHERE run_id = ? ORDER BY count DESC, reason", (run.id,))
-        return [Reason(r["outcome"], r["reason"], r["count"], json.loads(r["example_ids"])) for r in rows]
+    def campaign_counts(self, run: Run) -> dict[int, ChunkCounts]:
+        rows = self._db.rows(_CAMPAIGN_SUMS, (run.id,))
+        return {row["campaign"]: ChunkCounts(**{name: row[name] for name in COUNTS}) for row in rows}
+
+    def reasons(self, run: Run, campaign: int | None = None) -> list[Reason]:
+        query = "SELECT * FROM reason WHERE run_id = ? AND campaign = coalesce(?, campaign) ORDER BY count DESC, reason"
+        groups: dict[tuple[str, str], Reason] = {}
+        for row in self._db.rows(query, (run.id, campaign)):
+            add_reason(groups, Reason(row["outcome"], row["reason"], row["count"], json.loads(row["example_ids"])))
+        return sorted(groups.values(), key=lambda reason: (-reason.count, reason.reason))
 
     def latest_run_to_replay(self, campaign_id: str) -> str | None:
         row = self._db.row(
@@ -243,8 +269,9 @@ class SqliteJournal(SqliteLedgers):
 
     def undelivered_by(self, run_id: str) -> Undelivered | None:
         run = self._db.row("SELECT campaign_id, rejected_bytes FROM run WHERE id = ?", (run_id,))
-        first = self._db.rows("SELECT id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
-        return Undelivered(run["campaign_id"], run["rejected_bytes"], dict(first)) if run else None
+        rows = self._db.rows("SELECT campaign_id, id_digest, from_byte FROM undelivered WHERE run_id = ?", (run_id,))
+        first = {(row["campaign_id"], row["id_digest"]): row["from_byte"] for row in rows}
+        return Undelivered(run["campaign_id"], run["rejected_bytes"], first) if run else None
 
     def forget_old_runs(self, started_before: str) -> list[str]:
         return forget_old_runs(self._db, self.dir, started_before)
@@ -287,7 +314,8 @@ class SqliteJournal(SqliteLedgers):
         self._run_of_lock = run.id
         make_private_dir(self.run_dir(run.id))
         path, length = self._rejects_of(run.id), run.rejected_bytes
-        self._rejects = RejectWriter(path, length=length, with_data=self._reject_data)
+        is_routed = not run.campaign_id
+        self._rejects = RejectWriter(path, length=length, with_data=self._reject_data, tells_campaign=is_routed)
 
     def _write(self, run: Run, **columns: Any) -> None:
         """Write these columns of a run; mappings and counts as JSON."""
@@ -300,16 +328,21 @@ class SqliteJournal(SqliteLedgers):
         rows = [its | {"seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)} for each in results]
         self._db.change(_INSERT, rows)
 
-    def _add_reasons(self, run: Run, new: Sequence[Reason]) -> None:
-        if not new:
-            return
-        groups = {(reason.outcome, reason.reason): reason for reason in self.reasons(run)}
-        for reason in new:
-            add_reason(groups, reason)
-        self._db.change(
-            "INSERT OR REPLACE INTO reason (run_id, outcome, reason, count, example_ids) VALUES (?, ?, ?, ?, ?)",
-            [(run.id, r.outcome, r.reason, r.count, json.dumps(r.example_ids)) for r in groups.values()],
-        )
+    def _add_reasons(self, run: Run, results: Sequence[ChunkResult]) -> None:
+        new: dict[int, list[Reason]] = {}
+        for each in results:
+            new.setdefault(each.chunk.seq >> SEQ_BITS, []).extend(reasons(each))
+        for campaign, some in new.items():
+            if not some:
+                continue
+            groups = {(reason.outcome, reason.reason): reason for reason in self.reasons(run, campaign)}
+            for reason in some:
+                add_reason(groups, reason)
+            self._db.change(
+                "INSERT OR REPLACE INTO reason (run_id, campaign, outcome, reason, count, example_ids) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [(run.id, campaign, r.outcome, r.reason, r.count, json.dumps(r.example_ids)) for r in groups.values()],
+            )
 
     def _rejects_of(self, run_id: str) -> Path:
         return self.run_dir(run_id) / REJECTED

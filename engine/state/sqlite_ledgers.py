@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.state.database import Database
-from engine.state.journal import Journal, LedgerChanges
+from engine.state.journal import Journal, LedgerChanges, Run
 from engine.state.ledger_rows import LedgerRow, LedgerRows
+from engine.values import SEQ_BITS
 
 
 class SqliteLedgers(Journal):
@@ -42,6 +43,11 @@ class SqliteLedgers(Journal):
             self._ledgers.put(row)
             self._ledgers.forget_changes(row.target, merged_to)
         self._ledgers.give_space_back(all_of_it=erase)
+
+    def take_back_unchanged(self, run: Run, campaign: int = 0) -> None:
+        query = f"DELETE FROM chunk WHERE run_id = ? AND unchanged > 0 AND seq >> {SEQ_BITS} = ?"  # noqa: S608 - a number
+        with self._db.transaction():
+            self._db.change(query, [(run.id, campaign)])
 
     def started_at(self, run: int) -> str | None:
         row = self._db.row("SELECT started_at FROM run WHERE rowid = ?", (run,))

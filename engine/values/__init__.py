@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
+        SEQ_BITS,
         Block,
         Chunk,
         ChunkResult,
@@ -46,15 +47,9 @@ if TYPE_CHECKING:
         JoinedLines,
         LineIds,
         Outcome,
-        Place,
         Refusal,
-        Span,
-        cut_spans,
-        extend_spans,
-        join_spans,
-        place_of,
-        places,
     )
+    from engine.values.spans import Place, RowSpans, Span, cut_spans, extend_spans, join_spans, place_of, places
     from engine.values.stopping import Stop
     from engine.values.version import VERSION
 else:

@@ -9,36 +9,22 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple, overload
+from typing import overload
 
 import msgspec
 
 from engine.values.counts import ChunkCounts
+from engine.values.spans import Place, Span
+
+SEQ_BITS = 40
+"""A campaign of a routed run has a number, from 1 on, which stands above so many bits of the seq of its chunks."""
 
 CHUNK_RECORDS_MAX = 10_000
 """The most records one request may carry. Source: the bulk update API's page, "Max 10,000 items"."""
-
-
-class Place(NamedTuple):
-    """Where a record stands in its source: a path (or `-`) and a row, counted from 1."""
-
-    path: str
-    row: int
-
-
-class Span(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """`count` consecutive records of one file, the first of them at `first_row` (counted from 1).
-
-    Where every other row of a source is left out, each record has a span: so this is a kind of value that costs little.
-    """
-
-    path: str
-    first_row: int
-    count: int
 
 
 class Outcome(StrEnum):
@@ -69,6 +55,8 @@ class Refusal:
     raw: str | None = None
     is_no_record: bool = False
     whose: str | None = None
+    routed_by: str | None = None
+    """The text that says which campaign it is for; None where that can't be read, or nobody has asked for it."""
 
 
 @dataclass(slots=True)
@@ -94,6 +82,8 @@ class Block:
     id_numbers: bytes | None = None
     filtered_ids: list[str] = field(default_factory=list)
     """The ids of the rows left out, of all of them if somebody has asked for them."""
+    routed_by: Sequence[str] | None = None
+    """Of each record the text that says which campaign it is for, as the source has it; None if nobody has asked."""
 
 
 class JoinedLines:
@@ -214,11 +204,13 @@ class Chunk:
     """The unit of upload: at most `CHUNK_RECORDS_MAX` records with pairwise different ids.
 
     `seq` counts from 0; together with the settings it names the same records in every pass over the same source, which
-    is what lets an interrupted run resume. `refusals` are the local refusals met since the chunk before. A chunk may
-    hold refusals and no record at all. `superseded` counts earlier records merged into a later one of the same id,
-    `filtered` the rows left out on purpose, `notes` are doubts about the source that reading it up to here raised, and
-    `digests` are of the files that were read to their last byte since the chunk before, by their paths. No chunk from
-    seq `apart_from` on and before this one shares an id with it; what others do is not known.
+    is what lets an interrupted run resume. In a routed run it counts per campaign, above the number of that
+    (`SEQ_BITS`), and what is known of other chunks is of those of the same campaign. `refusals` are the local refusals
+    met since the chunk before. A chunk may hold refusals and no record at all. `superseded` counts earlier records
+    merged into a later one of the same id, `filtered` the rows left out on purpose, `notes` are doubts about the source
+    that reading it up to here raised, and `digests` are of the files that were read to their last byte since the chunk
+    before, by their paths. No chunk from seq `apart_from` on and before this one shares an id with it; what others do
+    is not known.
     """
 
     seq: int
@@ -240,6 +232,8 @@ class Chunk:
     """How many of the records that it accounts for have an id that came before, in this chunk or in another."""
     unchanged_line: bytes = b""
     """The line of a record that needed no update, and of which no other version was read before."""
+    campaign_id: str = ""
+    """In a routed run, the campaign that its records are for; empty where it only tells of rows that are for none."""
 
     @property
     def lines(self) -> bytes:
@@ -272,7 +266,7 @@ class Chunk:
         if self.source_digest is not None:
             return self.source_digest
         counts = len(self.refusals).to_bytes(4, "big") + self.superseded.to_bytes(4, "big")
-        return self.joined.digest() + counts
+        return self.joined.digest() + counts + self.campaign_id.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,53 +291,3 @@ class ChunkResult:
         """What became of the records that the chunk accounts for."""
         failed = Counter(str(failure.outcome) for failure in self.failures)
         return replace(self.chunk.not_held, updated=len(self.chunk.ids) - len(self.failures), **failed)
-
-
-def place_of(spans: Iterable[Span], index: int) -> Place:
-    """Return the place of the record at `index` among the records that `spans` cover.
-
-    Raises:
-        IndexError: the spans cover fewer records.
-    """
-    for span in spans:
-        if index < span.count:
-            return Place(span.path, span.first_row + index)
-        index -= span.count
-    raise IndexError("the spans cover fewer records")
-
-
-def places(spans: Iterable[Span]) -> Iterator[Place]:
-    """Yield the place of each record that `spans` cover."""
-    for span in spans:
-        for row in range(span.first_row, span.first_row + span.count):
-            yield Place(span.path, row)
-
-
-def cut_spans(spans: Sequence[Span], count: int) -> tuple[list[Span], list[Span]]:
-    """Return the places of the first `count` records and those of the others."""
-    for index, span in enumerate(spans):
-        if count < span.count:
-            head, tail = list(spans[:index]), list(spans[index + 1 :])
-            if count:
-                head.append(Span(span.path, span.first_row, count))
-            return head, [Span(span.path, span.first_row + count, span.count - count), *tail]
-        count -= span.count
-    return list(spans), []
-
-
-def join_spans(spans: Iterable[Span]) -> list[Span]:
-    """Return the same places in the same order, with neighbours that continue each other made one."""
-    joined: list[Span] = []
-    for span in spans:
-        extend_spans(joined, [span])
-    return joined
-
-
-def extend_spans(joined: list[Span], spans: Sequence[Span]) -> None:
-    """Append places to others, which they follow; in both, neighbours that continue each other are one already."""
-    if joined and spans:
-        last, first = joined[-1], spans[0]
-        if last.path == first.path and last.first_row + last.count == first.first_row:
-            joined[-1] = Span(last.path, last.first_row, last.count + first.count)
-            spans = spans[1:]
-    joined += spans

@@ -14,7 +14,7 @@ import pytest
 from engine.api.http import HttpBulkApi
 from engine.api.verdict import Fatal, Settled, interpret
 from engine.api.wire import BulkApi, Endpoint, Reply
-from engine.values.records import Chunk, JoinedLines, Outcome
+from engine.values import Chunk, JoinedLines, Outcome
 from tests.fakes import FakeBulkApi, chunk_of, results, updated
 from tests.simulation.portfolio import POISON
 from tests.simulation.server import Character, FakeApi, FakeServer

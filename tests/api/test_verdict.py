@@ -22,8 +22,8 @@ from engine.api.verdict import (
     interpret,
 )
 from engine.api.wire import NoReply, Reply
+from engine.values import Outcome
 from engine.values.errors import AccessRefused, EndpointUntrusted, NotTheApi
-from engine.values.records import Outcome
 
 IDS = ["loan_1", "loan_2", "loan_3", "loan_4"]
 

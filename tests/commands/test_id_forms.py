@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.commands.id_forms import IdForms, form_of
-from engine.values.records import Span
+from engine.values import Span
 
 
 def doubt(*ids: str) -> str | None:

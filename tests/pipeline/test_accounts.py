@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.pipeline.accounts import Accounts
+from engine.values import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from engine.values.counts import ChunkCounts, RecordCounts
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from tests.fakes import chunk_of
 
 

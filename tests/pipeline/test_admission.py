@@ -10,7 +10,8 @@ import pytest
 from engine.pipeline.admission import IN_FLIGHT_BEFORE, LATE_MAX, OrderGate
 from engine.pipeline.late_copies import HeldBack, LateCopies
 from engine.reading.recent_ids import RecentTexts
-from engine.values.records import NOT_KNOWN, Chunk
+from engine.values import Chunk
+from engine.values.records import NOT_KNOWN
 from tests.fakes import chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
 

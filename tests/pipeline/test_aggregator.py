@@ -12,8 +12,8 @@ import pytest
 from engine.pipeline.admission import OrderGate
 from engine.pipeline.aggregator import aggregate
 from engine.pipeline.channel import Channel
+from engine.values import Chunk, ChunkResult
 from engine.values.errors import StateFailed
-from engine.values.records import Chunk, ChunkResult
 from tests.fakes import WatchedChunk, chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
 

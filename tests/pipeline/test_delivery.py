@@ -19,8 +19,8 @@ from engine.pipeline.delivery import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Del
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
 from engine.pipeline.witnesses import Witness
+from engine.values import Failure, Outcome
 from engine.values.errors import Interrupted
-from engine.values.records import Failure, Outcome
 from tests.fakes import Behaviour, FakeBulkApi, chunk_of, refusing, results, updated
 from tests.pipeline.uploads import IDS, Upload, rejected, unknown
 
@@ -236,10 +236,10 @@ class SlowGateway(FakeBulkApi):
         super().__init__()
         self._waits_s = waits_s
 
-    async def update(self, elements: bytes) -> Reply | NoReply:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Reply | NoReply:
         count = len(orjson.loads(b"[%b]" % elements))
         await asyncio.sleep(min(count, self._waits_s))
-        answer = await super().update(elements)
+        answer = await super().update(elements, campaign_id)
         return Reply(504) if count > self._waits_s else answer
 
 

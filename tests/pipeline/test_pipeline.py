@@ -14,9 +14,9 @@ from engine.api.wire import NoReply
 from engine.pipeline.accounts import Accounts
 from engine.pipeline.channel import Channel
 from engine.pipeline.pipeline import run_pipeline
+from engine.values import Chunk, ChunkResult
 from engine.values.counts import ChunkCounts
 from engine.values.errors import EngineError, Interrupted, SourceUntrusted, StateFailed
-from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, WatchedChunk, chunk_of, traffic_of
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -248,7 +248,7 @@ def test_a_journal_that_fails_stops_the_run_at_once_and_counts_nothing_more() ->
 def test_a_bug_is_no_engine_error_and_comes_out() -> None:
     api = FakeBulkApi()
 
-    async def update(elements: bytes) -> Any:
+    async def update(elements: bytes, campaign_id: str = "") -> Any:
         raise ZeroDivisionError
 
     api.update = update  # type: ignore[method-assign]  # a bug

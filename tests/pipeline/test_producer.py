@@ -11,8 +11,8 @@ import pytest
 
 from engine.pipeline.channel import Channel
 from engine.pipeline.producer import produce, skip_done
+from engine.values import Chunk, JoinedLines, Place, Refusal
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Chunk, JoinedLines, Place, Refusal
 from tests.fakes import chunk_of
 
 

@@ -14,9 +14,9 @@ from engine.api.wire import NoReply, Reply
 from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.sending import Answer, Attempt, Observed, Paced, Proven
+from engine.values import Failure, Outcome
 from engine.values.counts import RequestCounts
 from engine.values.errors import Interrupted
-from engine.values.records import Failure, Outcome
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, results, traffic_of
 from tests.pipeline.senders import (

@@ -27,9 +27,9 @@ def test_retry_after_silences_every_worker() -> None:
     sent_at: list[float] = []
     update = api.update
 
-    async def timed(elements: bytes) -> Any:
+    async def timed(elements: bytes, campaign_id: str = "") -> Any:
         sent_at.append(asyncio.get_running_loop().time())
-        return await update(elements)
+        return await update(elements, campaign_id)
 
     api.update = timed  # type: ignore[method-assign]  # a look from outside
     done = Upload(api, *chunks, workers=2)

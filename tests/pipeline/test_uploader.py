@@ -12,8 +12,8 @@ import pytest
 from engine.api.wire import NoReply, Reply
 from engine.pipeline.channel import Channel
 from engine.pipeline.uploader import upload
+from engine.values import Chunk, ChunkResult
 from engine.values.errors import Interrupted
-from engine.values.records import Chunk, ChunkResult
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, WatchedChunk, chunk_of, refusing, traffic_of, upload_all
 from tests.pipeline.uploads import IDS

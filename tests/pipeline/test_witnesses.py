@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from engine.pipeline.admission import OrderGate
 from engine.pipeline.witnesses import Witness, Witnesses
-from engine.values.records import ChunkResult, Failure, Outcome
+from engine.values import ChunkResult, Failure, Outcome
 from tests.fakes import chunk_of
+
+LATER = chunk_of(seq=9)
 
 
 def result(seq: int, *ids: str, failed: int | None = None) -> ChunkResult:
@@ -18,7 +20,7 @@ def borrowed(*results: ChunkResult) -> str | None:
     witnesses = Witnesses(OrderGate(10))
     for each in results:
         witnesses.note(each)
-    witness = witnesses.borrow(for_seq=9)
+    witness = witnesses.borrow(LATER)
     return witness.id if witness else None
 
 
@@ -30,7 +32,7 @@ def test_it_is_the_last_record_of_the_latest_chunk_as_it_was_sent() -> None:
     chunk = chunk_of("a", "b", seq=2)
     witnesses = Witnesses(OrderGate(10))
     witnesses.note(ChunkResult(chunk))
-    assert witnesses.borrow(for_seq=9) == Witness("b", chunk.lines.split(b"\n")[1])
+    assert witnesses.borrow(LATER) == Witness("b", chunk.lines.split(b"\n")[1])
 
 
 def test_results_may_come_in_any_order() -> None:
@@ -52,9 +54,9 @@ def test_a_chunk_without_records_changes_nothing() -> None:
 def test_chunks_of_an_earlier_process_count_if_nothing_in_them_failed() -> None:
     witnesses = Witnesses(OrderGate(10))
     witnesses.note_finished(chunk_of("a", seq=0), acknowledged=True)
-    assert witnesses.borrow(for_seq=9) is not None
+    assert witnesses.borrow(LATER) is not None
     witnesses.note_finished(chunk_of("b", seq=1), acknowledged=False)
-    assert witnesses.borrow(for_seq=8) is None
+    assert witnesses.borrow(chunk_of(seq=8)) is None
 
 
 async def test_an_id_that_the_gate_does_not_give_is_not_borrowed() -> None:
@@ -62,4 +64,4 @@ async def test_an_id_that_the_gate_does_not_give_is_not_borrowed() -> None:
     witnesses = Witnesses(gate)
     witnesses.note(result(0, "a"))
     await gate.admit(chunk_of("a", seq=1))
-    assert witnesses.borrow(for_seq=9) is None
+    assert witnesses.borrow(LATER) is None

@@ -8,8 +8,8 @@ from math import inf
 from engine.pacing.retry import RetryPolicy
 from engine.pipeline.traffic import Traffic
 from engine.pipeline.witnesses import Witness
+from engine.values import Chunk, Failure, Outcome
 from engine.values.errors import EngineError
-from engine.values.records import Chunk, Failure, Outcome
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, traffic_of, upload_all
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -27,7 +27,7 @@ class Upload:
         workers: int = 1,
         policy: RetryPolicy | None = None,
         left_s: float | None = None,
-        borrow: Callable[[int], Witness | None] = lambda _: None,
+        borrow: Callable[[Chunk], Witness | None] = lambda _: None,
     ) -> None:
         self.api = api
         self.stop = Stop()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.ledger import Change, Merged, Voided, acknowledged, keys_and_digests, merge, open_columns
 from engine.reading.comparing import Comparing
-from engine.values.records import Block, Place, Refusal, Span
+from engine.values import Block, Place, Refusal, Span
 
 KEY = 0x5EED
 IDS = ["a", "b", "c", "ü" * 7, 'x"\\\n']

@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from engine.reading.chunker import Chunker
 from engine.reading.open_chunk import REFUSALS_MAX, merge_lines
-from engine.values.records import Block, Chunk, Place, Refusal, Span, place_of, places
+from engine.values import Block, Chunk, Place, Refusal, Span, place_of, places
 
 
 class Record(NamedTuple):

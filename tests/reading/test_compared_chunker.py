@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from engine.ledger import keys_of
 from engine.reading.compared_chunker import ComparedChunker
 from engine.reading.comparing import Comparing
-from engine.values.records import Block, Chunk, places
+from engine.values import Block, Chunk, places
 from tests.reading.nights import (
     IDS,
     KEY,

@@ -17,7 +17,7 @@ from engine.ledger import keys_and_digests, keys_of
 from engine.ledger.lookup import seen_between
 from engine.reading import comparison as module
 from engine.reading.comparison import Comparison
-from engine.values.records import Block, Place, Refusal, Span
+from engine.values import Block, Place, Refusal, Span
 from tests.reading import nights
 from tests.reading.nights import IDS, KEY, Data, Expected, Ledger, Record, block_of, fields, items_of, sources
 

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from engine.reading.limit import first_records
 from engine.sources import SourceSpec, open_source
-from engine.values.records import Block, Place, Refusal, Span, places
+from engine.values import Block, Place, Refusal, Span, places
 
 
 def block(ids: str, first_row: int, *refused_rows: int) -> Block:

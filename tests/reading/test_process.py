@@ -22,8 +22,8 @@ from engine.reading.messages import SLOTS, Failed, receive
 from engine.reading.plan import Cutting, Reading
 from engine.reading.process import ENVIRONMENT, PAYS_FROM_BYTES, ReaderProcess, pays
 from engine.sources.spec import SourceSpec
+from engine.values import Chunk
 from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
-from engine.values.records import Chunk
 from tests.processes import is_running, readers_of
 
 CUTTING = Cutting(batch_size=100, lines_bytes_max=200_000)

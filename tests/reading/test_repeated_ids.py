@@ -11,7 +11,7 @@ import pytest
 from engine.reading import repeated_ids
 from engine.reading.chunker import Chunker
 from engine.reading.repeated_ids import RepeatedIds
-from engine.values.records import Block, Span
+from engine.values import Block, Span
 
 Add = Callable[[RepeatedIds, Sequence[int]], int]
 

@@ -16,8 +16,8 @@ from engine.simulator.process import StandInProcess
 from engine.sources.stored.fingerprint import fingerprint
 from engine.state.journal import Run
 from engine.state.sqlite_journal import SqliteJournal
+from engine.values import ChunkResult
 from engine.values.counts import RequestCounts
-from engine.values.records import ChunkResult
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 from tests.run.runs import NOWHERE
 from tests.stand_in import fresh_ids

@@ -16,8 +16,8 @@ from engine.settings.tables import RunSettings
 from engine.state.journal import Journal, Run
 from engine.state.sqlite_journal import SqliteJournal
 from engine.state.thread import OwnThread
+from engine.values import Block, Chunk
 from engine.values.counts import ChunkCounts
-from engine.values.records import Block, Chunk
 from engine.values.stopping import Stop
 from tests.reports import RUN_ID
 

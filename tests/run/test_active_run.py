@@ -15,9 +15,9 @@ from engine.pacing.turnstile import TurnRefused
 from engine.pipeline.accounts import Accounts
 from engine.run import active_run as module
 from engine.run.active_run import ActiveRun
+from engine.values import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted, SourceMissing, SourceUntrusted
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from tests.fakes import FakeBulkApi, chunk_of
 from tests.pipeline.senders import REQUEST
 from tests.run.runs import GivenSource, Shown, active_run, settings_of

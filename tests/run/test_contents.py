@@ -8,8 +8,8 @@ import pytest
 
 from engine.run.contents import Contents
 from engine.sources.stored.fingerprint import FileFingerprint
+from engine.values import Chunk
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Chunk
 from tests.fakes import chunk_of
 
 

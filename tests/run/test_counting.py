@@ -15,8 +15,8 @@ from engine.run.counting import CountedSource, counting
 from engine.sources.files import open_source
 from engine.sources.protocol import Source
 from engine.sources.spec import SourceSpec
+from engine.values import Block
 from engine.values.errors import Interrupted
-from engine.values.records import Block
 from engine.values.stopping import Stop
 from tests.run.runs import Shown
 

@@ -23,6 +23,7 @@ from engine.run.lifecycle import carry_out
 from engine.settings.tables import RunSettings
 from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
+from engine.values import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from engine.values.counts import RecordCounts, RequestCounts
 from engine.values.errors import (
     AccessRefused,
@@ -33,7 +34,6 @@ from engine.values.errors import (
     SourceUntrusted,
     StateFailed,
 )
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome, Place, Refusal
 from engine.values.stopping import Stop
 from tests.acceptance.portfolios import write_ndjson
 from tests.fakes import FakeBulkApi, chunk_of

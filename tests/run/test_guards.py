@@ -13,9 +13,9 @@ import pytest
 from engine.report.report import Report, RunStatus, to_json
 from engine.run.guards import REJECTS_JUDGED_FROM, GuardWords, InvalidGuard, check_age, check_size, rejects_exceeded
 from engine.settings.tables import GuardTable
+from engine.values import Block, Chunk, Place, Refusal
 from engine.values.counts import RecordCounts
 from engine.values.errors import ExitCode, SourceUntrusted
-from engine.values.records import Block, Chunk, Place, Refusal
 from tests.fakes import chunk_of
 from tests.run.runs import settings_of
 

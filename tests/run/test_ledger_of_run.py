@@ -30,7 +30,7 @@ async def test_an_entry_is_void_before_other_values_leave(
     night.loans[some] = {**first, "emi_amount": 1}
     await asyncio.to_thread(night.write)
     original = LedgerOfRun.changes
-    monkeypatch.setattr(LedgerOfRun, "changes", lambda self, results: None)  # the acknowledgement gets lost
+    monkeypatch.setattr(LedgerOfRun, "changes", lambda self, results: [])  # the acknowledgement gets lost
     assert (await sync(night.settings)).records.updated == 1
     monkeypatch.setattr(LedgerOfRun, "changes", original)
     night.loans[some] = first

@@ -11,8 +11,8 @@ from engine.run import superseded
 from engine.run.guards import GuardWords
 from engine.run.superseded import SupersededGuard
 from engine.settings.values import Threshold
+from engine.values import Chunk
 from engine.values.errors import ExitCode, Interrupted, SourceUntrusted
-from engine.values.records import Chunk
 from tests.fakes import chunk_of
 
 HALF = Threshold(percent=50.0)

@@ -20,9 +20,9 @@ from engine.run.lifecycle import carry_out
 from engine.run.telemetry import SAMPLE_S, Telemetry
 from engine.run.watch import TICK_S, Watch
 from engine.simulator.process import StandInProcess
+from engine.values import ChunkResult
 from engine.values.counts import ChunkCounts, RecordCounts
 from engine.values.errors import Interrupted
-from engine.values.records import ChunkResult
 from engine.values.stopping import Stop
 from tests.fakes import FakeBulkApi, chunk_of, traffic_of
 from tests.pipeline.senders import REQUEST

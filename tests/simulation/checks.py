@@ -9,9 +9,9 @@ import orjson
 
 from engine.pipeline.accounts import Accounts
 from engine.reading.chunker import Chunker
+from engine.values import Chunk, ChunkResult
 from engine.values.counts import ChunkCounts
 from engine.values.errors import AccountsDoNotBalance
-from engine.values.records import Chunk, ChunkResult
 from tests.simulation.portfolio import POISON, VERSION, Data
 from tests.simulation.server import LIES
 

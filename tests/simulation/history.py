@@ -18,9 +18,9 @@ from engine.pipeline.pipeline import run_pipeline
 from engine.pipeline.traffic import Traffic
 from engine.reading.chunker import Chunker
 from engine.run.late_copies import SILENT_S, DurableLateCopies
+from engine.values import Chunk
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import EngineError, Interrupted
-from engine.values.records import Chunk
 from engine.values.stopping import Stop
 from tests.simulation import checks
 from tests.simulation.portfolio import Portfolio

@@ -518,7 +518,7 @@ class Work:
         limits = {"batch_size": world.batch_size, "lines_bytes_max": 10_000, "concurrency": world.workers}
         if comparing is None:
             return Chunker(**limits).cut(self.night.source.read()), None
-        chunker = ComparedChunker(comparing, **limits)
+        chunker = ComparedChunker(comparing, one_of_many=None, **limits)
         return chunker.cut(self.night.source.read()), chunker
 
     async def _pipeline(self, chunks: Any, done: dict[int, bytes], record: Any, before: Any) -> None:

@@ -8,7 +8,7 @@ from random import Random
 
 import orjson
 
-from engine.values.records import Block, Place, Refusal, Span
+from engine.values import Block, Place, Refusal, Span
 
 PATH = "portfolio.ndjson"
 VERSION = "version"

@@ -379,7 +379,7 @@ class FakeApi:
         self.dead = False
         server.quiet_until = 0.0  # the clock of a process starts anew
 
-    async def update(self, elements: bytes) -> Answer:
+    async def update(self, elements: bytes, campaign_id: str = "") -> Answer:
         """Send records; see `engine.api.BulkApi`."""
         documents = orjson.loads(b"[%b]" % elements)
         request = Request(self._process, [(document["id"], document["data"]) for document in documents])

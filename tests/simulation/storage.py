@@ -15,17 +15,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
+from engine.state.campaign_rows import CampaignRow
 from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
 from engine.state.late_copies import Left
 from engine.state.ledger_rows import LedgerRow
 from engine.state.masking import without_record_data
 from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import add_reason, reasons, reject_lines
+from engine.values import SEQ_BITS, ChunkResult
 from engine.values.counts import ChunkCounts, Reason, RequestCounts
 from engine.values.errors import StateFailed
-from engine.values.records import ChunkResult
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class StoredRun:
     run: Run
     finished: bool = False
     results: dict[int, ChunkResult] = field(default_factory=dict)
+    campaigns: dict[str, CampaignRow] = field(default_factory=dict)
     rejects: bytearray = field(default_factory=bytearray)
 
     @property
@@ -69,6 +72,11 @@ class Disk:
         return list(self.runs.values())[-1]
 
 
+def copied(row: CampaignRow) -> CampaignRow:
+    """Return a campaign whose counts nobody else changes."""
+    return msgspec.structs.replace(row, requests=replace(row.requests))
+
+
 class MemoryJournal(Journal):
     """The journal of one process on a made-up disk. `fails` names what cannot be written: `rejects`, `commit` or ""."""
 
@@ -91,7 +99,11 @@ class MemoryJournal(Journal):
         without_failures = {seq for seq, result in latest.results.items() if not result.failures}
         requests = replace(latest.run.requests)
         read = {seq: result.chunk.read for seq, result in latest.results.items()}
-        return structs.replace(latest.run, done=done, read=read, without_failures=without_failures, requests=requests)
+        known: dict[str, Any] = {"done": done, "read": read, "without_failures": without_failures, "requests": requests}
+        return structs.replace(latest.run, **known, campaigns=self.campaigns(latest.run))
+
+    def campaigns(self, run: Run) -> dict[str, CampaignRow]:
+        return {each.id: copied(each) for each in self._disk.runs[run.id].campaigns.values()}
 
     def latest_runs(self, count: int) -> list[Run]:
         return [structs.replace(each.run, finished=each.finished) for each in self._disk.runs.values()][-count:]
@@ -117,10 +129,10 @@ class MemoryJournal(Journal):
 
     def resume(self, run: Run) -> None:
         run.resumes += 1
-        requests = run.requests
-        failed = requests.sent - requests.succeeded - requests.throttled
-        requests.in_doubt += failed - requests.failed
-        requests.failed = failed
+        for requests in (run.requests, *(each.requests for each in run.campaigns.values())):
+            failed = requests.sent - requests.succeeded - requests.throttled
+            requests.in_doubt += failed - requests.failed
+            requests.failed = failed
         self._close_others(run)
         self._save(run, resumes=run.resumes, alive_at=self._clock(), exit_code=None, message="")
         stored = self._disk.runs[run.id]
@@ -138,9 +150,10 @@ class MemoryJournal(Journal):
         results: Sequence[ChunkResult],
         worked_s: float,
         requests: RequestCounts,
-        changes: LedgerChanges | None = None,
+        changes: Sequence[LedgerChanges] = (),
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
-        for _ in self.recording(run, results, worked_s, requests, changes):
+        for _ in self.recording(run, results, worked_s, requests, changes, campaigns):
             pass
 
     def recording(
@@ -149,7 +162,8 @@ class MemoryJournal(Journal):
         results: Sequence[ChunkResult],
         worked_s: float,
         requests: RequestCounts,
-        changes: LedgerChanges | None = None,
+        changes: Sequence[LedgerChanges] = (),
+        campaigns: Sequence[CampaignRow] = (),
     ) -> Iterator[None]:
         """Do what `record` does, and stop before each of its two writes, for the process may die there."""
         results = [without_record_data(each) for each in results]
@@ -166,8 +180,9 @@ class MemoryJournal(Journal):
         stored.results |= {each.chunk.seq: each for each in results}
         for each in results:
             self._note_undelivered(run, each)
-        if changes is not None:
-            self._add_changes(changes, run.number)
+        for some in changes:
+            self._add_changes(some, run.number)
+        stored.campaigns |= {each.id: copied(each) for each in campaigns}
         run.rejected_bytes = length
 
     def ledgers(self) -> list[LedgerRow]:
@@ -205,20 +220,33 @@ class MemoryJournal(Journal):
         run.delta = delta
 
     def note_gone(
-        self, run: Run, gone: Mapping[str, Any], changes: LedgerChanges | None = None, over: Sequence[str] = ()
+        self,
+        run: Run,
+        gone: Mapping[str, Any],
+        changes: LedgerChanges | None = None,
+        over: Sequence[str] = (),
+        campaign_id: str = "",
     ) -> None:
-        self._save(run, gone=gone, tried=True)
-        run.gone, run.tried = gone, True
+        if campaign_id:
+            campaigns = self._disk.runs[run.id].campaigns
+            campaigns[campaign_id] = msgspec.structs.replace(campaigns[campaign_id], gone=gone)
+            run.campaigns[campaign_id] = copied(campaigns[campaign_id])
+        else:
+            self._save(run, gone=gone, tried=True)
+            run.gone, run.tried = gone, True
         if changes is not None:
             self._add_changes(changes, run.number)
         ids = {id_digest(each) for each in over}
-        for key in [key for key in self._disk.undelivered if key[0] == run.campaign_id and key[1] in ids]:
+        for key in [
+            key for key in self._disk.undelivered if key[0] == (campaign_id or run.campaign_id) and key[1] in ids
+        ]:
             del self._disk.undelivered[key]
 
-    def take_back_unchanged(self, run: Run) -> None:
+    def take_back_unchanged(self, run: Run, campaign: int = 0) -> None:
         self._write("commit")
         stored = self._disk.runs[run.id]
-        stored.results = {seq: each for seq, each in stored.results.items() if not each.chunk.unchanged}
+        taken = {seq for seq, each in stored.results.items() if each.chunk.unchanged and seq >> SEQ_BITS == campaign}
+        stored.results = {seq: each for seq, each in stored.results.items() if seq not in taken}
 
     def started_at(self, run: int) -> str | None:
         return next((each.run.started_at for each in self._disk.runs.values() if each.run.number == run), None)
@@ -241,7 +269,8 @@ class MemoryJournal(Journal):
             self._save(run, late_copies={**stored.late_copies, **until})
 
     def left_by_others(self, campaign_id: str) -> Left:
-        runs = [each.run for each in self._disk.runs.values() if each.run.campaign_id == campaign_id]
+        every = [each.run for each in self._disk.runs.values()]
+        runs = [run for run in every if not campaign_id or run.campaign_id in (campaign_id, "")]
         until = [moment for run in runs for moment in run.late_copies.values()]
         killed = [run.alive_at for run in runs if run.alive_at is not None]
         return Left(max(until, default=None), max(killed, default=None))
@@ -260,18 +289,29 @@ class MemoryJournal(Journal):
         finished: bool = False,
         exit_code: int | None = None,
         message: str = "",
+        tried: bool = False,
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         changes: dict[str, Any] = {"worked_s": worked_s, "requests": replace(requests), "telemetry": telemetry}
         changes |= {"alive_at": None if ended else self._clock(), "exit_code": exit_code, "message": message}
-        self._save(run, **changes)
+        self._save(run, **changes, **({"tried": True} if tried else {}))
         self._disk.runs[run.id].finished = finished
+        self._disk.runs[run.id].campaigns |= {each.id: copied(each) for each in campaigns}
 
     def counts(self, run: Run) -> ChunkCounts:
         return self._disk.runs[run.id].counts
 
-    def reasons(self, run: Run) -> list[Reason]:
+    def campaign_counts(self, run: Run) -> dict[int, ChunkCounts]:
+        sums: dict[int, ChunkCounts] = {}
+        for seq, result in self._disk.runs[run.id].results.items():
+            sums[seq >> SEQ_BITS] = sums.get(seq >> SEQ_BITS, ChunkCounts()) + result.counts
+        return sums
+
+    def reasons(self, run: Run, campaign: int | None = None) -> list[Reason]:
         groups: dict[tuple[str, str], Reason] = {}
         for result in self._disk.runs[run.id].results.values():
+            if campaign not in (None, result.chunk.seq >> SEQ_BITS):
+                continue
             for reason in reasons(result):
                 add_reason(groups, reason)
         return sorted(groups.values(), key=lambda reason: (-reason.count, reason.reason))
@@ -285,7 +325,7 @@ class MemoryJournal(Journal):
         stored = self._disk.runs.get(run_id)
         if stored is None:
             return None
-        first = {digest: at for (_, digest, of_run), at in self._disk.undelivered.items() if of_run == run_id}
+        first = {(of, digest): at for (of, digest, of_run), at in self._disk.undelivered.items() if of_run == run_id}
         return Undelivered(stored.run.campaign_id, stored.run.rejected_bytes, first)
 
     def forget_old_runs(self, started_before: str) -> list[str]:
@@ -307,19 +347,21 @@ class MemoryJournal(Journal):
     def _append_rejects(self, run: Run, results: Sequence[ChunkResult]) -> int:
         self._write("rejects")
         rejects = self._disk.runs[run.id].rejects
-        rejects[run.rejected_bytes :] = b"".join(line + b"\n" for each in results for line in reject_lines(each))
+        lines = [line for each in results for line in reject_lines(each, tells_campaign=not run.campaign_id)]
+        rejects[run.rejected_bytes :] = b"".join(line + b"\n" for line in lines)
         return len(rejects)
 
     def _note_undelivered(self, run: Run, result: ChunkResult) -> None:
         waiting, ids = self._disk.undelivered, result.chunk.ids
+        its_campaign = result.chunk.campaign_id or run.campaign_id
         failed = {id_digest(ids[failure.index]) for failure in result.failures}
         read_again = {id_digest(record_id) for record_id in ids}
         for campaign_id, digest, run_id in list(waiting):
             superseded = digest in read_again and (run_id != run.id or digest not in failed)
-            if campaign_id == run.campaign_id and superseded:
+            if campaign_id == its_campaign and superseded:
                 del waiting[campaign_id, digest, run_id]
         for digest in failed:
-            waiting.setdefault((run.campaign_id, digest, run.id), run.rejected_bytes)
+            waiting.setdefault((its_campaign, digest, run.id), run.rejected_bytes)
 
     def _save(self, run: Run, **changes: Any) -> None:
         self._write("commit")

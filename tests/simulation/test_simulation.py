@@ -26,7 +26,7 @@ from engine.pipeline.witnesses import Witness
 from engine.reading import open_chunk, recent_ids
 from engine.state import rejects
 from engine.state.journal import Run
-from engine.values.records import Chunk, ChunkResult, Failure, Outcome
+from engine.values import Chunk, ChunkResult, Failure, Outcome
 from tests.simulation import storage
 from tests.simulation.history import simulate
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -316,7 +316,7 @@ def _a_record_alone_is_never_rejected(patch: Patch) -> None:
 
 @bug("the server does not hold the latest")
 def _a_stopped_worker_hands_on_what_it_has(patch: Patch) -> None:
-    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any, before: Any) -> None:
+    async def upload(chunks: Any, results: Any, *, settle: Any, isolation: Any, borrow: Any, **_: Any) -> None:
         async for chunk in chunks:
             work = delivery.Delivery(chunk, settle, isolation, borrow)
             with suppress(TurnRefused):
@@ -358,14 +358,14 @@ def _a_retry_is_not_counted(patch: Patch) -> None:
 
 @bug("the requests do not add up")
 def _attempts_that_fail_are_not_counted(patch: Patch) -> None:
-    original = sending.Observed._count
+    original = sending._count
 
-    def count(self: sending.Observed, found: sending.Attempt) -> None:
-        original(self, found)
+    def count(found: sending.Attempt, counts: sending.RequestCounts) -> None:
+        original(found, counts)
         if isinstance(found.answer.verdict, RefusedWhole):
-            self.counts.failed -= 1
+            counts.failed -= 1
 
-    patch.setattr(sending.Observed, "_count", count)
+    patch.setattr(sending, "_count", count)
 
 
 @bug("the requests do not add up")
@@ -444,7 +444,7 @@ def _rejects_are_written_after_the_results(patch: Patch) -> None:
     original = rejects.reject_lines
     late: list[bytes] = []
 
-    def reject_lines(result: ChunkResult) -> list[bytes]:
+    def reject_lines(result: ChunkResult, **_: bool) -> list[bytes]:
         now, late[:] = list(late), list(original(result))
         return now
 

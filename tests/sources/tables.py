@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.sources.files import open_source
 from engine.sources.spec import SourceSpec
+from engine.values import Refusal, place_of
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Refusal, place_of
 
 RECORD_BYTES_MAX = 8_000_000
 

@@ -15,8 +15,8 @@ from engine.sources.files import open_source
 from engine.sources.ndjson.reader import LineRows
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.inputs import InputFile
+from engine.values import Span
 from engine.values.errors import ConfigError, EngineError, SourceMissing, SourceUntrusted
-from engine.values.records import Span
 
 
 def line(id_: str) -> bytes:

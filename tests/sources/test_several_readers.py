@@ -16,8 +16,8 @@ from engine.sources.files import open_source
 from engine.sources.parquet import batches
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import READERS_VARIABLE
+from engine.values import Block
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Block
 
 ROWS = 30_000
 

@@ -16,8 +16,8 @@ from pyarrow import parquet as pq
 from engine.sources.files import open_source
 from engine.sources.ndjson.named_keys import once_keys_are_met
 from engine.sources.spec import ColumnShape, SourceSpec
+from engine.values import Block
 from engine.values.errors import ConfigError
-from engine.values.records import Block
 
 Row = dict[str, str | None]
 

@@ -26,7 +26,7 @@ from engine.sources.pairs import PairsSource
 from engine.sources.protocol import Source
 from engine.sources.spec import SourceSpec
 from engine.state.journal import Undelivered, id_digest
-from engine.values.records import Block, Outcome, place_of
+from engine.values import Block, Outcome, place_of
 
 BLOCK_RECORDS = 7
 Row = dict[str, str | None]
@@ -139,7 +139,7 @@ def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
     tail = {"outcome": Outcome.REJECTED, "reason": "no such loan", "http_status": 207}
     lines = [json.dumps({**json.loads(line), **tail}) for line in canonical(rows).splitlines()]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    first = {id_digest(row["id"] or ""): 0 for row in rows}
+    first = {("camp", id_digest(row["id"] or "")): 0 for row in rows}
     return RejectFile(path, Undelivered("camp", path.stat().st_size, first), BLOCK_RECORDS, NoProgress())
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import orjson
 
 from engine.state.journal import Journal, Run
+from engine.values import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 from engine.values.counts import RequestCounts
-from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 CANARY = "Ramesh Kanarienvogel"
 

@@ -17,9 +17,9 @@ from engine.state.late_copies import Left
 from engine.state.old_runs import RUNS_KEPT_MIN
 from engine.state.rejects import REJECTED
 from engine.state.sqlite_journal import SqliteJournal
+from engine.values import ChunkResult
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import StateFailed
-from engine.values.records import ChunkResult
 from tests.simulation.storage import Disk, MemoryJournal
 from tests.state.results import new_run, record, requests, result
 
@@ -400,7 +400,7 @@ def test_the_sums_are_those_of_the_results(place: Place) -> None:
 def waiting(journal: Journal, run: Run, *ids: str) -> list[str]:
     found = journal.undelivered_by(run.id)
     assert found is not None
-    return [id_ for id_ in ids if id_digest(id_) in found.first]
+    return [id_ for id_ in ids if (run.campaign_id, id_digest(id_)) in found.first]
 
 
 def test_what_could_not_be_delivered_waits_until_a_later_run_reads_it_again(place: Place) -> None:
@@ -439,7 +439,7 @@ def test_only_lines_after_the_latest_delivered_version_count(place: Place) -> No
     record(journal, run, result(2, "a", "b", failed=["a", "b"]))
     found = journal.undelivered_by(run.id)
     assert found is not None
-    assert found.first == {id_digest("a"): length, id_digest("b"): 0}
+    assert found.first == {("camp", id_digest("a")): length, ("camp", id_digest("b")): 0}
     assert found.file_bytes == run.rejected_bytes
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.state.masking import MASK, masked, without_record_data
-from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Span
+from engine.values import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Span
 
 DATA = {
     "name": "Ramesh Kumar",

@@ -11,8 +11,8 @@ from hypothesis import given, strategies as st
 
 from engine.state.masking import without_record_data
 from engine.state.rejects import OTHER_REASONS, REASONS_MAX, add_reason, read_reject_ids, reasons, reject_lines
+from engine.values import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 from engine.values.counts import EXAMPLE_IDS_MAX, Reason
-from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 
 def result(*lines: bytes, failures: list[Failure] | None = None, refusals: list[Refusal] | None = None) -> ChunkResult:
@@ -74,10 +74,10 @@ def test_ids_are_read_again_whatever_stands_beside_them(tmp_path: Path) -> None:
         b"not a line of ours\n"
         b"\xff\xfe\n"
         b'{"id":7}\n'
-        b'{"id":"\\u00e9","data":{}}\n'
+        b'{"id":"\\u00e9","data":{},"campaign_id":"camp_b"}\n'
         b'{"id":"torn","da'
     )
-    assert list(read_reject_ids(path)) == ["a", "é"]
+    assert list(read_reject_ids(path)) == [("a", None), ("é", "camp_b")]
 
 
 # Reasons.

@@ -155,7 +155,7 @@ def test_only_a_run_that_was_begun_or_resumed_has_results(state: Path) -> None:
 def waiting(journal: Journal, run: Run, *ids: str) -> list[str]:
     found = journal.undelivered_by(run.id)
     assert found is not None
-    return [id_ for id_ in ids if id_digest(id_) in found.first]
+    return [id_ for id_ in ids if (run.campaign_id, id_digest(id_)) in found.first]
 
 
 def test_only_so_many_ids_are_looked_out_for(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine.state.migrations import FORMAT
+from engine.values import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 from engine.values.counts import NOT_ACCEPTED, STATE_MEANINGS, ChunkCounts, RecordCounts
 from engine.values.errors import AccountsDoNotBalance
-from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span
 
 ROOT = Path(__file__).parent.parent.parent
 

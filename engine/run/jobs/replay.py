@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from random import Random
 import msgspec
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
-from engine.reading import PassHere
+from engine.reading import PassHere, Routing
 from engine.report import Report, RunStatus, Unread, iso, new_run_id
 from engine.run.job import Job, cutting_of, delta_of
 from engine.run.lifecycle import carry_out
@@ -39,6 +39,9 @@ from engine.values import (
     join_spans,
     program,
 )
+
+CAMPAIGN = "campaign_id"
+"""The key of a reject's line that says which campaign it is for."""
 
 
 async def replay(
@@ -77,16 +80,18 @@ class _NothingWaits(EngineError):
 def _plan(
     journal: Journal, *, settings: Settings, run_id: str | None, display: ProgressDisplay, config_path: str
 ) -> Job:
+    is_routed = settings.route.column is not None
     chosen = run_id or journal.latest_run_to_replay(settings.api.campaign_id)
     if chosen is None:
-        raise ConfigError("there is no run to replay in this state directory for api.campaign_id")
+        whose = "with [route]" if is_routed else "for api.campaign_id"
+        raise ConfigError(f"there is no run to replay in this state directory {whose}")
     undelivered = journal.undelivered_by(chosen)
     path = journal.run_dir(chosen) / REJECTED
     if undelivered is None or not path.exists():
         config = f" -c {shlex.quote(config_path)}" if config_path else ""
         raise ConfigError(f"there is no run {chosen} in this state directory; see: {program()} status{config}")
     if undelivered.campaign_id != settings.api.campaign_id:
-        raise ConfigError(f"run {chosen} was for campaign {undelivered.campaign_id}, not for api.campaign_id")
+        raise ConfigError(_other_campaigns(chosen, undelivered.campaign_id))
     if not undelivered.first and journal.unfinished_run("sync") is None:
         raise _NothingWaits(_empty_report(settings, path, config_path))
     source = RejectFile(path, undelivered, settings.upload.batch_size, display)
@@ -95,7 +100,8 @@ def _plan(
             f"run {chosen} cannot be replayed: its rejected.ndjson holds no record data (state.reject_data = false, or "
             "--no-data); correct the records at their source, and the next sync sends them"
         )
-    pass_ = PassHere(cutting_of(settings), source)
+    cutting = cutting_of(settings)
+    pass_ = PassHere(replace(cutting, routing=Routing(CAMPAIGN)) if is_routed else cutting, source)
     delta = delta_of(settings, full=True, of_source=False)
     return Job(
         "replay",
@@ -108,6 +114,12 @@ def _plan(
         delta=delta,
         compared=pass_ if delta is not None else None,
     )
+
+
+def _other_campaigns(run_id: str, campaign_id: str) -> str:
+    if not campaign_id:
+        return f"run {run_id} was for many campaigns ([route]), not for api.campaign_id alone"
+    return f"run {run_id} was for campaign {campaign_id}, not for api.campaign_id"
 
 
 def _empty_report(settings: Settings, path: Path, config_path: str) -> Report:
@@ -191,6 +203,7 @@ class RejectFile:
 
     def _blocks(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[Block]:
         ids: list[str] = []
+        routed_by: list[str] = []
         lines: list[bytes] = []
         spans: list[Span] = []
         source_bytes = 0
@@ -203,12 +216,13 @@ class RejectFile:
             source_bytes += len(line)
             if reject is not None:
                 ids.append(reject.id)
+                routed_by.append(reject.campaign_id or "")
                 lines.append(msgspec.json.encode(_Record(reject.id, reject.data)))
                 spans.append(Span(str(self.path), row, 1))
             if len(ids) == self.batch_size:
-                yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
-                ids, lines, spans, source_bytes = [], [], [], 0
-        yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes)
+                yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes, routed_by=routed_by)
+                ids, routed_by, lines, spans, source_bytes = [], [], [], [], 0
+        yield Block(ids, b"\n".join(lines), join_spans(spans), source_bytes=source_bytes, routed_by=routed_by)
 
     def _wanted(self, row: int, line: bytes, position: int) -> _Reject | None:
         try:
@@ -225,7 +239,8 @@ class RejectFile:
 
     def _is_waiting(self, reject: _Reject, position: int) -> bool:
         """Whether nothing newer of a record was delivered or read than the line at this position."""
-        first = self.undelivered.first.get(id_digest(reject.id))
+        campaign_id = reject.campaign_id or self.undelivered.campaign_id
+        first = self.undelivered.first.get((campaign_id, id_digest(reject.id)))
         return first is not None and position >= first
 
 
@@ -238,6 +253,7 @@ class _Reject(msgspec.Struct):
     outcome: str
     id: str = ""
     data: msgspec.Raw = msgspec.Raw()
+    campaign_id: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Reject)

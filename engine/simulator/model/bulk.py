@@ -120,8 +120,12 @@ class BulkEndpoint:
         except ValueError:
             return error_reply(400, "Bad Request", "The body is not JSON with a campaignId and an array of records")
         self.ledger.stats.records += request.total
-        if request.campaign != s.campaign:
+        if not s.knows(request.campaign):
             return error_reply(404, "Not Found", "Campaign not found")
+        if request.campaign in s.forbidden_campaign:
+            return error_reply(403, "Forbidden", "No access to this campaign")
+        if request.campaign in s.closed_campaign:
+            return error_reply(400, "Bad Request", f"Campaign {request.campaign} is closed")
         if not 1 <= request.total <= s.records_max:
             return error_reply(400, "Bad Request", f"records must have 1 to {s.records_max} items")
         poison = fated(request, "poison", s.poison, s.poison_share, s.seed)
@@ -150,16 +154,28 @@ class BulkEndpoint:
             dropped = len(accepted) // 2
             accepted, total = accepted[: len(accepted) - dropped], total - dropped
         if strike and strike.fault is Fault.STATUS_THEN_APPLY:
-            asyncio.get_running_loop().call_later(s.late_s, self._apply_late, accepted)
+            asyncio.get_running_loop().call_later(s.late_s, self._apply_late, accepted, request.campaign)
             return html_reply(strike.status, f"Simulated {strike.status}")
-        self.ledger.apply(accepted)
+        self.ledger.apply(accepted, self.whose(request.campaign))
         plain = "the record could not be updated"
         rejected = [Refused(one.position, one.id, quoting(one) if s.quote else plain) for one in unlucky]
         return self._results_reply(Results(total, request.invalid, rejected, self._conflicts(total)), strike)
 
-    def _apply_late(self, accepted: Sequence[Record]) -> None:
-        self.ledger.apply(accepted)
+    def _apply_late(self, accepted: Sequence[Record], campaign: object) -> None:
+        self.ledger.apply(accepted, self.whose(campaign))
         self.on_change()
+
+    def campaigns(self) -> dict[str, int]:
+        """Return the campaigns that the token may see, and how many rows each holds."""
+        s, rows = self.settings, self.ledger.campaigns()
+        named = (s.campaign, *s.other_campaign, *s.closed_campaign)
+        known = [campaign for campaign in named if not campaign.endswith("*")]
+        known += [campaign for campaign in rows if campaign and campaign not in known]
+        return {campaign: rows.get(self.whose(campaign), 0) for campaign in known}
+
+    def whose(self, campaign: object) -> str:
+        """Return what the ledger calls a campaign: nothing if it is the one that there always is."""
+        return "" if campaign == self.settings.campaign else str(campaign)
 
     def _conflicts(self, total: int) -> int:
         """Return how many records met version conflicts: 1 % for each request in flight above the threshold."""

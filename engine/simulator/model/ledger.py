@@ -73,54 +73,62 @@ class Ledger:
     def __init__(self) -> None:
         self.stats = Stats()
         self.log: deque[LogEntry] = deque(maxlen=LOG_MAX)
-        self._data: dict[str, bytes] = {}
-        self._versions_beyond_first: Counter[str] = Counter()
-        self._ids_in_flight: list[set[str]] = []
+        self._data: dict[str, dict[str, bytes]] = {"": {}}
+        self._versions_beyond_first: Counter[tuple[str, str]] = Counter()
+        self._ids_in_flight: list[tuple[str, set[str]]] = []
 
     def __len__(self) -> int:
-        """Return how many ids have values."""
-        return len(self._data)
+        """Return how many ids have values, in all campaigns."""
+        return sum(map(len, self._data.values()))
+
+    def campaigns(self) -> dict[str, int]:
+        """Return how many ids have values in each campaign that has any."""
+        return {campaign: len(data) for campaign, data in self._data.items() if data}
 
     def snapshot(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
         return asdict(self.stats) | {"ids": len(self)}
 
     @contextmanager
-    def flight(self, ids: Collection[str]) -> Iterator[None]:
+    def flight(self, ids: Collection[str], campaign: str = "") -> Iterator[None]:
         """Keep these ids as in flight for a while, and notice whether another request in flight holds one of them."""
         mine = set(ids)
-        shared = set().union(*(mine & other for other in self._ids_in_flight if not mine.isdisjoint(other)))
+        others = [other for its_campaign, other in self._ids_in_flight if its_campaign == campaign]
+        shared = set().union(*(mine & other for other in others if not mine.isdisjoint(other)))
         self.stats.overlaps += bool(shared)
         self.stats.twice_in_request += len(mine) != len(ids)
         self.stats.example_ids += sorted(shared)[: EXAMPLES_MAX - len(self.stats.example_ids)]
-        self._ids_in_flight.append(mine)
+        self._ids_in_flight.append((campaign, mine))
         try:
             yield
         finally:
-            self._ids_in_flight = [other for other in self._ids_in_flight if other is not mine]
+            self._ids_in_flight = [other for other in self._ids_in_flight if other[1] is not mine]
 
-    def apply(self, records: Iterable[Record]) -> None:
-        """Update each record, in order."""
-        stats, data = self.stats, self._data
+    def apply(self, records: Iterable[Record], campaign: str = "") -> None:
+        """Update each record of a campaign, in order; an empty name is that of the one that there always is."""
+        stats, data = self.stats, self._data.setdefault(campaign, {})
         for _, id_, new in records:
             stats.applied += 1
             old = data.setdefault(id_, new)
             if old is not new:
-                self._versions_beyond_first[id_] += 1
+                self._versions_beyond_first[campaign, id_] += 1
                 if old == new:
                     stats.repeated += 1
                 else:
                     data[id_] = merge(old, new)
 
-    def lines(self, ids: Iterable[str] | None = None) -> Iterator[bytes]:
-        """Yield the state as JSON lines `{"id", "versions", "data"}`: of all ids, or of those that are known of some.
+    def lines(self, ids: Iterable[str] | None = None, campaign: str = "") -> Iterator[bytes]:
+        """Yield the state of a campaign as JSON lines `{"id", "versions", "data"}`.
+
+        Those of all ids, or of those that are known of some.
 
         `versions` counts how often the record was updated.
         """
-        for id_ in list(self._data) if ids is None else ids:
-            if id_ in self._data:
-                versions = 1 + self._versions_beyond_first[id_]
-                yield b'{"id":%b,"versions":%d,"data":%b}\n' % (orjson.dumps(id_), versions, self._data[id_])
+        data = self._data.get(campaign, {})
+        for id_ in list(data) if ids is None else ids:
+            if id_ in data:
+                versions = 1 + self._versions_beyond_first[campaign, id_]
+                yield b'{"id":%b,"versions":%d,"data":%b}\n' % (orjson.dumps(id_), versions, data[id_])
 
 
 def merge(old: bytes, new: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,8 +108,8 @@ def html_reply(status: int, title: str) -> Reply:
     return Reply(status, HTML_PAGE % (title.encode(), title.encode()), content_type="text/html")
 
 
-def campaigns_body(campaign: str, rows: int, page: int, limit: int) -> dict[str, Any]:
-    """Return the list of campaigns, of which there is one."""
-    only = {"id": campaign, "name": "Simulated campaign", "rowsLen": rows}
-    pagination = {"page": page, "limit": limit, "total": 1, "totalPages": 1}
-    return {"success": True, "campaigns": [only] if page == 1 else [], "pagination": pagination}
+def campaigns_body(rows: Mapping[str, int], page: int, limit: int) -> dict[str, Any]:
+    """Return a page of the list of campaigns, given with how many rows each holds."""
+    listed = [{"id": id_, "name": "Simulated campaign", "rowsLen": count} for id_, count in rows.items()]
+    pagination = {"page": page, "limit": limit, "total": len(listed), "totalPages": -(-len(listed) // limit)}
+    return {"success": True, "campaigns": listed[(page - 1) * limit : page * limit], "pagination": pagination}

@@ -43,6 +43,9 @@ class Settings:
     next_token: str = _setting("", "the token to accept instead, once the token has rotated")
     rotate_after: int = _setting(0, "rotate the token after this many bulk requests (0: never)")
     campaign: str = _setting("camp_simulated", "the one campaign that exists")
+    other_campaign: tuple[str, ...] = _setting((), "another campaign that exists; a last * stands for any ending")
+    forbidden_campaign: tuple[str, ...] = _setting((), "a campaign that exists, but not for this token: 403")
+    closed_campaign: tuple[str, ...] = _setting((), "a campaign for which every request is refused: 400")
     org: str = _setting("", "refuse requests whose x-org-id is not this")
 
     latency_ms: float = _setting(0.0, "how long a request takes")
@@ -109,6 +112,15 @@ class Settings:
             return float(begins), float(ends)
         except ValueError:
             raise ValueError(f"outage {self.outage!r} is not FROM:TO in seconds") from None
+
+    def knows(self, campaign: object) -> bool:
+        """Whether there is such a campaign."""
+        if campaign == self.campaign or campaign in (*self.forbidden_campaign, *self.closed_campaign):
+            return True
+        return isinstance(campaign, str) and any(
+            campaign.startswith(other[:-1]) if other.endswith("*") else campaign == other
+            for other in self.other_campaign
+        )
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Return these settings with some of them changed.

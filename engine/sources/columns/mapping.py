@@ -46,11 +46,14 @@ class ColumnMapping:
     tells_filtered: bool = field(default=False, kw_only=True)
     """Whether the ids of rows that do not meet the conditions are wanted, too."""
     sends_nulls: bool
+    route_index: int | None = field(default=None, kw_only=True)
+    """The position of the column that says which campaign a record is for; None where there is only one."""
 
     @property
     def read(self) -> list[int]:
         """The positions of the file's own columns that take part, ascending."""
         indices = {self.id_index, *(column.index for column in self.sent), *(each.index for each in self.conditions)}
+        indices |= set() if self.route_index is None else {self.route_index}
         return sorted(indices - self.given.keys())
 
 
@@ -96,12 +99,14 @@ def map_columns(
         constants=constant_members(spec.constants),
         sends_nulls=spec.nulls == "send",
         tells_filtered=spec.tells_filtered,
+        route_index=None if spec.route is None else names.index(spec.route),
     )
 
 
 def _mistakes(names: Sequence[str], sent: Sequence[Column], spec: SourceSpec, path: str) -> list[str]:
     mistakes = [f"{path} has no column {spec.id!r} (source.id)"] if spec.id not in names else []
-    needed = [name for name in names if name == spec.id or name in spec.where or spec.field_of(name) is not None]
+    looked_at = {spec.id, spec.route, *spec.where}
+    needed = [name for name in names if name in looked_at or spec.field_of(name) is not None]
     mistakes += [f"the header of {path} has the column {name!r} twice" for name in _repeated(needed)]
     for key, wanted in spec.named_columns().items():
         mistakes += [f"{path} has no column {name!r} ({key})" for name in sorted(wanted) if name not in names]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, reduce
 from typing import NamedTuple, TypeAlias
 
@@ -41,6 +41,7 @@ class EncodedRows:
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: None = None
+    routed_by: list[str] | None = None
 
     @property
     def count(self) -> int:
@@ -125,16 +126,30 @@ class RowEncoder:
         values = [self._to_json(array, each.shaper) for array, each in zip(sent, self._mapping.sent, strict=True)]
         lines, filled = self._lines(escape(ids.text), values)
         problems = self._problems(ids, values, filled, lines)
+        routed_by = self._routed_by(columns)
         if not problems:
-            return EncodedRows(_ids(ids.text), lines, spans_of(self._path, rows), [])
+            return EncodedRows(_ids(ids.text), lines, spans_of(self._path, rows), [], routed_by=routed_by)
         reasons: dict[int, str] = {}
         for mask, reason in problems:
             for index in pc.indices_nonzero(mask).to_pylist():
                 reasons.setdefault(index, reason)
         refusals = self._refusals(dict(sorted(reasons.items())), rows, columns[self._mapping.id_index], sent, values)
+        if routed_by is not None:
+            refusals = [
+                replace(refusal, routed_by=routed_by[index])
+                for index, refusal in zip(sorted(reasons), refusals, strict=True)
+            ]
+            routed_by = [text for index, text in enumerate(routed_by) if index not in reasons]
         good = pa.array([index for index in range(len(rows)) if index not in reasons], pa.int64())
         spans = spans_of(self._path, [rows[index] for index in good.to_pylist()])
-        return EncodedRows(_ids(ids.text.take(good)), lines.take(good), spans, refusals)
+        return EncodedRows(_ids(ids.text.take(good)), lines.take(good), spans, refusals, routed_by=routed_by)
+
+    def _routed_by(self, columns: Mapping[int, pa.Array]) -> list[str] | None:
+        """Return what says which campaign each row is for, as the file has it; "" for a null."""
+        if self._mapping.route_index is None:
+            return None
+        texts: list[str] = self._text(columns[self._mapping.route_index]).text.fill_null("").to_pylist()
+        return texts
 
     def _lines(self, ids: pa.StringArray, values: Sequence[JsonText]) -> tuple[pa.StringArray, _Mask]:
         """Return the lines, and where `data` has any fields."""

@@ -14,6 +14,7 @@ from engine.sources.ndjson.exact_lines import LineReader, read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.flat_scan import flat_scan
+from engine.sources.ndjson.route_texts import RouteTexts
 from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows, overlong
 from engine.sources.ndjson.scanned import Scan, ScannedLines
 from engine.sources.spec import SourceSpec
@@ -82,27 +83,28 @@ def _slice_reader(file: InputFile, spec: SourceSpec, record_bytes_max: int, seen
     """Return what reads a slice, and how large it should be, in bytes."""
     accelerated = acceleration.accelerator is not None
     if spec.id is None:
+        ids_of = CANONICAL_IDS._replace(routes=RouteTexts(spec.route, in_data=True) if spec.route else None)
         if accelerated:
             scanner = acceleration.canonical_scanner(record_bytes_max)
-            return _scanning(scanner.scan, read_canonical, record_bytes_max)
-        return _reading(read_canonical_lines, read_canonical, record_bytes_max)
+            return _scanning(scanner.scan, read_canonical, record_bytes_max, ids_of)
+        return _reading(read_canonical_lines, read_canonical, record_bytes_max, ids_of)
     flat = FlatLines(spec, file.keys, seen)
-    ids_of = IdReader(flat.id_of, spec.tells_filtered)
+    given = (file.keys.get(spec.route) if spec.route else None) or ""
+    routes = RouteTexts(spec.route, in_data=False, given=given) if spec.route else None
+    ids_of = IdReader(flat.id_of, spec.tells_filtered, routes)
     flat_scanner = flat_scan(flat, spec, record_bytes_max) if accelerated else None
     if flat_scanner:
         return _scanning(flat_scanner.scan, flat_scanner.read_line, record_bytes_max, ids_of)
     return _reading(flat.read_lines, flat.read_line, record_bytes_max, ids_of)
 
 
-def _scanning(
-    scan: Scan, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
-) -> tuple[SliceReader, int]:
+def _scanning(scan: Scan, read_line: LineReader, record_bytes_max: int, ids_of: IdReader) -> tuple[SliceReader, int]:
     lines = ScannedLines(scan, read_line, acceleration.numbers_of, record_bytes_max, ids_of)
     return lines.read, SCANNED_BYTES
 
 
 def _reading(
-    read_lines: FastReader, read_line: LineReader, record_bytes_max: int, ids_of: IdReader = CANONICAL_IDS
+    read_lines: FastReader, read_line: LineReader, record_bytes_max: int, ids_of: IdReader
 ) -> tuple[SliceReader, int]:
     def read_slice(slice_: LineSlice, start: Place) -> tuple[LineRows, int]:
         lines = slice_.lines
@@ -112,7 +114,8 @@ def _reading(
         read = None if _any_overlong(lines, record_bytes_max) else read_lines(lines, count)
         if read:
             ids, records = read
-            return LineRows(count, ids, records, [Span(start.path, start.row, count)]), count
+            routed_by = ids_of.routes.of_lines(lines, count) if ids_of.routes else None
+            return LineRows(count, ids, records, [Span(start.path, start.row, count)], routed_by=routed_by), count
         return exact_rows(lines, start, read_line, record_bytes_max, ids_of), count
 
     return read_slice, SLICE_BYTES

@@ -12,6 +12,7 @@ from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
 from engine.sources.ndjson.acceleration import nth_newline
 from engine.sources.ndjson.exact_lines import WHITESPACE, Invalid, LineReader, readable_id
+from engine.sources.ndjson.route_texts import RouteTexts
 from engine.values import Place, Refusal, Span
 
 
@@ -27,6 +28,7 @@ class LineRows(Struct):
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: bytes | None = None
+    routed_by: list[str] | None = None
 
     def text(self, start: int, stop: int) -> bytes | memoryview:
         """Return the lines of some records, at least one. Nothing is copied."""
@@ -38,12 +40,14 @@ class LineRows(Struct):
 
 
 class IdReader(NamedTuple):
-    """Reads the id in a line that is no record."""
+    """Reads what else is wanted of lines: the id in one that is no record, and what says which campaign each is for."""
 
     read: Callable[[bytes], str | None]
     """Returns it; None if it can't be read."""
     tells_filtered: bool = False
     """Whether the ids of lines that are left out are wanted, too."""
+    routes: RouteTexts | None = None
+    """Reads which campaign a line is for; None where there is only one."""
 
 
 CANONICAL_IDS = IdReader(readable_id)
@@ -59,6 +63,7 @@ def exact_rows(
     refusals: list[Refusal] = []
     filtered: list[int] = []
     filtered_ids: list[str] = []
+    routed_by: list[str] | None = [] if ids_of.routes else None
     for row, line in enumerate(lines.split(b"\n"), start.row):
         stripped = line.strip(WHITESPACE)
         if not stripped:
@@ -70,17 +75,21 @@ def exact_rows(
             read = read_line(stripped)
         except Invalid as invalid:
             refusal = invalid.refusal(line, Place(start.path, row))
-            refusals.append(refusal if refusal.id else replace(refusal, whose=ids_of.read(stripped)))
+            refusal = refusal if refusal.id else replace(refusal, whose=ids_of.read(stripped))
+            refusals.append(replace(refusal, routed_by=ids_of.routes.of_line(stripped)) if ids_of.routes else refusal)
             continue
         if read is None:
             filtered.append(row)
             filtered_ids += filter(None, [ids_of.read(stripped) if ids_of.tells_filtered else None])
             continue
+        if ids_of.routes and routed_by is not None:
+            routed_by.append(ids_of.routes.of_line(stripped) or "")
         ids.append(read[0])
         records.append(read[1])
         rows.append(row)
     spans, left_out = spans_of(start.path, rows), spans_of(start.path, filtered)
-    return LineRows(len(ids), ids, b"\n".join(records), spans, refusals, left_out, filtered_ids)
+    text = b"\n".join(records)
+    return LineRows(len(ids), ids, text, spans, refusals, left_out, filtered_ids, routed_by=routed_by)
 
 
 def overlong(head: bytes, place: Place, record_bytes_max: int) -> Refusal:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, field
 
 from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
+from engine.sources.ndjson.route_texts import without
 from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
 from engine.values import Place, Refusal, Span, extend_spans
@@ -45,6 +46,9 @@ class ScannedLines(Struct, frozen=True):
             found.add_scanned(text, numbers, records, scanned, filtered)
             if filtered and self.ids_of.tells_filtered:
                 found.add_filtered(data[begin : min(position, stop)].split(b"\n"), filtered, self.ids_of)
+            if scanned and self.ids_of.routes:
+                texts = self.ids_of.routes.of_lines(data[begin : min(position - 1, stop)], scanned)
+                found.routed_by += without(texts, array("I", filtered))
             if position <= stop:
                 end = data.find(b"\n", position, stop)
                 end = stop if end < 0 else end
@@ -52,7 +56,7 @@ class ScannedLines(Struct, frozen=True):
                 rows = exact_rows(line, found.place, self.read_line, self.record_bytes_max, self.ids_of)
                 found.add(rows, self.numbers_of(rows.ids or ()))
                 position = end + 1
-        return found.rows(), found.place.row - start.row
+        return found.rows(is_routed=self.ids_of.routes is not None), found.place.row - start.row
 
 
 class _Found(Struct):
@@ -66,6 +70,7 @@ class _Found(Struct):
     refusals: list[Refusal] = field(default_factory=list)
     filtered: list[Span] = field(default_factory=list)
     filtered_ids: list[str] = field(default_factory=list)
+    routed_by: list[str] = field(default_factory=list)
 
     def add_filtered(self, lines: list[bytes], filtered: bytes, ids_of: IdReader) -> None:
         """Take the ids of lines that were left out, given by their indexes."""
@@ -97,9 +102,10 @@ class _Found(Struct):
         self.refusals += rows.refusals
         extend_spans(self.filtered, rows.filtered)
         self.filtered_ids += rows.filtered_ids
+        self.routed_by += rows.routed_by or ()
         self.place = Place(self.place.path, self.place.row + 1)
 
-    def rows(self) -> LineRows:
+    def rows(self, *, is_routed: bool) -> LineRows:
         """Return all of it. The ids are left in the lines."""
         return LineRows(
             count=self.count,
@@ -110,6 +116,7 @@ class _Found(Struct):
             filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             id_numbers=b"".join(self.numbers),
+            routed_by=self.routed_by if is_routed else None,
         )
 
 

@@ -97,11 +97,12 @@ def map_schema(
                 f"source.exclude: column {column.name!r} holds {found}, which has no JSON form; leave it out"
                 f"{_as_text(column.name, type_)}"
             )
-    for condition in mapping.conditions:
-        type_ = pa.string() if condition.index in mapping.given else schema.field(condition.index).type
+    looked_at = [("source.where", condition.index) for condition in mapping.conditions]
+    looked_at += [] if mapping.route_index is None else [("route.column", mapping.route_index)]
+    for key, index in looked_at:
+        type_ = pa.string() if index in mapping.given else schema.field(index).type
         if unsupported(type_) and not is_bytes(type_):
-            column_name = schema.names[condition.index]
-            mistakes.append(f"source.where: column {column_name!r} holds {type_}, which has no text to compare with")
+            mistakes.append(f"{key}: column {schema.names[index]!r} holds {type_}, which has no text to compare with")
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return mapping

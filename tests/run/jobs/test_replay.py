@@ -14,9 +14,9 @@ from engine.settings.loading import from_tables
 from engine.state.journal import Journal, Run, Undelivered, id_digest
 from engine.state.rejects import REJECTED, reject_lines
 from engine.state.sqlite_journal import SqliteJournal
+from engine.values import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span, places
 from engine.values.counts import RequestCounts
 from engine.values.errors import ConfigError, SourceUntrusted
-from engine.values.records import Chunk, ChunkResult, Failure, JoinedLines, Outcome, Place, Refusal, Span, places
 
 
 def result(seq: int, versions: dict[str, int], failed: str = "", outcome: Outcome = Outcome.REJECTED) -> ChunkResult:
@@ -116,7 +116,7 @@ def test_a_damaged_line_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / REJECTED
     content = b"".join(line + b"\n" for line in reject_lines(result(0, {"a": 1}, "a"))) + b"{oops}\n"
     path.write_bytes(content)
-    undelivered = Undelivered("camp", len(content), {id_digest("a"): 0})
+    undelivered = Undelivered("camp", len(content), {("camp", id_digest("a")): 0})
     with pytest.raises(SourceUntrusted, match="row 3: not a line of a reject file"):
         sent(RejectFile(path, undelivered, 2, NoProgress()))
 
@@ -125,7 +125,7 @@ def test_values_keep_their_bytes(tmp_path: Path) -> None:
     path = tmp_path / REJECTED
     line = rb'{"id":"a","data":{"x":1.10,"y":[1e999],"z":"\u00e9\/"},"outcome":"rejected","reason":"?"}' + b"\n"
     path.write_bytes(line)
-    undelivered = Undelivered("camp", len(line), {id_digest("a"): 0})
+    undelivered = Undelivered("camp", len(line), {("camp", id_digest("a")): 0})
     [block] = [each for each in RejectFile(path, undelivered, 2, NoProgress()).blocks() if each.ids]
     assert block.lines == rb'{"id":"a","data":{"x":1.10,"y":[1e999],"z":"\u00e9\/"}}'
 

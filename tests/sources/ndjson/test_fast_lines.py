@@ -12,7 +12,7 @@ from engine.sources.ndjson import fast_lines as canonical, utf8
 from engine.sources.ndjson.exact_lines import read_canonical
 from engine.sources.ndjson.fast_lines import read_canonical_lines
 from engine.sources.ndjson.rows import exact_rows
-from engine.values.records import Place, Span
+from engine.values import Place, Span
 
 GOOD = b'{"id":"a","data":{"x":1}}'
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.reader import exact_rows
 from engine.sources.spec import SourceSpec
-from engine.values.records import Place, Span
+from engine.values import Place, Span
 
 keys = st.sampled_from(["k", "a", "b", "%b", "é", 'q"', ""])
 values = st.recursive(

@@ -7,8 +7,8 @@ import pytest
 
 from engine.sources.files import open_source
 from engine.sources.spec import SourceSpec
+from engine.values import Place
 from engine.values.errors import SourceUntrusted
-from engine.values.records import Place
 from tests.sources.reading import read
 
 GOOD = b'{"id":"a","data":{"x":1}}'

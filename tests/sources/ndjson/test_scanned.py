@@ -21,7 +21,7 @@ from engine.sources.ndjson.rows import LineRows, exact_rows
 from engine.sources.ndjson.scanned import Scan, ScannedLines
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import LineSlice
-from engine.values.records import JoinedLines, LineIds, Place, Span, places
+from engine.values import JoinedLines, LineIds, Place, Span, places
 from tests.sources.ndjson.lines_of_all_kinds import SPECS, canonical_line, flat_line, lines_of, spec_of
 from tests.sources.reading import read
 

@@ -1,0 +1,131 @@
+"""Blocks in, chunks of single campaigns out: one is open for each campaign that was met. Pure.
+
+What waits in open chunks is bounded by bytes: some full ones may (`OPEN_FULL`), then the fullest is closed first. That
+is looked at after every `batch_size` records, so that where chunks are cut depends on the records and the limits alone,
+as in `chunker.py`. Chunks of rows that are for no campaign have no records, and the number 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Protocol
+
+from engine.reading.campaign_chunker import CampaignChunker
+from engine.reading.recent_of_campaigns import RecentOfCampaigns, RecentOfOne
+from engine.reading.repeated_ids import RepeatedIds
+from engine.reading.router import Router
+from engine.reading.routing import Routing
+from engine.reading.split_blocks import halved, split_block
+from engine.values import Block, Chunk
+
+OPEN_FULL = 50
+"""So many full chunks may be open at once; of smaller ones, as many as hold no more bytes."""
+
+
+class Open(Protocol):
+    """What is open of a campaign."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of lines wait."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell."""
+
+    def add(self, block: Block) -> Iterator[Chunk]:
+        """Take the next records; yield the chunks that they complete."""
+        ...
+
+    def close(self) -> Chunk:
+        """Close what waits as a chunk."""
+        ...
+
+
+def routed_chunks(
+    blocks: Iterable[Block], routing: Routing, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8
+) -> Iterator[Chunk]:
+    """Yield the chunks of one pass over a source; the limits are as those of `Chunker`.
+
+    Raises:
+        SourceUntrusted: there are too many campaigns.
+    """
+    recent, repeated = RecentOfCampaigns(concurrency), RepeatedIds()
+    begin = partial(_begun, recent=recent, repeated=repeated, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
+    chunker = RoutedChunker(Router(routing), begin, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
+    yield from chunker.cut(blocks)
+
+
+def _begun(number: int, campaign_id: str, *, recent: RecentOfCampaigns, **shared: Any) -> CampaignChunker:
+    return CampaignChunker(number, campaign_id, RecentOfOne(recent), **shared)
+
+
+class RoutedChunker:
+    """Cuts the blocks of one pass over a source into chunks.
+
+    Args:
+        router: knows which record is for which campaign.
+        begin: makes what is open of a campaign, of its number and its id.
+        batch_size: how many records a chunk holds at the most.
+        lines_bytes_max: how many bytes its lines are at the most.
+        note: is told of each part of a block, and the number of its campaign.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        begin: Callable[[int, str], Open],
+        *,
+        batch_size: int,
+        lines_bytes_max: int,
+        note: Callable[[int, Block], None] = lambda *_: None,
+    ) -> None:
+        self._router, self._begin, self._note = router, begin, note
+        self._batch_size, self._lines_bytes_max = batch_size, lines_bytes_max
+        self._open: dict[int, Open] = {}
+        self._records = self._bytes = 0
+        """Of all that was read so far."""
+        self._waiting_bytes = 0
+
+    def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
+        """Yield the chunks of one whole pass over a source.
+
+        Raises:
+            SourceUntrusted: there are too many campaigns.
+        """
+        for block in blocks:
+            for part in self._strides(block):
+                for number, records in split_block(part, self._router):
+                    yield from self._add(number, records)
+                self._records += len(part.ids)
+                self._bytes += len(part.lines) + 1
+                if self._records and self._records % self._batch_size == 0:
+                    yield from self._close_fullest()
+        for number in sorted(self._open, reverse=True):
+            if not self._open[number].is_empty:
+                yield self._open[number].close()
+
+    def _strides(self, block: Block) -> Iterator[Block]:
+        """Cut a block where it is time to look."""
+        while len(block.ids) > (left := self._batch_size - self._records % self._batch_size):
+            part, block = halved(block, left)
+            yield part
+        yield block
+
+    def _add(self, number: int, part: Block) -> Iterator[Chunk]:
+        if number not in self._open:
+            self._open[number] = self._begin(number, self._router.campaign(number))
+        campaign = self._open[number]
+        self._note(number, part)
+        before = campaign.waiting_bytes
+        yield from campaign.add(part)
+        self._waiting_bytes += campaign.waiting_bytes - before
+
+    def _close_fullest(self) -> Iterator[Chunk]:
+        """Close chunks until no more wait than may."""
+        full = min(self._lines_bytes_max, self._bytes * self._batch_size // self._records)
+        while self._waiting_bytes > OPEN_FULL * full:
+            fullest = max(self._open.values(), key=lambda campaign: campaign.waiting_bytes)
+            self._waiting_bytes -= fullest.waiting_bytes
+            yield fullest.close()

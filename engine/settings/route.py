@@ -1,0 +1,62 @@
+"""`[route]`: one source that holds several campaigns, told apart by a column."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from engine.settings.table import Table
+from engine.settings.values import as_column_name, as_text
+
+CAMPAIGN_ID_BYTES_MAX = 256
+"""No campaign has a longer id."""
+
+OTHER_WORDS = ("invalid", "skip")
+"""What `other` may say beside the id of a campaign."""
+
+
+def as_campaign_id(value: Any) -> Any:
+    """Accept what may be the id of a campaign."""
+    if isinstance(value, str) and len(value.encode("utf-8", "replace")) > CAMPAIGN_ID_BYTES_MAX:
+        raise ValueError(f"must be the id of a campaign, of at most {CAMPAIGN_ID_BYTES_MAX} bytes")
+    return as_text(value)
+
+
+CampaignId = Annotated[str, BeforeValidator(as_campaign_id)]
+
+
+class RouteTable(Table):
+    """The table itself; without a column there is one campaign, `api.campaign_id`."""
+
+    campaigns: dict[str, CampaignId] | None = None
+    other: CampaignId = "invalid"
+    column: Annotated[str, BeforeValidator(as_column_name)] | None = Field(default=None, validate_default=True)
+
+    @field_validator("campaigns")
+    @classmethod
+    def _has_one(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        if value is not None and not value:
+            raise ValueError("must have a value at least; leave it out if the column holds the campaign's id itself")
+        if value and "" in value:
+            raise ValueError("names the empty value, of which route.other says what becomes of it")
+        return value
+
+    @field_validator("column")
+    @classmethod
+    def _says_by_what(cls, value: str | None, info: ValidationInfo) -> str | None:
+        others = [key for key in ("campaigns", "other") if info.data.get(key, "invalid") not in (None, "invalid")]
+        if value is None and others:
+            raise ValueError("missing: name the column, or the key, that says which campaign a record is for")
+        return value
+
+    def identity(self) -> dict[str, Any]:
+        """Return, as plain values, what decides which record goes where; none without a column."""
+        return {} if self.column is None else self.model_dump(mode="json")
+
+    def campaign_ids(self) -> tuple[str, ...] | None:
+        """Return the campaigns that there can be, each once; None if the column names them itself."""
+        if self.campaigns is None:
+            return None
+        other = () if self.other in OTHER_WORDS else (self.other,)
+        return tuple(dict.fromkeys((*self.campaigns.values(), *other)))

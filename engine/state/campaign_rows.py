@@ -1,0 +1,57 @@
+"""What the journal keeps of the campaigns of a routed run, beside their chunks: each has a number there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from engine.state.database import Database
+from engine.values import RequestCounts
+
+
+class CampaignRow(msgspec.Struct, frozen=True):
+    """A campaign of a run."""
+
+    id: str
+    number: int
+    """Stands above the seq of its chunks."""
+    requests: RequestCounts
+    gone: Mapping[str, Any] = {}
+    """What became of ids that the source holds no more."""
+    exit_code: int | None = None
+    """With which its part ended; None as long as nothing has stopped it."""
+    message: str = ""
+    """Why it was stopped, in one sentence."""
+
+
+class CampaignRows:
+    """The rows of all runs."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def put(self, run_id: str, rows: Iterable[CampaignRow]) -> None:
+        """Write down campaigns of a run. Must be called in a transaction."""
+        self._db.change(
+            "INSERT OR REPLACE INTO campaign (run_id, number, id, value) VALUES (?, ?, ?, ?)",
+            [(run_id, row.number, row.id, _encode(row).decode()) for row in rows],
+        )
+
+    def note_gone(self, run_id: str, campaign_id: str, gone: Mapping[str, Any]) -> CampaignRow:
+        """Write down what became of gone ids of a campaign that is known. Must be called in a transaction."""
+        row = self._db.row("SELECT value FROM campaign WHERE run_id = ? AND id = ?", (run_id, campaign_id))
+        known = msgspec.structs.replace(_decode(row["value"]), gone=gone)
+        self.put(run_id, [known])
+        return known
+
+    def of_run(self, run_id: str) -> dict[str, CampaignRow]:
+        """Return the campaigns of a run, by their ids, in the order of their numbers."""
+        rows = self._db.rows("SELECT value FROM campaign WHERE run_id = ? ORDER BY number", (run_id,))
+        found = (_decode(row["value"]) for row in rows)
+        return {row.id: row for row in found}
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(CampaignRow).decode
