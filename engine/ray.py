@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from engine.report import Report
-from engine.run import Part, begin
+from engine.run import Part, begin_gathering
 from engine.values import missing_extra
 
 try:
@@ -31,7 +31,7 @@ class BulkSyncSink(Datasink):
     """
 
     def __init__(self, **arguments: Any) -> None:
-        self._job = begin(arguments, origin="the call of BulkSyncSink")
+        self._job = begin_gathering(arguments, origin="the call of BulkSyncSink")
         self.report: Report | None = None
         """The report of the run, once it has ended."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.run import Gathering, Part, begin
+from engine.run import Gathering, Part, begin_gathering
 from engine.settings import from_options
 from engine.values import ConfigError, missing_extra
 
@@ -45,7 +45,7 @@ class BulkSync(DataSource):
         if overwrite:
             raise ConfigError('records are updated, never replaced as a whole: write with mode("append")')
         arguments = from_options({name: str(value) for name, value in self.options.items()})
-        return BulkSyncWriter(begin(arguments, origin=ORIGIN, schema=to_arrow_schema(schema)))
+        return BulkSyncWriter(begin_gathering(arguments, origin=ORIGIN, schema=to_arrow_schema(schema)))
 
 
 class BulkSyncWriter(DataSourceArrowWriter):
@@ -65,7 +65,7 @@ class BulkSyncWriter(DataSourceArrowWriter):
         Raises:
             EngineError: not every record was tried to the end.
         """
-        self._job.send([message.part for message in messages if message is not None])
+        self._job.send([message.part for message in messages])  # each task has one, or this is an abort
 
     def abort(self, messages: list[Any]) -> None:
         """Write the report of a write of which a task failed for good: nothing was sent. On the driver."""

@@ -15,6 +15,8 @@ from engine.values import ConfigError
 REQUIRED = {"url": "api.url", "campaign_id": "api.campaign_id", "state_dir": "state.dir"}
 OPTIONAL = {"org_id": "api.org_id"}
 TOKEN_ARGUMENTS = {"token_env": "api.token_env", "token_file": "api.token_file"}
+TOKEN_NAMES = " or ".join(TOKEN_ARGUMENTS)
+"""How messages call the place of the token where a call names it."""
 TOKEN_KEYS = "api.token_env or token_file"  # noqa: S105 - two names
 """How messages call the place of the token."""
 
@@ -73,10 +75,13 @@ def from_options(options: Mapping[str, str]) -> dict[str, object]:
     return arguments
 
 
-def in_terms_of_a_call(message: str) -> str:
-    """Return a message that names settings as the file does, with the names that they have as arguments."""
+def in_terms_of_a_call(message: str, token: str = "token") -> str:  # noqa: S107  (the name of an argument)
+    """Return a message that names settings as the file does, with the names that they have as arguments.
+
+    `token` is how the call names the place of the token.
+    """
     names = {key: name for name, key in _keys_of_arguments().items()}
-    message = message.replace(TOKEN_KEYS, "token").replace(CANONICAL_LINES, "pairs")
+    message = message.replace(TOKEN_KEYS, token).replace(CANONICAL_LINES, "pairs")
     return _KEY.sub(lambda key: names.get(key[0], key[0]), message)
 
 

@@ -24,7 +24,7 @@ from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.job import Job, cutting_of, identity_of
 from engine.run.lifecycle import carry_out
 from engine.run.partitioned.parts import Part, PartsSource, write_part
-from engine.settings import GivenSettings, from_arguments, in_terms_of_a_call
+from engine.settings import TOKEN_NAMES, GivenSettings, from_arguments, in_terms_of_a_call
 from engine.sources import ArrowSource, Source, SourceSpec, check_columns
 from engine.state import RUNS, SqliteJournal, make_private_dir, write_private_file
 from engine.values import (
@@ -132,7 +132,7 @@ class Gathering(Struct, frozen=True):
         if found != self.mark:
             raise StateFailed(
                 f"{self.directory}: this worker does not see what the driver has written there: state_dir must be one "
-                "directory that the driver and all workers share, and each write needs a sink of its own"
+                "directory that the driver and all workers share, as one user, and each write needs a sink of its own"
             )
 
     def _carried_out(self, source: Source) -> Report:
@@ -144,6 +144,7 @@ class Gathering(Struct, frozen=True):
             _identity_of(settings),
             fresh=True,  # partitions are others each time
             is_rereadable=True,
+            token_argument=TOKEN_NAMES,
         )
 
         def run() -> Report:
@@ -186,7 +187,7 @@ class _FailedJob:
         raise SourceUntrusted(self._message)
 
 
-def begin(arguments: Mapping[str, Any], *, origin: str, schema: Any = None) -> Gathering:
+def begin_gathering(arguments: Mapping[str, Any], *, origin: str, schema: Any = None) -> Gathering:
     """Check what a job is to do before its tasks begin, and prepare the state directory; where the job is begun.
 
     Args:
@@ -269,5 +270,5 @@ def _terms_of_a_call() -> Iterator[None]:
     try:
         yield
     except EngineError as error:
-        error.args = (in_terms_of_a_call(str(error)),)
+        error.args = (in_terms_of_a_call(str(error), TOKEN_NAMES),)
         raise

@@ -17,6 +17,7 @@ _LEVEL = 1
 """Of zstd: a part is written once and read once."""
 
 _LENGTH_BYTES = 8
+_READ_BYTES = 1 << 20
 
 
 class Part(Struct, frozen=True):
@@ -160,7 +161,7 @@ def _blocks_of(part: Part, stored: IO[bytes]) -> Iterator[Block]:
 def _exactly(stream: IO[bytes], count: int) -> bytes:
     pieces = []
     while count:
-        piece = stream.read(count)
+        piece = stream.read(min(count, _READ_BYTES))  # a damaged length must not ask for all the memory
         if not piece:
             raise EOFError
         pieces.append(piece)

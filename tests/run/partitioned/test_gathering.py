@@ -17,7 +17,7 @@ import pytest
 import engine
 from engine.config import from_tables
 from engine.report.report import Report, from_json
-from engine.run.partitioned.gathering import LEFT_BEHIND_S, Gathering, begin
+from engine.run.partitioned.gathering import LEFT_BEHIND_S, Gathering, begin_gathering
 from engine.simulator.process import StandInProcess
 from engine.state.sqlite_journal import SqliteJournal
 from engine.values.counts import RecordCounts
@@ -40,7 +40,7 @@ def partition(number: int, count: int = 25, **columns: Any) -> pa.RecordBatch:
 
 def begun(arguments: dict[str, Any], **more: Any) -> Gathering:
     """A job as its tasks get it."""
-    copy = pickle.loads(pickle.dumps(begin(arguments, origin="the call", **more)))  # noqa: S301  (our own)
+    copy = pickle.loads(pickle.dumps(begin_gathering(arguments, origin="the call", **more)))  # noqa: S301  (our own)
     assert isinstance(copy, Gathering)
     return copy
 
@@ -111,7 +111,7 @@ def test_a_run_that_did_not_end_well_fails_the_job_and_is_told_once(tmp_path: Pa
         monkeypatch.setenv("TIMEPAY_TOKEN", "another")
         job = begun(arguments(server, tmp_path))
         parts = [job.keep([partition(0)], 0)]
-        with pytest.raises(AccessRefused, match=r"exit code 77; the report is in .*/runs/"):
+        with pytest.raises(AccessRefused, match=r"token_env or token_file \(exit code 77; the report is in .*/runs/"):
             job.send(parts)
         job.give_up(parts)  # as Spark does then
         assert [report.exit_code for report in reports(tmp_path)] == [77]
@@ -162,14 +162,14 @@ def test_mistakes_are_told_before_any_task_begins(
     server: StandInProcess, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
-        begin(arguments(server, tmp_path, **changes), origin="the call", schema=partition(0).schema)
+        begin_gathering(arguments(server, tmp_path, **changes), origin="the call", schema=partition(0).schema)
     assert "canary" not in str(caught.value)
     assert "source." not in str(caught.value)
     assert not (tmp_path / "state" / "parts").exists()
 
 
 def test_no_secret_goes_to_the_tasks(server: StandInProcess, tmp_path: Path) -> None:
-    job = begin(arguments(server, tmp_path), origin="the call")
+    job = begin_gathering(arguments(server, tmp_path), origin="the call")
     assert server.token.encode() not in pickle.dumps(job)
     assert job.arguments["state_dir"] == str(tmp_path / "state")
 
@@ -178,7 +178,7 @@ def test_a_state_directory_in_use_is_told_first(server: StandInProcess, tmp_path
     journal = SqliteJournal(tmp_path / "state")
     try:
         with pytest.raises(StateLocked):
-            begin(arguments(server, tmp_path), origin="the call")
+            begin_gathering(arguments(server, tmp_path), origin="the call")
     finally:
         journal.close()
 
@@ -195,7 +195,7 @@ def test_a_sync_that_waits_goes_first(server: StandInProcess, tmp_path: Path) ->
     report = asyncio.run(engine.sync(from_tables(tables), stop=stop))
     assert report.exit_code == 75
     with pytest.raises(ConfigError, match="waits to be continued"):
-        begin(arguments(server, tmp_path), origin="the call")
+        begin_gathering(arguments(server, tmp_path), origin="the call")
 
 
 def test_what_a_dead_job_has_left_is_deleted_once_it_is_old(server: StandInProcess, tmp_path: Path) -> None:
