@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 
 from engine.state.database import Database
-from engine.values import RequestCounts
+from engine.values import SEQ_BITS, ChunkCounts, RequestCounts
+
+COUNTS = tuple(f.name for f in fields(ChunkCounts))
+"""What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
+
+_SUMS = (
+    f"SELECT seq >> {SEQ_BITS} AS campaign, {', '.join(f'sum({name}) AS {name}' for name in COUNTS)} "  # noqa: S608 - names of ours
+    "FROM chunk WHERE run_id = ? GROUP BY campaign"
+)
 
 
 class CampaignRow(msgspec.Struct, frozen=True):
@@ -45,6 +54,11 @@ class CampaignRows:
         known = msgspec.structs.replace(_decode(row["value"]), gone=gone)
         self.put(run_id, [known])
         return known
+
+    def counts(self, run_id: str) -> dict[int, ChunkCounts]:
+        """Return the sums over the chunks of each campaign of a run, by its number; 0 is that of rows for none."""
+        rows = self._db.rows(_SUMS, (run_id,))
+        return {row["campaign"]: ChunkCounts(**{name: row[name] for name in COUNTS}) for row in rows}
 
     def of_run(self, run_id: str) -> dict[str, CampaignRow]:
         """Return the campaigns of a run, by their ids, in the order of their numbers."""

@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.state.campaign_rows import CampaignRow, CampaignRows
+from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows
 from engine.state.chunk_rows import ChunkRows
 from engine.state.database import Database
 from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
@@ -29,13 +29,9 @@ from engine.values import SEQ_BITS, ChunkCounts, ChunkResult, Reason, RequestCou
 WRITES_EVERY_S = 10.0
 """A run under way writes at least so often that it lives."""
 
-COUNTS = tuple(f.name for f in fields(ChunkCounts))
-"""What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
-
 _COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
 _INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
-_CAMPAIGN_SUMS = f"{_SUMS.replace('SELECT', f'SELECT seq >> {SEQ_BITS} AS campaign,')} GROUP BY campaign"
 
 
 class SqliteJournal(SqliteLedgers):
@@ -249,8 +245,7 @@ class SqliteJournal(SqliteLedgers):
         return ChunkCounts(**dict(self._db.row(_SUMS, (run.id,))))
 
     def campaign_counts(self, run: Run) -> dict[int, ChunkCounts]:
-        rows = self._db.rows(_CAMPAIGN_SUMS, (run.id,))
-        return {row["campaign"]: ChunkCounts(**{name: row[name] for name in COUNTS}) for row in rows}
+        return self._campaigns.counts(run.id)
 
     def reasons(self, run: Run, campaign: int | None = None) -> list[Reason]:
         query = "SELECT * FROM reason WHERE run_id = ? AND campaign = coalesce(?, campaign) ORDER BY count DESC, reason"

@@ -95,6 +95,7 @@ def sftp(request: pytest.FixtureRequest, _: Path, suffix: str) -> NightPlace:
         with CuttingProxy(server.port) as proxy:
             server.trust(proxy.port)
             yield {"path": f"{server.address(proxy.port)}{name}"}, stalling(proxy)
+        server.trust(server.port)
 
     return NightPlace(
         {"path": f"{server.address()}{name}", **keys_of(suffix)},

@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import msgspec
 from msgspec import structs
 
 from engine.state.campaign_rows import CampaignRow
@@ -74,7 +73,7 @@ class Disk:
 
 def copied(row: CampaignRow) -> CampaignRow:
     """Return a campaign whose counts nobody else changes."""
-    return msgspec.structs.replace(row, requests=replace(row.requests))
+    return structs.replace(row, requests=replace(row.requests))
 
 
 class MemoryJournal(Journal):
@@ -229,7 +228,7 @@ class MemoryJournal(Journal):
     ) -> None:
         if campaign_id:
             campaigns = self._disk.runs[run.id].campaigns
-            campaigns[campaign_id] = msgspec.structs.replace(campaigns[campaign_id], gone=gone)
+            campaigns[campaign_id] = structs.replace(campaigns[campaign_id], gone=gone)
             run.campaigns[campaign_id] = copied(campaigns[campaign_id])
         else:
             self._save(run, gone=gone, tried=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.state.campaign_rows import COUNTS
 from engine.state.migrations import FORMAT, MIGRATIONS, migrate
-from engine.state.sqlite_journal import COUNTS, SqliteJournal
+from engine.state.sqlite_journal import SqliteJournal
 from engine.state.state_dir import DATABASE
 from engine.values.counts import ChunkCounts, RequestCounts
 from engine.values.errors import ExitCode, StateFailed

@@ -19,7 +19,7 @@ from engine.run.finding.found import InLedger, ListedGone, NotAccepted
 from engine.run.ledger_facts import ATTEMPTS
 from engine.run.ledger_of_run import WaitingChanges, columns_of, paths_of, target_of
 from engine.settings import Settings
-from engine.state import REJECTED, RUNS, LedgerRow, Run, SqliteJournal, journal_copy, lines_of_ids
+from engine.state import REJECTED, RUNS, LedgerRow, Run, SqliteJournal, demand_journal, journal_copy, lines_of_ids
 
 LOST_NAMED_MAX = 3
 """So many runs without their reject files are named, the latest."""
@@ -96,6 +96,7 @@ def kept_of(settings: Settings, ids: Sequence[str]) -> Iterator[Kept]:
     Raises:
         StateFailed: the journal or a file beside it can't be read.
     """
+    demand_journal(settings.state.dir)
     for attempt in range(ATTEMPTS):
         with journal_copy(settings.state.dir) as journal:
             runs, numbers = _runs_of_campaign(journal, settings)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from random import Random
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.outlets import NoProgress, ProgressDisplay, get_logger
 from engine.reading import PassHere, Routing

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from threading import Thread
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from engine.sources.stored.addresses import SCHEMES, scheme_of
 from engine.sources.stored.inputs import InputFile

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from threading import Barrier, Lock, Semaphore
 
 import pytest
+from msgspec.structs import replace
 
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.lookahead import AT_ONCE, at_once, opened_ahead
