@@ -53,4 +53,4 @@ class BulkSyncSink(Datasink):
 
     def on_write_failed(self, error: Exception) -> None:
         """Write the report of a write of which a task failed for good: nothing was sent. On the driver."""
-        self._job.give_up([])
+        self._job.give_up([], type(error).__name__)

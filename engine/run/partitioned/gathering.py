@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -48,6 +48,9 @@ MARK = "mark"
 
 LEFT_BEHIND_S = 86_400.0
 """What a job that died has kept is deleted by a later one if nothing was written into it for so long."""
+
+COUNTING = ("min_records", "max_shrink")
+"""Guards that count the records before a run begins."""
 
 DELIVERED = (ExitCode.OK, ExitCode.SOME_NOT_ACCEPTED)
 """How a run ends in which every record was tried: its report says what became of them."""
@@ -116,10 +119,10 @@ class Gathering(Struct, frozen=True):
         if not self.directory.exists():
             return  # its run has ended, and its report says how
         kept = [part for part in parts if part is not None]
-        said = f"{counted(len(parts), 'partition')} of the job were to be read, {len(kept)} were" if parts else ""
+        said = f"{len(kept):,} of {counted(len(parts), 'partition')} had been read" if parts else ""
         message = "; ".join(filter(None, ["a task of the job has failed, so nothing was sent", said, why]))
         try:
-            self._carried_out(_FailedJob(message))
+            self._carried_out(_FailedJob(message), without=COUNTING)
         except Exception as error:  # what has failed the job must be told, not this
             get_logger().error("job_without_report", error=type(error).__name__)
         self._forget()
@@ -135,8 +138,8 @@ class Gathering(Struct, frozen=True):
                 "directory that the driver and all workers share, as one user, and each write needs a sink of its own"
             )
 
-    def _carried_out(self, source: Source) -> Report:
-        settings = _settings_of(self.arguments)
+    def _carried_out(self, source: Source, without: Collection[str] = ()) -> Report:
+        settings = _settings_of({name: value for name, value in self.arguments.items() if name not in without})
         job = Job(
             "push",
             source,
@@ -206,8 +209,9 @@ def begin_gathering(arguments: Mapping[str, Any], *, origin: str, schema: Any = 
     mistakes += ["max_age: there is no file whose age could be told"] if given.get("max_age") is not None else []
     if given.get("state_dir") is None:
         mistakes.append("state_dir: missing; name a directory that the driver and all workers share")
-    else:
-        given["state_dir"] = os.path.abspath(os.fspath(given["state_dir"]))
+    for name in ("state_dir", "token_file"):
+        if isinstance(given.get(name), str | os.PathLike):  # other processes may work elsewhere
+            given[name] = os.path.abspath(given[name])
     settings = _settings_of(given, origin, mistakes)
     spec = settings.source.shapes()
     with _terms_of_a_call():

@@ -99,11 +99,16 @@ def test_a_job_that_failed_has_a_report_and_has_sent_nothing(server: StandInProc
     job.give_up([job.keep([partition(6)], 6), None, None])
     [report] = reports(tmp_path)
     assert (report.status, report.exit_code, report.records, report.requests.sent) == ("failed", 65, RecordCounts(), 0)
-    assert report.message == (
-        "a task of the job has failed, so nothing was sent; 3 partitions of the job were to be read, 1 were"
-    )
+    assert report.message == ("a task of the job has failed, so nothing was sent; 1 of 3 partitions had been read")
     assert server.state({"p6_0"}) == {}
     assert not (tmp_path / "state" / "parts").exists()
+
+
+def test_a_guard_that_counts_does_not_keep_a_failed_job_from_its_report(server: StandInProcess, tmp_path: Path) -> None:
+    begun(arguments(server, tmp_path, min_records=5, max_shrink="50%")).give_up([None], "RuntimeError")
+    assert [report.message for report in reports(tmp_path)] == [
+        "a task of the job has failed, so nothing was sent; 0 of 1 partition had been read; RuntimeError"
+    ]
 
 
 def test_a_run_that_did_not_end_well_fails_the_job_and_is_told_once(tmp_path: Path, monkeypatch: Any) -> None:
@@ -151,6 +156,7 @@ def test_what_a_task_has_kept_and_the_driver_does_not_see_is_told(server: StandI
         ({"delta": {"mode": "changed"}}, "- delta: is not for jobs of a cluster"),
         ({"id": None}, "- id: missing; name the column that holds the id"),
         ({"state_dir": None}, "- state_dir: missing; name a directory that the driver and all workers share"),
+        ({"state_dir": 5}, "- state_dir: must be a path, not a whole number"),
         ({"campaign_id": None}, "- campaign_id: must be text, not None"),
         ({"batchsize": 5}, "- batchsize: there is no such argument; did you mean batch_size?"),
         ({"max_age": "20h"}, "- max_age: there is no file"),
