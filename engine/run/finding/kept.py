@@ -60,16 +60,14 @@ class Kept:
 
         With `blind_only`, those with delta count no more: what they send is in the ledger.
         """
-        doubts = []
+        since = next((f"run {run.id}" for run in self.runs if run.number == number), "then")
         later = sum(run.number > number and not (blind_only and run.delta) for run in self.runs)
-        if later:
-            doubts.append(f"{counted(later, 'later run')} may have sent other values for it")
         after = [each for each in self.numbers_of_all if each > number]
         deleted = max(after, default=number) - number - len(after)
+        doubts = [f"{counted(later, 'later run')} may have sent other values for it"] if later else []
         if deleted:
             doubts.append(f"{counted(deleted, 'later run')} of this state directory, deleted by now, may have")
-        since = next((run.id for run in self.runs if run.number == number), "then")
-        return f"since {f'run {since}' if since != 'then' else since}, {', and '.join(doubts)}" if doubts else ""
+        return f"since {since}, {', and '.join(doubts)}" if doubts else ""
 
     def syncs_since(self, number: int) -> int:
         """Return how many runs of the campaign have read a source since the one with this number."""
