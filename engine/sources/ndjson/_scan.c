@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "1386bec919e6769f9e304c6065e17fb2"
+#define SOURCE_DIGEST "41cdd4e444378ac0dec44b5f9c4b4602"
 
 typedef const unsigned char *Text;
 
@@ -1278,6 +1278,70 @@ static PyObject *nth_newline(PyObject *module, PyObject *args)
     return PyLong_FromSsize_t(at);
 }
 
+PyDoc_STRVAR(texts_doc, "texts_of_key(lines: bytes, key: bytes, depth: int, count: int) -> list[str] | None\n\n"
+                        "Return the text that a key has in each of `count` lines, which are valid JSON, if that is sure: if\n"
+                        "each line has it once, with a text, there are no escapes, and each line has just `depth` objects.\n"
+                        "`key` is written as in JSON, with its quotes.");
+
+/* Where the text of the key begins in a line, which ends at `end`; NULL if that is not sure. */
+static Text text_of_key(Text line, Text end, Text key, Py_ssize_t key_size)
+{
+    Text found = NULL;
+    for (Text at = line; (at = memchr(at, ':', (size_t)(end - at))); at++) {
+        if (at - line < key_size || memcmp(at - key_size, key, (size_t)key_size) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = at + 1;
+    }
+    if (!found)
+        return NULL;
+    while (found < end && *found == ' ')
+        found++;
+    return found < end && *found == '"' ? found + 1 : NULL;
+}
+
+static PyObject *texts_of_key(PyObject *module, PyObject *args)
+{
+    PyObject *bytes, *key_bytes;
+    Py_ssize_t depth, count, size, key_size, objects = 0;
+    char *text, *key;
+    if (!PyArg_ParseTuple(args, "SSnn", &bytes, &key_bytes, &depth, &count) ||
+        PyBytes_AsStringAndSize(bytes, &text, &size) < 0 || PyBytes_AsStringAndSize(key_bytes, &key, &key_size) < 0)
+        return NULL;
+    for (Py_ssize_t index = 0; index < size; index++)
+        objects += text[index] == '{';
+    if (count < 0 || memchr(text, '\\', (size_t)size) || objects != depth * count)
+        Py_RETURN_NONE;
+    PyObject *texts = PyList_New(0);
+    if (!texts)
+        return NULL;
+    Text line = (Text)text, end = line + size;
+    for (Py_ssize_t number = 0; number < count; number++) {
+        Text line_end = line <= end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+        int is_last = number == count - 1;
+        if (is_last ? line_end != NULL || line > end : line_end == NULL)
+            break;
+        line_end = is_last ? end : line_end;
+        Text start = text_of_key(line, line_end, (Text)key, key_size);
+        Text stop = start ? memchr(start, '"', (size_t)(line_end - start)) : NULL;
+        if (!stop)
+            break;
+        PyObject *found = PyUnicode_DecodeUTF8((const char *)start, stop - start, NULL);
+        if (!found || PyList_Append(texts, found) < 0) {
+            Py_XDECREF(found);
+            Py_DECREF(texts);
+            return NULL;
+        }
+        Py_DECREF(found);
+        line = line_end + 1;
+    }
+    if (PyList_Size(texts) == count)
+        return texts;
+    Py_DECREF(texts);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(elements_doc, "put_elements(target: memoryview, lines: bytes) -> None\n\n"
                            "Write lines that are joined by newlines to the start of `target`, joined by commas.");
 
@@ -1329,6 +1393,7 @@ static PyObject *keep_memory(PyObject *module, PyObject *bytes)
 static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
+                                  {"texts_of_key", texts_of_key, METH_VARARGS, texts_doc},
                                   {"put_elements", put_elements, METH_VARARGS, elements_doc},
                                   {"keep_memory", keep_memory, METH_O, keep_doc},
                                   {0}};

@@ -1,8 +1,7 @@
 """Which campaign is a line for? Told by the text of one of its keys, as the source has it, before anything is shaped.
 
-Canonical lines have the key in their data, flat ones in themselves. Many lines are asked at once: by what stands
-before the value in the first one, where that is sure to be that key in each of them, else by a decoder that reads
-nothing else.
+Canonical lines have the key in their data, flat ones in themselves. Many lines are asked at once: by
+the accelerator where each of them surely has that key once, else by a decoder that reads nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from engine.sources.ndjson.acceleration import texts_of_key
 from engine.sources.ndjson.flat import text_of_value
 
 _NULL = Raw(b"null")
@@ -30,13 +30,11 @@ class RouteTexts:
     def __init__(self, key: str, *, in_data: bool, given: str = "") -> None:
         self._given = given
         self._in_data = in_data
-        self._key = msgspec.json.encode(key) + b":"
-        is_plain = self._key == b'"%b":' % key.encode() and key not in ("id", "data")
-        before, behind = (b",", b", ", b"{"), (b'"', b' "')
-        self._forms = [one + self._key + other for one in before for other in behind] if is_plain else []
-        """How a member with a text may be written, up to that text."""
+        self._key = msgspec.json.encode(key)
+        self._depth = 2 if in_data else 1
+        self._is_plain = self._key == b'"%b"' % key.encode() and key not in ("id", "data")
         fields: list[Any] = [("value", Raw, msgspec.field(name=key, default=_NULL))]
-        self._other_key = "" if is_plain or key in ("id", "data") else key
+        self._other_key = "" if self._is_plain or key in ("id", "data") else key
         line: Any = dict[str, Raw] if self._other_key else msgspec.defstruct("RoutedLine", fields, gc=False)
         if in_data:
             line = msgspec.defstruct("RoutedRecord", [("data", line)], gc=False)
@@ -45,20 +43,11 @@ class RouteTexts:
 
     def of_lines(self, lines: bytes, count: int) -> list[str]:
         """Return the text of each of `count` lines that are records."""
-        return self._read_at_once(lines, count) or [self._text_of(line) for line in self._decode_lines(lines)]
-
-    def _read_at_once(self, lines: bytes, count: int) -> list[str] | None:
-        """Return the text of each line if that is sure, None in doubt."""
-        first, _, _ = lines.partition(b"\n")
-        form = next((form for form in self._forms if form in first), None)
-        depth = 2 if self._in_data else 1
-        # Without nested objects and escapes, what looks like the key is the key of a record.
-        if form is None or b"\\" in lines or lines.count(b"{") != depth * count or lines.count(self._key) != count:
-            return None
-        parts = lines.split(form)
-        if len(parts) != count + 1 or not all(b"\n" in part for part in parts[1:-1]):
-            return None  # a line has it twice, or in another form
-        return b"\n".join([part[: part.find(b'"')] for part in parts[1:]]).decode().split("\n")
+        if self._is_plain:
+            texts = texts_of_key(lines, self._key, self._depth, count)
+            if texts is not None:
+                return texts
+        return [self._text_of(line) for line in self._decode_lines(lines)]
 
     def of_line(self, line: bytes) -> str | None:
         """Return the text of a line, be it a record or not; None if it can't be read."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from engine.sources.ndjson.acceleration import accelerator, texts_of_key
 from engine.sources.ndjson.route_texts import RouteTexts
 
 KEYS = ["bucket", "b", 'x"\\', "id", "data", "ключ"]
@@ -43,10 +44,13 @@ def test_many_lines_at_once_are_as_single_ones(
     assert [texts.of_line(line) for line in lines] == wanted
 
 
+@pytest.mark.skipif(accelerator is None, reason="there is no accelerator")
 def test_regular_lines_are_read_at_once() -> None:
-    texts = RouteTexts("bucket", in_data=True)
     lines = b"\n".join(b'{"id":"%d","data":{"a":1,"bucket":"b%d","c":"x"}}' % (n, n % 3) for n in range(100))
-    assert texts._read_at_once(lines, 100) == [f"b{n % 3}" for n in range(100)]
+    assert texts_of_key(lines, b'"bucket"', 2, 100) == [f"b{n % 3}" for n in range(100)]
+    for text, count in [(lines, 99), (lines, 101), (lines + b"\n", 100), (b"", 1), (lines, -1)]:
+        assert texts_of_key(text, b'"bucket"', 2, count) is None
+    assert texts_of_key(b"", b'"bucket"', 2, 0) == []
 
 
 @pytest.mark.parametrize(
