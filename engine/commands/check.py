@@ -86,7 +86,8 @@ def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Itera
     is_database = settings.source.database is not None
     if is_database:
         yield from _guarded("database", lambda: _database(settings))
-    yield from _guarded("source", lambda: _source(settings))
+    wanted: dict[str, int] = {}
+    yield from _guarded("source", lambda: _source(settings, wanted))
     if settings.guard.max_age is not None and not is_database:
         yield from _guarded("age", lambda: _age(settings))
     if settings.guard.min_records or settings.guard.max_shrink:
@@ -100,7 +101,7 @@ def _findings(settings: Any, config_path: str, *, notify: bool = False) -> Itera
     tokens = list(_guarded("token", lambda: _token(settings)))
     yield from tokens
     if not any(finding.exit_code for finding in tokens):  # without one, there is nothing to ask the API with
-        yield from _guarded("api", lambda: asyncio.run(_api(settings, config_path)))
+        yield from _guarded("api", lambda: asyncio.run(_api(settings, config_path, wanted)))
 
 
 def _guarded(what: str, check: Callable[[], list[Finding]]) -> Iterator[Finding]:
@@ -129,10 +130,14 @@ def _database(settings: Any) -> list[Finding]:
     return [Finding("database", each.text, warning=each.is_warning) for each in told]
 
 
-def _source(settings: Any) -> list[Finding]:
-    """Read the whole source as `sync` would, of a database the first rows, and say what is in it."""
+def _source(settings: Any, wanted: dict[str, int]) -> list[Finding]:
+    """Read the whole source as `sync` would, of a database the first rows, and say what is in it.
+
+    Gets into `wanted` how many records each campaign has, where records say which one they are for.
+    """
     from engine.commands.dry_run import survey
-    from engine.run import reading_for_a_look
+    from engine.commands.known_campaigns import routed_text
+    from engine.run import campaign_ids_of, reading_for_a_look
 
     with reading_for_a_look(settings, None, whole=False) as (reading, is_all):
         found = survey(settings, reading)
@@ -145,6 +150,9 @@ def _source(settings: Any) -> list[Finding]:
     findings = [
         Finding("source", text if is_all else f"{found.label}: mapped the first {counted(found.read, 'record')}")
     ]
+    if settings.route.column is not None:
+        wanted |= dict.fromkeys(campaign_ids_of(settings) or (), 0) | dict(found.campaigns)
+        findings.append(Finding("route", routed_text(wanted, settings.route.column)))
     findings += ids
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:
@@ -227,6 +235,10 @@ def _ledger(settings: Any) -> Finding:
     from engine.report import age_text
     from engine.run import ledger_for
 
+    if settings.route.column is not None:
+        from engine.commands.known_campaigns import ledgers_text
+
+        return Finding("ledger", ledgers_text(settings))
     facts = ledger_for(settings)
     if facts is None:
         return Finding("ledger", "there is none yet: the first run sends everything, later ones what has changed")
@@ -271,7 +283,7 @@ def _notify(settings: Any, *, send: bool) -> list[Finding]:
     return [Finding("notify", problem or f"{addresses} told that this is a test", warning=bool(problem))]
 
 
-async def _api(settings: Any, config_path: str) -> list[Finding]:
+async def _api(settings: Any, config_path: str, wanted: Mapping[str, int]) -> list[Finding]:
     """Ask for the list of campaigns: it proves TLS, token, campaign and clock, and changes nothing."""
     from engine.api import (
         CAMPAIGNS_PER_PAGE,
@@ -285,6 +297,7 @@ async def _api(settings: Any, config_path: str) -> list[Finding]:
         not_the_api,
         proxy_refuses,
     )
+    from engine.commands.known_campaigns import rows_text
     from engine.run import endpoint_of
 
     async with HttpBulkApi(endpoint_of(settings)) as api:
@@ -298,7 +311,12 @@ async def _api(settings: Any, config_path: str) -> list[Finding]:
         if reply.status in (401, 403):
             raise AccessRefused(f"the API refused the token (HTTP {reply.status}); check the token and api.org_id")
         rows = await campaign_rows(reply, api.campaigns)
-        findings = [_campaign(settings.api.campaign_id, rows), *_rows(settings, rows or {}, config_path)]
+        if settings.route.column is None:
+            held = rows_text(settings, rows or {}, config_path)
+            findings = [_campaign(settings.api.campaign_id, rows)]
+            findings += [Finding("ledger", held, warning=True)] if held else []
+        else:
+            findings = _campaigns(wanted, rows)
         date = date_of(reply.headers)
     if date is not None and abs(date - time.time()) > CLOCK_SKEW_S_MAX:
         text = f"the API's clock and this machine's are {abs(date - time.time()):,.0f} s apart"
@@ -306,19 +324,15 @@ async def _api(settings: Any, config_path: str) -> list[Finding]:
     return findings
 
 
-def _rows(settings: Any, rows: Mapping[str, int | None], config_path: str) -> list[Finding]:
-    """Compare how many rows the campaign holds with how many the ledger thinks it does."""
-    from engine.run import ledger_for
+def _campaigns(wanted: Mapping[str, int], found: Collection[str] | None) -> list[Finding]:
+    from engine.commands.known_campaigns import missing_campaigns
 
-    facts, held = ledger_for(settings), rows.get(settings.api.campaign_id)
-    if facts is None or held is None or facts.ids <= held:
-        return []
-    text = (
-        f"the campaign holds {counted(held, 'row')}, the ledger {counted(facts.ids, 'id')}: "
-        f"if rows were deleted there, have all sent again: "
-        f"{program()} ledger forget {shlex.join(['--campaign', facts.campaign_id, '-c', config_path])}"
-    )
-    return [Finding("ledger", text, warning=True)]
+    if found is None:
+        return [Finding("api", "reachable, but its list of campaigns can't be read: token not proven", warning=True)]
+    missing = missing_campaigns(wanted, found)
+    all_there = f"reachable, token accepted, all {counted(len(wanted), 'campaign')} there"
+    api = Finding("api", "reachable, token accepted" if missing else all_there)
+    return [api, *(Finding("campaign", text, int(ExitCode.ACCESS_REFUSED)) for text in missing)]
 
 
 def _campaign(wanted: str, found: Collection[str] | None) -> Finding:

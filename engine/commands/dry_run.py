@@ -29,6 +29,7 @@ from engine.sources import Source
 from engine.values import EXAMPLE_IDS_MAX, STATE_MEANINGS, Chunk, ExitCode, SourceMissing, SourceUntrusted, counted
 
 PAYLOAD_RECORDS_SHOWN = 3
+CAMPAIGNS_SHOWN = 10
 
 SENT_BECAUSE = {
     "new": "new",
@@ -68,6 +69,10 @@ class Findings:
     """What was odd about the source, each once, in their order."""
     compared: Compared | None = None
     """What the comparison with the ledger came to; None with delta off."""
+    campaigns: Counter[str] = field(default_factory=Counter)
+    """How many records each campaign has, where records say which one they are for."""
+    first_campaign: str = ""
+    """Of the first records to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,9 @@ def _summed_up(settings: Settings, source: Source, chunks: Iterable[Chunk]) -> F
                 found.places[refusal.reason].append(f"{refusal.place.path} row {refusal.place.row}")
         if not found.first_lines and chunk.ids:
             found.first_lines = chunk.lines.split(b"\n", PAYLOAD_RECORDS_SHOWN)[:PAYLOAD_RECORDS_SHOWN]
+            found.first_campaign = chunk.campaign_id
+        if chunk.campaign_id:
+            found.campaigns[chunk.campaign_id] += chunk.read
     found.too_many_invalid = found.too_many_invalid or guard.exceeded()
     found.ids = superseded.records - superseded.repeated
     found.repeated_ids, found.too_many_superseded = superseded.doubt(), superseded.exceeded()
@@ -181,7 +189,8 @@ def dry_run(settings: Settings, *, limit: int | None, as_json: bool, full: bool 
 
 
 def _payload(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
-    return {"campaignId": endpoint.campaign_id, "records": [orjson.Fragment(line) for line in found.first_lines]}
+    campaign_id = found.first_campaign or endpoint.campaign_id
+    return {"campaignId": campaign_id, "records": [orjson.Fragment(line) for line in found.first_lines]}
 
 
 def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
@@ -196,6 +205,7 @@ def _as_json(found: Findings, endpoint: Endpoint) -> dict[str, Any]:
             **({"unchanged": found.compared.unchanged} if found.compared else {}),
         },
         "ids": found.ids,
+        **({"campaigns": dict(found.campaigns)} if found.campaigns else {}),
         **(_delta_as_json(found.compared) if found.compared else {}),
         "requests": found.requests,
         "request_bytes_max": found.request_bytes_max,
@@ -240,6 +250,17 @@ def _delta_as_text(compared: Compared) -> list[str]:
     return lines + ([f"  ✗ {compared.too_many_gone}"] if compared.too_many_gone else [])
 
 
+def _campaigns_as_text(campaigns: Counter[str]) -> list[str]:
+    """Say how many records the largest campaigns have."""
+    if not campaigns:
+        return []
+    lines = [f"  campaigns   {len(campaigns):>12,}  known by route.column"]
+    for campaign_id, count in campaigns.most_common(CAMPAIGNS_SHOWN):
+        lines.append(f"    {count:>12,} × {shown(campaign_id, 60)}")
+    left = len(campaigns) - CAMPAIGNS_SHOWN
+    return [*lines, f"    and {counted(left, 'more campaign')}"] if left > 0 else lines
+
+
 def _ids(found: Findings) -> str:
     """Say how many ids there are, if some come again."""
     return f" ({found.ids:,} different ids)" if found.ids != found.read - found.invalid else ""
@@ -259,7 +280,9 @@ def _as_text(found: Findings, endpoint: Endpoint, rate: float) -> str:
     for reason, count in found.reasons.most_common():
         lines.append(f"    {count:,} × {reason}  (such as {', '.join(found.places[reason])})")
     if found.filtered:
-        lines.append(f"  filtered    {found.filtered:>12,}  left out by source.where")
+        by = "source.where or [route]" if found.campaigns else "source.where"
+        lines.append(f"  filtered    {found.filtered:>12,}  left out by {by}")
+    lines += _campaigns_as_text(found.campaigns)
     doubts = [*found.doubts, *filter(None, [found.repeated_ids if not found.too_many_superseded else None])]
     lines += [f"  ! {doubt}" for doubt in doubts]
     lines += [f"  ✗ {error}" for error in (found.too_many_superseded, found.too_many_invalid) if error]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from engine.values import lazy_face
 
 if TYPE_CHECKING:
+    from engine.report.campaign_wording import named
     from engine.report.delta_wording import ledger_text
     from engine.report.figures import COMPARED, Figure, change_text, count_text, margin_s, percent_text, throttled_share
     from engine.report.formatting import (

@@ -10,10 +10,11 @@ from __future__ import annotations
 from datetime import tzinfo
 from typing import Any
 
+from engine.report.campaign_wording import COLUMNS, figures, named, ranked
 from engine.report.charts import charts
 from engine.report.delta_wording import delta_rows
 from engine.report.formatting import bytes_text, counted, moment_text, ms_text, rate_text, seconds_text
-from engine.report.report import Report, RunStatus
+from engine.report.report import CampaignReport, Report, RunStatus
 from engine.report.templating import template
 from engine.report.unread_wording import unread_about, unread_text
 from engine.report.wording import find_command, headline, limits_text, next_steps
@@ -55,6 +56,8 @@ def render_page(report: Report, previous: Report | None = None, zone: tzinfo | N
         find=find_command(report),
         charts=charts(report, zone),
         delta=delta_rows(report),
+        campaigns=_campaigns(report),
+        campaign_columns=COLUMNS,
         **_sums(report),
         **_reasons(report),
         **_limits(report),
@@ -62,10 +65,15 @@ def render_page(report: Report, previous: Report | None = None, zone: tzinfo | N
     )
 
 
+def _campaigns(report: Report) -> list[tuple[CampaignReport, str, list[int]]]:
+    """Return each campaign, where there are many, with the tone of its status and its figures."""
+    return [(each, MARKS[each.status][0], figures(each)) for each in ranked(report.campaigns)]
+
+
 def _facts(report: Report) -> list[tuple[str, str]]:
     return [
         ("Run", report.run_id + (" (replay)" if report.kind == "replay" else "")),
-        ("Campaign", report.campaign_id),
+        ("Campaign", named(report)),
         ("Source", report.source),
         ("Started", moment_text(report.started_at)),
         ("Ended", moment_text(report.finished_at)),

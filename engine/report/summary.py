@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from engine.report.campaign_wording import campaign_table
 from engine.report.delta_wording import delta_rows
 from engine.report.formatting import (
     bytes_text,
@@ -23,6 +24,9 @@ from engine.report.unread_wording import unread_text
 from engine.report.wording import limits_text, next_steps, verdict
 from engine.state import REJECTED, REJECTED_CSV
 from engine.values import STATE_MEANINGS, Reason
+
+CAMPAIGNS_MAX = 20
+"""The most campaigns the summary lists; the report page and `report.json` have them all."""
 
 REASONS_MAX = 10
 """The most reasons the summary lists; the report page and `report.json` have them all."""
@@ -50,6 +54,7 @@ def render_summary(report: Report, *, run_dir: Path, config_path: str, color: bo
         [pen.style(shown(verdict(report), 1000), _VERDICT_STYLES[report.status])],
         _closed(report, pen),
         _sums(report, pen),
+        _campaigns(report, pen),
         [f"  {name:<10}  {text}" for name, text in delta_rows(report)],
         _doubts(report, pen, width),
         _effort(report, pen),
@@ -90,11 +95,18 @@ def _sums(report: Report, pen: _Pen) -> list[str]:
         if count or state == "updated":
             shares.append((state, count, meaning))
     if records.filtered:
-        shares.append(("filtered", records.filtered, "left out by source.where, not read"))
+        by = "source.where or [route]" if report.campaigns else "source.where"
+        shares.append(("filtered", records.filtered, f"left out by {by}, not read"))
     digits = max(len(f"{count:,}") for _, count, _ in shares)
     lines = [f"  {name:<10}  {count:>{digits},}  {pen.aside(note)}".rstrip() for name, count, note in shares]
     unread = unread_text(report)
     return [*lines, f"  {'not read':<10}  {unread}"] if unread else lines
+
+
+def _campaigns(report: Report, pen: _Pen) -> list[str]:
+    """Say what became of each campaign, where there are many: the first ones, those that failed before others."""
+    lines = campaign_table(report, CAMPAIGNS_MAX)
+    return [pen.title(lines[0]), *lines[1:]] if lines else []
 
 
 def _doubts(report: Report, pen: _Pen, width: int) -> list[str]:

@@ -48,10 +48,18 @@ def _outcome(report: Report) -> str:
         case RunStatus.INTERRUPTED:
             reason = stop_reason(report).removeprefix("not finished: ")  # older runs wrote that into the reason, too
             return f"Not finished: {reason}. Run the same command again to resume."
+        case RunStatus.FAILED if done := _campaigns_done(report):
+            of_all = counted(len(report.campaigns), "campaign")
+            return f"Finished for {done:,} of {of_all}, stopped for the others: {stop_reason(report)}."
         case RunStatus.FAILED if too_many_are_gone(report):
             return f"{_delivered(report)}. Stopped then: {stop_reason(report)}."
         case RunStatus.FAILED:
             return f"Stopped: {stop_reason(report)}."
+
+
+def _campaigns_done(report: Report) -> int:
+    """Return how many of many campaigns came to their end in a run that did not."""
+    return sum(each.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL) for each in report.campaigns)
 
 
 def _delivered(report: Report) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.run.finding.found import Answer, Found
     from engine.run.forgetting import Forgotten, forget_campaigns, forget_ids
     from engine.run.guards import GuardWords, InvalidGuard, check_age, check_size
-    from engine.run.job import endpoint_of, identity_of, reading_of, source_identity_of
+    from engine.run.job import campaign_ids_of, endpoint_of, identity_of, reading_of, source_identity_of
     from engine.run.jobs.push import push
     from engine.run.jobs.replay import replay
     from engine.run.jobs.sync import NextSync, next_sync, sync, waiting_sync

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.outlets import Alert, misunderstood, send_alert, short_summary
-from engine.report import Report, RunStatus, latest_report, why_failed
+from engine.report import Report, RunStatus, latest_report, named, why_failed
 from engine.settings import NotifyTable, RunSettings, variables_of
 from engine.values import ConfigError, ExitCode
 
@@ -62,7 +62,7 @@ async def alert_end(settings: RunSettings, report: Report, earlier: Sequence[Rep
     """Tell people how a run ended, if they want to hear it; return what went wrong, or None."""
     if not settings.notify.urls or not is_wanted(settings.notify.on, report, earlier):
         return None
-    title = f"bulk-sync {report.campaign_id}: {report.status.value}"
+    title = f"bulk-sync {named(report)}: {report.status.value}"
     try:
         return await asyncio.to_thread(_send, settings, Alert(title, short_summary(report), KINDS[report.status]))
     except ConfigError as error:  # there was one when the run began

@@ -84,7 +84,7 @@ class CampaignsOfRun:
         if len(errors) == 1:
             return worst
         of_all = counted(len(self._accounts.campaigns), "campaign")
-        return type(worst)(f"{len(errors):,} of {of_all} take nothing more, the others are done; {worst}")
+        return type(worst)(f"nothing more is sent to {len(errors):,} of {of_all}; {worst}")
 
     def reports(self, journal: Journal, run_code: ExitCode) -> list[CampaignReport]:
         """Return what is told of each campaign, when the run ends with such a code. In the journal's thread."""

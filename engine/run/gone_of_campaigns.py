@@ -7,6 +7,7 @@ moved: where it came from, it is told so only once the other campaign has acknow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -93,8 +94,10 @@ class GoneOfCampaigns:
 
     @property
     def counts(self) -> Gone:
-        """The sums over all campaigns."""
-        return reduce(add, map(self.of, list(self._accounts)), Gone())
+        """The sums over all campaigns. What was skipped is said of all of them; else each campaign says its own."""
+        every = list(map(self.of, list(self._accounts)))
+        total = reduce(add, every, Gone())
+        return total if all(gone.skipped for gone in every) else replace(total, skipped=None)
 
     @property
     def doubt(self) -> str | None:

@@ -14,17 +14,20 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
+from engine.pipeline import CampaignAccounts, RefusedCampaigns
 from engine.report import Gone, iso, new_run_id
 from engine.run.gone import GoneIds
+from engine.run.gone_of_campaigns import GoneOfCampaigns
 from engine.run.job import Job, delta_of
 from engine.run.ledger_of_run import LedgerOfRun, paths_of, target_of
-from engine.run.opened_ledger import open_ledger
+from engine.run.routed_ledgers import RoutedLedgers, open_ledgers
 from engine.settings import Settings
 from engine.sources import Source
-from engine.state import Journal, OwnThread, Run, SqliteJournal, journal_copy, translated
-from engine.values import Chunk, SourceUntrusted
+from engine.state import CampaignRow, Journal, OwnThread, Run, SqliteJournal, journal_copy, translated
+from engine.values import SEQ_BITS, Chunk, RequestCounts, SourceUntrusted
 
 if TYPE_CHECKING:
+    from engine.ledger import Columns
     from engine.reading import Comparing, Presence
 
 P = ParamSpec("P")
@@ -36,10 +39,25 @@ NEW, CHANGED, UNPROVEN, SAME = "new", "changed", "unproven", "same"
 class Preview:
     """A run that is not begun: its comparison, and what it would come to."""
 
-    def __init__(self, job: Job, settings: Settings, run: Run, thread: OwnThread[Journal], ledger: LedgerOfRun) -> None:
-        self._job, self._ledger = job, ledger
-        self._gone = GoneIds(job, settings, run, thread, ledger) if job.limit is None else None
-        self._columns = ledger.columns()
+    def __init__(
+        self,
+        job: Job,
+        settings: Settings,
+        run: Run,
+        thread: OwnThread[Journal],
+        ledger: LedgerOfRun | RoutedLedgers,
+    ) -> None:
+        self._job, self._ledger, self._run, self._journal = job, ledger, run, thread.value
+        self._campaigns: dict[str, CampaignAccounts] = {}
+        self._refused = RefusedCampaigns()
+        self._gone: GoneIds | GoneOfCampaigns | None = None
+        self._columns: dict[str, Columns | None] = {}
+        if isinstance(ledger, RoutedLedgers):
+            gone = GoneOfCampaigns(job, settings, run, thread, ledger, self._campaigns, self._refused)
+            self._gone = gone if job.limit is None else None
+        else:
+            self._gone = GoneIds(job, settings, run, thread, ledger) if job.limit is None else None
+            self._columns[""] = ledger.columns()
         self.counts: Counter[str] = Counter()
         """Records that would be sent: `new` ids; `changed` ones; those whose values are `unproven`, because the API
         has not acknowledged them; and those that are the `same`, but are sent again."""
@@ -60,10 +78,12 @@ class Preview:
 
         from engine.ledger import find
 
+        if chunk.campaign_id:
+            self._of_campaign(chunk).read += chunk.read
         if chunk.entries is None:
             return
         keys, digests = (np.frombuffer(each, np.uint64) for each in (chunk.entries.keys, chunk.entries.digests))
-        columns = self._columns
+        columns = self._columns[chunk.campaign_id]
         if columns is None:
             self.counts[NEW] += len(keys)
             return
@@ -75,14 +95,25 @@ class Preview:
         self.counts[SAME] += int(is_same.sum())
         self.counts[CHANGED] += int((~is_same & (known != 0)).sum())
 
+    def _of_campaign(self, chunk: Chunk) -> CampaignAccounts:
+        """Return the accounts of a campaign; its ledger is looked up once it is met."""
+        if chunk.campaign_id not in self._campaigns and isinstance(self._ledger, RoutedLedgers):
+            ledger = self._ledger.known(chunk.campaign_id)
+            self._columns[chunk.campaign_id] = ledger.columns() if ledger is not None else None
+            self._campaigns[chunk.campaign_id] = CampaignAccounts(chunk.seq >> SEQ_BITS)
+        return self._campaigns[chunk.campaign_id]
+
     def judge(self, presence: Presence | None, source: Source) -> tuple[Gone, SourceUntrusted | None]:
         """Return who would be gone, once all was read, and why a sync would not tell them, if that were an error."""
         if self._gone is None:
             return Gone(skipped="only the first records were read (--limit)"), None
         if presence is None:
             raise RuntimeError("the source was not read to its end")
+        rows = [CampaignRow(each, known.number, RequestCounts()) for each, known in self._campaigns.items()]
+        self._journal.save(self._run, worked_s=0.0, requests=RequestCounts(), telemetry={}, campaigns=rows)
         error = asyncio.run(self._gone.judge(presence, len(source.sizes())))
-        return self._gone.counts, error
+        too_many = next(iter(self._refused.errors.values()), None)
+        return self._gone.counts, too_many if isinstance(too_many, SourceUntrusted) else error
 
 
 @contextmanager
@@ -105,23 +136,23 @@ def preview(settings: Settings, source: Source, *, full: bool, limit: int | None
         journal.begin(run)
         job = Job("sync", source, lambda: iter(()), {}, limit=limit, delta=delta)
         thread = cast("OwnThread[Journal]", _ThisThread(journal))
-        ledger = open_ledger(job, there, run, thread)
-        if not isinstance(ledger, LedgerOfRun):
+        ledger = open_ledgers(job, there, run, thread)
+        if not isinstance(ledger, LedgerOfRun | RoutedLedgers):
             raise RuntimeError("with delta, there is a ledger")
         yield Preview(job, there, run, thread, ledger)
 
 
 def _link_ledger(journal: SqliteJournal, settings: Settings) -> None:
     """Let the copy of the journal find the files of the ledger: they are not changed, but for that of the ids."""
-    row = journal.ledger(target_of(settings))
-    if row is None:
-        return
-    stem, ids = paths_of(row, settings.state.dir)
-    with translated(stem):
-        for path in stem.parent.glob(f"{stem.name}-*"):
-            (journal.dir / path.name).symlink_to(path.resolve())
-        if ids.exists():
-            shutil.copyfile(ids, journal.dir / ids.name)
+    is_routed = settings.route.column is not None
+    rows = journal.ledgers() if is_routed else filter(None, [journal.ledger(target_of(settings))])
+    for row in rows:
+        stem, ids = paths_of(row, settings.state.dir)
+        with translated(stem):
+            for path in stem.parent.glob(f"{stem.name}-*"):
+                (journal.dir / path.name).symlink_to(path.resolve())
+            if ids.exists():
+                shutil.copyfile(ids, journal.dir / ids.name)
 
 
 class _ThisThread:

@@ -101,10 +101,14 @@ class RoutedLedgers(NoLedger):
         state_dir = self._settings.state.dir
         return LedgerOfRun(row, self._run, self._thread, delta=delta, state_dir=state_dir, full_reason=full_reason)
 
+    def known(self, campaign_id: str) -> LedgerOfRun | None:
+        """Return the ledger of a campaign, be it met or not; None if there is none yet."""
+        ledger = self._ledgers.get(campaign_id)
+        return ledger if isinstance(ledger, LedgerOfRun) else None
+
     def of(self, campaign_id: str) -> LedgerOfRun | None:
         """Return the ledger of a campaign that was met; None without one."""
-        ledger = self._ledgers.get(campaign_id)
-        return ledger if campaign_id in self._begun and isinstance(ledger, LedgerOfRun) else None
+        return self.known(campaign_id) if campaign_id in self._begun else None
 
     async def before(self, chunk: Chunk) -> None:
         """See `NoLedger`."""

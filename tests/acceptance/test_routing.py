@@ -249,3 +249,59 @@ def test_the_report_is_plain_json_of_the_contract(make_engine: MakeEngine) -> No
     assert [each["campaign_id"] for each in report["campaigns"]] == ["camp_0", "camp_1"]
     assert set(report["campaigns"][0]) >= {"campaign_id", "status", "reasons", "records", "gone", "requests"}
     assert done.exit_code == 0
+
+
+def test_check_proves_all_campaigns(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign=["camp_0", "camp_1"]), campaigns_of(3, 30)
+    write(engine.home / "loans.ndjson", campaigns)
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"}, delta={"mode": "changed"})
+    done = engine.run("check")
+    assert done.exit_code == 77, done.err
+    assert "30 records for 3 campaigns by 'bucket'" in done.out
+    assert "there is no camp_2 among its 3 campaigns; the source has 10 records for it" in done.out
+    engine.server.change(other_campaign=["camp_0", "camp_1", "camp_2"])
+    done = engine.run("check")
+    assert (done.exit_code, "all 3 campaigns there" in done.out) == (0, True), done.out
+    assert engine.sync().exit_code == 0
+    assert "3 campaigns with 30 ids, 30 of them known" in engine.run("check").out
+
+
+def test_a_dry_run_tells_what_each_campaign_would_get(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(3, 30)
+    path = engine.home / "loans.ndjson"
+    write(path, campaigns)
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
+    told = json.loads(engine.run("sync", "--dry-run", "--json").out)
+    assert told["campaigns"] == dict.fromkeys(campaigns, 10)
+    assert told["first_payload"]["campaignId"] in campaigns
+    engine.configure(delta={"mode": "changed"})
+    assert engine.sync().exit_code == 0
+    first, second = (next(iter(campaigns[name])) for name in ("camp_0", "camp_1"))
+    del campaigns["camp_0"][first]
+    campaigns["camp_1"][second]["x"] = 1
+    write(path, campaigns)
+    told = json.loads(engine.run("sync", "--dry-run", "--json").out)
+    assert (told["records"]["unchanged"], told["delta"]["to_send"]["changed"], told["gone"]["found"]) == (28, 1, 1)
+    assert "camp_0" in engine.run("sync", "--dry-run").out
+
+
+def test_people_read_of_each_campaign(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign="camp_*", forbidden_campaign="camp_1"), campaigns_of(3, 30)
+    write(engine.home / "loans.ndjson", campaigns)
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
+    done = engine.run("sync")
+    assert done.exit_code == 77
+    assert "Campaigns" in done.out
+    [line] = [line for line in done.out.splitlines() if line.startswith("  camp_1 ")]
+    assert line.split() == ["camp_1", "10", "0", "10", "failed"]
+    [page] = (engine.home / "engine-state" / "runs").glob("*/report.html")
+    assert "3 campaigns" in page.read_text(encoding="utf-8")
+
+
+def test_find_says_that_it_does_not_look_through_campaigns(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(2, 4)
+    write(engine.home / "loans.ndjson", campaigns)
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
+    assert engine.sync().exit_code == 0
+    done = engine.run("find", "loan_1")
+    assert (done.exit_code, "[route]" in done.err) == (2, True), done.err

@@ -12,6 +12,7 @@ import pytest
 from engine import sources
 from engine.commands import check, ledger, sync
 from engine.commands.check import Finding
+from engine.commands.known_campaigns import rows_text
 from engine.settings.loading import load
 from engine.simulator.process import StandInProcess
 from engine.values import VERSION
@@ -145,14 +146,14 @@ def test_a_campaign_with_fewer_rows_than_the_ledger_has_ids_is_a_warning(
 ) -> None:
     ids, delta = fresh_ids(3, "loan_"), {"mode": "changed"}
     settings = load(arguments("sync", ids=ids, delta=delta).config)
-    assert check._rows(settings, {server.campaign_id: 0}, "my night.toml") == [], "there is no ledger yet"
+    assert rows_text(settings, {server.campaign_id: 0}, "my night.toml") is None, "there is no ledger yet"
     assert sync.run(arguments("sync", ids=ids, delta=delta), plain_loop) == 0
     for rows in ({server.campaign_id: 3}, {server.campaign_id: None}, {}):
-        assert check._rows(settings, rows, "my night.toml") == []
-    [finding] = check._rows(settings, {server.campaign_id: 2}, "my night.toml")
-    assert finding.warning
-    assert "the campaign holds 2 rows, the ledger 3 ids" in finding.text
-    assert finding.text.endswith(f"ledger forget --campaign {server.campaign_id} -c 'my night.toml'")
+        assert rows_text(settings, rows, "my night.toml") is None
+    text = rows_text(settings, {server.campaign_id: 2}, "my night.toml")
+    assert text is not None
+    assert "the campaign holds 2 rows, the ledger 3 ids" in text
+    assert text.endswith(f"ledger forget --campaign {server.campaign_id} -c 'my night.toml'")
 
 
 def test_ids_of_a_database_that_come_again_are_shown_as_those_of_a_file(

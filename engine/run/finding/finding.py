@@ -22,7 +22,7 @@ from engine.run.job import changed_settings, mapping_of, source_identity_of
 from engine.run.opened_ledger import DIGEST_VERSION
 from engine.settings import Settings
 from engine.state import ChunkRow, Run
-from engine.values import ChunkCounts, Outcome
+from engine.values import ChunkCounts, ConfigError, Outcome
 
 RUNS_TRACED_MAX = 100
 """So many of the latest runs that read the source are asked whether they sent what it holds today."""
@@ -35,7 +35,13 @@ def find(
 
     Raises:
         StateFailed: the journal or a file beside it can't be read.
+        ConfigError: the source holds several campaigns.
     """
+    if settings.route.column is not None:
+        raise ConfigError(
+            "find does not look through the campaigns of [route] yet: rejected.ndjson and gone.ndjson of each run name "
+            "the campaign of an id"
+        )
     with kept_of(settings, ids) as kept:
         survey = Survey(problem="today's source was not read (--no-source)")
         if reads_source:
