@@ -202,6 +202,20 @@ async def test_mistakes_are_told_in_the_terms_of_the_call(
     assert not (tmp_path / "state").exists()
 
 
+async def test_how_pandas_calls_its_rows_is_no_field_unless_it_has_a_name(
+    server: StandInProcess, tmp_path: Path
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"loan_id": ["z", "a", "y", "b", "c"], "x": [0, 1, 0, 2, 3]})
+    frame = frame[frame["x"] > 0]
+    assert "__index_level_0__" in pa.RecordBatchReader.from_stream(frame).schema.names
+    report = await engine.push(frame, id="loan_id", **target(server, tmp_path), **FAST)
+    assert (report.exit_code, await state(server)) == (0, {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}})
+    frame = frame.assign(x=7).set_index("loan_id")
+    report = await engine.push(frame, id="loan_id", **target(server, tmp_path), **FAST)
+    assert (report.exit_code, await state(server)) == (0, {"a": {"x": 7}, "b": {"x": 7}, "c": {"x": 7}})
+
+
 async def test_guards_count_tables_first(server: StandInProcess, tmp_path: Path) -> None:
     with pytest.raises(engine.SourceUntrusted, match=r"55 records, fewer than min_records \(56\)"):
         await engine.push(table(LOANS), id="loan_id", min_records=56, **target(server, tmp_path), **FAST)

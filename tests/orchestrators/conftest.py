@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,9 +22,9 @@ RECIPES = ROOT / "docs" / "recipes"
 
 def pytest_configure() -> None:
     """Give each orchestrator a home of its own, before it is imported, and nobody to tell."""
-    home = Path(os.environ.setdefault("ORCHESTRATOR_HOME", f"/tmp/orchestrator-{os.getpid()}"))  # noqa: S108
-    home.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="orchestrator-"))
     os.environ |= {
+        "ORCHESTRATOR_HOME": str(home),
         "AIRFLOW_HOME": str(home / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__DAGS_FOLDER": str(RECIPES),
@@ -32,6 +34,11 @@ def pytest_configure() -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "BULK_SYNC_CONFIG": str(home / "config.toml"),
     }
+
+
+def pytest_unconfigure() -> None:
+    """Delete that home."""
+    shutil.rmtree(os.environ["ORCHESTRATOR_HOME"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

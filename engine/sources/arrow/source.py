@@ -7,6 +7,8 @@ other as they are needed, so that a stream may be longer than the memory is larg
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from itertools import chain
@@ -27,6 +29,9 @@ from engine.sources.parquet.reader import map_schema
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import in_order, readers
 from engine.values import Block, ConfigError, SourceUntrusted
+
+_NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index without a name, as a column."""
 
 _FAILURES = (pa.ArrowException, OSError)
 """What Arrow raises where whoever hands over a stream says that it has failed."""
@@ -165,7 +170,7 @@ class _Taking:
     def _mapping(self, schema: pa.Schema) -> ColumnMapping:
         key = _key(schema)
         if key not in self._mappings:
-            self._mappings[key] = map_schema(schema, self._spec, self._label)
+            self._mappings[key] = map_schema(schema, _without_index(self._spec, schema), self._label)
         return self._mappings[key]
 
     def _taken(self, batch: pa.RecordBatch, mapping: ColumnMapping) -> pa.RecordBatch:
@@ -191,7 +196,17 @@ def check_columns(schema: pa.Schema, spec: SourceSpec, label: str = LABEL) -> No
     Raises:
         ConfigError: it does not fit them.
     """
-    map_schema(schema, spec, label)
+    map_schema(schema, _without_index(spec, schema), label)
+
+
+def _without_index(spec: SourceSpec, schema: pa.Schema) -> SourceSpec:
+    """Return a mapping that leaves out what pandas calls rows by, where nobody has given that a name.
+
+    It comes along once a frame was filtered or sorted, and is no column of its owner's.
+    """
+    nameless = {name for name in schema.names if _NAMELESS_INDEX.fullmatch(name)}
+    nameless -= {spec.id, *(spec.fields or ()), *spec.columns, *spec.rename, *spec.types}
+    return dataclasses.replace(spec, exclude=spec.exclude | nameless) if nameless else spec
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
