@@ -22,6 +22,7 @@ BENCHMARKS = {
     "routes": "one export for many campaigns, beside one for a single one",
     "stores": "an object on a real S3 server, read beside boto3 and s3fs",
     "databases": "from PostgreSQL to a file: the spool beside scripts, ADBC and dlt",
+    "places": "stores and databases, and what memory does where a table is large",
     "startup": "how long it takes to get going",
     "forecast": "how well a run foresees its end, from its first tenth on",
     "profile": "where the time goes, stage by stage and thread by thread",

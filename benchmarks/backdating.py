@@ -50,6 +50,7 @@ def _put_back_rows(journal: sqlite3.Connection, old_id: str, new_id: str, by: ti
     for (table,) in journal.execute(TABLES_OF_RUNS).fetchall():
         journal.execute(f"UPDATE {table} SET run_id = ? WHERE run_id = ?", (new_id, old_id))  # noqa: S608 - names of ours
     seconds = by.total_seconds()
+    journal.execute("UPDATE chunk SET settled_at = settled_at - ? WHERE run_id = ?", (seconds, new_id))
     journal.execute(
         "UPDATE run SET id = ?, started_at = ?, alive_at = alive_at - ?, progress_at = progress_at - ? WHERE id = ?",
         (new_id, earlier(started_at.removesuffix("Z"), by), seconds, seconds, old_id),

@@ -16,6 +16,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.document import PLACE
@@ -109,7 +110,19 @@ def terminals(home: Home) -> Iterator[tuple[str, str]]:
     yield "progress", drawn(command + moment_of(screen), "under way")
     yield "summary", drawn(command + screen.text, "the end of a night")
     yield "status", drawn(typed("status"), "the morning after")
+    yield "find", drawn(typed("find", *asked_about(home)), "did it arrive?")
     home.shown("status", "--html", "nights.html")
+
+
+def asked_about(home: Home) -> list[str]:
+    """Return an id that has arrived, one that the API has refused, and one that nobody knows."""
+    with (home.latest / "rejected.ndjson").open("rb") as lines:
+        rejects = [json.loads(line) for line in lines]
+    refused = {each["id"] for each in rejects if each["outcome"] == "rejected"}
+    with (home.directory / "portfolio.csv").open(encoding="utf-8") as rows:
+        ids = [row.partition(",")[0] for row in islice(rows, 1, 1000)]
+    arrived = next(each for each in ids if each not in {each["id"] for each in rejects})
+    return [arrived, min(refused), f"{arrived}0"]
 
 
 def figures_drawn(document: str) -> str:

@@ -35,7 +35,7 @@ stream = client.get_object(Bucket=bucket, Key=key)["Body"]
     "s3fs": """
 import sys, s3fs
 endpoint, bucket, key = sys.argv[1:]
-stream = s3fs.S3FileSystem(endpoint_url=endpoint).open(f"{bucket}/{key}", "rb")
+stream = s3fs.S3FileSystem(client_kwargs={"endpoint_url": endpoint}).open(f"{bucket}/{key}", "rb")
 """,
 }
 """What opens the object, by the name of who does."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REJECTS_SHOWN_MAX = 5
 SENT_SHOWN_MAX = 3
 
+COMMAND = "command"
+"""In place of a name: what is to be typed, which no line may break."""
+
 ANSWERS = {
     "arrived": "arrived: the API has acknowledged what the source holds today",
     "changed_since": "arrived, but with other values than the source holds today",
@@ -39,7 +42,7 @@ def found_text(found: Found, config_path: str) -> str:
     title = f"{shown(found.id)}: {_answer(found)}"
     lines = textwrap.wrap(title, COLUMNS, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
     for name, text in (*_ledger(found), *_source(found), *_not_accepted(found, config_path), *_gone(found)):
-        lines += _row(name, text)
+        lines += [f"    {text}"] if name == COMMAND else _row(name, text)
     for note in found.notes:
         lines += _row("note", shown(note, 400))
     return "\n".join(lines)
@@ -102,7 +105,8 @@ def _not_accepted(found: Found, config_path: str) -> Iterator[tuple[str, str]]:
         yield "not accepted", f"{reject.outcome}{status} in {_run(reject.run_id, reject.run_started_at)}"
         yield "", f"{shown(reject.reason, 200)}; at {shown(reject.path)} row {reject.row:,}"
         if reject.waits and reject.has_data:
-            yield "", f"waits: {program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
+            yield "", "it waits; this sends it again:"
+            yield COMMAND, f"{program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
         elif reject.waits:
             yield "", "waits for the next sync: its data was not kept"
     if len(found.not_accepted) > REJECTS_SHOWN_MAX:

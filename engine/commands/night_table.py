@@ -14,7 +14,7 @@ from engine.report import (
     change_text,
     count_text,
     counted,
-    kind_text,
+    kind_of,
     local,
     margin_s,
     night_text,
@@ -152,7 +152,7 @@ def latest_against_usual(found: Sequence[Night], zone: tzinfo | None = None) -> 
     for trend in trends(found, zone):
         told = [line for figure in COMPARED if (line := _compared(trend, figure))]
         if told:
-            alike = f" ({kind_text(trend)})" if len(trend.alike) != len(trend.before) else ""
+            alike = f" ({len(trend.alike)} {kind_of(trend)})" if len(trend.alike) != len(trend.before) else ""
             told.insert(0, f"  {'':16}  {'LATEST':>16}  {'USUAL':>16}  median of {len(trend.before)}{alike}")
         told += _reasons(trend)
         if told:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from engine.report.source import Input, Unread
     from engine.report.summary import render_summary, wants_color
-    from engine.report.trend import Missed, Trend, kind_text, trends
+    from engine.report.trend import Missed, Trend, kind_of, trends
     from engine.report.unread_wording import unread_text
     from engine.report.wording import guard_override, next_steps, stop_reason, verdict, why_failed
 else:

@@ -20,7 +20,7 @@ from engine.report.history_charts import history_charts, sparkline
 from engine.report.page import MARKS
 from engine.report.report import REPORT_HTML
 from engine.report.templating import template
-from engine.report.trend import NIGHTS_MAX, USUAL_JUDGED_FROM, Missed, Trend, kind_text, trends
+from engine.report.trend import NIGHTS_MAX, USUAL_JUDGED_FROM, Missed, Trend, kind_of, trends
 from engine.report.wording import stop_reason, verdict
 from engine.state import write_private_file
 from engine.values import STATE_MEANINGS
@@ -187,7 +187,7 @@ def _latest(trend: Trend, zone: tzinfo | None) -> str:
     night, before, alike = trend.nights[-1], len(trend.before), len(trend.alike)
     beside = f"; usually: the median of the {before} complete nights before" if before >= USUAL_JUDGED_FROM else ""
     if beside and alike != before:
-        beside += f", of what was sent that of {kind_text(trend)}"
+        beside += f", of what was sent that of {counted(alike, f'{kind_of(trend)} night')}"
     return f"The latest night, {name_of(night, zone)}, {night.status}{beside}."
 
 

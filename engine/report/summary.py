@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -167,10 +167,21 @@ def _reasons(reasons: list[Reason], pen: _Pen, width: int) -> list[str]:
     for reason in with_short_reasons(ranked, room):
         lines.append(f"  {reason.count:>{digits},}  {reason.outcome:<8}  {reason.reason}")
         if ids := example_ids(reason):
-            lines.append(indent + pen.aside(shown(f"id {', '.join(ids)}", room)))
+            lines.append(indent + pen.aside(_ids_text(ids, room)))
     if len(reasons) > REASONS_MAX:
         lines.append(f"  and {counted(len(reasons) - REASONS_MAX, 'more reason')} in the report")
     return lines
+
+
+def _ids_text(ids: Sequence[str], room: int) -> str:
+    """Return as many whole ids as there is room for, one at least: half an id would be searched for in vain."""
+    text = f"id {ids[0]}"
+    for position, each in enumerate(ids[1:], 2):
+        more = "" if position == len(ids) else ", ..."
+        if len(f"{text}, {each}{more}") > room:
+            return shown(f"{text}, ...", room)
+        text = f"{text}, {each}"
+    return shown(text, room)
 
 
 def _files(report: Report, run_dir: Path, pen: _Pen) -> list[str]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from engine.report.formatting import counted, local
+from engine.report.formatting import local
 from engine.report.history import Night
 from engine.report.nightly import missed_nights
 from engine.report.report import Report
@@ -109,10 +109,10 @@ def sends_all(report: Report) -> bool:
     return report.delta.mode == "off" or report.delta.full
 
 
-def kind_text(trend: Trend) -> str:
-    """Return with how many nights the latest one is compared where it matters how much there was to send."""
+def kind_of(trend: Trend) -> str:
+    """Return `full` or `delta`: which nights the latest one is like, where it matters how much there was to send."""
     latest = trend.nights[-1].report
-    return counted(len(trend.alike), "full night" if latest is None or sends_all(latest) else "delta night")
+    return "full" if latest is None or sends_all(latest) else "delta"
 
 
 def _grows(reason: ReasonTrend) -> bool:

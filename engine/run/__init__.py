@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from engine.run.jobs.sync import NextSync, next_sync, sync, waiting_sync
     from engine.run.ledger_facts import LedgerFacts, ledger_for, ledgers_in
     from engine.run.night_list import all_nights
+    from engine.run.partitioned.gathering import Gathering, begin_gathering
+    from engine.run.partitioned.parts import Part
     from engine.run.previewing import Preview, preview
     from engine.run.spooled import LOOKED_AT_ROWS, asked_of, reading_for_a_look
     from engine.run.superseded import SupersededGuard

@@ -29,6 +29,7 @@ from engine.report import (
 from engine.run.active_run import ActiveRun
 from engine.run.announce import announce_end, metric_values, write_metrics
 from engine.run.campaigns_of_run import check_sums
+from engine.run.job import Job
 from engine.run.night_list import renew_index
 from engine.run.not_before import NotBefore, name_of
 from engine.run.publishing import publish
@@ -141,7 +142,7 @@ async def _report(active: ActiveRun, error: EngineError | None) -> Report:
         kind=run.kind,
         limit=job.limit,
         deadline_at=iso(active.deadline.moment) if active.deadline.moment else None,
-        message=_message(error, run.kind),
+        message=_message(error, job),
         ids=_ids(active),
         doubts=[*active.accounts.notes, *_id_doubts(active), *_repetition(last), *_delta_doubts(active)],
         source=job.source.label,
@@ -166,10 +167,10 @@ def _counts_of_no_campaign(active: ActiveRun) -> ChunkCounts:
     return active.thread.value.campaign_counts(active.run).get(0, ChunkCounts())
 
 
-def _message(error: EngineError | None, kind: str) -> str:
+def _message(error: EngineError | None, job: Job) -> str:
     """Return why the run stopped, in the terms of whoever began it."""
     message = str(error) if error else ""
-    return in_terms_of_a_call(message) if kind == "push" else message
+    return in_terms_of_a_call(message, job.token_argument) if job.kind == "push" else message
 
 
 def _is_comparable(earlier: Report, report: Report) -> bool:

@@ -64,6 +64,8 @@ class Job(Struct, frozen=True):
     """Whether the source is a whole portfolio, which a newer one replaces; else a part, which must be delivered."""
     taken_at: float | None = None
     """When the snapshot of a database was taken, in seconds since 1970; None where the source is none."""
+    token_argument: str = "token"  # noqa: S105  (its name)
+    """How whoever called the library names the place of the token."""
     discard: Callable[[], None] | None = None
     """Deletes what was read into the state directory, once no process needs it any more."""
 

@@ -8,7 +8,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.settings.addresses import variables_of
-    from engine.settings.arguments import GivenSettings, from_arguments, in_terms_of_a_call
+    from engine.settings.arguments import TOKEN_NAMES, GivenSettings, from_arguments, from_options, in_terms_of_a_call
     from engine.settings.credentials import why_no_token
     from engine.settings.loading import VARIABLE_PREFIX, from_tables, load
     from engine.settings.source import SourceTable

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
-from engine.settings.loading import keys_of, validate
+from engine.settings.loading import is_numeric, keys_of, validate
 from engine.settings.mistakes import nearest
 from engine.settings.shaping import CANONICAL_LINES, ShapingKeys
 from engine.settings.tables import RunSettings
@@ -13,6 +14,9 @@ from engine.values import ConfigError
 
 REQUIRED = {"url": "api.url", "campaign_id": "api.campaign_id", "state_dir": "state.dir"}
 OPTIONAL = {"org_id": "api.org_id"}
+TOKEN_ARGUMENTS = {"token_env": "api.token_env", "token_file": "api.token_file"}
+TOKEN_NAMES = " or ".join(TOKEN_ARGUMENTS)
+"""How messages call the place of the token where a call names it."""
 TOKEN_KEYS = "api.token_env or token_file"  # noqa: S105 - two names
 """How messages call the place of the token."""
 
@@ -26,16 +30,19 @@ class GivenSettings(RunSettings):
 _KEY = re.compile(r"\b(?:api|state|upload|guard|source)\.[a-z_]+\b")
 
 
-def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = ()) -> GivenSettings:
+def from_arguments(
+    arguments: Mapping[str, object], *, origin: str, mistakes: Sequence[str] = (), with_token_keys: bool = False
+) -> GivenSettings:
     """Make the settings of a run whose records are given, from arguments of a call; an optional None is not given.
 
     They are `REQUIRED`, `OPTIONAL`, the keys of the tables `[upload]` and `[guard]`, and those of `[source]` that say
-    what becomes of columns. `mistakes` were found before.
+    what becomes of columns; `with_token_keys`, those of `[api]` that name the place of the token, too. `mistakes` were
+    found before.
 
     Raises:
         ConfigError: naming all mistakes, each with its argument.
     """
-    known = _keys_of_arguments()
+    known = _keys_of_arguments() | (TOKEN_ARGUMENTS if with_token_keys else {})
     tables: dict[str, dict[str, object]] = {}
     unknown = [f"{name}: there is no such argument{nearest(name, known)}" for name in arguments if name not in known]
     for name, value in arguments.items():
@@ -50,10 +57,31 @@ def from_arguments(arguments: Mapping[str, object], *, origin: str, mistakes: Se
         raise
 
 
-def in_terms_of_a_call(message: str) -> str:
-    """Return a message that names settings as the file does, with the names that they have as arguments."""
+def from_options(options: Mapping[str, str]) -> dict[str, object]:
+    """Return the arguments that options of text stand for: lists and tables are written in JSON, numbers plainly.
+
+    Raises:
+        ConfigError: an option begins like a list or a table, and is none.
+    """
+    numeric = {name for name, key in _keys_of_arguments().items() if is_numeric(*key.split("."))}
+    arguments: dict[str, object] = {}
+    for name, text in options.items():
+        try:
+            is_json = name in numeric or text.lstrip()[:1] in ("[", "{")
+            arguments[name] = json.loads(text) if is_json else text
+        except ValueError:
+            written = "must be a number" if name in numeric else 'is no JSON: write ["a", "b"], or {"a": "b"}'
+            raise ConfigError(f"option {name}: {written}") from None
+    return arguments
+
+
+def in_terms_of_a_call(message: str, token: str = "token") -> str:  # noqa: S107  (the name of an argument)
+    """Return a message that names settings as the file does, with the names that they have as arguments.
+
+    `token` is how the call names the place of the token.
+    """
     names = {key: name for name, key in _keys_of_arguments().items()}
-    message = message.replace(TOKEN_KEYS, "token").replace(CANONICAL_LINES, "pairs")
+    message = message.replace(TOKEN_KEYS, token).replace(CANONICAL_LINES, "pairs")
     return _KEY.sub(lambda key: names.get(key[0], key[0]), message)
 
 

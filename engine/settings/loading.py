@@ -101,7 +101,7 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
                 mistakes.append(f'{label}: is no TOML; lists are written ["a", "b"], and tables {{ "a" = "b" }}')
                 _table_of(tables, table).pop(key, None)
             else:
-                _table_of(tables, table)[key] = _from_variable(text, numeric=_is_numeric(table, key))
+                _table_of(tables, table)[key] = _from_variable(text, numeric=is_numeric(table, key))
         elif name.startswith(prefixes) and name not in of_secrets:
             mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
     return labels, mistakes
@@ -129,7 +129,8 @@ def _from_variable(text: str, *, numeric: bool) -> object:
         return text
 
 
-def _is_numeric(table: str, key: str) -> bool:
+def is_numeric(table: str, key: str) -> bool:
+    """Return whether the values of a key are numbers."""
     annotation = _model(table).model_fields[key].annotation
     return all(_without_limits(kind) in (int, float, NoneType) for kind in get_args(annotation) or (annotation,))
 

@@ -8,7 +8,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.sources.arrow.given import BatchOfColumns, Columns, StreamOfColumns, is_read_again, is_table
-    from engine.sources.arrow.source import ArrowSource
+    from engine.sources.arrow.source import ArrowSource, check_columns
     from engine.sources.columns.text_form import is_bytes, text_form
     from engine.sources.columns.to_json import is_id_type, unsupported
     from engine.sources.csv.dialect import HEAD_BYTES, detect_dialect

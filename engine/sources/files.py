@@ -23,6 +23,7 @@ from engine.sources.spec import STDIN, SourceSpec
 from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.find import find_files, find_objects, store_of
 from engine.sources.stored.inputs import InputFile
+from engine.sources.stored.lookahead import at_once, opened_ahead
 from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
@@ -131,11 +132,11 @@ class FilesSource:
         files, empty = self._look_at_files()
         if empty is not None:
             yield empty
-        for file in files:
-            yield from self._blocks_of(file, seen)
-        for file in self._files:  # an early one may have changed while the others were read
-            if file.verify is not None:
-                file.verify(None)
+        with closing(opened_ahead(files)) as opened:
+            for file in opened:
+                yield from self._blocks_of(file, seen)
+        # An early one may have changed while the others were read.
+        at_once(lambda file: file.path, self._files, _verify)
 
     def _look_at_files(self) -> tuple[list[InputFile], Block | None]:
         """Look at the beginning of each file, if there are several, before any of them is read.
@@ -149,15 +150,20 @@ class FilesSource:
         if len(self._files) == 1:
             return list(self._files), None  # what is wrong with it shows at once
         empty = Block([], b"", [])
-        for file in self._files:
-            digest = _digest_of_nothing(file)
-            if digest is None:
-                _reader_of(file.format).look(file, self._spec)
-            else:
+        digests = at_once(lambda file: file.path, self._files, self._look_at)
+        for file, digest in zip(self._files, digests, strict=True):
+            if digest is not None:
                 empty.notes.append(_is_empty(file))
                 empty.digests[file.path] = digest
         filled = [file for file in self._files if file.path not in empty.digests]
         return filled or list(self._files[:1]), empty if filled and empty.notes else None
+
+    def _look_at(self, file: InputFile) -> str | None:
+        """Return the digest of a file that holds nothing; look at the beginning of any other, and return None."""
+        digest = _digest_of_nothing(file)
+        if digest is None:
+            _reader_of(file.format).look(file, self._spec)
+        return digest
 
     def _blocks_of(self, file: InputFile, seen: set[str]) -> Iterator[Block]:
         """Yield the records of one file; with the block that takes its last bytes comes the digest of all of them."""
@@ -254,6 +260,11 @@ class FormatReader(Protocol):
             SourceUntrusted: the file can't be read or is damaged; everything good before was yielded.
         """
         ...
+
+
+def _verify(file: InputFile) -> None:
+    if file.verify is not None:
+        file.verify(None)
 
 
 def _reader_of(format_: Format) -> FormatReader:

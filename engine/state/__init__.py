@@ -7,7 +7,7 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.state.campaign_rows import CampaignRow
     from engine.state.chunk_rows import ChunkRow, ChunkRows
-    from engine.state.copying import journal_copy
+    from engine.state.copying import demand_journal, journal_copy
     from engine.state.id_lines import lines_of_ids
     from engine.state.journal import Journal, LedgerChanges, Run, Undelivered, id_digest
     from engine.state.late_copies import Left

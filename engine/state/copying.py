@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.state.sqlite_journal import SqliteJournal
-from engine.state.state_dir import DATABASE, translated
+from engine.state.state_dir import DATABASE, RUNS, translated
 from engine.values import StateFailed
 
 ATTEMPTS = 50
@@ -20,6 +20,18 @@ COPIED_AT_ONCE_BYTES = 32 << 20
 """After so much it is seen whether the copy is disturbed already: then the next one begins, right after the writing."""
 
 WRITE_AHEAD_LOG = f"{DATABASE}-wal"
+
+
+def demand_journal(state_dir: Path) -> None:
+    """See to it that what is asked of the journal is not answered from nothing.
+
+    Raises:
+        StateFailed: there are runs, but no journal.
+    """
+    database, runs = state_dir / DATABASE, state_dir / RUNS
+    with translated(runs):
+        if not database.exists() and runs.is_dir() and any(runs.iterdir()):
+            raise StateFailed(f"{database} is missing though there are runs; restore it")
 
 
 @contextmanager

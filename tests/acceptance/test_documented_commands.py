@@ -27,6 +27,7 @@ NOT_RUN = {
     "python -m pytest -m nights": "takes minutes; `.ci/run` runs it",
     "python -m pytest -n 0 tests/packaging": "builds and installs, which takes minutes; `.ci/run` runs it",
     "python -m pytest tests/browser": "takes minutes, and needs Chromium; `.ci/run` runs it",
+    "python -m pytest tests/spreadsheet": "needs LibreOffice; `.ci/run` runs it",
     "python -m pytest tests/fuzz": "takes minutes, and a C compiler; `.ci/run` runs it",
     "python -m engine init postgresql://": "needs a server; `.ci/run` runs the like in tests/places",
     "python -m pytest tests/places": "needs servers that are not everywhere; `.ci/run` runs it",

@@ -433,6 +433,9 @@ def test_a_damaged_journal_is_74(prepare: Prepare, make_engine: MakeEngine) -> N
     assert (done.exit_code, done.out) == (74, "")
     assert "journal.sqlite3" in done.err
     assert "Traceback" not in done.err
+    journal.unlink()
+    done = engine.run("find", LOAN)
+    assert (done.exit_code, "missing though there are runs" in done.err) == (74, True)
 
 
 def test_without_reject_data_the_ids_are_known(make_engine: MakeEngine) -> None:
@@ -525,9 +528,10 @@ def test_known_and_unknown_ids_in_one_answer(make_engine: MakeEngine) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-def test_it_is_found_where_blocks_of_the_source_end(make_engine: MakeEngine) -> None:
+@both
+def test_it_is_found_where_blocks_of_the_source_end(prepare: Prepare, make_engine: MakeEngine) -> None:
     """Chunks are found by how many records stand before, invalid ones among them, in a run of two processes, too."""
-    engine = with_delta(make_engine(count_only=True), upload={"batch_size": 1000})
+    engine = prepare(make_engine(count_only=True), upload={"batch_size": 1000})
     path: Path = engine.home / "loans.ndjson"
     with path.open("wb") as file:
         for number in range(90_000):
@@ -540,4 +544,60 @@ def test_it_is_found_where_blocks_of_the_source_end(make_engine: MakeEngine) -> 
     for found in asked(engine, *ids):
         assert found["answer"] == "arrived"
         [sent] = found["source"]["sent"]
+        if prepare is without_delta:
+            assert sent["chunk"] == int(found["id"][5:]) // 1000
+            continue
         assert sent["chunk"] <= int(found["id"][5:]) * 998 // 997 + 1 < sent["chunk"] + sent["chunk_records"] + 2
+
+
+@both
+def test_the_source_is_a_database(prepare: Prepare, make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    rows = [(f"loan {number}", number) for number in range(30)]
+    with closing(sqlite3.connect(engine.home / "bank.db")) as db, db:
+        db.execute("CREATE TABLE loans (id TEXT, amount INTEGER)")
+        db.executemany("INSERT INTO loans VALUES (?, ?)", rows)
+    engine.tables["source"] = {"database": f"sqlite:///{engine.home}/bank.db", "table": "loans", "id": "id"}
+    prepare(engine)
+    night(engine)
+    found = about(engine, "loan 17")
+    assert found["answer"] == "arrived"
+    assert [row["row"] for row in found["source"]["rows"]] == [18]
+    with closing(sqlite3.connect(engine.home / "bank.db")) as db, db:
+        db.execute("UPDATE loans SET amount = 99 WHERE id = 'loan 17'")
+    assert about(engine, "loan 17")["answer"] in ("changed_since", "not_sent")
+    (engine.home / "bank.db").unlink()
+    gone = about(engine, "loan 17", exit_code=0 if prepare is with_delta else 66)
+    assert gone["source_read"] is False
+
+
+@both
+def test_the_source_is_standard_input(prepare: Prepare, make_engine: MakeEngine) -> None:
+    engine = prepare(make_engine(reject=BAD), source={"path": "-", "format": "ndjson"})
+    done = engine.sync(stdin=b"\n".join(ndjson_line(*pair) for pair in LOANS.items()))
+    assert done.exit_code == 3
+    found = about(engine, BAD)
+    assert (found["answer"], found["source_read"]) == ("not_accepted", False)
+    assert "cannot be read again" in notes(found)
+
+
+@both
+def test_the_same_bytes_by_another_name_and_one_file_more(prepare: Prepare, make_engine: MakeEngine) -> None:
+    engine = prepare(make_engine(reject=BAD), source={"path": "part-*.ndjson"}, delta={"feed": "nightly"})
+    write_ndjson(engine.home / "part-1.ndjson", portfolio(20))
+    write_ndjson(engine.home / "part-2.ndjson", portfolio(30, first=20))
+    night(engine)
+    for name in ("part-1.ndjson", "part-2.ndjson"):
+        (engine.home / name).rename(engine.home / name.replace("part", "part-x"))
+    assert [each["answer"] for each in asked(engine, LOAN, BAD)] == ["arrived", "not_accepted"]
+    assert about(engine, BAD)["source"]["sent"][0]["outcome"] == "rejected"
+    write_ndjson(engine.home / "part-y.ndjson", [(LOAN, {"payment_status": "closed"})])
+    found = about(engine, LOAN)
+    assert found["answer"] in ("acknowledged", "not_sent", "changed_since")
+
+
+def test_a_file_named_twice(make_engine: MakeEngine) -> None:
+    engine = without_delta(make_engine(), source={"path": ["loans.ndjson", "loans.ndjson"]})
+    night(engine, LOANS)
+    found = about(engine, LOAN)
+    assert (found["answer"], found["source"]["count"]) == ("arrived", 1)

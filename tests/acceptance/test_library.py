@@ -178,6 +178,15 @@ def test_whatever_a_report_holds_and_whatever_is_raised_can_be_imported() -> Non
     assert all(getattr(engine.errors, error.__name__) is error for error in errors)
 
 
+@pytest.mark.parametrize(("module", "library"), [("spark", "pyspark"), ("ray", "ray")])
+def test_a_cluster_that_is_not_installed_is_told_with_what_to_type(module: str, library: str) -> None:
+    program = f"import sys; sys.modules[{library!r}] = None; import engine.{module}"
+    tried = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    last = tried.stderr.splitlines()[-1]
+    assert last.startswith("engine.values.errors.ConfigError: ")
+    assert last.endswith(f"which is not installed: pip install 'bulk-sync-engine[{module}]'")
+
+
 def test_a_configuration_is_named_by_text_or_path(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[api]\ncampaign_id = 'c'\n[source]\npath = 'loans.ndjson'\n", encoding="utf-8")

@@ -62,6 +62,13 @@ def pandas_frame(loans: Portfolio) -> Any:
     return frame.astype({"payment_status": "category"})
 
 
+def query(loans: Portfolio) -> Any:
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    connection.register("loans", table(loans))
+    return connection.sql("SELECT * FROM loans")
+
+
 async def as_they_come(loans: Portfolio) -> AsyncIterator[Any]:
     for some in pieces(loans):
         await asyncio.sleep(0)
@@ -78,6 +85,7 @@ WAYS: dict[str, Callable[[Portfolio], Any]] = {
     "polars": polars_frame,
     "polars, lazily": lazily,
     "pandas": pandas_frame,
+    "a query of DuckDB": query,
 }
 
 
@@ -192,6 +200,20 @@ async def test_mistakes_are_told_in_the_terms_of_the_call(
         await engine.push(records, **nowhere, **arguments)
     assert "source." not in str(caught.value)
     assert not (tmp_path / "state").exists()
+
+
+async def test_how_pandas_calls_its_rows_is_no_field_unless_it_has_a_name(
+    server: StandInProcess, tmp_path: Path
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"loan_id": ["z", "a", "y", "b", "c"], "x": [0, 1, 0, 2, 3]})
+    frame = frame[frame["x"] > 0]
+    assert "__index_level_0__" in pa.RecordBatchReader.from_stream(frame).schema.names
+    report = await engine.push(frame, id="loan_id", **target(server, tmp_path), **FAST)
+    assert (report.exit_code, await state(server)) == (0, {"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}})
+    frame = frame.assign(x=7).set_index("loan_id")
+    report = await engine.push(frame, id="loan_id", **target(server, tmp_path), **FAST)
+    assert (report.exit_code, await state(server)) == (0, {"a": {"x": 7}, "b": {"x": 7}, "c": {"x": 7}})
 
 
 async def test_guards_count_tables_first(server: StandInProcess, tmp_path: Path) -> None:

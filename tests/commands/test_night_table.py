@@ -129,8 +129,11 @@ def test_a_full_send_is_not_held_against_nights_with_delta() -> None:
         for day in range(5)
     ]
     found = latest_against_usual(delta, UTC)
-    assert found[1] == "                              LATEST             USUAL  median of 4 (1 full night)"
+    assert found[1] == "                              LATEST             USUAL  median of 4 (1 full)"
     assert [line.split()[0] for line in found[2:]] == ["read", "not"]
+    many = [rejecting(day, 0, delta=DeltaFacts(mode="changed", full=day < 15)) for day in range(30)]
+    assert latest_against_usual(many, UTC)[1].endswith("  median of 29 (14 delta)")
+    assert len(latest_against_usual(many, UTC)[1]) <= COLUMNS
 
 
 def test_a_night_that_has_not_ended_is_not_compared() -> None:

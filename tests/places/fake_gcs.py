@@ -17,10 +17,12 @@ ENVIRONMENT = {"GOOGLE_SKIP_SIGNATURE": "true"}
 class GcsServer(Program):
     """The server with one bucket, in memory."""
 
-    def __init__(self, directory: Path, program: Path) -> None:
-        port = free_port()
+    def __init__(self, directory: Path, program: Path, port: int = 0, public_port: int = 0) -> None:
+        """Start it at a port; it answers only those who call it by the public one, which may be that of a proxy."""
+        port = port or free_port()
+        self._public_host = f"127.0.0.1:{public_port or port}"
         flags = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
-        super().__init__(directory, port, [str(program), *flags, "-public-host", f"127.0.0.1:{port}"])
+        super().__init__(directory, port, [str(program), *flags, "-public-host", self._public_host])
         assert self._request("POST", "/storage/v1/b", b'{"name":"portfolios"}') == 200
 
     @property
@@ -40,7 +42,7 @@ class GcsServer(Program):
     def _request(self, method: str, target: str, body: bytes = b"") -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
         try:
-            connection.request(method, target, body, {"Content-Type": "application/json"})
+            connection.request(method, target, body, {"Content-Type": "application/json", "Host": self._public_host})
             return connection.getresponse().status
         finally:
             connection.close()

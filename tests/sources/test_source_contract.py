@@ -19,6 +19,7 @@ from pyarrow import parquet as pq
 
 from engine.outlets.displays import NoProgress
 from engine.run.jobs.replay import RejectFile
+from engine.run.partitioned.parts import PartsSource, write_part
 from engine.sources.arrow.source import ArrowSource
 from engine.sources.files import open_source
 from engine.sources.pairs import PairsSource
@@ -123,9 +124,14 @@ def async_batches(_: Path, rows: Sequence[Row]) -> Source:
     return arrow(given())
 
 
-def arrow(records: Any) -> Source:
+def parts(folder: Path, rows: Sequence[Row]) -> Source:
+    sources = [arrow(pa.Table.from_pylist(list(some)), "2 partitions") for some in (rows[:9], rows[9:])]
+    return PartsSource(folder, [write_part(each.blocks(), folder / f"{n}", n) for n, each in enumerate(sources)])
+
+
+def arrow(records: Any, label: str = "records") -> Source:
     spec = SourceSpec((), id="id", nulls="send")
-    return ArrowSource(records, spec, batch_size=BLOCK_RECORDS, record_bytes_max=8_000_000)
+    return ArrowSource(records, spec, batch_size=BLOCK_RECORDS, record_bytes_max=8_000_000, label=label)
 
 
 def reject_file(folder: Path, rows: Sequence[Row]) -> Source:
@@ -150,6 +156,7 @@ KINDS: dict[str, Kind] = {
     "async pairs": Kind(async_pairs, has_size=False, can_be_read_twice=False),
     "a table": Kind(table, has_size=False, can_be_read_twice=False),
     "async batches": Kind(async_batches, has_size=False, can_be_read_twice=False),
+    "parts of a cluster's job": Kind(parts, has_size=False, can_be_read_twice=False),
     "reject file": Kind(reject_file, has_digests=False),
 }
 

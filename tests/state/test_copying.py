@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.state import copying
-from engine.state.copying import journal_copy
+from engine.state.copying import demand_journal, journal_copy
 from engine.state.ledger_rows import LedgerRow
 from engine.state.sqlite_journal import SqliteJournal
 from engine.state.state_dir import DATABASE
@@ -88,3 +88,12 @@ def test_a_journal_that_is_damaged_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"half")
     with pytest.raises(StateFailed), journal_copy(tmp_path):
         pass
+
+
+def test_runs_without_a_journal_are_a_failure_for_those_who_ask_it(tmp_path: Path) -> None:
+    demand_journal(tmp_path / "nowhere")
+    (tmp_path / "runs").mkdir()
+    demand_journal(tmp_path)
+    (tmp_path / "runs" / "20261123T020000Z-000001").mkdir()
+    with pytest.raises(StateFailed, match="missing though there are runs"):
+        demand_journal(tmp_path)

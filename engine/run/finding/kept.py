@@ -19,7 +19,7 @@ from engine.run.finding.found import InLedger, ListedGone, NotAccepted
 from engine.run.ledger_facts import ATTEMPTS
 from engine.run.ledger_of_run import WaitingChanges, columns_of, paths_of, target_of
 from engine.settings import Settings
-from engine.state import REJECTED, RUNS, LedgerRow, Run, SqliteJournal, journal_copy, lines_of_ids
+from engine.state import REJECTED, RUNS, LedgerRow, Run, SqliteJournal, demand_journal, journal_copy, lines_of_ids
 
 LOST_NAMED_MAX = 3
 """So many runs without their reject files are named, the latest."""
@@ -60,16 +60,14 @@ class Kept:
 
         With `blind_only`, those with delta count no more: what they send is in the ledger.
         """
-        doubts = []
+        since = next((f"run {run.id}" for run in self.runs if run.number == number), "then")
         later = sum(run.number > number and not (blind_only and run.delta) for run in self.runs)
-        if later:
-            doubts.append(f"{counted(later, 'later run')} may have sent other values for it")
         after = [each for each in self.numbers_of_all if each > number]
         deleted = max(after, default=number) - number - len(after)
+        doubts = [f"{counted(later, 'later run')} may have sent other values for it"] if later else []
         if deleted:
             doubts.append(f"{counted(deleted, 'later run')} of this state directory, deleted by now, may have")
-        since = next((run.id for run in self.runs if run.number == number), "then")
-        return f"since {f'run {since}' if since != 'then' else since}, {', and '.join(doubts)}" if doubts else ""
+        return f"since {since}, {', and '.join(doubts)}" if doubts else ""
 
     def syncs_since(self, number: int) -> int:
         """Return how many runs of the campaign have read a source since the one with this number."""
@@ -96,6 +94,7 @@ def kept_of(settings: Settings, ids: Sequence[str]) -> Iterator[Kept]:
     Raises:
         StateFailed: the journal or a file beside it can't be read.
     """
+    demand_journal(settings.state.dir)
     for attempt in range(ATTEMPTS):
         with journal_copy(settings.state.dir) as journal:
             runs, numbers = _runs_of_campaign(journal, settings)

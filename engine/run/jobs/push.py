@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from functools import partial
 from os import PathLike, fspath
 from typing import Any
@@ -106,7 +106,7 @@ def _misfits(records: object, arguments: Mapping[str, Any]) -> list[str]:
 def _impossible_guards(records: Iterable[Any] | AsyncIterable[Any], arguments: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each guard that these records cannot be held to."""
     mistakes = []
-    if isinstance(records, Iterator | AsyncIterator) or (is_table(records) and not is_read_again(records)):
+    if isinstance(records, AsyncIterator) or not (isinstance(records, AsyncIterable) or is_read_again(records)):
         what = "table" if arguments.get("id") is not None else "list"
         advice = f"counts the records before it sends them, but these can be read only once: give a {what}"
         mistakes += [f"{name}: {advice}" for name in ("min_records", "max_shrink") if arguments.get(name) is not None]

@@ -7,6 +7,8 @@ other as they are needed, so that a stream may be longer than the memory is larg
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Sized
 from contextlib import closing
 from itertools import chain
@@ -28,6 +30,9 @@ from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import in_order, readers
 from engine.values import Block, ConfigError, SourceUntrusted
 
+_NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index without a name, as a column."""
+
 _FAILURES = (pa.ArrowException, OSError)
 """What Arrow raises where whoever hands over a stream says that it has failed."""
 
@@ -42,19 +47,26 @@ class ArrowSource:
         spec: which columns are sent, and how; its `id` names one.
         batch_size: how many records a block has at most.
         record_bytes_max: a record whose line is longer, in bytes, is refused.
+        label: how messages call the records, and their places.
     """
 
-    label = LABEL
     paths: tuple[str, ...] = ()
 
     def __init__(
-        self, records: Iterable[Any] | AsyncIterable[Any], spec: SourceSpec, *, batch_size: int, record_bytes_max: int
+        self,
+        records: Iterable[Any] | AsyncIterable[Any],
+        spec: SourceSpec,
+        *,
+        batch_size: int,
+        record_bytes_max: int,
+        label: str = LABEL,
     ) -> None:
+        self.label = label
         self._records = records
         self._spec = spec
         self._batch_size = batch_size
         self._record_bytes_max = record_bytes_max
-        self._loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop() if isinstance(records, AsyncIterable) else None
         self._looked_at: Iterator[object] | None = None
         """What `look` has begun to read, and cannot be read again."""
 
@@ -80,13 +92,13 @@ class ArrowSource:
         """
         tables = tables_of(self._records, self._loop)
         first = next(tables, None)
-        if first is not None:
-            reader = _opened(first)
-            if not (isinstance(first, Sized) and not len(first)):  # columns without rows may lack their types
-                map_schema(reader.schema, self._spec, LABEL)
-            first = first if is_read_again(first) else reader
-        if not is_read_again(self._records):
-            self._looked_at = chain(() if first is None else (first,), tables)
+        if first is None:
+            return
+        reader, is_held = _opened(first), is_read_again(first)
+        if not (is_held and isinstance(first, Sized) and not len(first)):  # columns without rows may lack their types
+            check_columns(reader.schema, self._spec, self.label)
+        if not (is_held and is_read_again(self._records)):
+            self._looked_at = chain((first if is_held else reader,), tables)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows as records; runs in a thread."""
@@ -103,7 +115,7 @@ class ArrowSource:
 
     def _pieces(self, tables: Iterator[object]) -> Iterator[_Piece]:
         """Yield the rows in pieces of bounded size, with how they are encoded and their numbers, from 1."""
-        taking = _Taking(self._spec, self._record_bytes_max)
+        taking = _Taking(self._spec, self._record_bytes_max, self.label)
         row = 1
         for batch in even(taking.batches(tables), BATCH_ROWS_MAX):
             encoder, indices = taking.encoders[_key(batch.schema)]
@@ -123,8 +135,9 @@ class _Piece(NamedTuple):
 class _Taking:
     """Takes from each table the columns that are sent. The mapping is applied to each kind of table that comes."""
 
-    def __init__(self, spec: SourceSpec, record_bytes_max: int) -> None:
+    def __init__(self, spec: SourceSpec, record_bytes_max: int, label: str) -> None:
         self._spec = spec
+        self._label = label
         self._record_bytes_max = record_bytes_max
         self._mappings: dict[tuple[Any, ...], ColumnMapping] = {}
         self.encoders: dict[tuple[Any, ...], tuple[RowEncoder, list[int]]] = {}
@@ -147,7 +160,7 @@ class _Taking:
                     row += len(batch)
         except _FAILURES as error:
             raise SourceUntrusted(
-                f"{LABEL} cannot be read behind row {row}: who hands them over says {type(error).__name__}"
+                f"{self._label} cannot be read behind row {row}: who hands them over says {type(error).__name__}"
             ) from error
         except ConfigError as error:
             if row:  # its exit code promises that nothing was sent
@@ -157,7 +170,7 @@ class _Taking:
     def _mapping(self, schema: pa.Schema) -> ColumnMapping:
         key = _key(schema)
         if key not in self._mappings:
-            self._mappings[key] = map_schema(schema, self._spec, LABEL)
+            self._mappings[key] = map_schema(schema, _without_index(self._spec, schema), self._label)
         return self._mappings[key]
 
     def _taken(self, batch: pa.RecordBatch, mapping: ColumnMapping) -> pa.RecordBatch:
@@ -166,7 +179,7 @@ class _Taking:
         taken = pa.RecordBatch.from_arrays([plain(batch.column(index)) for index in mapping.read], names)
         if (key := _key(taken.schema)) not in self.encoders:
             encoder = RowEncoder(
-                LABEL,
+                self._label,
                 mapping,
                 text_form,
                 shaped_json,
@@ -175,6 +188,25 @@ class _Taking:
             )
             self.encoders[key] = encoder, mapping.read
         return taken
+
+
+def check_columns(schema: pa.Schema, spec: SourceSpec, label: str = LABEL) -> None:
+    """Hold a mapping against the columns of a table, which messages call `label`.
+
+    Raises:
+        ConfigError: it does not fit them.
+    """
+    map_schema(schema, _without_index(spec, schema), label)
+
+
+def _without_index(spec: SourceSpec, schema: pa.Schema) -> SourceSpec:
+    """Return a mapping that leaves out what pandas calls rows by, where nobody has given that a name.
+
+    It comes along once a frame was filtered or sorted, and is no column of its owner's.
+    """
+    nameless = {name for name in schema.names if _NAMELESS_INDEX.fullmatch(name)}
+    nameless -= {spec.id, *(spec.fields or ()), *spec.columns, *spec.rename, *spec.types}
+    return dataclasses.replace(spec, exclude=spec.exclude | nameless) if nameless else spec
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

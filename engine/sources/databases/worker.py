@@ -42,6 +42,7 @@ class Worker:
             Unreachable: nothing came, and nothing will.
             EngineError: the read is not wanted any more.
         """
+        self._still_wanted()
         answer: Future[T] = Future()
         self._calls.put((work, answer))
         asked_at = time.monotonic()

@@ -17,6 +17,7 @@ from engine.sources.stored.compression import COMPRESSIONS, Compression, compres
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.kinds import PARQUET, refuse_other_kinds
 from engine.sources.stored.local import LocalStore
+from engine.sources.stored.lookahead import at_once
 from engine.sources.stored.names import NamedKind, format_by_directories, keys_of, kind_by_name
 from engine.sources.stored.spooled import SCHEMES as DATABASE_SCHEMES, SpooledStore
 from engine.sources.stored.store import RemoteStore, Store, StoredObject, StoredStream
@@ -78,7 +79,11 @@ def find_files(
     if STDIN in spec.paths:
         return [_standard_input(spec, stdin)]
     stored_objects = find_objects(spec) if found is None else found
-    return [_input_file(store_of(stored.path, spec.access), stored, spec) for stored in stored_objects]
+    return at_once(
+        lambda stored: stored.path,
+        stored_objects,
+        lambda stored: _input_file(store_of(stored.path, spec.access), stored, spec),
+    )
 
 
 def formats_by_name(paths: Sequence[str], access: StoreAccess) -> set[Format]:

@@ -15,6 +15,16 @@ from engine.sources.arrow.given import is_read_again, is_table
 TABLE = pa.table({"id": ["a"]})
 
 
+class Query:
+    """As a relation of DuckDB: it knows how many rows it has, and is run anew each time."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        raise AssertionError
+
+    def __len__(self) -> int:
+        raise AssertionError
+
+
 async def pairs() -> AsyncIterator[Any]:
     yield "a", {}
 
@@ -26,6 +36,8 @@ async def pairs() -> AsyncIterator[Any]:
         (TABLE.to_batches()[0], True, True),
         (TABLE.to_reader(), True, False),
         ([TABLE], False, True),
+        ([TABLE, TABLE.to_reader()], False, False),
+        (Query(), True, False),
         (iter([TABLE]), False, False),
         ([("a", {})], False, True),
         ({"a": {}}.items(), False, True),

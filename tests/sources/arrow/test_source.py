@@ -51,6 +51,7 @@ class OnlyArray:
 WAYS: dict[str, Callable[[pa.Table], Any]] = {
     "a table": lambda table: table,
     "a reader": lambda table: table.to_reader(),
+    "a list of readers": lambda table: [table.slice(0, 4).to_reader(), table.slice(4).to_reader()],
     "a list of batches": lambda table: table.to_batches(),
     "batches as they come": lambda table: iter(table.to_batches(max_chunksize=3)),
     "arrays": lambda table: [OnlyArray(batch) for batch in table.to_batches()],

@@ -160,9 +160,15 @@ def put_in_place(connections: Sequence[Recorded | Exception], connect: Callable[
     return given
 
 
-def spooled(asked: DatabaseQuery, directory: Path, spec: SourceSpec, window_s: float = 0.0) -> StoredObject:
+def spooled(
+    asked: DatabaseQuery,
+    directory: Path,
+    spec: SourceSpec,
+    window_s: float = 0.0,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> StoredObject:
     return spool_result(
-        asked, spec, directory, password=lambda: PASSWORD, still_wanted=lambda: None, counted=lambda rows: None,
+        asked, spec, directory, password=lambda: PASSWORD, still_wanted=still_wanted, counted=lambda rows: None,
         retry_window_s=window_s,
     ).file  # fmt: skip
 

@@ -187,6 +187,20 @@ def test_no_message_holds_the_password(kind: Kind, connect: Any, tmp_path: Path,
     assert PASSWORD not in str(raised.value)
 
 
+def test_a_read_that_is_not_wanted_any_more_ends_between_two_batches(kind: Kind, connect: Any, tmp_path: Path) -> None:
+    batches = 200
+    wanted = iter(range(batches))
+
+    def still_wanted() -> None:
+        if next(wanted, None) is None:
+            raise Interrupted("the deadline has passed")
+
+    connect(kind.connection(*[kind.batch()] * 2 * batches))
+    with pytest.raises(Interrupted, match="the deadline has passed"):
+        spooled(kind.asked, tmp_path, spec_of(kind), still_wanted=still_wanted)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
 def test_a_driver_that_falls_silent_is_given_up(
     kind: Kind, connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
