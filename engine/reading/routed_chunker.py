@@ -1,8 +1,9 @@
 """Blocks in, chunks of single campaigns out: one is open for each campaign that was met. Pure.
 
 What waits in open chunks is bounded by bytes: some full ones may (`OPEN_FULL`), then the fullest is closed first. That
-is looked at after every `batch_size` records, so that where chunks are cut depends on the records and the limits alone,
-as in `chunker.py`. Chunks of rows that are for no campaign have no records, and the number 0.
+is looked at after so many records, counted from the first one (`_stride`), so that where chunks are cut depends on the
+records and the limits alone, as in `chunker.py`. Chunks of rows that are for no campaign have no records, and the
+number 0.
 """
 
 from __future__ import annotations
@@ -16,11 +17,18 @@ from engine.reading.recent_of_campaigns import RecentOfCampaigns, RecentOfOne
 from engine.reading.repeated_ids import RepeatedIds
 from engine.reading.router import Router
 from engine.reading.routing import Routing
-from engine.reading.split_blocks import halved, split_block
+from engine.reading.split_blocks import halved, joined, split_block
 from engine.values import Block, Chunk
 
 OPEN_FULL = 50
 """So many full chunks may be open at once; of smaller ones, as many as hold no more bytes."""
+
+CAMPAIGNS_A_STRIDE = 100
+"""With so many campaigns, a chunk's worth of records is told apart at once; with ten times as many, ten times as much:
+each time costs something for each campaign."""
+
+STRIDE_CHUNKS_MAX = 10
+"""More than so many chunks' worth of records is never told apart at once."""
 
 
 class Open(Protocol):
@@ -85,7 +93,9 @@ class RoutedChunker:
         self._batch_size, self._lines_bytes_max = batch_size, lines_bytes_max
         self._open: dict[int, Open] = {}
         self._records = self._bytes = 0
-        """Of all that was read so far."""
+        """Of all that was told apart so far."""
+        self._look_at = batch_size
+        """At so many records it is time to look at what waits."""
         self._waiting_bytes = 0
 
     def cut(self, blocks: Iterable[Block]) -> Iterator[Chunk]:
@@ -94,24 +104,40 @@ class RoutedChunker:
         Raises:
             SourceUntrusted: there are too many campaigns.
         """
-        for block in blocks:
-            for part in self._strides(block):
-                for number, records in split_block(part, self._router):
-                    yield from self._add(number, records)
-                self._records += len(part.ids)
-                self._bytes += len(part.lines) + 1
-                if self._records and self._records % self._batch_size == 0:
-                    yield from self._close_fullest()
+        for block in self._strides(blocks):
+            for number, records in split_block(block, self._router):
+                yield from self._add(number, records)
+            self._records += len(block.ids)
+            self._bytes += len(block.lines) + bool(block.ids)
+            if self._records == self._look_at:
+                yield from self._close_fullest()
+                self._look_at += self._stride()
         for number in sorted(self._open, reverse=True):
             if not self._open[number].is_empty:
                 yield self._open[number].close()
 
-    def _strides(self, block: Block) -> Iterator[Block]:
-        """Cut a block where it is time to look."""
-        while len(block.ids) > (left := self._batch_size - self._records % self._batch_size):
-            part, block = halved(block, left)
-            yield part
-        yield block
+    def _stride(self) -> int:
+        """Return how many records are told apart next."""
+        return self._batch_size * min(max(1, len(self._open) // CAMPAIGNS_A_STRIDE), STRIDE_CHUNKS_MAX)
+
+    def _strides(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """Put blocks together, or cut them, so that one ends where it is time to look. Each is of one file."""
+        waiting: list[Block] = []
+        for block in blocks:
+            before = next((each for each in reversed(waiting) if each.ids), None)
+            if before is not None and block.ids and before.spans[0].path != block.spans[0].path:
+                yield joined(waiting)
+                waiting = []
+            rest: Block | None = block
+            while rest is not None and len(rest.ids) >= (
+                left := self._look_at - self._records - sum(len(each.ids) for each in waiting)
+            ):
+                part, rest = halved(rest, left) if len(rest.ids) > left else (rest, None)
+                yield joined([*waiting, part])
+                waiting = []
+            waiting += [rest] if rest is not None else []
+        if waiting:
+            yield joined(waiting)
 
     def _add(self, number: int, part: Block) -> Iterator[Chunk]:
         if number not in self._open:

@@ -14,7 +14,18 @@ from engine.reading.recent_ids import numbers_of_block
 from engine.reading.router import INVALID, SKIPPED, Router, apart
 from engine.reading.routing import Routing
 from engine.sources import lines_in_order, nth_newline
-from engine.values import Block, ByteShares, JoinedLines, LineIds, Place, Refusal, RowSpans, Span, cut_spans
+from engine.values import (
+    Block,
+    ByteShares,
+    JoinedLines,
+    LineIds,
+    Place,
+    Refusal,
+    RowSpans,
+    Span,
+    cut_spans,
+    extend_spans,
+)
 
 Rows = NDArray[np.uint64]
 
@@ -95,6 +106,28 @@ def halved(block: Block, count: int) -> tuple[Block, Block]:
     whole = replace(block, ids=first.ids, lines=first.lines, spans=first_spans, source_bytes=first_bytes, digests={})
     others = replace(others, spans=other_spans, source_bytes=shares.up_to(len(block.ids)), digests=block.digests)
     return replace(whole, id_numbers=first.id_numbers, routed_by=first.routed_by), others
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Return blocks as one; their records are of one file, and follow each other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    spans: list[Span] = []
+    whole = Block([], b"\n".join([each.lines for each in blocks if each.ids]), spans)
+    numbers = [each.id_numbers for each in blocks if each.ids]
+    for each in blocks:
+        extend_spans(spans, list(each.spans))
+        extend_spans(whole.filtered, each.filtered)
+        whole.refusals += each.refusals
+        whole.source_bytes += each.source_bytes
+        whole.notes += each.notes
+        whole.digests |= each.digests
+        whole.filtered_ids += each.filtered_ids
+    ids = LineIds(JoinedLines(whole.lines), sum(len(each.ids) for each in blocks))
+    texts = [text for each in blocks for text in each.routed_by or ()]
+    return replace(
+        whole, ids=ids, id_numbers=None if None in numbers else b"".join(filter(None, numbers)), routed_by=texts
+    )
 
 
 def rows_of(block: Block) -> bytes:

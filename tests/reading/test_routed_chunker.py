@@ -65,9 +65,13 @@ def test_every_record_is_in_a_chunk_of_its_campaign(seed: int) -> None:
     assert {chunk.seq >> SEQ_BITS for chunk in chunks if chunk.ids} == set(range(1, 1 + len({t for _, t in records})))
 
 
+@pytest.mark.parametrize("a_stride", [1, 2, 100])
 @pytest.mark.parametrize("seed", range(10))
-def test_where_chunks_are_cut_does_not_depend_on_the_blocks(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_chunks_are_cut_does_not_depend_on_the_blocks(
+    seed: int, a_stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(routed_chunker, "OPEN_FULL", 2)
+    monkeypatch.setattr(routed_chunker, "CAMPAIGNS_A_STRIDE", a_stride)
     records = some_records(seed, campaigns=7, count=400)
     assert known(chunks_of(records)) == known(chunks_of(records, block=37, rng=Random(seed)))
 
