@@ -32,6 +32,8 @@ NOT_RUN = {
     "python -m engine init postgresql://": "needs a server; `.ci/run` runs the like in tests/places",
     "python -m pytest tests/places": "needs servers that are not everywhere; `.ci/run` runs it",
     "python -m pytest tests/gateways": "needs programs that are not everywhere; `.ci/run` runs it",
+    ".venv/clusters/bin/python -m pytest": "needs Java, Spark and Ray, apart from us; `.ci/run` runs it",
+    ".venv/dagster/bin/python -m pytest": "needs orchestrators, apart from us; `.ci/run` runs it",
     "gcloud auth": "asks a person, in a browser, to log in at Google",
     "pip install": "changes the environment that the test runs in, and needs a package index",
     "systemctl": "needs systemd, and a unit that is installed",
