@@ -113,6 +113,7 @@ SMALL = {
     "cost": ["--records", "20000", "--runs", "1"],  # whole chunks
     "delta": ["--records", "400", "--runs", "1", "--kinds", "ndjson"],
     "find": ["--records", "200", "--runs", "1"],
+    "routes": ["--records", "20", "--campaigns", "1,3", "--runs", "1"],
     "profile": ["--records", "20", "--runs", "1", "--kinds", "ndjson"],
     "arrow": ["--records", "20", "--runs", "1"],
     "startup": ["--runs", "1"],
@@ -120,7 +121,7 @@ SMALL = {
     "pacing": ["--scenarios", "quick"],
 }
 """What follows the arguments that stand in the documents: the last flag counts."""
-ELSEWHERE = {"document", "pictures", "databases"}
+ELSEWHERE = {"document", "pictures", "databases", "places"}
 """Have tests of their own."""
 DOCUMENTED = [
     [*arguments, *SMALL[arguments[0]]] for arguments in documented_benchmarks() if arguments[0] not in ELSEWHERE
