@@ -41,7 +41,16 @@ def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
         "INSTRUMENTED_SCAN": build(tmp_path / "_scan.abi3.so", SCAN, "-shared", "-fPIC", *SANITIZED),
         "INSTRUMENTED_STRINGS": build(tmp_path / "_strings.abi3.so", STRINGS, "-shared", "-fPIC", *SANITIZED),
     }
-    tests = [f"tests/sources/ndjson/{name}" for name in ("test_scanned.py", "test_reader.py", "test_acceleration.py")]
+    tests = [
+        f"tests/sources/ndjson/{name}"
+        for name in (
+            "test_scanned.py",
+            "test_reader.py",
+            "test_acceleration.py",
+            "test_route_texts.py",
+            "test_lines_in_order.py",
+        )
+    ]
     run_tests(["tests/sources/columns/test_acceleration.py", *tests], sanitized_environment(extensions))
 
 
