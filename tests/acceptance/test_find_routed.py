@@ -19,6 +19,8 @@ Row = tuple[str | None, str, int]
 
 ROWS: list[Row] = [(f"camp_{n % 3}", f"loan_{n}", n) for n in range(60)]
 CHUNK = 5
+OPEN = {"payment_status": "open"}
+"""What stands in every record, so that one that comes back is not left closed."""
 DELTAS = pytest.mark.parametrize("mode", ["changed", "off"])
 
 
@@ -36,7 +38,7 @@ def routed(make_engine: MakeEngine, mode: str, **tables: dict[str, Any]) -> Engi
 
 
 def write(engine: Engine, rows: Iterable[Row]) -> None:
-    lines = [ndjson_line(id_, ({"bucket": to} if to else {}) | {"n": n}) for to, id_, n in rows]
+    lines = [ndjson_line(id_, ({"bucket": to} if to else {}) | {"n": n, **OPEN}) for to, id_, n in rows]
     (engine.home / "loans.ndjson").write_bytes(b"".join(line + b"\n" for line in lines))
 
 
