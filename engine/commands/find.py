@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -46,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
     with closing(_display()) as display:
         found = find(settings, ids, reads_source=not args.no_source, display=display)
-    write_result(as_json(found) if args.json else "\n\n".join(found_text(each, str(args.config)) for each in found))
+    is_routed = settings.route.column is not None
+    texts = (found_text(each, str(args.config), names_campaign=is_routed) for each in found)
+    write_result(as_json(found) if args.json else "\n\n".join(texts))
     return int(ExitCode.OK if all(each.is_known for each in found) else ExitCode.SOURCE_MISSING)
 
 
@@ -93,6 +95,13 @@ def _display() -> ProgressDisplay:
 
 
 def as_json(found: Sequence[Found]) -> str:
-    """Return what was found as a JSON list."""
-    values = [{"id": each.id, "known": each.is_known, **asdict(each)} for each in found]
+    """Return what was found as a JSON list; where several campaigns know an id, its object has one for each of them."""
+    values = [_facts(each) | {"campaigns": [_facts(one) for one in each.campaigns]} for each in found]
     return orjson.dumps(values, option=orjson.OPT_INDENT_2).decode()
+
+
+def _facts(found: Found) -> dict[str, Any]:
+    """Return what is known in one campaign."""
+    facts = {"id": found.id, "known": found.is_known, **asdict(replace(found, campaigns=[]))}
+    del facts["campaigns"]
+    return facts

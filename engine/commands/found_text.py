@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from engine.commands.night_table import COLUMNS
@@ -37,22 +37,42 @@ _LEFT_OPEN = "NOT PROVEN: nobody knows whether it was updated"
 _TOLD_GONE = {None: "; the API was not told so", "updated": ", and the API was told so"}
 
 
-def found_text(found: Found, config_path: str) -> str:
-    """Return all that was found out about an id."""
-    title = f"{shown(found.id)}: {_answer(found)}"
+def found_text(found: Found, config_path: str, *, names_campaign: bool = False) -> str:
+    """Return all that was found out about an id; with `names_campaign`, what is known in each campaign."""
+    every = found.campaigns or [found]
+    lines, told = [], set[str]()
+    for each in every:
+        lines += _lines(each, config_path, _named(each) if names_campaign else "", told)
+        told.update(each.notes)
+    return "\n".join(lines)
+
+
+def _lines(found: Found, config_path: str, where: str, told: Collection[str]) -> list[str]:
+    """Return what is known in one campaign, but for the notes that were told with another one."""
+    title = f"{shown(found.id)}{where}: {_answer(found)}"
     lines = textwrap.wrap(title, COLUMNS, subsequent_indent="  ", break_long_words=True, break_on_hyphens=False)
     for name, text in (*_ledger(found), *_source(found), *_not_accepted(found, config_path), *_gone(found)):
         lines += [f"    {text}"] if name == COMMAND else _row(name, text)
     for note in found.notes:
-        lines += _row("note", shown(note, 400))
-    return "\n".join(lines)
+        if note not in told:
+            lines += _row("note", shown(note, 400))
+    return lines
+
+
+def _named(found: Found) -> str:
+    """Say in which campaign something is known."""
+    if found.campaign_id is None:
+        return " for no campaign" if found.is_known else ""
+    return f" in campaign {shown(found.campaign_id)}"
 
 
 def _answer(found: Found) -> str:
     """Return the answer in words."""
     if found.answer == "gone":
         outcome = found.gone[0].outcome if found.gone else None
-        return ANSWERS["gone"] + _TOLD_GONE.get(outcome, f"; that the API was told so is {outcome}")
+        moved_to = found.gone[0].moved_to if found.gone else None
+        begin = f"moved to campaign {shown(moved_to)}" if moved_to else ANSWERS["gone"]
+        return begin + _TOLD_GONE.get(outcome, f"; that the API was told so is {outcome}")
     if found.answer == "unknown" and not found.source_read:
         return _NOT_ASKED
     if found.answer == "not_accepted" and found.not_accepted and found.not_accepted[0].outcome == "unknown":
@@ -104,7 +124,9 @@ def _not_accepted(found: Found, config_path: str) -> Iterator[tuple[str, str]]:
         status = f" (HTTP {reject.http_status})" if reject.http_status else ""
         yield "not accepted", f"{reject.outcome}{status} in {_run(reject.run_id, reject.run_started_at)}"
         yield "", f"{shown(reject.reason, 200)}; at {shown(reject.path)} row {reject.row:,}"
-        if reject.waits and reject.has_data:
+        if reject.waits and reject.has_data and not reject.fits_config:
+            yield "", "it waits; `replay` sends it again with the configuration of that run"
+        elif reject.waits and reject.has_data:
             yield "", "it waits; this sends it again:"
             yield COMMAND, f"{program()} replay -c {shlex.quote(config_path)} {reject.run_id}"
         elif reject.waits:
@@ -117,7 +139,8 @@ def _gone(found: Found) -> Iterator[tuple[str, str]]:
     for listed in found.gone[:REJECTS_SHOWN_MAX]:
         told = f", told the API: {listed.outcome}" if listed.outcome else ""
         why = f" ({shown(listed.reason, 200)})" if listed.reason else ""
-        yield "gone", f"listed in {_run(listed.run_id, listed.run_started_at)}{told}{why}"
+        moved = f", moved to campaign {shown(listed.moved_to)}" if listed.moved_to else ""
+        yield "gone", f"listed in {_run(listed.run_id, listed.run_started_at)}{moved}{told}{why}"
 
 
 def _run(run_id: str, started_at: str | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from engine.state.database import Database
@@ -39,7 +41,22 @@ class ChunkRows:
         counts = ChunkCounts(**{name: row[name] for name in ChunkCounts.__dataclass_fields__})
         return ChunkRow(row["seq"], row["digest"], row["settled_at"], counts)
 
-    def waits_from(self, campaign_id: str, record_id: str) -> dict[str, int]:
-        """Return the runs by which an id still waits to be delivered, each with the byte from which its lines count."""
-        query = "SELECT run_id, from_byte FROM undelivered WHERE campaign_id = ? AND id_digest = ?"
-        return dict(self._db.rows(query, (campaign_id, id_digest(record_id))))
+    def waiting(self, ids: Collection[str]) -> dict[str, dict[str, dict[str, int]]]:
+        """Return which of these ids still wait to be delivered: for each its campaigns, and for each of these its runs.
+
+        With each run stands the byte from which its lines of that id count.
+        """
+        by_digest = {id_digest(each): each for each in ids}
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        for row in self._db.rows("SELECT campaign_id, id_digest, run_id, from_byte FROM undelivered"):
+            record_id = by_digest.get(row["id_digest"])
+            if record_id is not None:
+                found.setdefault(record_id, {}).setdefault(row["campaign_id"], {})[row["run_id"]] = row["from_byte"]
+        return found
+
+    def numbers_of_campaigns(self) -> dict[str, dict[str, int]]:
+        """Return the number of each campaign in each run that has many: by its id, and then by that of the run."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self._db.rows("SELECT run_id, id, number FROM campaign"):
+            found.setdefault(row["id"], {})[row["run_id"]] = row["number"]
+        return found

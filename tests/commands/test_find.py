@@ -48,3 +48,13 @@ def test_json_has_an_object_for_each_unknown_ones_too() -> None:
         ("a", True, "gone"),
         ("ä", False, "unknown"),
     ]
+
+
+def test_json_has_the_facts_of_every_campaign_that_knows_an_id() -> None:
+    first, second = (Found(id="a", campaign_id=each, answer=Answer.ARRIVED) for each in ("camp_1", "camp_2"))
+    first.campaigns = [first, second]
+    [value] = json.loads(as_json([first]))
+    assert [each["campaign_id"] for each in value.pop("campaigns")] == ["camp_1", "camp_2"]
+    [alone] = json.loads(as_json([Found(id="a", campaign_id="camp_1", answer=Answer.ARRIVED)]))
+    assert alone.pop("campaigns") == []
+    assert value == alone

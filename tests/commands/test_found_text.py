@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,10 @@ def reject(**changes: object) -> NotAccepted:
 
 def gone(outcome: str | None) -> ListedGone:
     return ListedGone(run_id=RUN, run_started_at=BEGAN, last_run=None, outcome=outcome, reason=None)
+
+
+def moved() -> ListedGone:
+    return replace(gone(None), moved_to="b")
 
 
 def test_every_answer_is_told() -> None:
@@ -95,6 +100,7 @@ def test_what_waits_without_its_data_waits_for_the_source() -> None:
         ({"answer": Answer.GONE, "gone": [gone("updated")]}, "and the API was told so"),
         ({"answer": Answer.GONE, "gone": [gone("rejected"), gone("updated")]}, "that the API was told so is rejected"),
         ({"answer": Answer.GONE}, "the API was not told so"),
+        ({"answer": Answer.GONE, "gone": [moved()]}, "moved to campaign b; the API was not told so"),
         ({"answer": Answer.NOT_ACCEPTED, "not_accepted": [reject(outcome="unknown")]}, "NOT PROVEN"),
         ({"answer": Answer.NOT_ACCEPTED, "not_accepted": [reject(), reject(outcome="unknown")]}, "NOT accepted"),
     ],
@@ -111,3 +117,27 @@ def test_nothing_from_outside_breaks_a_line() -> None:
     assert max(len(line) for line in lines if "python -m engine" not in line) <= COLUMNS
     assert not [line for line in lines[1:] if not line.startswith("  ")]
     assert "and 4 earlier times" in text
+
+
+def test_every_campaign_that_knows_an_id_is_told_and_each_note_once() -> None:
+    first = Found(id="a", campaign_id="camp_1", answer=Answer.NOT_SENT, notes=["a file is lost"])
+    others = [
+        Found(id="a", campaign_id=each, answer=Answer.ACKNOWLEDGED, notes=["a file is lost", f"doubt {each}"])
+        for each in ("camp_2", None)
+    ]
+    first.campaigns = [first, *others]
+    assert found_text(first, "config.toml", names_campaign=True).splitlines() == [
+        "a in campaign camp_1: stands in the source; nothing proves that it was sent",
+        "  note           a file is lost",
+        "a in campaign camp_2: acknowledged",
+        "  note           doubt camp_2",
+        "a for no campaign: acknowledged",
+        "  note           doubt None",
+    ]
+
+
+def test_what_this_configuration_cannot_replay_has_no_command() -> None:
+    other = Found(id="a", campaign_id="camp", not_accepted=[reject(fits_config=False)])
+    text = found_text(other, "config.toml")
+    assert "python -m engine" not in text
+    assert "with the configuration of that run" in " ".join(text.split())

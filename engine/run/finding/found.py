@@ -55,6 +55,8 @@ class NotAccepted:
     """Whether it still waits to be delivered (`replay`): no later run has read or delivered it."""
     has_data: bool
     """Whether its line holds the record, too, so that `replay` can send it."""
+    fits_config: bool = True
+    """Whether `replay` with this configuration takes that run: both have `[route]`, or the same campaign."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class ListedGone:
     outcome: str | None
     """What the API made of the constants that were sent to it; None if it was only listed."""
     reason: str | None
+    moved_to: str | None = None
+    """The campaign under which the source held it that night."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ class Sent:
     run_id: str
     run_started_at: str
     chunk: int
-    """The number of the chunk; with delta, how many records were read before it."""
+    """The number of the chunk in its campaign; with delta, how many records of that were read before it."""
     chunk_records: int
     """How many records the chunk accounts for."""
     outcome: str
@@ -113,10 +117,11 @@ class InSource:
 
 @dataclass(slots=True, kw_only=True)
 class Found:
-    """All that is known of an id, and what that comes to."""
+    """All that is known of an id in a campaign, and what that comes to."""
 
     id: str
-    campaign_id: str
+    campaign_id: str | None
+    """None: of rows that are for no campaign, or nothing is known of it in any."""
     answer: Answer = Answer.UNKNOWN
     ledger: InLedger | None = None
     not_accepted: list[NotAccepted] = field(default_factory=list)
@@ -128,6 +133,8 @@ class Found:
     """Whether today's source was read to its end."""
     notes: list[str] = field(default_factory=list)
     """What could not be found out, and why."""
+    campaigns: list[Found] = field(default_factory=list)
+    """Where several campaigns know it, what is known in each, this one first."""
 
     @property
     def is_known(self) -> bool:

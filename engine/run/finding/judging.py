@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.report import shown
 from engine.run.finding.found import Answer, Found, NotAccepted
 from engine.values import Outcome
 
@@ -39,6 +40,8 @@ class Evidence:
     """Whether the source holds a record of it."""
     last_state: str = ""
     """Of the last row in the source: `record`, `invalid`, `filtered`; empty without one."""
+    elsewhere: Sequence[str] = ()
+    """The other campaigns under which the source holds it."""
 
 
 def judge(found: Found, known: Evidence) -> tuple[Answer, list[str]]:
@@ -64,9 +67,9 @@ def _acknowledged(found: Found, known: Evidence) -> tuple[Answer, list[str]]:
 
 def _acknowledged_and_nothing_today(found: Found, known: Evidence) -> tuple[Answer, list[str]]:
     if found.source is not None:
-        return Answer.ACKNOWLEDGED, ["source.where leaves it out today"]
+        return Answer.ACKNOWLEDGED, [f"{_left_out_by(found)} today"]
     if found.source_read:
-        return Answer.ACKNOWLEDGED, ["today's source does not hold it"]
+        return Answer.ACKNOWLEDGED, _not_today(found, known)
     invalid = _latest(found.not_accepted, known)
     if invalid > known.acknowledged_by:
         if not known.syncs_since(invalid):
@@ -85,15 +88,15 @@ def _not_in_ledger(found: Found, known: Evidence) -> tuple[Answer, list[str]]:
         return Answer.ARRIVED if is_sure else Answer.ACKNOWLEDGED, [doubt] if doubt else []
     if waits > told_gone:
         return Answer.NOT_ACCEPTED, []
-    if not known.has_record and (_is_gone(found) or told_gone):
+    if not known.has_record and (_is_gone(found) or _has_moved(found, known) or told_gone):
         since = max(told_gone, max((known.numbers[each.run_id] for each in found.gone), default=0))
         doubt = known.sent_blindly_since(since)
         return Answer.GONE, [doubt] if doubt else []
     refused = [each for each in found.not_accepted if each.outcome != Outcome.INVALID]
     if found.ledger is None and _latest(refused, known) > told_gone:
-        return Answer.ACKNOWLEDGED, [_DELIVERED_SINCE, *([_NOT_TODAY] if _is_missing(found) else [])]
+        return Answer.ACKNOWLEDGED, [_DELIVERED_SINCE, *_not_today(found, known)]
     if found.ledger is not None:
-        return Answer.UNPROVEN, [_NOT_TODAY] if _is_missing(found) else []
+        return Answer.UNPROVEN, _not_today(found, known)
     if known.has_record:
         return Answer.NOT_SENT, []
     if found.not_accepted:
@@ -103,12 +106,21 @@ def _not_in_ledger(found: Found, known: Evidence) -> tuple[Answer, list[str]]:
 
 
 _NOT_THEN = "it was not accepted in a run since then"
-_NOT_TODAY = "today's source does not hold it"
 _DELIVERED_SINCE = "it was delivered since it was not accepted: by a later run, or by a later row of the same one"
 
 
-def _is_missing(found: Found) -> bool:
-    return found.source_read and found.source is None
+def _not_today(found: Found, known: Evidence) -> list[str]:
+    """Say that the source does not hold it, if it does not."""
+    if not found.source_read or found.source is not None:
+        return []
+    where = f" for this campaign, but for {', '.join(map(shown, known.elsewhere))}" if known.elsewhere else ""
+    return [f"today's source does not hold it{where}"]
+
+
+def _left_out_by(found: Found) -> str:
+    """Say why its last row is left out."""
+    row = found.source.rows[-1] if found.source is not None else None
+    return (row.reason if row is not None else None) or "source.where leaves it out"
 
 
 def _is_gone(found: Found) -> bool:
@@ -116,9 +128,16 @@ def _is_gone(found: Found) -> bool:
     return bool(found.gone) if found.ledger is None else found.ledger.gone_since is not None
 
 
+def _has_moved(found: Found, known: Evidence) -> bool:
+    """Whether it was listed as moved since it was acknowledged. The ledger does not take it for gone then."""
+    if found.source is not None or not found.gone or not found.gone[0].moved_to:
+        return False
+    return known.numbers[found.gone[0].run_id] > known.acknowledged_by
+
+
 def _hints(found: Found) -> list[str]:
     if found.source is not None:
-        return ["source.where leaves it out, so it is not sent"]
+        return [f"{_left_out_by(found)}, so it is not sent"]
     if found.id != found.id.strip():
         return ["it begins or ends with a blank: ids are looked for exactly as they are given"]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,8 +40,9 @@ def reject(run: int, outcome: str = "rejected", *, waits: bool = False) -> NotAc
     return NotAccepted(run_id=f"run {run}", run_started_at="", outcome=outcome, waits=waits, **place)  # type: ignore[arg-type]
 
 
-def gone(run: int, outcome: str | None = "updated") -> ListedGone:
-    return ListedGone(run_id=f"run {run}", run_started_at="", last_run=None, outcome=outcome, reason=None)
+def gone(run: int, outcome: str | None = "updated", moved_to: str | None = None) -> ListedGone:
+    listed = ListedGone(run_id=f"run {run}", run_started_at="", last_run=None, outcome=outcome, reason=None)
+    return replace(listed, moved_to=moved_to)
 
 
 RECORD = {"has_record": True, "last_state": "record"}
@@ -110,6 +112,20 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], Answer, str]] = [
         RECORD,
         Answer.UNPROVEN,
         "",
+    ),
+    # the source holds it for other campaigns
+    ({"ledger": entry()}, {"elsewhere": ["b"]}, Answer.ACKNOWLEDGED, "does not hold it for this campaign, but for b"),
+    (
+        {"gone": [gone(4, None, "b")], "ledger": entry(is_proven=False)},
+        {"acknowledged_by": 3, "elsewhere": ["b"]},
+        Answer.GONE,
+        "",
+    ),
+    (
+        {"gone": [gone(4, None, "b")], "ledger": entry(is_proven=False)},
+        {"acknowledged_by": 4},
+        Answer.UNPROVEN,
+        "does not hold it",
     ),
 ]
 

@@ -16,7 +16,8 @@ from tests.run.test_ledger_of_run import delta_night
 
 def test_nothing_is_known_where_nothing_is_kept(tmp_path: Path) -> None:
     with kept_of(settings_of(tmp_path, {"path": "a.csv", "id": "id"}), ["a"]) as kept:
-        assert (kept.runs, kept.row, kept.latest, kept.not_accepted, kept.gone) == ([], None, {}, {}, {})
+        assert (kept.runs.here, kept.rows, kept.knowing("a"), kept.problems) == ([], {}, [], [])
+        assert not kept.of("camp").knows("a")
     assert not (tmp_path / "state").exists()
 
 
@@ -31,7 +32,8 @@ async def test_the_ledger_and_the_order_of_runs_are_known(tmp_path: Path, server
     night = delta_night(tmp_path, server)
     first, second = (await sync(night.settings)).run_id, (await sync(night.settings, full=True)).run_id
     some = next(iter(night.loans))
-    with kept_of(night.settings, [some, "nobody"]) as kept:
+    with kept_of(night.settings, [some, "nobody"]) as every:
+        kept = every.of(night.settings.api.campaign_id)
         assert [run.id for run in kept.runs] == [second, first]
         numbers = kept.numbers
         assert (kept.syncs_since(numbers[first]), kept.syncs_since(numbers[second])) == (1, 0)
@@ -50,5 +52,5 @@ async def test_a_ledger_that_is_lost_is_a_problem_and_no_error(tmp_path: Path, s
     for path in night.state_dir.glob("ledger-*"):
         path.unlink()
     with kept_of(night.settings, list(night.loans)) as kept:
-        assert kept.latest == {}
+        assert kept.of(night.settings.api.campaign_id).latest == {}
         assert "what it knew is lost" in kept.problems[0]
