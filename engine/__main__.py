@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from engine.commands import main as run_command_line
-from engine.values import EngineError, ExitCode, Interrupted
+from engine.values import EngineError, ExitCode, Interrupted, leave_out_pandas
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -258,6 +258,7 @@ def _leave(exit_code: int) -> NoReturn:
 
 def command() -> NoReturn:
     """Be the command `bulk-sync`."""
+    leave_out_pandas()
     _leave(main())
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, NoReturn
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
 from engine.reading.plan import PassHere, Reading
 from engine.sources import keep_freed_memory
-from engine.values import EngineError
+from engine.values import EngineError, leave_out_pandas
 
 
 def main(memory_fd: int) -> NoReturn:
@@ -23,6 +23,7 @@ def main(memory_fd: int) -> NoReturn:
     commands = open(0, "rb", closefd=False)  # noqa: SIM115 - for the life of the process
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints something must not get between the messages
+    leave_out_pandas()
     keep_freed_memory()
     gc.freeze()
     gc.disable()  # what is made here are no cycles

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from engine.values.spans import Place, RowSpans, Span, cut_spans, extend_spans, join_spans, place_of, places
     from engine.values.stopping import Stop
+    from engine.values.unneeded import leave_out_pandas
     from engine.values.version import VERSION
 else:
     __getattr__ = lazy_face(__name__)

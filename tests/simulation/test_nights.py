@@ -102,8 +102,7 @@ def _an_entry_enters_when_its_record_is_sent(patch: Patch) -> None:
 
     async def before(self: Any, chunk: Any) -> None:
         await original(self, chunk)
-        changes = self.changes([ChunkResult(chunk)])
-        if changes is not None:
+        for changes in self.changes([ChunkResult(chunk)]):
             await self._thread.call(self._thread.value.change_ledger, changes, self._run.number)
 
     patch.setattr(ledger_of_run.LedgerOfRun, "before", before)
@@ -113,9 +112,9 @@ def _an_entry_enters_when_its_record_is_sent(patch: Patch) -> None:
 def _who_is_gone_keeps_a_digest(patch: Patch) -> None:
     original = partition.marked
 
-    def marked(entries: Any, seen: Any, marking: Any) -> Any:
+    def marked(entries: Any, seen: Any, marking: Any, moved: Any = ()) -> Any:
         digests = entries.digests.copy()
-        return replace(original(entries, seen, marking), digests=digests)
+        return replace(original(entries, seen, marking, moved), digests=digests)
 
     patch.setattr("engine.ledger.merging.marked", marked)
 

@@ -1,0 +1,36 @@
+"""Arrow imports pandas where it is installed; the engine's own processes go without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+[api]
+url = "http://127.0.0.1:9/api/v1"
+campaign_id = "camp"
+[source]
+path = "loans.csv"
+id = "loan_id"
+"""
+
+
+@pytest.mark.parametrize("program", ["engine.values; engine.values.leave_out_pandas()", "sys"])
+def test_arrow_does_without_where_it_is_told_to(program: str) -> None:
+    pytest.importorskip("pandas")
+    code = f"import sys, {program}; import pyarrow; pyarrow.scalar(1); print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"{program == 'sys'}\n"
+
+
+def test_a_command_that_reads_columns_does_without(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "loans.csv").write_text("loan_id,dpd\nL1,3\n")
+    command = [sys.executable, "-X", "importtime", "-m", "engine", "sync", "--dry-run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert "pyarrow.lib" in done.stderr
+    assert "pandas._libs" not in done.stderr
