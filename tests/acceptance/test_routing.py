@@ -298,10 +298,13 @@ def test_people_read_of_each_campaign(make_engine: MakeEngine) -> None:
     assert "3 campaigns" in page.read_text(encoding="utf-8")
 
 
-def test_find_says_that_it_does_not_look_through_campaigns(make_engine: MakeEngine) -> None:
+def test_find_names_the_campaign_of_a_run_with_many(make_engine: MakeEngine) -> None:
     engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(2, 4)
     write(engine.home / "loans.ndjson", campaigns)
     engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
     assert engine.sync().exit_code == 0
-    done = engine.run("find", "loan_1")
-    assert (done.exit_code, "[route]" in done.err) == (2, True), done.err
+    record_id, campaign_id = next((each, name) for name, held in campaigns.items() for each in held)
+    done = engine.run("find", "--json", record_id)
+    assert done.exit_code == 0, done.err
+    [found] = json.loads(done.out)
+    assert (found["answer"], found["campaign_id"]) == ("arrived", campaign_id)
