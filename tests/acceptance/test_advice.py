@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -94,33 +94,43 @@ def as_it_is(morning: Morning) -> None:
     pass
 
 
-GUARDS: list[tuple[str, dict[str, Any], dict[str, Any], Callable[[Morning], None], int]] = [
-    ("max_invalid", {}, {}, some_invalid, 3),
-    ("max_superseded", {}, {}, many_repeated, 0),
-    ("max_rejected", {}, {"reject": list(LOANS)[:20]}, as_it_is, 3),
-    ("max_shrink", {"guard": {"max_shrink": "10%"}}, {}, half_of_it, 0),
-    ("min_records", {"guard": {"min_records": 100}}, {}, as_it_is, 0),
-    ("max_age", {"guard": {"max_age": "20h"}}, {}, an_old_one, 0),
-    ("max_gone", {"guard": {"max_gone": "1%"}, "delta": {"mode": "changed", "gone": CLOSED}}, {}, half_of_it, 0),
+class Guard(NamedTuple):
+    """A guard that stops a run, and what stands behind it."""
+
+    name: str
+    tables: dict[str, Any]
+    flags: dict[str, Any]
+    prepare: Callable[[Morning], None]
+    then: int
+    """The exit code of the run that accepts it."""
+
+    def stops(self, morning: Callable[..., Morning]) -> tuple[Morning, Outcome]:
+        """Return a person whose sync it has stopped, and what that has told."""
+        person = morning(self.tables, **self.flags)
+        self.prepare(person)
+        return person, person.run("sync")
+
+
+GUARDS = [
+    Guard("max_invalid", {}, {}, some_invalid, 3),
+    Guard("max_superseded", {}, {}, many_repeated, 0),
+    Guard("max_rejected", {}, {"reject": list(LOANS)[:20]}, as_it_is, 3),
+    Guard("max_shrink", {"guard": {"max_shrink": "10%"}}, {}, half_of_it, 0),
+    Guard("min_records", {"guard": {"min_records": 100}}, {}, as_it_is, 0),
+    Guard("max_age", {"guard": {"max_age": "20h"}}, {}, an_old_one, 0),
+    Guard("max_gone", {"guard": {"max_gone": "1%"}, "delta": {"mode": "changed", "gone": CLOSED}}, {}, half_of_it, 0),
 ]
 
+each_guard = pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: str(guard.name))
 
-@pytest.mark.parametrize(("guard", "tables", "flags", "prepare", "then"), GUARDS, ids=[each[0] for each in GUARDS])
-def test_what_a_guard_advises_goes_on(
-    guard: str,
-    tables: dict[str, Any],
-    flags: dict[str, Any],
-    prepare: Callable[[Morning], None],
-    then: int,
-    morning: Callable[..., Morning],
-) -> None:
-    person = morning(tables, **flags)
-    prepare(person)
-    stopped = person.run("sync")
+
+@each_guard
+def test_what_a_guard_advises_goes_on(guard: Guard, morning: Callable[..., Morning]) -> None:
+    person, stopped = guard.stops(morning)
     assert stopped.exit_code == 65, stopped.err
     told = stopped.out + stopped.err
     [override] = set(OVERRIDE.findall(told))
-    assert override.startswith(f"ENGINE_GUARD__{guard.upper()}=")
+    assert override.startswith(f"ENGINE_GUARD__{guard.name.upper()}=")
     with_override = [command for command in advised(stopped.out) if command.startswith(override)]
     if stopped.out:
         assert len(with_override) == 1, stopped.out
@@ -131,23 +141,14 @@ def test_what_a_guard_advises_goes_on(
         )
     command = with_override[0] if with_override else f'{override} python -m engine sync -c "{CONFIG}"'
     done = person.typed(command)
-    assert done.exit_code == then, f"{command}\n{done.out}{done.err}"
+    assert done.exit_code == guard.then, f"{command}\n{done.out}{done.err}"
     assert person.typed(command.replace(" sync ", " status ").replace(" --fresh", "")).exit_code == 0
 
 
-@pytest.mark.parametrize(("guard", "tables", "flags", "prepare", "then"), GUARDS, ids=[each[0] for each in GUARDS])
-def test_every_command_beside_it_runs(
-    guard: str,
-    tables: dict[str, Any],
-    flags: dict[str, Any],
-    prepare: Callable[[Morning], None],
-    then: int,
-    morning: Callable[..., Morning],
-) -> None:
+@each_guard
+def test_every_command_beside_it_runs(guard: Guard, morning: Callable[..., Morning]) -> None:
     """After the source is mended, none of them is refused for how it is written, or for what the state holds."""
-    person = morning(tables, **flags)
-    prepare(person)
-    stopped = person.run("sync")
+    person, stopped = guard.stops(morning)
     person.engine.server.change(reject=[])
     write_ndjson(person.engine.home / "loans.ndjson", portfolio(120))
     commands = advised(stopped.out) + advised(person.run("status").out)
