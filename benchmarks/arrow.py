@@ -12,12 +12,12 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from benchmarks.contests import Contest, Contestant, as_json, picture_of, print_contests
+from benchmarks.contests import Contest, Contestant, as_json, compete, picture_of, print_contests
 from benchmarks.engine_runs import UNLIMITED, Workload, run_engine
 from benchmarks.inputs import input_file
-from benchmarks.measure import Measured, interleaved, measure
+from benchmarks.measure import Measured, measure
 from benchmarks.portfolio import ID_COLUMN
-from benchmarks.results import progress, write_results
+from benchmarks.results import write_results
 from engine.simulator.process import StandInProcess
 
 RECORDS = {
@@ -67,14 +67,10 @@ def run(args: argparse.Namespace) -> int:
         work = Workload("parquet", path, args.records, sink)
         contestants = [Contestant("sync, Parquet", lambda: run_engine(work)[0])]
         contestants += [Contestant(label, partial(_push, work, records)) for label, records in RECORDS.items()]
-        for number, contestant in interleaved(contestants, args.runs):
-            progress(f"{contestant.label} ({number + 1} of {args.runs})")
-            before = sink.stats()["records"]
-            contestant.measured.append(contestant.run())
-            contestant.delivered.append(sink.stats()["records"] - before)
-    contests = [Contest("parquet", args.records, args.records, contestants)]
-    print_contests(contests)
-    write_results("arrow", vars(args), as_json(contests), picture_of(contests))
+        contest = Contest("parquet", args.records, args.records, contestants)
+        compete(contest, sink, args.runs)
+    print_contests([contest])
+    write_results("arrow", vars(args), as_json([contest]), picture_of([contest]))
     return 0
 
 

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.inputs import KINDS
-from benchmarks.measure import Measured, medians
+from benchmarks.measure import Measured, interleaved, medians
 from benchmarks.peers.catalog import USUAL
 from benchmarks.plots import Bar, BarGroup, bar_chart
-from benchmarks.results import print_table
+from benchmarks.results import print_table, progress
+from engine.simulator.process import StandInProcess
 
 ENGINE = "engine"
 PURE_ENGINE = "engine, pure Python"
@@ -58,6 +59,18 @@ class Figures:
     records_per_s: float
     cpu_s_per_million: float
     peak_mb: float
+
+
+def compete(contest: Contest, server: StandInProcess, runs: int) -> None:
+    """Let everybody do the job so many times, in turns; who delivers what is counted by the server."""
+    for number, contestant in interleaved(contest.contestants, runs):
+        progress(f"{contest.about}: {contestant.label} ({number + 1} of {runs})")
+        before = server.stats()["records"]
+        measured = contestant.run()
+        contestant.measured.append(measured)
+        contestant.delivered.append(server.stats()["records"] - before)
+        if measured.exit_code:
+            progress(f"  exit code {measured.exit_code}: {measured.stderr_end[-400:]}")
 
 
 def print_contests(contests: Sequence[Contest]) -> None:

@@ -11,10 +11,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from benchmarks.contests import Contest, Contestant, as_json, picture_of, print_contests
+from benchmarks.contests import Contest, Contestant, as_json, compete, picture_of, print_contests
 from benchmarks.engine_runs import UNLIMITED, Workload, sync, write_config
-from benchmarks.measure import Measured, interleaved
-from benchmarks.results import progress, write_results
+from benchmarks.measure import Measured
+from benchmarks.results import write_results
 from engine.simulator.process import StandInProcess
 
 SPREAD = 7_919
@@ -40,14 +40,10 @@ def run(args: argparse.Namespace) -> int:
             Contestant(f"{count:,} campaigns, routed", partial(_sync, work, is_routed=True))
             for count, work in works.items()
         ]
-        for number, contestant in interleaved(contestants, args.runs):
-            progress(f"{contestant.label} ({number + 1} of {args.runs})")
-            before = sink.stats()["records"]
-            contestant.measured.append(contestant.run())
-            contestant.delivered.append(sink.stats()["records"] - before)
-    contests = [Contest("ndjson", args.records, args.records, contestants)]
-    print_contests(contests)
-    write_results("routes", vars(args), as_json(contests), picture_of(contests))
+        contest = Contest("ndjson", args.records, args.records, contestants)
+        compete(contest, sink, args.runs)
+    print_contests([contest])
+    write_results("routes", vars(args), as_json([contest]), picture_of([contest]))
     return 0
 
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.contests import ENGINE, PURE_ENGINE, Contest, Contestant, as_json, picture_of, print_contests
+from benchmarks.contests import ENGINE, PURE_ENGINE, Contest, Contestant, as_json, compete, picture_of, print_contests
 from benchmarks.engine_runs import Workload, run_engine
 from benchmarks.inputs import GROUPS, KINDS, input_file, kinds_named, records_kept
-from benchmarks.measure import Measured, interleaved, measure
+from benchmarks.measure import Measured, measure
 from benchmarks.peers.catalog import OTHERS, PEERS, PROTOTYPES, USUAL, Peer
-from benchmarks.results import progress, write_results
+from benchmarks.results import write_results
 from engine.simulator.process import StandInProcess
 from engine.sources.ndjson import acceleration
 
@@ -45,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
             path = input_file(kind, args.records, sorted_ids=args.sorted_ids)
             work = Workload(kind, path, args.records, sink)
             contest = _contest(work, peers, args.peer_python, pure=args.pure)
-            for number, contestant in interleaved(contest.contestants, args.runs):
-                progress(f"{contest.about}: {contestant.label} ({number + 1} of {args.runs})")
-                _compete(contestant, sink)
+            compete(contest, sink, args.runs)
             contests.append(contest)
     print_contests(contests)
     for peer, what in absent:
@@ -94,12 +92,3 @@ def _contest(work: Workload, peers: Sequence[Peer], peer_python: str, *, pure: b
         engines.append(Contestant(PURE_ENGINE, lambda: run_engine(work, pure=True)[0]))
     others = [Contestant(peer.label, partial(run_peer, peer)) for peer in peers if work.kind in peer.kinds]
     return Contest(work.kind, work.records, records_kept(work.kind, work.records), [*engines, *others])
-
-
-def _compete(contestant: Contestant, server: StandInProcess) -> None:
-    before = server.stats()["records"]
-    measured = contestant.run()
-    contestant.measured.append(measured)
-    contestant.delivered.append(server.stats()["records"] - before)
-    if measured.exit_code:
-        progress(f"  exit code {measured.exit_code}: {measured.stderr_end[-400:]}")
