@@ -112,11 +112,8 @@ class Comparison:
 
     def _note_others(self, block: Block) -> None:
         """Take note of the ids of rows that are no records."""
-        records = [refusal for refusal in block.refusals if not refusal.is_no_record]
-        whose = [refusal.id or refusal.whose for refusal in records]
-        ids = [*filter(None, whose), *block.filtered_ids]
-        nameless = len(whose) - sum(map(bool, whose))
-        self._unidentified += nameless + sum(span.count for span in block.filtered) - len(block.filtered_ids)
+        ids, unidentified = beside_records(block)
+        self._unidentified += unidentified
         if ids:
             keys = np.frombuffer(keys_of(ids, self._key), np.uint64)
             self._seen.add(self._entries(keys, ids))
@@ -202,3 +199,11 @@ def _due(tags: Sequence[int], columns: Columns) -> NDArray[np.bool_]:
     is_due = np.zeros(len(columns.header.tags), np.bool_)
     is_due[list(tags)] = True
     return is_due
+
+
+def beside_records(block: Block) -> tuple[list[str], int]:
+    """Return the ids of the rows of a block that are no records of it, and how many more of these have none."""
+    whose = [refusal.id or refusal.whose for refusal in block.refusals if not refusal.is_no_record]
+    ids = [*filter(None, whose), *block.filtered_ids]
+    rows = len(whose) + sum(span.count for span in block.filtered)
+    return ids, rows - len(ids)

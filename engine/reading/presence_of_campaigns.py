@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.ledger import KeysBefore
 from engine.reading.comparing import Presence
-from engine.reading.comparison import Comparison, Indexes, Numbers
+from engine.reading.comparison import Comparison, Indexes, Numbers, beside_records
 from engine.reading.recent_ids import numbers_of_ids
 from engine.reading.router import apart
 from engine.values import Block
@@ -30,11 +30,8 @@ class PresenceOfCampaigns:
         if len(part.ids):
             numbers = numbers_of_ids(part.ids) if part.id_numbers is None else _common(part.id_numbers, number)
             self._everywhere.add(numbers)
-        records = [refusal for refusal in part.refusals if not refusal.is_no_record]
-        whose = [refusal.id or refusal.whose for refusal in records]
-        ids = [*filter(None, whose), *part.filtered_ids]
-        nameless = len(whose) - sum(map(bool, whose))
-        self._unidentified += nameless + sum(span.count for span in part.filtered) - len(part.filtered_ids)
+        ids, unidentified = beside_records(part)
+        self._unidentified += unidentified
         if ids:
             self._beside_records.add(numbers_of_ids(ids))
 

@@ -102,17 +102,8 @@ class CampaignsOfRun:
         code = campaign_code(
             each.counts, gone, error.exit_code if error else None, ExitCode.OK if is_done else run_code
         )
-        reasons = journal.reasons(self._run, each.number)
-        return CampaignReport(
-            campaign_id=campaign_id,
-            status=status_of(code),
-            exit_code=int(code),
-            message=str(error) if error else "",
-            reasons=with_short_reasons(reasons, REPORT_REASON_CHARACTERS),
-            records=each.counts,
-            gone=gone,
-            requests=replace(self._traffic.campaign_requests[campaign_id]),
-        )
+        row = self._row(campaign_id, each.number, self._traffic.campaign_requests[campaign_id], error)
+        return _told(journal, self._run, row, code, each.counts, gone)
 
 
 def campaign_code(records: RecordCounts, gone: Gone, error_code: int | None, unfinished: ExitCode) -> ExitCode:
@@ -129,19 +120,24 @@ def derived_campaigns(journal: Journal, run: Run, run_code: ExitCode) -> list[Ca
     for row in journal.campaigns(run).values():
         records, gone = RecordCounts.of(counts.get(row.number, ChunkCounts()), pending=0), Gone(**row.gone)
         code = campaign_code(records, gone, row.exit_code, run_code)
-        found.append(
-            CampaignReport(
-                campaign_id=row.id,
-                status=status_of(code),
-                exit_code=int(code),
-                message=row.message,
-                reasons=with_short_reasons(journal.reasons(run, row.number), REPORT_REASON_CHARACTERS),
-                records=records,
-                gone=gone,
-                requests=row.requests,
-            )
-        )
+        found.append(_told(journal, run, row, code, records, gone))
     return found
+
+
+def _told(
+    journal: Journal, run: Run, row: CampaignRow, code: ExitCode, records: RecordCounts, gone: Gone
+) -> CampaignReport:
+    """Return what is told of a campaign that ended with such a code."""
+    return CampaignReport(
+        campaign_id=row.id,
+        status=status_of(code),
+        exit_code=int(code),
+        message=row.message,
+        reasons=with_short_reasons(journal.reasons(run, row.number), REPORT_REASON_CHARACTERS),
+        records=records,
+        gone=gone,
+        requests=row.requests,
+    )
 
 
 def check_sums(campaigns: list[CampaignReport], records: RecordCounts, nowhere: ChunkCounts, sent: int) -> None:

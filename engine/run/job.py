@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from engine.api import Endpoint
 from engine.reading import CAMPAIGN_ID_BYTES_MAX, Cutting, Pass, Reading, Routing
-from engine.settings import RunSettings, Settings, SourceTable, Threshold
+from engine.settings import GivenSettings, RunSettings, Settings, SourceTable, Threshold
 from engine.sources import Source
 from engine.values import Chunk
 
@@ -141,6 +141,12 @@ def identity_of(settings: RunSettings, limit: int | None = None) -> dict[str, An
         "upload.max_body_bytes": settings.upload.max_body_bytes,
         "--limit": limit,
     }
+
+
+def given_identity_of(settings: GivenSettings) -> dict[str, Any]:
+    """Return the settings that decide what is sent where, of records that are given; their mapping if they have one."""
+    mapping = settings.source.mapping() if settings.source.id is not None else {}
+    return identity_of(settings) | {f"source.{key}": value for key, value in mapping.items()}
 
 
 def source_identity_of(settings: Settings) -> dict[str, Any]:

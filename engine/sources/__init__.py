@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from engine.sources.pairs import PairsSource
     from engine.sources.parquet.opened import ParquetTable
-    from engine.sources.protocol import Source
+    from engine.sources.protocol import Source, WithoutFiles
     from engine.sources.shaping.scalars import TextType, text_type
     from engine.sources.spec import STDIN, USUAL_ACCESS, ColumnShape, ColumnType, Scalar, SourceSpec, StoreAccess
     from engine.sources.stored.addresses import environment_of, parse_address, scheme_of

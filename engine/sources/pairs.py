@@ -9,36 +9,22 @@ from typing import Any
 
 import orjson
 
+from engine.sources.protocol import WithoutFiles
 from engine.values import Block, Place, Refusal, Span, join_spans
 
 LABEL = "records"
 _TAKEN_AT_ONCE = 1_000
 
 
-class PairsSource:
+class PairsSource(WithoutFiles):
     """A source over `pairs`. An async iterable is advanced in the event loop that this is made in."""
 
     label = LABEL
-    paths: tuple[str, ...] = ()
 
     def __init__(self, pairs: Iterable[Any] | AsyncIterable[Any], batch_size: int) -> None:
         self._pairs = pairs
         self._batch_size = batch_size
         self._loop = asyncio.get_running_loop()
-
-    def size(self) -> None:
-        """Return None: it is not known."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return nothing: pairs can't be read twice."""
-        return {}
-
-    def digests(self) -> dict[str, str]:
-        """Return nothing, as `sizes` does."""
-        return {}
-
-    def modified_at(self) -> None:
-        """Return None: they are as old as the call."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield the pairs as records; runs in a thread."""

@@ -53,3 +53,23 @@ class Source(Protocol):
             ConfigError: the mapping does not fit the columns.
         """
         ...
+
+
+class WithoutFiles:
+    """What a source says of files if its records are in none that anybody could look at: handed over, or gathered."""
+
+    paths: tuple[str, ...] = ()
+
+    def size(self) -> None:
+        """Return None: it is not known before all of it was read."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return nothing: there is nothing that could be read twice."""
+        return {}
+
+    def digests(self) -> dict[str, str]:
+        """Return nothing, as `sizes` does."""
+        return {}
+
+    def modified_at(self) -> None:
+        """Return None: the records are as old as the call, or the job."""

@@ -9,7 +9,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from engine.report import Report
-from engine.run.job import Job, cutting_of, identity_of
+from engine.run.job import Job, cutting_of, given_identity_of
 from engine.run.lifecycle import carry_out
 from engine.settings import GivenSettings, from_arguments, in_terms_of_a_call, why_no_token
 from engine.sources import PairsSource, Source, is_read_again, is_table
@@ -40,7 +40,7 @@ async def push(
             "push",
             source,
             partial(cutting_of(settings).cut, source),
-            identity_of(settings) | (_mapping_of(settings) if settings.source.id is not None else {}),
+            given_identity_of(settings),
             fresh,
             is_rereadable=is_read_again(records),
         )
@@ -65,10 +65,6 @@ async def _opened(records: Iterable[Any] | AsyncIterable[Any], settings: GivenSe
     source = ArrowSource(records, spec, batch_size=limits[0], record_bytes_max=limits[1])
     await asyncio.to_thread(source.look)
     return source
-
-
-def _mapping_of(settings: GivenSettings) -> dict[str, Any]:
-    return {f"source.{key}": value for key, value in settings.source.mapping().items()}
 
 
 def _path(given: str | PathLike[str]) -> object:

@@ -21,11 +21,11 @@ from msgspec import Struct
 from engine.outlets import get_logger
 from engine.report import Report, new_run_id
 from engine.run.continuing import Claim, run_to_continue, waiting_for
-from engine.run.job import Job, cutting_of, identity_of
+from engine.run.job import Job, cutting_of, given_identity_of
 from engine.run.lifecycle import carry_out
 from engine.run.partitioned.parts import Part, PartsSource, write_part
 from engine.settings import TOKEN_NAMES, GivenSettings, from_arguments, in_terms_of_a_call
-from engine.sources import ArrowSource, Source, SourceSpec, check_columns
+from engine.sources import ArrowSource, Source, SourceSpec, WithoutFiles, check_columns
 from engine.state import RUNS, SqliteJournal, make_private_dir, write_private_file
 from engine.values import (
     AccessRefused,
@@ -144,7 +144,7 @@ class Gathering(Struct, frozen=True):
             "push",
             source,
             partial(cutting_of(settings).cut, source),
-            _identity_of(settings),
+            given_identity_of(settings),
             fresh=True,  # partitions are others each time
             is_rereadable=True,
             token_argument=TOKEN_NAMES,
@@ -162,28 +162,13 @@ class Gathering(Struct, frozen=True):
             self.directory.parent.rmdir()
 
 
-class _FailedJob:
+class _FailedJob(WithoutFiles):
     """The source of a job that failed before anything was sent."""
 
-    paths: tuple[str, ...] = ()
     label = "a job that failed"
 
     def __init__(self, message: str) -> None:
         self._message = message
-
-    def size(self) -> None:
-        """Return None: nobody knows."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return nothing."""
-        return {}
-
-    def digests(self) -> dict[str, str]:
-        """Return nothing."""
-        return {}
-
-    def modified_at(self) -> None:
-        """Return None."""
 
     def blocks(self) -> Iterator[Block]:
         """Raise why there are none."""
@@ -234,11 +219,6 @@ def _settings_of(arguments: Mapping[str, Any], origin: str = "the job", mistakes
     return from_arguments(arguments, origin=origin, mistakes=mistakes, with_token_keys=True)
 
 
-def _identity_of(settings: GivenSettings) -> dict[str, Any]:
-    mapping = {f"source.{key}": value for key, value in settings.source.mapping().items()}
-    return identity_of(settings) | mapping
-
-
 def _prove_free(settings: GivenSettings) -> None:
     """See, before the tasks work for nothing, that nobody uses the state directory and no sync waits in it.
 
@@ -246,7 +226,7 @@ def _prove_free(settings: GivenSettings) -> None:
         EngineError: the run of the job could not begin now.
     """
     with closing(SqliteJournal(settings.state.dir)) as journal:
-        claim = Claim("push", _identity_of(settings), {}, fresh=True)
+        claim = Claim("push", given_identity_of(settings), {}, fresh=True)
         run_to_continue(claim, waiting_for(journal, "push"), resume_within_s=0, now=time.time())
 
 

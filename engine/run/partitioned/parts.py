@@ -10,6 +10,7 @@ import xxhash
 import zstandard
 from msgspec import Struct, msgpack
 
+from engine.sources import WithoutFiles
 from engine.state import write_private_pieces
 from engine.values import Block, JoinedLines, LineIds, Refusal, SourceUntrusted, Span, StateFailed, counted
 
@@ -78,29 +79,13 @@ def write_part(blocks: Iterable[Block], path: Path, number: int) -> Part:
     return Part(number, path.name, path.stat().st_size, rows, digest.digest())
 
 
-class PartsSource:
+class PartsSource(WithoutFiles):
     """The parts of a job as one source, in the order of their numbers; see `engine.sources.Source`."""
-
-    paths: tuple[str, ...] = ()
 
     def __init__(self, directory: Path, parts: Sequence[Part]) -> None:
         self._directory = directory
         self._parts = sorted(parts, key=lambda part: part.number)
         self.label = counted(len(parts), "partition")
-
-    def size(self) -> None:
-        """Return None: the files are made by the way, and of no size that means anything to anybody."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return nothing: these files are nobody's export, and gone when the run is over."""
-        return {}
-
-    def digests(self) -> dict[str, str]:
-        """Return nothing, as `sizes` does."""
-        return {}
-
-    def modified_at(self) -> None:
-        """Return None: the rows are as old as the job."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield what the tasks have read, partition by partition.

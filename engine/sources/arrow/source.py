@@ -26,6 +26,7 @@ from engine.sources.even_blocks import even_blocks
 from engine.sources.pairs import LABEL
 from engine.sources.parquet.batches import BATCH_BYTES, BATCH_ROWS_MAX, even
 from engine.sources.parquet.reader import map_schema
+from engine.sources.protocol import WithoutFiles
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.ahead import in_order, readers
 from engine.values import Block, ConfigError, SourceUntrusted
@@ -37,7 +38,7 @@ _FAILURES = (pa.ArrowException, OSError)
 """What Arrow raises where whoever hands over a stream says that it has failed."""
 
 
-class ArrowSource:
+class ArrowSource(WithoutFiles):
     """A source over tables, batches of rows, or anything that yields them, sync or async; see `Source`.
 
     An async iterable is advanced in the event loop that this is made in.
@@ -49,8 +50,6 @@ class ArrowSource:
         record_bytes_max: a record whose line is longer, in bytes, is refused.
         label: how messages call the records, and their places.
     """
-
-    paths: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -69,20 +68,6 @@ class ArrowSource:
         self._loop = asyncio.get_running_loop() if isinstance(records, AsyncIterable) else None
         self._looked_at: Iterator[object] | None = None
         """What `look` has begun to read, and cannot be read again."""
-
-    def size(self) -> None:
-        """Return None: it is not known."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return nothing: there are no files."""
-        return {}
-
-    def digests(self) -> dict[str, str]:
-        """Return nothing, as `sizes` does."""
-        return {}
-
-    def modified_at(self) -> None:
-        """Return None: the rows are as old as the call."""
 
     def look(self) -> None:
         """Hold the mapping against the columns of the first table; runs in a thread.

@@ -6,9 +6,9 @@ READ_COMMITTED_SNAPSHOT on. Where it allows neither, rows that move while it rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
@@ -19,12 +19,9 @@ from engine.sources.databases.mssql_columns import AskedColumn, Described, asked
 from engine.sources.databases.mssql_errors import of_number, translated
 from engine.sources.databases.mssql_facts import WITHOUT_SNAPSHOT, facts
 from engine.sources.databases.session import CONNECT_S, Finding, IsNeeded, StillWanted, refuse_doubles
-from engine.sources.databases.typed_columns import schema_of_typed, typed_batch
-from engine.sources.databases.worker import Worker
+from engine.sources.databases.typed_columns import typed_batch
+from engine.sources.databases.typed_session import Connected, TypedSession
 from engine.values import ConfigError
-
-if TYPE_CHECKING:
-    import mssql_python
 
 ROWS_AT_ONCE = 10_000
 
@@ -52,20 +49,14 @@ def connect(asked: DatabaseQuery, password: str | None, still_wanted: StillWante
         import mssql_python
     except ImportError:
         raise missing_driver("mssql") from None
-    worker = Worker(asked.label, still_wanted)
     mssql_python.pooling(enabled=False)  # a connection that was used before has another isolation
     opened = partial(mssql_python.connect, _connection_string(asked.url, password), autocommit=True, timeout=CONNECT_S)
+    failures = (mssql_python.Error, mssql_python.ConnectionStringParseError)
+    driver = Connected(asked, still_wanted, opened, failures, translated)
     try:
-        connection = worker.call(opened)
-    except BaseException as error:
-        worker.end(lambda: None)
-        if isinstance(error, mssql_python.Error | mssql_python.ConnectionStringParseError):
-            raise translated(error, asked) from None
-        raise
-    try:
-        return MssqlSession(asked, connection, worker, is_needed, lambda: opened().close())
+        return MssqlSession(asked, driver, is_needed)
     except BaseException:
-        worker.end(connection.close)
+        driver.end()
         raise
 
 
@@ -87,18 +78,12 @@ def _connection_string(url: str, password: str | None) -> str:
     return "".join(f"{name}={{{value.replace('}', '}}')}}};" for name, value in given.items())
 
 
-class MssqlSession:
-    """A connection with its isolation; see `Session`. `lives` opens another one, to ask whether the server lives."""
+class MssqlSession(TypedSession):
+    """A connection with its isolation; see `Session`."""
 
-    def __init__(
-        self,
-        asked: DatabaseQuery,
-        connection: mssql_python.Connection,
-        worker: Worker,
-        is_needed: IsNeeded,
-        lives: Callable[[], object],
-    ) -> None:
-        self._asked, self._connection, self._worker, self._lives = asked, connection, worker, lives
+    def __init__(self, asked: DatabaseQuery, driver: Connected, is_needed: IsNeeded) -> None:
+        super().__init__(driver)
+        self._asked = asked
         self._isolation = self._begun()
         statement = asked.statement("[", "]")
         described = self._described(statement)
@@ -108,23 +93,12 @@ class MssqlSession:
         self._columns = [column.kept for column in columns]
         self._statement = _with_text(asked, statement, columns)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.end(self._connection.close)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns; see `Session`."""
-        return schema_of_typed(self._columns)
-
     def pieces(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; the driver raises if the protocol's end does not come. See `Session`."""
         cursor = self._execute(self._statement)
-        while len(batch := self._answer(partial(cursor.arrow_batch, ROWS_AT_ONCE))):
+        while len(batch := self._driver.call(partial(cursor.arrow_batch, ROWS_AT_ONCE))):
             yield typed_batch(self._columns, batch.columns)
-        if self._answer(cursor.nextset):
+        if self._driver.call(cursor.nextset):
             raise ConfigError("source.query: must be one statement")
 
     def findings(self) -> Sequence[Finding]:
@@ -163,20 +137,12 @@ class MssqlSession:
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         cursor = self._execute(statement)
-        return [tuple(row) for row in self._answer(cursor.fetchall)]
+        return [tuple(row) for row in self._driver.call(cursor.fetchall)]
 
     def _execute(self, statement: str) -> Any:
-        cursor = self._answer(self._connection.cursor)
-        self._answer(partial(cursor.execute, statement))
+        cursor = self._driver.call(self._driver.connection.cursor)
+        self._driver.call(partial(cursor.execute, statement))
         return cursor
-
-    def _answer(self, work: Callable[[], Any]) -> Any:
-        import mssql_python
-
-        try:
-            return self._worker.call(work, self._lives)
-        except mssql_python.Error as error:
-            raise translated(error, self._asked) from None
 
 
 def _with_text(asked: DatabaseQuery, statement: str, columns: Sequence[AskedColumn]) -> str:

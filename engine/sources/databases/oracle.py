@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
@@ -17,12 +17,9 @@ from engine.sources.databases.failures import missing_driver
 from engine.sources.databases.oracle_columns import asked_as
 from engine.sources.databases.oracle_errors import translated
 from engine.sources.databases.session import CONNECT_S, Finding, IsNeeded, StillWanted, refuse_doubles
-from engine.sources.databases.typed_columns import schema_of_typed, typed_batch
-from engine.sources.databases.worker import Worker
+from engine.sources.databases.typed_columns import typed_batch
+from engine.sources.databases.typed_session import Connected, TypedSession
 from engine.values import ConfigError
-
-if TYPE_CHECKING:
-    import oracledb
 
 ROWS_AT_ONCE = 10_000
 ROWS_WITH_DOCUMENTS = 1_000
@@ -41,19 +38,12 @@ def connect(
         import oracledb
     except ImportError:
         raise missing_driver("oracle") from None
-    worker = Worker(asked.label, still_wanted)
     opened = partial(oracledb.connect, **_parameters(asked.url), password=password)
+    driver = Connected(asked, still_wanted, opened, (oracledb.Error,), translated)
     try:
-        connection = worker.call(opened)
-    except BaseException as error:
-        worker.end(lambda: None)
-        if isinstance(error, oracledb.Error):
-            raise translated(error, asked) from None
-        raise
-    try:
-        return OracleSession(asked, connection, worker, is_needed, lambda: opened().close())
+        return OracleSession(asked, driver, is_needed)
     except BaseException:
-        worker.end(connection.close)
+        driver.end()
         raise
 
 
@@ -76,18 +66,12 @@ def _parameters(url: str) -> dict[str, Any]:
     }
 
 
-class OracleSession:
-    """A read-only transaction; see `Session`. `lives` opens another connection, to ask whether the server lives."""
+class OracleSession(TypedSession):
+    """A read-only transaction; see `Session`."""
 
-    def __init__(
-        self,
-        asked: DatabaseQuery,
-        connection: oracledb.Connection,
-        worker: Worker,
-        is_needed: IsNeeded,
-        lives: Any,
-    ) -> None:
-        self._asked, self._connection, self._worker, self._lives = asked, connection, worker, lives
+    def __init__(self, asked: DatabaseQuery, driver: Connected, is_needed: IsNeeded) -> None:
+        super().__init__(driver)
+        self._asked = asked
         statement = asked.statement(fold=str.upper)
         for settings in _BEGIN:
             self._execute(settings)
@@ -99,22 +83,11 @@ class OracleSession:
         self._has_documents = any(column.is_document for column in columns)
         self._statement = f"SELECT {', '.join(column.sql for column in columns)} FROM (\n{statement}\n) asked"  # noqa: S608 - the user's own statement
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._worker.end(self._connection.close)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns; see `Session`."""
-        return schema_of_typed(self._columns)
-
     def pieces(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; the driver raises if the protocol's end does not come. See `Session`."""
         size = ROWS_WITH_DOCUMENTS if self._has_documents else ROWS_AT_ONCE
-        frames = self._connection.fetch_df_batches(statement=self._statement, size=size, fetch_decimals=True)
-        while (frame := self._answer(lambda: next(frames, None))) is not None:
+        frames = self._driver.connection.fetch_df_batches(statement=self._statement, size=size, fetch_decimals=True)
+        while (frame := self._driver.call(lambda: next(frames, None))) is not None:
             for batch in pa.table(frame).to_batches():
                 yield typed_batch(self._columns, batch.columns)
 
@@ -125,14 +98,6 @@ class OracleSession:
         return facts(lambda sql, **names: list(self._execute(sql, **names).fetchall()), self._asked)
 
     def _execute(self, statement: str, **names: Any) -> Any:
-        cursor = self._connection.cursor()
-        self._answer(lambda: cursor.execute(statement, names or None))
+        cursor = self._driver.connection.cursor()
+        self._driver.call(lambda: cursor.execute(statement, names or None))
         return cursor
-
-    def _answer(self, work: Any) -> Any:
-        import oracledb
-
-        try:
-            return self._worker.call(work, self._lives)
-        except oracledb.Error as error:
-            raise translated(error, self._asked) from None
