@@ -159,7 +159,8 @@ def _value(value: object) -> object:
         return value
     if isinstance(value, float):
         return value if value - value == 0 else None  # JSON has no NaN and no infinity
-    if isinstance(value, Mapping):
+    # Not Mapping: text is one for good if its kind is asked for while another thread imports Arrow (CPython 116093).
+    if isinstance(value, dict):
         return {str(key): _value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_value(item) for item in value]

@@ -121,8 +121,10 @@ class GoneIds:
             keep_since=await self._keep_since(),
             moved=tuple(sorted(moved)) if delta.moved == "report" else (),
         )
+        # Whom a ledger that was lost on the way had taken in is not known: the next run has nothing to compare with.
+        complete_run = 0 if ledger.row.lacks_run == self._run.number else self._run.number
         now = Feed(
-            bit=feed.bit, holds=delta.holds, last_run_at=feed.last_run_at, complete_run=self._run.number, files=files
+            bit=feed.bit, holds=delta.holds, last_run_at=feed.last_run_at, complete_run=complete_run, files=files
         )
         self._ids_bytes_before = ledger.row.ids_bytes
         self._feed, self._files, self._unidentified = feed, files, presence.unidentified
@@ -136,7 +138,8 @@ class GoneIds:
         self.is_judged = True
         before = self.counts
         if self._why_not:
-            self.counts, self._moved = Gone(skipped=self._why_not), {}
+            # What an earlier process of the run has found and told stays counted: the ledger may have been lost since.
+            self.counts, self._moved = replace(before, skipped=self._why_not), {}
             await self._note()
             return None
         self._listed = await self._thread.call(self._list, self._feed.bit)
@@ -313,6 +316,8 @@ class GoneIds:
     def lines(self, before: Mapping[tuple[str, str], bytes]) -> Iterator[bytes]:
         """Yield the lines of that file; `before` has those that an earlier process has written, by campaign and id."""
         own = {record_id: told for (campaign_id, record_id), told in before.items() if campaign_id == self.campaign_id}
+        if self._why_not:  # nobody can say now who of them was told
+            return (told + b"\n" for told in own.values())
         return gone_lines(self.campaign_id, self._listed, self._moved, self._outcomes, own)
 
 

@@ -33,7 +33,7 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
     if delta is None:
         is_whole = job.kind == "sync" and job.limit is None
         return NoLedger() if row is None else VoidingLedger(row, run, thread, is_whole=is_whole)
-    row, why = _usable(row, delta, settings, journal)
+    row, why = _usable(row, delta, settings, journal, run.number if run.read else 0)
     row = msgspec.structs.replace(row, feeds=with_feed(row.feeds, delta, run), forgotten="")
     journal.put_ledger(row)
     ledger = LedgerOfRun(
@@ -48,13 +48,15 @@ def open_ledger(job: Job, settings: RunSettings, run: Run, thread: OwnThread[Jou
     return ledger
 
 
-def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal: Journal) -> tuple[LedgerRow, str]:
+def _usable(
+    row: LedgerRow | None, delta: Delta, settings: RunSettings, journal: Journal, sending_run: int
+) -> tuple[LedgerRow, str]:
     """Return the ledger as far as it can be trusted, and why that is not at all, or an empty text."""
     from engine.ledger import VoidedAll, encode_change
 
     if row is None:
-        return new_row(target_of(settings), delta), ""
-    row, why = intact(row, delta, settings, journal)
+        return new_row(target_of(settings), delta, lacks_run=sending_run), ""
+    row, why = intact(row, delta, settings, journal, sending_run)
     if why:
         return row, why
     if row.mapping == delta.mapping and row.digest_version == DIGEST_VERSION:
@@ -64,8 +66,13 @@ def _usable(row: LedgerRow | None, delta: Delta, settings: RunSettings, journal:
     return same, MAPPING_CHANGED
 
 
-def intact(row: LedgerRow, delta: Delta, settings: RunSettings, journal: Journal) -> tuple[LedgerRow, str]:
-    """Return a ledger if its files are what they were, else an empty one with the same secret, and why."""
+def intact(
+    row: LedgerRow, delta: Delta, settings: RunSettings, journal: Journal, sending_run: int
+) -> tuple[LedgerRow, str]:
+    """Return a ledger if its files are what they were, else an empty one with the same secret, and why.
+
+    `sending_run` is the number of the present run if it has sent some of the campaign before it went on, or else 0.
+    """
     from engine.ledger import NotTheLedger, verify
 
     stem, ids = paths_of(row, settings.state.dir)
@@ -74,15 +81,15 @@ def intact(row: LedgerRow, delta: Delta, settings: RunSettings, journal: Journal
             verify(stem, row.generation, row.checksum, ids, row.ids_bytes, row.ids_checksum)
     except NotTheLedger as error:
         journal.delete_ledger(row.target)
-        return new_row(row.target, delta, row.key), f"the ledger cannot be used: {error}"
+        return new_row(row.target, delta, row.key, lacks_run=sending_run), f"the ledger cannot be used: {error}"
     return row, ""
 
 
-def new_row(target: str, delta: Delta, key: int | None = None) -> LedgerRow:
-    """Return a new ledger; its secret is random unless it is given."""
+def new_row(target: str, delta: Delta, key: int | None = None, *, lacks_run: int = 0) -> LedgerRow:
+    """Return a new ledger; its secret is random unless it is given. For `lacks_run` see `LedgerRow`."""
     name = f"ledger-{blake2b(target.encode(), digest_size=6).hexdigest()}"
     key = int.from_bytes(random_bytes(8), "big") if key is None else key
-    return LedgerRow(target, key, name, mapping=delta.mapping, digest_version=DIGEST_VERSION)
+    return LedgerRow(target, key, name, mapping=delta.mapping, digest_version=DIGEST_VERSION, lacks_run=lacks_run)
 
 
 FEEDS_MAX = 32

@@ -89,13 +89,17 @@ class RoutedLedgers(NoLedger):
         if delta is None:
             is_whole = self._job.kind == "sync" and self._job.limit is None
             return VoidingLedger(row, self._run, self._thread, is_whole=is_whole)
-        row, why = intact(row, delta, self._settings, journal)
+        done = self._done(campaign_id)
+        row, why = intact(row, delta, self._settings, journal, self._run.number if done else 0)
         ledger = self._ledger(row, delta, why or row.forgotten or (MAPPING_CHANGED if _is_foreign(row, delta) else ""))
-        known = self._run.campaigns.get(campaign_id)
-        first = known.number << SEQ_BITS if known else 0
-        done = {seq - first: read for seq, read in self._run.read.items() if known and seq >> SEQ_BITS == known.number}
         ledger.prepare_one_of_many(journal, done, is_full=_is_foreign(row, delta))
         return ledger
+
+    def _done(self, campaign_id: str) -> dict[int, int]:
+        """Return the chunks of a campaign that the run had done before it went on, and how many records each has."""
+        known = self._run.campaigns.get(campaign_id)
+        first = known.number << SEQ_BITS if known else 0
+        return {seq - first: read for seq, read in self._run.read.items() if known and seq >> SEQ_BITS == known.number}
 
     def _ledger(self, row: LedgerRow, delta: Delta, full_reason: str) -> LedgerOfRun:
         state_dir = self._settings.state.dir
@@ -136,7 +140,8 @@ class RoutedLedgers(NoLedger):
 
         known = self._ledgers.get(campaign_id)
         if not isinstance(known, LedgerOfRun):
-            row = new_row(target_of(self._settings, campaign_id), delta, key_of_campaign(campaign_id, self._key))
+            target, key = target_of(self._settings, campaign_id), key_of_campaign(campaign_id, self._key)
+            row = new_row(target, delta, key, lacks_run=self._run.number if self._done(campaign_id) else 0)
             known = self._ledgers[campaign_id] = self._ledger(row, delta, "")
         void = [encode_change(VoidedAll())] if _is_foreign(known.row, delta) else []
         row = msgspec.structs.replace(

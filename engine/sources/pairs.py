@@ -90,6 +90,8 @@ def _encoded(pair: Any) -> tuple[str, bytes]:
 
 
 def _holds_non_finite(value: Any) -> bool:
+    if isinstance(value, str):
+        return False
     if isinstance(value, float):
         return value != value or value in (float("inf"), float("-inf"))
     if isinstance(value, Mapping):

@@ -58,6 +58,8 @@ class LedgerRow(msgspec.Struct, frozen=True):
     feeds: dict[str, Feed] = {}
     forgotten: str = ""
     """Why the next run sends everything, if a person has asked for it."""
+    lacks_run: int = 0
+    """The number of the run that had sent some when this ledger was begun: it does not know whom. 0 without any."""
 
 
 class LedgerRows:

@@ -346,4 +346,4 @@ class SqliteJournal(SqliteLedgers):
 def _stored(value: Any) -> Any:
     if isinstance(value, RequestCounts):
         value = asdict(value)
-    return json.dumps(value) if isinstance(value, Mapping) else value
+    return json.dumps(value) if isinstance(value, dict) else value

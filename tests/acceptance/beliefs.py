@@ -116,6 +116,11 @@ class Beliefs:
         """Take in that the ledger is lost: all must be sent, but for what the journal may know; nobody need be gone."""
         self.entries, self.known, self.held, self.judges = {}, set(), set(), False
 
+    def damaged_on_the_way(self) -> None:
+        """Take in that the night that has finished now had sent some before the ledger was lost: nobody knows whom."""
+        self.doubt()
+        self.known, self.held, self.judges = set(), set(), False
+
     def remapped(self) -> None:
         """Take in that all must be sent; the ids stay."""
         self.entries, self.uncertain = {}, set()

@@ -145,6 +145,7 @@ def a_restored_backup(history: History, feed: Feed) -> None:
 def _all_must_be_full(history: History) -> None:
     for each in history.feeds:
         each.must_be_full = each.beliefs.judges and bool(history.ledger() or each.beliefs.known)
+        each.lost_on_the_way = bool(history.cut)
         each.beliefs.damaged()
 
 

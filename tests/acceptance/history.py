@@ -31,6 +31,8 @@ class Feed:
     """Whether its mapping is another one than in its last night."""
     must_be_full: bool = False
     """Whether the next night must say that it is a full send: its ledger was lost."""
+    lost_on_the_way: bool = False
+    """Whether its ledger was lost after a night had been cut that may still be continued."""
 
     @property
     def constants(self) -> dict[str, str]:
@@ -157,10 +159,14 @@ class History:
             beliefs.partly_finished(export, sent, refused, self.day)
         else:
             beliefs.finished(export, sent, refused, told, self.day)
+            if plan.continued and feed.lost_on_the_way:
+                beliefs.damaged_on_the_way()
             feed.lender.remember()
         feed.upset = plan.off or (feed.upset and plan.limited)
         feed.must_be_full = feed.must_be_full and plan.off
         self.cut, self.latest = [], (feed, done)
+        for each in self.feeds:
+            each.lost_on_the_way = False
 
     @staticmethod
     def _read_of(plan: Plan) -> Export:

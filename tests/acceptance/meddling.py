@@ -79,6 +79,17 @@ Not fdatasync: with it a thread lets the disk begin early, as often as the disk 
 """
 
 
+TEXT_IS_A_MAPPING = """
+from collections.abc import Mapping
+
+Mapping.register(str)
+"""
+"""What Python believes for good once a thread has asked for the kind of a text while another imported Arrow.
+
+The class of Arrow's maps is a sequence first, as text is, and for a moment answers for mappings: CPython 116093.
+"""
+
+
 def at_day(engine: Engine, days: float) -> None:
     """Let the commands that follow run so many days from now."""
     _meddle(engine, CLOCK, MEDDLING_DAYS=days)
@@ -92,6 +103,11 @@ def at_ledger_step(engine: Engine, step: int, kind: str) -> None:
     log = engine.home / "steps"
     log.unlink(missing_ok=True)
     _meddle(engine, LEDGER_STEPS, MEDDLING_STEP=step, MEDDLING_KIND=kind, MEDDLING_LOG=log)
+
+
+def where_text_is_a_mapping(engine: Engine) -> None:
+    """Let the commands that follow live with the belief that a text is a mapping."""
+    _meddle(engine, TEXT_IS_A_MAPPING)
 
 
 def ledger_steps(engine: Engine) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.engine_process import Engine
-from tests.acceptance.meddling import at_day
+from tests.acceptance.meddling import at_day, where_text_is_a_mapping
 from tests.acceptance.nights import CHUNK, MakeEngine, changed, cut, held, night, server_has, texts, with_delta
 from tests.acceptance.portfolios import Portfolio, portfolio, write_csv, write_ndjson, write_parquet
 
@@ -44,6 +44,19 @@ def test_the_second_night_of_any_format_sends_what_changed_and_the_third_nothing
     assert (third.exit_code, third.requests) == (0, 0)
     assert third.counts == {"read": 100, "unchanged": 100}
     assert server_has(engine, changed(LOANS, SOME))
+
+
+def test_nights_end_well_where_python_has_come_to_take_text_for_mappings(make_engine: MakeEngine) -> None:
+    engine = with_delta(make_engine(), source={"path": "loans.parquet", "id": "loan_id"})
+    where_text_is_a_mapping(engine)
+    for loans in (LOANS, changed(LOANS, SOME)):
+        write_parquet(engine.home / "loans.parquet", loans)
+        done = night(engine)
+        assert done.exit_code == 0, done.outcome.err
+        assert [json.loads(line)["level"] for line in done.outcome.err.splitlines()].count("error") == 0
+    assert server_has(engine, changed(LOANS, SOME))
+    assert engine.run("find", SOME[0]).exit_code == 0
+    assert engine.run("status").exit_code == 0
 
 
 def test_two_per_cent_of_thirty_thousand_are_one_request(make_engine: MakeEngine) -> None:

@@ -11,7 +11,19 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.meddling import at_ledger_step, leave_alone, ledger_steps
-from tests.acceptance.nights import MakeEngine, changed, night, server_has, with_delta, without
+from tests.acceptance.nights import (
+    CHUNK,
+    CLOSED,
+    MakeEngine,
+    changed,
+    gone_ids,
+    killed,
+    lines_of,
+    night,
+    server_has,
+    with_delta,
+    without,
+)
 from tests.acceptance.portfolios import portfolio
 
 pytestmark = pytest.mark.nights
@@ -129,6 +141,38 @@ def test_a_lost_ledger_closes_nobody(make_engine: MakeEngine) -> None:
     done = night(engine, without(LOANS, "loan_000001"))
     assert (done.exit_code, done.counts) == (0, {"read": 99, "updated": 99})
     assert server_has(engine, LOANS)
+
+
+@pytest.mark.parametrize("damage", [lost, overwritten])
+def test_who_was_told_before_the_ledger_was_lost_stays_counted_and_of_the_others_nothing_is_claimed(
+    damage: Callable[[Engine], None], make_engine: MakeEngine
+) -> None:
+    engine = with_delta(make_engine(), delta={"gone": CLOSED}, state={"resume_within": "6h"})
+    night(engine, LOANS)
+    leaving = list(LOANS)[: 4 * CHUNK]
+    killed(engine, without(LOANS, *leaving), done=2, at="before-apply")
+    damage(engine)
+    resumed = night(engine)
+    assert (resumed.exit_code, resumed.report["resumes"]) == (0, 1)
+    assert (resumed.gone["found"], gone_ids(engine, resumed)) == (len(leaving), sorted(leaving))
+    assert resumed.gone["updated"] <= 2 * CHUNK
+    assert resumed.gone["skipped"]
+    listed = lines_of(engine, resumed.report["run_id"], "gone.ndjson")
+    assert [line for line in listed if "outcome" in line] == []
+
+
+def test_a_ledger_that_was_lost_on_the_way_leaves_nobody_unnoticed(make_engine: MakeEngine) -> None:
+    engine = with_delta(make_engine(), delta={"gone": CLOSED}, state={"resume_within": "6h"})
+    night(engine, LOANS)
+    killed(engine, changed(LOANS), done=3, at="before-reply")
+    lost(engine)
+    resumed = night(engine)
+    assert (resumed.exit_code, resumed.report["resumes"]) == (0, 1)
+    after = night(engine, changed(without(LOANS, *list(LOANS)[::10])))
+    assert "first complete run" in after.gone["skipped"]  # whom the first part of that run had brought, nobody knows
+    assert server_has(engine, changed(LOANS))
+    listed = set(gone_ids(engine, night(engine, changed(without(LOANS, *list(LOANS)[::5])))))
+    assert set(list(LOANS)[5::10]) <= listed <= set(list(LOANS)[::5])
 
 
 def prepared(engine: Engine) -> list[str]:
