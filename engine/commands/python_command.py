@@ -24,4 +24,5 @@ def python_command() -> str:
 
 def _same(one: str, other: str) -> bool:
     """Whether both are one interpreter in one environment: links to it from elsewhere have other packages."""
-    return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
+    folders = {os.path.normcase(os.path.dirname(os.path.abspath(path))) for path in (one, other)}
+    return len(folders) == 1 and os.path.samefile(one, other)

@@ -16,6 +16,8 @@ from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
 from tests.acceptance.nights import CHUNK, CLOSED, changed, cut, killed
 from tests.acceptance.portfolios import ndjson_line, portfolio, write_ndjson
 
+pytestmark = pytest.mark.nights
+
 CONFIG = "my night's.toml"
 """A name that a shell takes apart unless it is quoted."""
 

@@ -332,6 +332,7 @@ def test_secrets_and_record_data_stay_where_they_belong(flags: dict[str, Any], m
             assert CANARY.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.nights
 @pytest.mark.parametrize(("status", "outcome"), [(500, "rejected"), (409, "rejected")])
 @pytest.mark.parametrize("count", [1, 40])
 def test_a_record_that_makes_the_server_fail_is_found_though_nothing_else_is_sent(
@@ -349,6 +350,7 @@ def test_a_record_that_makes_the_server_fail_is_found_though_nothing_else_is_sen
     assert (again.exit_code, again.records) == (3, done.records)
 
 
+@pytest.mark.nights
 def test_a_record_that_is_all_that_is_left_of_a_run_is_judged_beside_one_of_an_earlier_process(
     make_engine: MakeEngine,
 ) -> None:

@@ -29,6 +29,8 @@ from tests.acceptance.nights import (
 from tests.acceptance.portfolios import ndjson_line, portfolio, write_csv, write_ndjson
 from tests.acceptance.test_find import about, asked, without_delta
 
+pytestmark = pytest.mark.nights
+
 LOANS = portfolio(50)
 LOAN = "loan_000017"
 BAD = "loan_000023"

@@ -13,6 +13,8 @@ from tests.acceptance.nights import CLOSED, killed, pushed, run_dir
 from tests.acceptance.portfolios import ndjson_line
 from tests.acceptance.test_find import about, asked
 
+pytestmark = pytest.mark.nights
+
 MakeEngine = Callable[..., Engine]
 Row = tuple[str | None, str, int]
 """The campaign of a record, or None without one; its id; and a value."""

@@ -43,6 +43,7 @@ def test_kill_9_and_the_same_command_again(make_engine: MakeEngine) -> None:
     assert engine.server.stats()["repeated"] <= WORKERS * 10
 
 
+@pytest.mark.nights
 def test_twenty_five_kills_in_one_sync(make_engine: MakeEngine) -> None:
     seed = random.randrange(1 << 30)
     dice, engine = random.Random(seed), make_engine(hold="before-reply")

@@ -11,6 +11,8 @@ import pytest
 from tests.acceptance.engine_process import Engine, wait_until_it_says
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 
+pytestmark = pytest.mark.nights
+
 MakeEngine = Callable[..., Engine]
 
 CHUNK = 50

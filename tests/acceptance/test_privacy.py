@@ -14,6 +14,8 @@ from tests.acceptance.engine_process import Engine
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import ndjson_line
 
+pytestmark = pytest.mark.nights
+
 MakeEngine = Callable[..., Engine]
 
 VALUES = {

@@ -12,6 +12,8 @@ from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.portfolios import ndjson_line
 from tests.acceptance.test_routing import state_of, sums_are_true
 
+pytestmark = pytest.mark.nights
+
 MakeEngine = Callable[..., Engine]
 CLOSED = {"payment_status": "closed"}
 Rows = dict[tuple[str, str], int]

@@ -9,8 +9,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.engine_process import WAIT_S, Engine, Outcome, wait_until_it_says
 from tests.acceptance.portfolios import NOTHING_HELD_BACK, portfolio, write_ndjson
+
+pytestmark = pytest.mark.nights
 
 MakeEngine = Callable[..., Engine]
 

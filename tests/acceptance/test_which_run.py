@@ -14,6 +14,8 @@ from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
 from tests.stand_in import let_through
 
+pytestmark = pytest.mark.nights
+
 MakeEngine = Callable[..., Engine]
 
 CHUNK = 10
