@@ -131,6 +131,7 @@ READERS = ["scale", "--sizes", "20", "--kinds", "parquet", "--readers", "1,2"]
 ABSENT = ["throughput", "--records", "20", "--runs", "1", "--kinds", "ndjson.gz", "--peers", "usual,syslog-ng"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [*(arguments for arguments in DOCUMENTED if arguments not in PACING), READERS, ABSENT],
@@ -148,6 +149,7 @@ def test_a_benchmark_prints_a_table_and_writes_its_results(
     assert_is_svg((directory / f"{arguments[0]}.svg").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", PACING)
 def test_pacing_plays_a_scenario(
     arguments: list[str], directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ NOT_RUN = {
     "apt-get install": "changes the machine that the test runs on",
     "python -m build": "makes an environment of its own, and needs a package index",
     "python -m pytest -m nights": "takes minutes; `.ci/run` runs it",
+    "python -m pytest -m slow": "takes minutes; `.ci/run` runs it",
     "python -m pytest -n 0 tests/packaging": "builds and installs, which takes minutes; `.ci/run` runs it",
     "python -m pytest tests/browser": "takes minutes, and needs Chromium; `.ci/run` runs it",
     "python -m pytest tests/spreadsheet": "needs LibreOffice; `.ci/run` runs it",

@@ -456,6 +456,7 @@ def _superseded_records_are_forgotten(patch: Patch) -> None:
     patch.setattr(Chunk, "read", property(lambda self: len(self.ids) + len(self.refusals)))
 
 
+@pytest.mark.nights
 @pytest.mark.parametrize(("plant", "violation"), BUGS, ids=[plant.__name__.strip("_") for plant, _ in BUGS])
 def test_the_model_catches(plant: Callable[[Patch], None], violation: str, monkeypatch: Patch) -> None:
     plant(monkeypatch)
