@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.outlets.logs import EventLog, bind_to_logs, get_logger, logs_are_set_up, route_logs, set_up_logs
     from engine.outlets.notify_command import run_command
     from engine.outlets.progress import ProgressDisplay, ProgressHistory, ProgressSnapshot, share_done
-    from engine.outlets.prometheus import MetricValues, serving, write_metrics_file
+    from engine.outlets.prometheus import CampaignValues, MetricValues, serving, write_metrics_file
     from engine.outlets.systemd import SupervisedDisplay, SystemdNotifier
 else:
     __getattr__ = lazy_face(__name__)

@@ -10,7 +10,7 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +43,15 @@ _written_at: dict[Path, float] = {}
 _LAST_SUCCESS = re.compile(r"^bulk_sync_last_success_timestamp_seconds\{.* (\d+(?:\.\d+)?(?:e\+\d+)?)$", re.MULTILINE)
 
 
+@dataclass(frozen=True, slots=True)
+class CampaignValues:
+    """What is exposed of a campaign where a run has many. `exit_code` is None as long as nothing has ended its part."""
+
+    campaign_id: str
+    records: RecordCounts
+    exit_code: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricValues:
     """What is exposed, of a run under way or ended.
@@ -55,6 +64,7 @@ class MetricValues:
     """
 
     campaign_id: str
+    """Empty where a run has many campaigns: then these are the sums, and `campaigns` has what is known of each."""
     records: RecordCounts
     requests: RequestCounts
     duration_s: float
@@ -72,6 +82,7 @@ class MetricValues:
     exit_code: int | None = None
     finished_at_s: float | None = None
     last_success_s: float | None = None
+    campaigns: Sequence[CampaignValues] = ()
     taken_at: float = field(default_factory=time.monotonic, compare=False)
 
 
@@ -147,6 +158,27 @@ class _Collector:
                 family = GaugeMetricFamily(f"bulk_sync_{name}", meaning, labels=("campaign",))
                 family.add_metric((values.campaign_id,), value)
                 yield family
+        if values.campaigns:  # last: they may be many, and the last success is looked for where a file begins
+            yield from _of_campaigns(values.campaigns)
+
+
+def _of_campaigns(campaigns: Sequence[CampaignValues]) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    records = GaugeMetricFamily(
+        "bulk_sync_campaign_records", "Records of a campaign by outcome.", labels=("campaign", "outcome")
+    )
+    ends = GaugeMetricFamily(
+        "bulk_sync_campaign_exit_code",
+        "How the part of a campaign ended; absent while it is under way.",
+        labels=("campaign",),
+    )
+    for each in campaigns:
+        for outcome, count in each.records.states.items():
+            records.add_metric((each.campaign_id, outcome), count)
+        if each.exit_code is not None:
+            ends.add_metric((each.campaign_id,), each.exit_code)
+    yield from (records, ends)
 
 
 def _counts(values: MetricValues) -> list[tuple[str, str, str, Mapping[str, int]]]:

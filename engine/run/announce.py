@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.outlets import (
+    CampaignValues,
     Harmless,
     MetricValues,
     get_logger,
@@ -67,10 +68,22 @@ def metric_values(active: ActiveRun, report: Report | None = None) -> MetricValu
         rate_limit=pacing.rate_limit,
         in_flight_limit=pacing.in_flight_limit,
         **(_delta_values(active, report) if active.job.delta is not None else {}),
+        campaigns=_campaign_values(active, report),
         exit_code=report.exit_code if report else None,
         finished_at_s=now_s if report else None,
         last_success_s=now_s if report and report.exit_code == 0 else None,
     )
+
+
+def _campaign_values(active: ActiveRun, report: Report | None) -> list[CampaignValues]:
+    """Return what is shown of each campaign of a run with many."""
+    if report is not None:
+        return [CampaignValues(each.campaign_id, each.records, each.exit_code) for each in report.campaigns]
+    refused = active.traffic.campaigns.errors
+    return [
+        CampaignValues(campaign_id, each.counts, int(error.exit_code) if (error := refused.get(campaign_id)) else None)
+        for campaign_id, each in dict(active.accounts.campaigns).items()  # the producer's thread adds to it
+    ]
 
 
 def _delta_values(active: ActiveRun, report: Report | None) -> dict[str, Any]:

@@ -288,9 +288,16 @@ def test_a_dry_run_tells_what_each_campaign_would_get(make_engine: MakeEngine) -
 def test_people_read_of_each_campaign(make_engine: MakeEngine) -> None:
     engine, campaigns = make_engine(other_campaign="camp_*", forbidden_campaign="camp_1"), campaigns_of(3, 30)
     write(engine.home / "loans.ndjson", campaigns)
-    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"})
+    engine.configure(
+        source={"path": "loans.ndjson"}, route={"column": "bucket"}, notify={"prometheus_textfile": "sync.prom"}
+    )
     done = engine.run("sync")
     assert done.exit_code == 77
+    metrics = (engine.home / "sync.prom").read_text(encoding="utf-8")
+    assert 'bulk_sync_campaign_records{campaign="camp_0",outcome="updated"} 10.0\n' in metrics
+    assert 'bulk_sync_campaign_records{campaign="camp_1",outcome="pending"} 10.0\n' in metrics
+    assert 'bulk_sync_campaign_exit_code{campaign="camp_1"} 77.0\n' in metrics
+    assert 'bulk_sync_records{campaign="",outcome="updated"} 20.0\n' in metrics
     assert "Campaigns" in done.out
     [line] = [line for line in done.out.splitlines() if line.startswith("  camp_1 ")]
     assert line.split() == ["camp_1", "10", "0", "10", "failed"]

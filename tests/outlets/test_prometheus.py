@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.outlets import prometheus
-from engine.outlets.prometheus import MetricValues, last_success_s, render_metrics, write_metrics_file
+from engine.outlets.prometheus import CampaignValues, MetricValues, last_success_s, render_metrics, write_metrics_file
 from engine.report.measured import LatencyHistogram
 from engine.values.counts import RecordCounts, RequestCounts
 
@@ -62,6 +62,22 @@ def test_gone_ids_and_the_ledger_are_there_where_there_is_one() -> None:
     assert value(samples, "ledger_records") == 100
     assert value(samples, "ledger_oldest_timestamp_seconds") == 1_795_000_000
     assert not [name for name, _ in parsed(render_metrics(values())) if "gone" in name or "ledger" in name]
+
+
+def test_each_of_many_campaigns_is_told_and_hides_no_last_success() -> None:
+    records = RecordCounts(read=7, updated=5, pending=2)
+    campaigns = [CampaignValues(f"camp {number}", records, 65 if number else None) for number in range(2_000)]
+    text = render_metrics(values(campaigns=campaigns, last_success_s=1_795_000_000.0))
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert told["bulk_sync_campaign_records", "camp 1999", "updated"] == 5
+    assert told["bulk_sync_campaign_exit_code", "camp 7"] == 65
+    assert ("bulk_sync_campaign_exit_code", "camp 0") not in told
+    assert last_success_s(text[: prometheus.PREVIOUS_BYTES_MAX]) == 1_795_000_000.0
+    assert len(text) > prometheus.PREVIOUS_BYTES_MAX
 
 
 def test_records_and_requests_are_told_apart_by_label() -> None:

@@ -19,6 +19,7 @@ from engine.run.jobs.sync import sync
 from engine.settings.tables import NotifyTable
 from engine.simulator.process import StandInProcess
 from engine.values.counts import RecordCounts, RequestCounts
+from engine.values.errors import CampaignMissing
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import write_ndjson
 from tests.fakes import chunk_of
@@ -124,6 +125,15 @@ async def test_metrics_of_a_run_under_way_are_of_what_is_known_by_now(tmp_path: 
     assert values.requests == RequestCounts(sent=1)
     assert (values.campaign_id, values.in_flight) == ("camp", 0)
     assert (values.exit_code, values.finished_at_s, values.last_success_s) == (None, None, None)
+
+
+async def test_metrics_of_each_campaign_are_of_what_is_known_by_now(tmp_path: Path) -> None:
+    async with active_run(settings_of(tmp_path)) as active:
+        for campaign_id, chunk in (("camp_a", chunk_of("a", "b")), ("camp_b", chunk_of("c"))):
+            list(active.accounts.reading([replace(chunk, campaign_id=campaign_id)]))
+        active.traffic.campaigns.end("camp_b", CampaignMissing("it is not known"))
+        told = {each.campaign_id: (each.records.pending, each.exit_code) for each in metric_values(active).campaigns}
+    assert told == {"camp_a": (2, None), "camp_b": (1, 77)}
 
 
 async def test_metrics_of_a_run_that_ended_are_those_of_its_report(tmp_path: Path) -> None:
