@@ -1,6 +1,6 @@
 """Blocks in, chunks of single campaigns out: one is open for each campaign that was met. Pure.
 
-What waits in open chunks is bounded by bytes: some full ones may (`OPEN_FULL`), then the fullest is closed first. That
+What waits in open chunks is bounded by bytes: some full ones may (`Routing.open_chunks`), then the fullest is closed first. That
 is looked at after so many records, counted from the first one (`_stride`), so that where chunks are cut depends on the
 records and the limits alone, as in `chunker.py`. Chunks of rows that are for no campaign have no records, and the
 number 0.
@@ -19,9 +19,6 @@ from engine.reading.router import Router
 from engine.reading.routing import Routing
 from engine.reading.split_blocks import halved, joined, split_block
 from engine.values import Block, Chunk
-
-OPEN_FULL = 50
-"""So many full chunks may be open at once; of smaller ones, as many as hold no more bytes."""
 
 CAMPAIGNS_A_STRIDE = 100
 """With so many campaigns, a chunk's worth of records is told apart at once; with more, more: each time costs something
@@ -62,7 +59,7 @@ def routed_chunks(
     """
     recent, repeated = RecentOfCampaigns(concurrency), RepeatedIds()
     begin = partial(_begun, recent=recent, repeated=repeated, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
-    chunker = RoutedChunker(Router(routing), begin, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
+    chunker = RoutedChunker(routing, begin, batch_size=batch_size, lines_bytes_max=lines_bytes_max)
     yield from chunker.cut(blocks)
 
 
@@ -74,7 +71,7 @@ class RoutedChunker:
     """Cuts the blocks of one pass over a source into chunks.
 
     Args:
-        router: knows which record is for which campaign.
+        routing: says which record is for which campaign.
         begin: makes what is open of a campaign, of its number and its id.
         batch_size: how many records a chunk holds at the most.
         lines_bytes_max: how many bytes its lines are at the most.
@@ -83,14 +80,15 @@ class RoutedChunker:
 
     def __init__(
         self,
-        router: Router,
+        routing: Routing,
         begin: Callable[[int, str], Open],
         *,
         batch_size: int,
         lines_bytes_max: int,
         note: Callable[[int, Block], None] = lambda *_: None,
     ) -> None:
-        self._router, self._begin, self._note = router, begin, note
+        self._router, self._begin, self._note = Router(routing), begin, note
+        self._open_chunks = routing.open_chunks
         self._batch_size, self._lines_bytes_max = batch_size, lines_bytes_max
         self._open: dict[int, Open] = {}
         self._records = self._bytes = 0
@@ -152,7 +150,7 @@ class RoutedChunker:
     def _close_fullest(self) -> Iterator[Chunk]:
         """Close chunks until no more wait than may."""
         full = min(self._lines_bytes_max, self._bytes * self._batch_size // self._records)
-        while self._waiting_bytes > OPEN_FULL * full:
+        while self._waiting_bytes > self._open_chunks * full:
             fullest = max(self._open.values(), key=lambda campaign: campaign.waiting_bytes)
             self._waiting_bytes -= fullest.waiting_bytes
             yield fullest.close()

@@ -12,7 +12,7 @@ from engine.reading.presence_of_campaigns import PresenceOfCampaigns
 from engine.reading.recent_of_campaigns import RecentOfCampaigns, RecentOfOne
 from engine.reading.repeated_ids import RepeatedIds
 from engine.reading.routed_chunker import Open, RoutedChunker
-from engine.reading.router import INVALID, Router, first_seq
+from engine.reading.router import INVALID, first_seq
 from engine.reading.routing import Routing
 from engine.values import Block, Chunk
 
@@ -23,7 +23,7 @@ class RoutedComparison:
     def __init__(
         self, routing: Routing, comparing: Comparing, *, batch_size: int, lines_bytes_max: int, concurrency: int = 8
     ) -> None:
-        self._router, self._comparing = Router(routing), comparing
+        self._routing, self._comparing = routing, comparing
         self._limits = {"batch_size": batch_size, "lines_bytes_max": lines_bytes_max}
         self._recent, self._repeated = RecentOfCampaigns(concurrency), RepeatedIds()
         self._keys = KeysOfCampaigns()
@@ -36,7 +36,7 @@ class RoutedComparison:
         Raises:
             SourceUntrusted: there are too many campaigns.
         """
-        yield from RoutedChunker(self._router, self._begin, note=self._noted.note, **self._limits).cut(blocks)
+        yield from RoutedChunker(self._routing, self._begin, note=self._noted.note, **self._limits).cut(blocks)
 
     @property
     def presence(self) -> Presence:

@@ -17,6 +17,8 @@ class Routing(msgspec.Struct, frozen=True):
     campaigns: Mapping[str, str] | None = None
     other: str = "invalid"
     """`invalid`, `skip`, or the campaign of all others."""
+    open_chunks: int = 50
+    """So many full chunks may be open at once; of smaller ones, as many as hold no more bytes."""
 
     @property
     def complaint(self) -> str:

@@ -100,7 +100,7 @@ def routing_of(settings: RunSettings) -> Routing | None:
     if not isinstance(settings, Settings) or settings.route.column is None:
         return None
     route = settings.route
-    return Routing(route.column or "", route.campaigns, route.other)
+    return Routing(route.column or "", route.campaigns, route.other, route.open_chunks)
 
 
 def campaign_ids_of(settings: RunSettings) -> tuple[str, ...] | None:

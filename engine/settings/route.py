@@ -16,6 +16,13 @@ OTHER_WORDS = ("invalid", "skip")
 """What `other` may say beside the id of a campaign."""
 
 
+OPEN_CHUNKS = 50
+OPEN_CHUNKS_MAX = 10_000
+"""So many full chunks may wait for more records, by default and at the most."""
+
+_BY_DEFAULT = (None, "invalid", OPEN_CHUNKS)
+
+
 def as_campaign_id(value: Any) -> Any:
     """Accept what may be the id of a campaign."""
     if isinstance(value, str) and len(value.encode("utf-8", "replace")) > CAMPAIGN_ID_BYTES_MAX:
@@ -31,6 +38,7 @@ class RouteTable(Table):
 
     campaigns: dict[str, CampaignId] | None = None
     other: CampaignId = "invalid"
+    open_chunks: Annotated[int, Field(ge=OPEN_CHUNKS, le=OPEN_CHUNKS_MAX)] = OPEN_CHUNKS
     column: Annotated[str, BeforeValidator(as_column_name)] | None = Field(default=None, validate_default=True)
 
     @field_validator("campaigns")
@@ -45,14 +53,15 @@ class RouteTable(Table):
     @field_validator("column")
     @classmethod
     def _says_by_what(cls, value: str | None, info: ValidationInfo) -> str | None:
-        others = [key for key in ("campaigns", "other") if info.data.get(key, "invalid") not in (None, "invalid")]
+        others = [key for key in ("campaigns", "other", "open_chunks") if info.data.get(key) not in _BY_DEFAULT]
         if value is None and others:
             raise ValueError("missing: name the column, or the key, that says which campaign a record is for")
         return value
 
     def identity(self) -> dict[str, Any]:
-        """Return, as plain values, what decides which record goes where; none without a column."""
-        return {} if self.column is None else self.model_dump(mode="json")
+        """Return, as plain values, what decides which record goes where, and in which chunk; none without a column."""
+        without = {"open_chunks"} if self.open_chunks == OPEN_CHUNKS else set()  # as before there was a choice
+        return {} if self.column is None else self.model_dump(mode="json", exclude=without)
 
     def campaign_ids(self) -> tuple[str, ...] | None:
         """Return the campaigns that there can be, each once; None if the column names them itself."""

@@ -70,10 +70,9 @@ def test_every_record_is_in_a_chunk_of_its_campaign(seed: int) -> None:
 def test_where_chunks_are_cut_does_not_depend_on_the_blocks(
     seed: int, a_stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routed_chunker, "OPEN_FULL", 2)
     monkeypatch.setattr(routed_chunker, "CAMPAIGNS_A_STRIDE", a_stride)
-    records = some_records(seed, campaigns=7, count=400)
-    assert known(chunks_of(records)) == known(chunks_of(records, block=37, rng=Random(seed)))
+    routing, records = Routing("bucket", open_chunks=2), some_records(seed, campaigns=7, count=400)
+    assert known(chunks_of(records, routing)) == known(chunks_of(records, routing, block=37, rng=Random(seed)))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -93,12 +92,12 @@ def test_ids_that_come_again_are_counted_in_their_campaign() -> None:
     assert sum(chunk.seen_before for chunk in chunks) == 3
 
 
-def test_what_waits_is_bounded_and_the_fullest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routed_chunker, "OPEN_FULL", 3)
+def test_what_waits_is_bounded_and_the_fullest_goes_first() -> None:
+    routing = Routing("bucket", open_chunks=3)
     records = [(f"loan_{n}", f"camp_{n % 8}" if n % 4 else "camp_most") for n in range(400)]
     waiting: Counter[str] = Counter()
     read = 0
-    for chunk in routed_chunks(blocks_of(records, size=10), BY_ID, batch_size=10, lines_bytes_max=100_000):
+    for chunk in routed_chunks(blocks_of(records, size=10), routing, batch_size=10, lines_bytes_max=100_000):
         last = max(place.row for place in places(chunk.spans))
         for _, text in records[read : max(read, last)]:
             waiting[text] += 1
@@ -142,3 +141,15 @@ def test_a_record_that_is_too_large_is_refused_and_no_other() -> None:
     records = [("a", "x"), ("b" * 600, "x"), ("c", "x")]
     [chunk] = chunks_of(records)
     assert (list(chunk.ids), [refusal.id for refusal in chunk.refusals]) == (["a", "c"], ["b" * 600])
+
+
+def test_with_more_open_chunks_far_more_campaigns_get_full_ones() -> None:
+    records = [(f"loan_{n}", f"camp_{n % 200}") for n in range(200 * 30)]
+    counts = {}
+    for open_chunks in (50, 250):
+        routing = Routing("bucket", open_chunks=open_chunks)
+        chunks = list(routed_chunks(blocks_of(records, size=10), routing, batch_size=10, lines_bytes_max=100_000))
+        assert sum(len(chunk.ids) for chunk in chunks) == len(records)
+        counts[open_chunks] = len(chunks)
+    assert counts[250] == 200 * 3
+    assert counts[50] > 2 * counts[250]
