@@ -1,9 +1,9 @@
 """Blocks in, chunks of single campaigns out: one is open for each campaign that was met. Pure.
 
-What waits in open chunks is bounded by bytes: some full ones may (`Routing.open_chunks`), then the fullest is closed first. That
-is looked at after so many records, counted from the first one (`_stride`), so that where chunks are cut depends on the
-records and the limits alone, as in `chunker.py`. Chunks of rows that are for no campaign have no records, and the
-number 0.
+What waits in open chunks is bounded by bytes: some full ones may (`Routing.open_chunks`), then the fullest is closed
+first. That is looked at after so many records, counted from the first one (`_stride`), so that where chunks are cut
+depends on the records and the limits alone, as in `chunker.py`. Chunks of rows that are for no campaign have no
+records, and the number 0.
 """
 
 from __future__ import annotations
