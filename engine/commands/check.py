@@ -136,7 +136,7 @@ def _source(settings: Any, wanted: dict[str, int]) -> list[Finding]:
     Gets into `wanted` how many records each campaign has, where records say which one they are for.
     """
     from engine.commands.dry_run import survey
-    from engine.commands.known_campaigns import routed_text
+    from engine.commands.known_campaigns import fuller_requests, routed_text
     from engine.run import campaign_ids_of, reading_for_a_look
 
     with reading_for_a_look(settings, None, whole=False) as (reading, is_all):
@@ -153,6 +153,8 @@ def _source(settings: Any, wanted: dict[str, int]) -> list[Finding]:
     if settings.route.column is not None:
         wanted |= dict.fromkeys(campaign_ids_of(settings) or (), 0) | dict(found.campaigns)
         findings.append(Finding("route", routed_text(wanted, settings.route.column)))
+        if advice := fuller_requests(wanted, found, settings):
+            findings.append(Finding("route", advice, warning=True))
     findings += ids
     findings += [Finding("source", doubt, warning=True) for doubt in found.doubts]
     if found.too_many_invalid:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping
+from math import ceil
 from typing import TYPE_CHECKING
 
 from engine.values import counted, program
 
 if TYPE_CHECKING:
+    from engine.commands.dry_run import Findings
     from engine.settings import Settings
 
 SHOWN_MAX = 10
@@ -36,6 +38,23 @@ def routed_text(wanted: Mapping[str, int], column: str) -> str:
     met = sum(count > 0 for count in wanted.values())
     idle = f"; {counted(len(wanted) - met, 'campaign')} of route.campaigns without any" if met < len(wanted) else ""
     return f"{counted(sum(wanted.values()), 'record')} for {counted(met, 'campaign')} by {column!r}{idle}"
+
+
+def fuller_requests(wanted: Mapping[str, int], found: Findings, settings: Settings) -> str | None:
+    """Return how requests could be fuller, if they are far from it for the number of campaigns; else None."""
+    from engine.settings import OPEN_CHUNKS_MAX
+
+    route, upload = settings.route, settings.upload
+    met = sum(count > 0 for count in wanted.values())
+    full = sum(ceil(count / upload.batch_size) for count in wanted.values())
+    by_bytes = 2 * found.request_bytes_max > upload.max_body_bytes
+    if met <= route.open_chunks or found.requests <= 2 * full or by_bytes:
+        return None
+    return (
+        f"{found.requests:,} requests where {full:,} would do: only {route.open_chunks:,} full ones may wait for more "
+        f"records; sort the source by {route.column!r}, or, with memory for as many requests, set "
+        f"route.open_chunks = {min(met, OPEN_CHUNKS_MAX)}"
+    )
 
 
 def ledgers_text(settings: Settings) -> str:

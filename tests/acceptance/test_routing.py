@@ -266,6 +266,19 @@ def test_check_proves_all_campaigns(make_engine: MakeEngine) -> None:
     assert "3 campaigns with 30 ids, 30 of them known" in engine.run("check").out
 
 
+def test_check_says_how_requests_for_very_many_campaigns_could_be_fuller(make_engine: MakeEngine) -> None:
+    engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(200, 4_000)
+    write(engine.home / "loans.ndjson", campaigns)
+    upload = {"batch_size": 20}
+    engine.configure(source={"path": "loans.ndjson"}, route={"column": "bucket"}, upload=upload)
+    before = engine.run("check").out
+    assert " requests where 200 would do: only 50 full ones may wait for more records; sort the source by" in before
+    assert "set route.open_chunks = 200" in before
+    engine.configure(route={"open_chunks": 200})
+    assert "where 200 would do" not in engine.run("check").out
+    assert engine.sync().report["requests"]["sent"] == 200
+
+
 def test_a_dry_run_tells_what_each_campaign_would_get(make_engine: MakeEngine) -> None:
     engine, campaigns = make_engine(other_campaign="camp_*"), campaigns_of(3, 30)
     path = engine.home / "loans.ndjson"
