@@ -28,34 +28,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--histories", type=int, default=20_000, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (%(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="only the history of this seed")
-    parser.add_argument("--nights", action="store_true", help="histories of several nights, with delta")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--nights", action="store_true", help="histories of several nights, with delta")
+    kinds.add_argument("--campaigns", action="store_true", help="histories of runs with many campaigns")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the histories; return 1 if something happened in one of them that must never happen."""
+    kind = "nights" if args.nights else "campaigns" if args.campaigns else ""
     if args.seed is not None:
-        return _one(args.seed, args.nights)
-    return _many(args.first, args.histories, args.nights)
+        return _one(args.seed, kind)
+    return _many(args.first, args.histories, kind)
 
 
-def _one(seed: int, nights: bool) -> int:
-    history = _simulate(seed, nights)
+def _one(seed: int, kind: str) -> int:
+    history = _simulate(seed, kind)
     print(history)
     return int(bool(history.violations))
 
 
-def _many(first: int, histories: int, nights: bool) -> int:
+def _many(first: int, histories: int, kind: str) -> int:
     started_at = time.monotonic()
     reported_at = started_at
     done = requests = crashes = failed = 0
-    for history in _histories(range(first, first + histories), nights):
+    for history in _histories(range(first, first + histories), kind):
         done += 1
         requests += history.requests
         crashes += history.crashes
         if history.violations:
             failed += 1
             if failed <= FAILURES_SHOWN_MAX:
-                again = "--nights --seed" if nights else "--seed"
+                again = f"--{kind} --seed" if kind else "--seed"
                 print(f"{history}\n  again: python -m benchmarks simulate {again} {history.seed}", flush=True)
         if time.monotonic() - reported_at > REPORT_EVERY_S:
             reported_at = time.monotonic()
@@ -68,20 +71,20 @@ def _many(first: int, histories: int, nights: bool) -> int:
     return int(failed > 0)
 
 
-def _histories(seeds: range, nights: bool) -> Iterator[History | Nights]:
+def _histories(seeds: range, kind: str) -> Iterator[History | Nights]:
     """Yield the histories of all seeds as they are done, a few processes working on them."""
     parts = [seeds[start : start + SEEDS_AT_ONCE] for start in range(0, len(seeds), SEEDS_AT_ONCE)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for histories in pool.map(_simulate_all, parts, [nights] * len(parts)):
+        for histories in pool.map(_simulate_all, parts, [kind] * len(parts)):
             yield from histories
 
 
-def _simulate_all(seeds: range, nights: bool) -> list[History | Nights]:
-    return [_simulate(seed, nights) for seed in seeds]
+def _simulate_all(seeds: range, kind: str) -> list[History | Nights]:
+    return [_simulate(seed, kind) for seed in seeds]
 
 
-def _simulate(seed: int, nights: bool) -> History | Nights:
+def _simulate(seed: int, kind: str) -> History | Nights:
     from tests.simulation.history import simulate  # here, so that other benchmarks need no tests
     from tests.simulation.nights import simulate_nights
 
-    return simulate_nights(seed) if nights else simulate(seed)
+    return simulate_nights(seed) if kind == "nights" else simulate(seed, routed=kind == "campaigns")

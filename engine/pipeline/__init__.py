@@ -6,7 +6,7 @@ from engine.values import lazy_face
 
 if TYPE_CHECKING:
     from engine.pipeline.accounts import Accounts, CampaignAccounts
-    from engine.pipeline.late_copies import LateCopies
+    from engine.pipeline.late_copies import ALL_SEQS, LateCopies
     from engine.pipeline.pipeline import run_pipeline
     from engine.pipeline.refused_campaigns import RefusedCampaigns
     from engine.pipeline.sending import Attempt

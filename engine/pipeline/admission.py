@@ -12,6 +12,7 @@ from math import inf
 from msgspec import Struct
 
 from engine.pipeline.late_copies import HeldBack, LateCopies
+from engine.pipeline.witnesses_before import WitnessesBefore
 from engine.values import SEQ_BITS, Chunk
 
 IN_FLIGHT_BEFORE = 16
@@ -55,6 +56,7 @@ class OrderGate:
         self._borrowed: dict[int, set[str]] = {}  # by seq: ids of other chunks that a chunk has sent again
         self._late: list[_Late] = []
         self._late_before: deque[_Late] = deque()  # of chunks that were skipped, not yet among the others
+        self._witnesses_before = WitnessesBefore(self._late_copies.before_until)
         self._released = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -99,6 +101,7 @@ class OrderGate:
             # What is compared with the ledger does not tell the ids of chunks that are done.
             ids = frozenset(chunk.ids) if chunk.source_digest is None else None
             self._late_before.append(_Late(ids, until, chunk.campaign_id))
+        self._witnesses_before.skip(chunk)
 
     def borrow(self, record_id: str, of_seq: int, for_seq: int) -> bool:
         """Let an unfinished chunk send a record of a finished one again; it holds the id from then on.
@@ -115,18 +118,20 @@ class OrderGate:
         """Return until when an older version of one of its ids may land; minus infinity if none can."""
         while self._late_before:
             self._late.append(self._late_before.popleft())
-        if not self._late:
+        if not self._late and not self._witnesses_before:
             return -inf
         now = self._now()
         self._late = [late for late in self._late if late.until > now]
         if len(self._late) >= LATE_MAX:
             return min(late.until for late in self._late)
-        return max((late.until for late in self._late if late.concerns(chunk)), default=-inf)
+        of_others = max((late.until for late in self._late if late.concerns(chunk)), default=-inf)
+        return max(of_others, self._witnesses_before.late_until(chunk, now))
 
     def _held_back(self, chunk: Chunk, until: float) -> HeldBack | None:
         if until == -inf:
             return None
-        return HeldBack(len(set().union(*(late.among(chunk) for late in self._late))), until)
+        among = [late.among(chunk) for late in self._late]
+        return HeldBack(len(set().union(*among, self._witnesses_before.among(chunk))), until)
 
     def _must_wait(self, chunk: Chunk) -> bool:
         # An older version may be among what an unfinished chunk does not hold, since it was as the ledger has it. Were

@@ -12,6 +12,9 @@ from math import inf
 
 from msgspec import Struct
 
+ALL_SEQS = -1
+"""Stands for the seqs of all chunks that a process which was killed may have had in flight."""
+
 
 class HeldBack(Struct, frozen=True):
     """So many ids of the next chunk wait until no older copy of them can land."""
@@ -25,16 +28,16 @@ class LateCopies:
 
     Args:
         may_land_s: so long after it was sent, a request may still be applied.
-        before: what earlier processes of the run have left, by seq: until when it may land.
-        all_before: until when anything may land that they had in flight; set if one of them was killed.
+        before: what earlier processes of the run have left, by seq: until when it may land. Under `ALL_SEQS`, until
+            when anything may that one which was killed had in flight.
     """
 
-    def __init__(
-        self, may_land_s: float, *, before: Mapping[int, float] | None = None, all_before: float = -inf
-    ) -> None:
+    def __init__(self, may_land_s: float, *, before: Mapping[int, float] | None = None) -> None:
         self._may_land_s = may_land_s
         self._until = dict(before or {})
-        self._all_before = all_before
+        self._all_before = self._until.get(ALL_SEQS, -inf)
+        self.before_until = max(self._until.values(), default=-inf)
+        """Until when anything may land that an earlier process has sent; minus infinity if nothing can."""
         self.held_back: HeldBack | None = None
         """What waits for a copy of older values now; as it was at the end, once the run has stopped."""
 
@@ -52,6 +55,6 @@ class LateCopies:
         return self._until.get(seq, -inf)
 
     def open(self, now: float) -> dict[int, float]:
-        """Return what may still land, by seq: until when."""
+        """Return what may still land, by seq, or under `ALL_SEQS`: until when."""
         self._until = {seq: until for seq, until in self._until.items() if until > now}
         return dict(self._until)

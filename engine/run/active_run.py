@@ -266,6 +266,7 @@ class ActiveRun:
         requests, changes = replace(self.traffic.requests), self.ledger.changes(results)
         campaigns = self.campaigns.changed()
         await call(journal.record, self.run, results, self.clock.worked_s, requests, changes, campaigns)
+        self.campaigns.noted()
 
     async def note_contents(self) -> None:
         """Make durable what is known of the source by now."""

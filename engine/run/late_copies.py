@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from math import inf
 
-from engine.pipeline import LateCopies
+from engine.pipeline import ALL_SEQS, LateCopies
 from engine.settings import RunSettings
 from engine.state import Left, Run
 
@@ -34,9 +33,12 @@ class DurableLateCopies:
     ) -> None:
         self._now, self._wall = now, wall
         self._noted: dict[int, float] = {}
-        before = {seq: now() + _left_s(until - wall(), may_land_s) for seq, until in run.late_copies.items()}
-        all_before = -inf if run.alive_at is None else now() + _left_of_killed_s(run.alive_at - wall(), may_land_s)
-        self.of_pipeline = LateCopies(may_land_s, before=before, all_before=all_before)
+        longest = {ALL_SEQS: SILENT_S + may_land_s}
+        left = {seq: _left_s(until - wall(), longest.get(seq, may_land_s)) for seq, until in run.late_copies.items()}
+        if run.alive_at is not None:  # the last process was killed; one before it may have been, too
+            killed_s = _left_of_killed_s(run.alive_at - wall(), may_land_s)
+            left[ALL_SEQS] = max(killed_s, left.get(ALL_SEQS, 0.0))
+        self.of_pipeline = LateCopies(may_land_s, before={seq: now() + left_s for seq, left_s in left.items()})
 
     def not_durable(self) -> dict[int, float]:
         """Return what was not returned before: until when copies may land, in seconds since 1970, by seq."""

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from engine.pipeline.admission import IN_FLIGHT_BEFORE, LATE_MAX, OrderGate
-from engine.pipeline.late_copies import HeldBack, LateCopies
+from engine.pipeline.late_copies import ALL_SEQS, HeldBack, LateCopies
 from engine.reading.recent_ids import RecentTexts
 from engine.values import Chunk
 from engine.values.records import NOT_KNOWN
@@ -176,9 +176,9 @@ def test_what_an_earlier_process_has_left_is_waited_for_as_well() -> None:
 
 def test_the_first_chunks_may_have_been_in_flight_when_a_process_was_killed() -> None:
     async def work() -> None:
-        gate = OrderGate(2, LateCopies(60.0, all_before=30.0))
-        gate.skip(chunk(0, "a"))
-        await gate.admit(chunk(1, "a"))  # what was durable had no copies
+        gate = OrderGate(2, LateCopies(60.0, before={ALL_SEQS: 30.0}))
+        gate.skip(chunk(0, "a", "z"))
+        await gate.admit(chunk(1, "a"))  # what was durable had no copies, but for its last record perhaps
         assert asyncio.get_running_loop().time() < 1
         gate.release(chunk(1, "a"))
         await gate.admit(chunk(2, "a"))
@@ -189,7 +189,7 @@ def test_the_first_chunks_may_have_been_in_flight_when_a_process_was_killed() ->
 
 def test_later_chunks_were_not() -> None:
     async def work() -> None:
-        gate = OrderGate(2, LateCopies(600.0, all_before=500.0))
+        gate = OrderGate(2, LateCopies(600.0, before={ALL_SEQS: 500.0}))
         for seq in range(IN_FLIGHT_BEFORE + 1):
             await gate.admit(chunk(seq, f"loan_{seq}"))
             gate.release(chunk(seq, f"loan_{seq}"))

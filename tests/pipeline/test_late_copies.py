@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from engine.pipeline.late_copies import LateCopies
+from engine.pipeline.late_copies import ALL_SEQS, LateCopies
 
 
 def test_a_copy_may_land_for_so_long_after_it_was_sent() -> None:
@@ -25,7 +25,7 @@ def test_what_is_open_is_what_may_still_land() -> None:
 
 
 def test_what_a_killed_process_may_have_sent_is_known_only_of_what_is_sent_again() -> None:
-    late = LateCopies(60.0, all_before=30.0)
+    late = LateCopies(60.0, before={ALL_SEQS: 30.0})
     late.sent_again(7)
     assert (late.until(7), late.until(8)) == (30.0, -inf)
     undisturbed = LateCopies(60.0)

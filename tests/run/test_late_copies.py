@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.pipeline.late_copies import ALL_SEQS
 from engine.run.late_copies import SILENT_S, DurableLateCopies, late_copy_s, wait_for_others_s
 from engine.state.journal import Run
 from engine.state.late_copies import Left
@@ -44,6 +45,18 @@ def test_what_a_killed_process_had_in_flight_may_land_too() -> None:
     ended = of(alive_at=None).of_pipeline
     ended.sent_again(0)
     assert ended.until(0) < 0
+
+
+def test_what_a_killed_process_had_in_flight_is_known_after_one_that_ended_without_sending() -> None:
+    until = NOW - 10.0 + SILENT_S + 60.0
+    left = of(alive_at=NOW - 10.0).not_durable()
+    assert left == {ALL_SEQS: until}
+    third = of(alive_at=None, late_copies=left).of_pipeline
+    third.sent_again(0)
+    assert third.until(0) == 1_000.0 + until - NOW
+    killed_too = of(alive_at=NOW - 30.0, late_copies=left).of_pipeline
+    killed_too.sent_again(0)
+    assert killed_too.until(0) == third.until(0)
 
 
 def test_what_is_not_durable_yet_is_told_once_in_time_of_the_wall() -> None:

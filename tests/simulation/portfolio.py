@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
+from typing import cast
 
 import orjson
 
@@ -25,6 +26,8 @@ class Portfolio:
 
     records: list[tuple[str, Data]]
     blocks: list[Block]
+    campaign_of: Mapping[int, str] = field(default_factory=dict)
+    """With many campaigns, that of each record by its version; empty for what is for none."""
 
     @classmethod
     def make(cls, rng: Random) -> Portfolio:
@@ -52,10 +55,26 @@ class Portfolio:
             blocks.append(block)
         return cls(records, blocks)
 
+    def routed(self, rng: Random) -> Portfolio:
+        """Return the same with a campaign for nearly each record."""
+        names = ["", *(f"camp_{number}" for number in range(rng.randint(1, 4)))]
+        often = [1, *(rng.choice((5, 30)) for _ in names[1:])]
+        texts = rng.choices(names, often, k=len(self.records))
+        return replace(self, campaign_of=dict(enumerate(texts)))
+
+    def key(self, record: tuple[str, Data]) -> str:
+        """Return what stands for the id of a record, in its campaign."""
+        record_id, data = record
+        return f"{self.campaign_of[cast(int, data[VERSION])]}: {record_id}" if self.campaign_of else record_id
+
     def read(self) -> Iterator[Block]:
         """Read the source once more: the same blocks each time."""
+        version = 0
         for block in self.blocks:
-            yield Block(list(block.ids), block.lines, list(block.spans), list(block.refusals))
+            count = len(block.ids)
+            texts = [self.campaign_of[each] for each in range(version, version + count)] if self.campaign_of else None
+            yield Block(list(block.ids), block.lines, list(block.spans), list(block.refusals), routed_by=texts)
+            version += count
 
     @property
     def rows(self) -> int:

@@ -17,7 +17,7 @@ import orjson
 from msgspec import structs
 
 from engine.api.wire import NoReply, Reply
-from tests.simulation.portfolio import POISON, VERSION, Data
+from tests.simulation.portfolio import POISON, VERSION, Data, Portfolio
 
 TIMEOUT_S = 5.0
 """How long the client waits for a reply."""
@@ -69,6 +69,7 @@ class Request:
 
     process: int
     records: Records
+    campaign_id: str = ""
 
 
 @dataclass(slots=True)
@@ -77,7 +78,11 @@ class FakeServer:
 
     rng: Random
     character: Character
+    portfolio: Portfolio = field(default_factory=lambda: Portfolio([], []))
+    closed_campaign: str | None = None
+    """It is refused whatever it is sent, and nothing of it is applied."""
     state: dict[str, Data] = field(default_factory=dict)
+    """What is held of each id, in its campaign."""
     requests: list[Request] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     token: int = 0
@@ -117,22 +122,27 @@ class FakeServer:
         self._in_flight_requests.append((self.now, request))
         if asyncio.get_running_loop().time() < self.quiet_until:
             self.violations.append("a request while the server had asked for silence")
-        ids = [record_id for record_id, _ in request.records]
-        if len(set(ids)) < len(ids):
+        keys = self._keys(request)
+        if len(set(keys)) < len(keys):
             self.violations.append("two versions of an id in one request")
-        if not self._in_flight.isdisjoint(ids):
+        if not self._in_flight.isdisjoint(keys):
             self.violations.append("two versions of an id in flight")
-        for record_id, data in request.records:
+        for key, (_, data) in zip(keys, request.records, strict=True):
             version = cast(int, data[VERSION])
-            if version < self._newest.get(record_id, -1):
+            if self.portfolio.campaign_of.get(version, request.campaign_id) != request.campaign_id:
+                self.violations.append("a record was sent to the campaign of others")
+            if version < self._newest.get(key, -1):
                 self.violations.append("an old version of an id after a newer one")
-            self._newest[record_id] = version
-        self._in_flight.update(ids)
+            self._newest[key] = version
+        self._in_flight.update(keys)
 
     def leave(self, request: Request) -> None:
         """The client has its reply, or waits for it no more."""
-        self._in_flight.difference_update(record_id for record_id, _ in request.records)
+        self._in_flight.difference_update(self._keys(request))
         self._in_flight_requests = [each for each in self._in_flight_requests if each[1] is not request]
+
+    def _keys(self, request: Request) -> list[str]:
+        return [self.portfolio.key(record) for record in request.records]
 
     def client_dies(self, now: float) -> None:
         """What the client had in flight may still be applied, or may not."""
@@ -150,6 +160,8 @@ class FakeServer:
         await asyncio.sleep(rng.uniform(0, character.latency_s))
         if character.outage and character.outage[0] <= now < character.outage[1] and not calm:
             return Reply(503) if rng.random() < 0.5 else NoReply("the connection was refused", may_land=False)
+        if request.campaign_id == self.closed_campaign:
+            return _json(rng.choice((403, 404)), {"success": False, "message": "no access to this campaign"})
         if character.body_bytes_max is not None and body_bytes > character.body_bytes_max:
             return Reply(413)
         if not calm and rng.random() < character.fault_share:
@@ -179,8 +191,8 @@ class FakeServer:
         self._update(records)
 
     def _update(self, records: Records) -> None:
-        for record_id, data in records:
-            self.state.setdefault(record_id, {}).update(data)
+        for record in records:
+            self.state.setdefault(self.portfolio.key(record), {}).update(record[1])
 
     def apply_good(self, records: Records) -> None:
         """Apply what could be applied, without a word about it."""
@@ -382,7 +394,8 @@ class FakeApi:
     async def update(self, elements: bytes, campaign_id: str = "") -> Answer:
         """Send records; see `engine.api.BulkApi`."""
         documents = orjson.loads(b"[%b]" % elements)
-        request = Request(self._process, [(document["id"], document["data"]) for document in documents])
+        records = [(document["id"], document["data"]) for document in documents]
+        request = Request(self._process, records, campaign_id)
         server, token_number = self._server, self._token_number
         server.arrive(request)
         sent_at = server.now

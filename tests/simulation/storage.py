@@ -375,7 +375,9 @@ class MemoryJournal(Journal):
 class FakeJournal:
     """The journal seam of one process: its run is begun or resumed, and results become durable, all in due time."""
 
-    def __init__(self, disk: Disk, rng: Random, *, fails: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, disk: Disk, rng: Random, *, fails: bool, clock: Callable[[], float], campaign_id: str = "camp"
+    ) -> None:
         self._journal = MemoryJournal(disk, clock)
         self._disk = disk
         self._rng = rng
@@ -384,7 +386,7 @@ class FakeJournal:
         self.dead = False
         run = self._journal.unfinished_run("sync")
         if run is None:
-            run = Run("run-1", "sync", "camp", "2026-11-23T02:00:00.000Z", {})
+            run = Run("run-1", "sync", campaign_id, "2026-11-23T02:00:00.000Z", {})
             self._journal.begin(run)
         else:
             self._journal.resume(run)
@@ -395,24 +397,39 @@ class FakeJournal:
         stored = self._disk.runs[self.run.id]
         stored.run = structs.replace(stored.run, alive_at=moment)
 
-    def end(self, requests: RequestCounts, late_copies: Mapping[int, float]) -> None:
+    def end(
+        self, requests: RequestCounts, late_copies: Mapping[int, float], campaigns: Sequence[CampaignRow] = ()
+    ) -> None:
         """Write down that the process has ended by itself, and what may still land of what it has sent."""
         self._journal.note_late_copies(self.run, late_copies)
-        self._journal.save(self.run, worked_s=0.0, requests=replace(requests), telemetry={}, ended=True)
+        told = replace(requests)
+        self._journal.save(self.run, worked_s=0.0, requests=told, telemetry={}, ended=True, campaigns=campaigns)
+
+    def counts_of_campaigns(self) -> dict[int, ChunkCounts]:
+        """Return the sums of what is durable of each campaign, by its number."""
+        return self._journal.campaign_counts(self.run)
 
     async def record(
-        self, results: Sequence[ChunkResult], requests: RequestCounts, late_copies: Mapping[int, float]
+        self,
+        results: Sequence[ChunkResult],
+        requests: RequestCounts,
+        late_copies: Mapping[int, float],
+        campaigns: Sequence[CampaignRow] = (),
     ) -> None:
         """Make results durable. As with a thread, a caller that is cancelled does not cancel what was begun."""
-        await asyncio.shield(asyncio.ensure_future(self._write(results, replace(requests), late_copies)))
+        await asyncio.shield(asyncio.ensure_future(self._write(results, replace(requests), late_copies, campaigns)))
 
     async def _write(
-        self, results: Sequence[ChunkResult], requests: RequestCounts, late_copies: Mapping[int, float]
+        self,
+        results: Sequence[ChunkResult],
+        requests: RequestCounts,
+        late_copies: Mapping[int, float],
+        campaigns: Sequence[CampaignRow],
     ) -> None:
         async with self._at_work:
             if not self.dead:
                 self._journal.note_late_copies(self.run, late_copies)
-            for _ in self._journal.recording(self.run, results, 0.0, requests):
+            for _ in self._journal.recording(self.run, results, 0.0, requests, (), campaigns):
                 await self._step()
             await self._step(may_fail=False)
 
