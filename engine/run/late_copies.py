@@ -38,7 +38,8 @@ class DurableLateCopies:
         if run.alive_at is not None:  # the last process was killed; one before it may have been, too
             killed_s = _left_of_killed_s(run.alive_at - wall(), may_land_s)
             left[ALL_SEQS] = max(killed_s, left.get(ALL_SEQS, 0.0))
-        self.of_pipeline = LateCopies(may_land_s, before={seq: now() + left_s for seq, left_s in left.items()})
+        before = {seq: now() + left_s for seq, left_s in left.items() if left_s > 0}
+        self.of_pipeline = LateCopies(may_land_s, before=before)
 
     def not_durable(self) -> dict[int, float]:
         """Return what was not returned before: until when copies may land, in seconds since 1970, by seq."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_by_default_a_request_may_land_for_as_long_as_it_is_waited_for(tmp_path:
 def test_what_an_earlier_process_has_noted_is_known_in_time_of_the_loop() -> None:
     late = of(late_copies={3: NOW + 20.0, 4: NOW - 5.0})
     assert late.of_pipeline.until(3) == 1_020.0
-    assert late.of_pipeline.until(4) == 1_000.0  # it is over
+    assert late.of_pipeline.until(4) == -inf  # it is over
+    assert of(alive_at=NOW - 1_000.0, late_copies={4: NOW - 5.0}).of_pipeline.before_until == -inf
 
 
 def test_a_clock_that_was_moved_makes_nobody_wait_longer_than_a_copy_can_live() -> None:
