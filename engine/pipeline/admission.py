@@ -52,6 +52,7 @@ class OrderGate:
         self._concurrency = concurrency
         self._late_copies = late_copies or LateCopies(0.0)
         self._admitted = 0
+        self._has_all = False
         self._unfinished: dict[int, Callable[[], set[str]]] = {}  # by seq: makes a set of the ids, once it is needed
         self._borrowed: dict[int, set[str]] = {}  # by seq: ids of other chunks that a chunk has sent again
         self._late: list[_Late] = []
@@ -77,10 +78,19 @@ class OrderGate:
                 async with asyncio.timeout_at(None if late_until == -inf else late_until):
                     await self._released.wait()
         self._late_copies.held_back = None
-        if self._admitted < max(self._concurrency, IN_FLIGHT_BEFORE):
+        if not self._knows_all_sent_before:
             self._late_copies.sent_again(chunk.seq)
         self._admitted += 1
         self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
+
+    def end(self) -> None:
+        """Note that there are no more chunks."""
+        self._has_all = True
+
+    @property
+    def _knows_all_sent_before(self) -> bool:
+        """Whether all chunks were admitted that an earlier process may have sent and not finished."""
+        return self._has_all or self._admitted >= max(self._concurrency, IN_FLIGHT_BEFORE)
 
     def release(self, chunk: Chunk) -> None:
         """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable.
@@ -103,11 +113,14 @@ class OrderGate:
             self._late_before.append(_Late(ids, until, chunk.campaign_id))
         self._witnesses_before.skip(chunk)
 
-    def borrow(self, record_id: str, of_seq: int, for_seq: int) -> bool:
+    def borrow(self, record_id: str, of_seq: int, for_seq: int, *, of_earlier: bool = False) -> bool:
         """Let an unfinished chunk send a record of a finished one again; it holds the id from then on.
 
-        Return False, and hold nothing, if a newer version of the id may be on its way.
+        `of_earlier` says that an earlier process has finished that. Return False, and hold nothing, if a newer version
+        of the id may be on its way, or may have been sent by an earlier process.
         """
+        if of_earlier and not self._knows_all_sent_before:
+            return False
         newer = any(record_id in ids_of() for seq, ids_of in self._of_campaign(for_seq) if seq > of_seq)
         if newer or record_id in self._borrowed_of_campaign(for_seq):
             return False

@@ -99,7 +99,7 @@ def _skip(
     """Take note of a chunk that an earlier process has finished."""
     accounts.skip(chunk)
     gate.skip(chunk)
-    witnesses.note_finished(chunk, acknowledged=chunk.seq in without_failures)
+    witnesses.note_finished(chunk, acknowledged=chunk.seq in without_failures, of_earlier=True)
 
 
 def _release(result: ChunkResult, *, gate: OrderGate, witnesses: Witnesses) -> None:
@@ -122,6 +122,7 @@ async def _admit(cut: Channel[Chunk], ready: Channel[Chunk], gate: OrderGate, wi
             witnesses.offer(chunk)
             await ready.send(chunk)
             del chunk  # who waits for the next one keeps no other alive
+        gate.end()
         await ready.close()
     finally:
         await cut.close(discard=True)  # unless all are through, tell the producer that nobody needs the rest

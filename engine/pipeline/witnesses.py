@@ -21,6 +21,19 @@ class Witness(Struct, frozen=True):
     line: bytes
 
 
+class _Latest(Struct, frozen=True):
+    """The latest chunk of a campaign that has a durable result."""
+
+    seq: int
+    chunk: Chunk | None
+    """None unless its last record was acknowledged."""
+    of_earlier: bool
+    """Whether an earlier process has finished it."""
+
+
+_NOTHING = _Latest(-1, None, False)
+
+
 class Witnesses:
     """Keeps the last record of the latest chunk that has a durable result, in source order, if it was acknowledged.
 
@@ -30,8 +43,8 @@ class Witnesses:
 
     def __init__(self, gate: OrderGate) -> None:
         self._gate = gate
-        self._latest: OrderedDict[str, tuple[int, Chunk | None]] = OrderedDict()
-        """By campaign: the seq of its latest chunk, and that itself if its last record was acknowledged."""
+        self._latest: OrderedDict[str, _Latest] = OrderedDict()
+        """That of each campaign."""
         self._unchanged: dict[int, bytes] = {}
 
     def offer(self, chunk: Chunk) -> None:
@@ -49,11 +62,11 @@ class Witnesses:
         self._unchanged.pop(result.chunk.seq, None)
         self.note_finished(result.chunk, acknowledged=all(failure.index != last for failure in result.failures))
 
-    def note_finished(self, chunk: Chunk, *, acknowledged: bool) -> None:
+    def note_finished(self, chunk: Chunk, *, acknowledged: bool, of_earlier: bool = False) -> None:
         """A chunk has a durable result, perhaps of an earlier process; its last record may have been acknowledged."""
-        before, _ = self._latest.get(chunk.campaign_id, (-1, None))
-        if chunk.seq > before and len(chunk.ids):
-            self._latest[chunk.campaign_id] = chunk.seq, chunk if acknowledged else None
+        before = self._latest.get(chunk.campaign_id, _NOTHING)
+        if chunk.seq > before.seq and len(chunk.ids):
+            self._latest[chunk.campaign_id] = _Latest(chunk.seq, chunk if acknowledged else None, of_earlier)
             self._latest.move_to_end(chunk.campaign_id)
             if len(self._latest) > CAMPAIGNS_MAX:
                 self._latest.popitem(last=False)
@@ -61,16 +74,16 @@ class Witnesses:
     def borrow(self, for_chunk: Chunk) -> Witness | None:
         """Return a record for a chunk to send again, which holds its id from then on, or None."""
         for_seq = for_chunk.seq
-        of_seq, chunk = self._latest.get(for_chunk.campaign_id, (-1, None))
-        line = b""
-        if chunk is not None:
-            line = chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
+        latest = self._latest.get(for_chunk.campaign_id, _NOTHING)
+        of_seq, of_earlier, line = latest.seq, latest.of_earlier, b""
+        if latest.chunk is not None:
+            line = latest.chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
         elif of_seq < for_seq:  # else a newer version of the unchanged one may have been sent
-            of_seq, line = for_seq, self._unchanged.get(for_seq, b"")
+            of_seq, of_earlier, line = for_seq, False, self._unchanged.get(for_seq, b"")
         if not line:
             return None
         record_id = _id_of(line).id
-        if not self._gate.borrow(record_id, of_seq=of_seq, for_seq=for_seq):
+        if not self._gate.borrow(record_id, of_seq=of_seq, for_seq=for_seq, of_earlier=of_earlier):
             return None
         return Witness(record_id, line)
 

@@ -237,6 +237,21 @@ async def test_an_id_of_which_a_newer_version_is_under_way_is_not_borrowed() -> 
     assert await is_admitted(gate, chunk(7, "b"))
 
 
+@pytest.mark.parametrize("ended", [True, False])
+async def test_a_record_of_an_earlier_process_is_borrowed_once_all_are_known_that_it_may_have_sent(ended: bool) -> None:
+    gate = OrderGate(concurrency=IN_FLIGHT_BEFORE)
+    for seq in range(1, IN_FLIGHT_BEFORE):
+        await gate.admit(chunk(seq, f"loan_{seq}"))
+    assert not gate.borrow("witness", of_seq=0, for_seq=1, of_earlier=True)
+    assert gate.borrow("other", of_seq=0, for_seq=1)
+    if ended:
+        gate.end()
+    else:
+        await gate.admit(chunk(IN_FLIGHT_BEFORE, "newer"))
+        assert not gate.borrow("newer", of_seq=0, for_seq=1, of_earlier=True)
+    assert gate.borrow("witness", of_seq=0, for_seq=1, of_earlier=True)
+
+
 def test_a_late_copy_of_a_borrowed_record_is_waited_for() -> None:
     async def work() -> None:
         late_copies = LateCopies(60.0)

@@ -65,3 +65,13 @@ async def test_an_id_that_the_gate_does_not_give_is_not_borrowed() -> None:
     witnesses.note(result(0, "a"))
     await gate.admit(chunk_of("a", seq=1))
     assert witnesses.borrow(LATER) is None
+
+
+async def test_one_of_an_earlier_process_is_borrowed_only_when_nothing_newer_can_have_been_sent() -> None:
+    gate = OrderGate(concurrency=2)
+    witnesses = Witnesses(gate)
+    witnesses.note_finished(chunk_of("a", seq=0), acknowledged=True, of_earlier=True)
+    await gate.admit(LATER)
+    assert witnesses.borrow(LATER) is None
+    gate.end()
+    assert witnesses.borrow(LATER) is not None
