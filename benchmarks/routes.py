@@ -10,13 +10,18 @@ import json
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contests import Contest, Contestant, as_json, compete, picture_of, print_contests
 from benchmarks.engine_runs import UNLIMITED, Workload, sync, write_config
 from benchmarks.measure import Measured
 from benchmarks.results import write_results
 from engine.simulator.process import StandInProcess
+from engine.values import counted
 
+OPEN_CHUNKS = 50
+"""With more campaigns than so many full chunks may wait by default, another number is tried, too."""
+BY_BUCKET = {"column": "bucket"}
 SPREAD = 7_919
 """Neighbours are of campaigns so far apart: a prime, so that all are met."""
 
@@ -35,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
         directory = Path(name)
         works = {count: _workload(directory, count, args.records, sink) for count in counts}
         one = works[counts[0]]
-        contestants = [Contestant("one campaign, not routed", partial(_sync, one, is_routed=False))]
-        contestants += [
-            Contestant(f"{count:,} campaigns, routed", partial(_sync, work, is_routed=True))
-            for count, work in works.items()
-        ]
+        contestants = [Contestant("one campaign, not routed", partial(_sync, one, {}))]
+        for count, work in works.items():
+            told = f"{counted(count, 'campaign')}, routed"
+            contestants.append(Contestant(told, partial(_sync, work, BY_BUCKET)))
+            if count > OPEN_CHUNKS:
+                route = BY_BUCKET | {"open_chunks": count}
+                contestants.append(Contestant(f"{told}, open_chunks = {count}", partial(_sync, work, route)))
         contest = Contest("ndjson", args.records, args.records, contestants)
         compete(contest, sink, args.runs)
     print_contests([contest])
@@ -62,7 +69,7 @@ def _workload(directory: Path, campaigns: int, records: int, sink: StandInProces
     return Workload("ndjson", path, records, sink, UNLIMITED)
 
 
-def _sync(work: Workload, *, is_routed: bool) -> Measured:
+def _sync(work: Workload, route: dict[str, Any]) -> Measured:
     with tempfile.TemporaryDirectory(prefix="engine-benchmark-") as directory:
-        route = {"route": {"column": "bucket"}} if is_routed else {}
-        return sync(work, write_config(work, Path(directory), **route))[0]
+        tables = {"route": route} if route else {}
+        return sync(work, write_config(work, Path(directory), **tables))[0]
