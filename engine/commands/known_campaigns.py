@@ -51,8 +51,8 @@ def fuller_requests(wanted: Mapping[str, int], found: Findings, settings: Settin
     if met <= route.open_chunks or found.requests <= 2 * full or by_bytes:
         return None
     return (
-        f"{counted(found.requests, 'request')} where {full:,} would do: only {route.open_chunks:,} full ones may wait for "
-        f"more records; sort the source by {route.column!r}, or, with memory for as many requests, set "
+        f"{counted(found.requests, 'request')} where {full:,} would do: only {route.open_chunks:,} full ones may wait "
+        f"for more records; sort the source by {route.column!r}, or, with memory for as many requests, set "
         f"route.open_chunks = {min(met, OPEN_CHUNKS_MAX)}"
     )
 
