@@ -17,10 +17,8 @@ from benchmarks.engine_runs import UNLIMITED, Workload, sync, write_config
 from benchmarks.measure import Measured
 from benchmarks.results import write_results
 from engine.simulator.process import StandInProcess
-from engine.values import counted
+from engine.values import OPEN_CHUNKS, counted
 
-OPEN_CHUNKS = 50
-"""With more campaigns than so many full chunks may wait by default, another number is tried, too."""
 BY_BUCKET = {"column": "bucket"}
 SPREAD = 7_919
 """Neighbours are of campaigns so far apart: a prime, so that all are met."""
@@ -44,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         for count, work in works.items():
             told = f"{counted(count, 'campaign')}, routed"
             contestants.append(Contestant(told, partial(_sync, work, BY_BUCKET)))
-            if count > OPEN_CHUNKS:
+            if count > OPEN_CHUNKS:  # with room for a full one of each, too
                 route = BY_BUCKET | {"open_chunks": count}
                 contestants.append(Contestant(f"{told}, open_chunks = {count}", partial(_sync, work, route)))
         contest = Contest("ndjson", args.records, args.records, contestants)

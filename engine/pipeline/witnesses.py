@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import msgspec
 from msgspec import Struct
 
 from engine.pipeline.admission import OrderGate
-from engine.values import Chunk, ChunkResult
+from engine.values import Chunk, ChunkResult, id_of_line
 
 CAMPAIGNS_MAX = 8
 """So many campaigns have a witness: each keeps a chunk alive."""
@@ -77,19 +76,12 @@ class Witnesses:
         latest = self._latest.get(for_chunk.campaign_id, _NOTHING)
         of_seq, of_earlier, line = latest.seq, latest.of_earlier, b""
         if latest.chunk is not None:
-            line = latest.chunk.lines.rpartition(b"\n")[2]  # only here: cutting it out is for the rare case
+            line = latest.chunk.last_line  # only here: cutting it out is for the rare case
         elif of_seq < for_seq:  # else a newer version of the unchanged one may have been sent
             of_seq, of_earlier, line = for_seq, False, self._unchanged.get(for_seq, b"")
         if not line:
             return None
-        record_id = _id_of(line).id
+        record_id = id_of_line(line)
         if not self._gate.borrow(record_id, of_seq=of_seq, for_seq=for_seq, of_earlier=of_earlier):
             return None
         return Witness(record_id, line)
-
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-_id_of = msgspec.json.Decoder(_Id).decode

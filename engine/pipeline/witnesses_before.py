@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import inf
 
-import msgspec
-
-from engine.values import Chunk
+from engine.values import Chunk, id_of_line
 
 
 class WitnessesBefore:
@@ -38,8 +36,7 @@ class WitnessesBefore:
         if chunk.source_digest is not None:
             self._compared.add(chunk.campaign_id)
         elif len(chunk.ids):
-            line = chunk.lines.rpartition(b"\n")[2]
-            self._ids.setdefault(chunk.campaign_id, set()).add(_id_of(line).id)
+            self._ids.setdefault(chunk.campaign_id, set()).add(id_of_line(chunk.last_line))
 
     def late_until(self, chunk: Chunk, now: float) -> float:
         """Return until when an older version of one of its ids may land; minus infinity if none can."""
@@ -53,10 +50,3 @@ class WitnessesBefore:
             return chunk.ids
         ids = self._ids.get(chunk.campaign_id)
         return ids.intersection(chunk.ids) if ids else ()
-
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-_id_of = msgspec.json.Decoder(_Id).decode

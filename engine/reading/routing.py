@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from engine.values import OPEN_CHUNKS
+
 CAMPAIGN_ID_BYTES_MAX = 256
 """A text that is longer is the id of no campaign."""
 
@@ -17,7 +19,7 @@ class Routing(msgspec.Struct, frozen=True):
     campaigns: Mapping[str, str] | None = None
     other: str = "invalid"
     """`invalid`, `skip`, or the campaign of all others."""
-    open_chunks: int = 50
+    open_chunks: int = OPEN_CHUNKS
     """So many full chunks may be open at once; of smaller ones, as many as hold no more bytes."""
 
     @property

@@ -28,9 +28,9 @@ class CampaignsOfRun:
 
     def __init__(self, run: Run, accounts: Accounts, traffic: Traffic) -> None:
         self._run, self._accounts, self._traffic = run, accounts, traffic
-        self._noted: dict[str, EngineError | None] = {}
+        self._told_of: dict[str, EngineError | None] = {}
         """The campaigns that were told of, and why they were refused by then."""
-        self._told: set[str] = set()
+        self._not_noted: set[str] = set()
         """Those told of since `noted`."""
         self.gone_of: Callable[[str], Gone] = lambda _: Gone()
         """Returns what became of ids that a campaign holds no more."""
@@ -39,21 +39,21 @@ class CampaignsOfRun:
     def changed(self) -> list[CampaignRow]:
         """Return the campaigns of which there is something to note; what is not `noted` then is told again."""
         traffic, known = self._traffic, dict(self._accounts.campaigns)  # the producer's thread adds to it
-        changed, traffic.touched = traffic.touched | self._told, set()
-        if len(known) > len(self._noted):
-            changed |= known.keys() - self._noted.keys()
-        changed |= {each for each, error in traffic.campaigns.errors.items() if self._noted.get(each) is not error}
-        self._told = changed & known.keys()
+        changed, traffic.touched = traffic.touched | self._not_noted, set()
+        if len(known) > len(self._told_of):
+            changed |= known.keys() - self._told_of.keys()
+        changed |= {each for each, error in traffic.campaigns.errors.items() if self._told_of.get(each) is not error}
+        self._not_noted = changed & known.keys()
         rows = []
-        for campaign_id in sorted(self._told):
-            error = self._noted[campaign_id] = traffic.campaigns.errors.get(campaign_id)
+        for campaign_id in sorted(self._not_noted):
+            error = self._told_of[campaign_id] = traffic.campaigns.errors.get(campaign_id)
             requests = traffic.campaign_requests[campaign_id]
             rows.append(self._row(campaign_id, known[campaign_id].number, requests, error))
         return rows
 
     def noted(self) -> None:
         """What was told last is durable."""
-        self._told = set()
+        self._not_noted = set()
 
     def _row(self, campaign_id: str, number: int, requests: RequestCounts, error: EngineError | None) -> CampaignRow:
         before = self._run.campaigns.get(campaign_id)

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from engine.settings.table import Table
 from engine.settings.values import as_column_name, as_text
+from engine.values import OPEN_CHUNKS
 
 CAMPAIGN_ID_BYTES_MAX = 256
 """No campaign has a longer id."""
@@ -15,10 +16,8 @@ CAMPAIGN_ID_BYTES_MAX = 256
 OTHER_WORDS = ("invalid", "skip")
 """What `other` may say beside the id of a campaign."""
 
-
-OPEN_CHUNKS = 50
 OPEN_CHUNKS_MAX = 10_000
-"""So many full chunks may wait for more records, by default and at the most."""
+"""More full chunks than this may never wait for more records."""
 
 _BY_DEFAULT = (None, "invalid", OPEN_CHUNKS)
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
         CHUNK_RECORDS_MAX,
+        OPEN_CHUNKS,
         SEQ_BITS,
         Block,
         Chunk,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         LineIds,
         Outcome,
         Refusal,
+        id_of_line,
     )
     from engine.values.spans import Place, RowSpans, Span, cut_spans, extend_spans, join_spans, place_of, places
     from engine.values.stopping import Stop

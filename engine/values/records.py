@@ -20,6 +20,9 @@ import msgspec
 from engine.values.counts import ChunkCounts
 from engine.values.spans import Place, Span
 
+OPEN_CHUNKS = 50
+"""So many full chunks may be open at once by default in a run with many campaigns."""
+
 SEQ_BITS = 40
 """A campaign of a routed run has a number, from 1 on, which stands above so many bits of the seq of its chunks."""
 
@@ -179,7 +182,14 @@ class _IdOfLine(msgspec.Struct, gc=False):
     id: str
 
 
-_decode_lines = msgspec.json.Decoder(_IdOfLine).decode_lines
+_decoder = msgspec.json.Decoder(_IdOfLine)
+_decode_line, _decode_lines = _decoder.decode, _decoder.decode_lines
+
+
+def id_of_line(line: bytes) -> str:
+    """Return the id that a canonical line has."""
+    return _decode_line(line).id
+
 
 NOT_KNOWN = sys.maxsize
 
@@ -234,6 +244,11 @@ class Chunk:
     """The line of a record that needed no update, and of which no other version was read before."""
     campaign_id: str = ""
     """In a routed run, the campaign that its records are for; empty where it only tells of rows that are for none."""
+
+    @property
+    def last_line(self) -> bytes:
+        """The canonical line of its last record; empty without any. It is cut out anew each time."""
+        return self.lines.rpartition(b"\n")[2]
 
     @property
     def lines(self) -> bytes:
