@@ -93,9 +93,8 @@ class TestReading:
         (stored,) = store.list(large)
         s3_proxy.cut_after = 700_000
         with store.open(stored) as stream:
-            assert read_all(stream) == LARGE
-        assert s3_proxy.cuts > 5
-        assert s3_proxy.passed < 2 * len(LARGE)  # what a reset takes with it is asked for again
+            assert read_all(stream) == LARGE  # no connection lives long enough for a reader that starts anew
+        assert s3_proxy.cuts >= len(LARGE) // s3_proxy.cut_after
 
     def test_a_reader_that_rests_goes_on_though_its_connections_were_closed(
         self, s3_proxy: CuttingProxy, large: str
