@@ -96,6 +96,7 @@ class Setback(Struct, frozen=True):
     time_left_s: float  # until the deadline of the run; infinite without one
     retry_after_s: float | None  # what the server asked for, already validated
     is_part: bool = False  # a part of a chunk that has failed as a whole, sent to find out why
+    is_single: bool = False  # a request with one record, which another one tells more about than a part of it
 
 
 class RetryPolicy(Struct, frozen=True):
@@ -150,7 +151,7 @@ class RetryPolicy(Struct, frozen=True):
     def _is_suspect(self, after: Setback) -> bool:
         """Whether the request may be to blame, although nobody can tell whether the API is there."""
         trials = after.trials
-        quiet_s = min(self.quiet_s, self.quiet_share * self.retry_window_s)
+        quiet_s = 0.0 if after.is_single else min(self.quiet_s, self.quiet_share * self.retry_window_s)
         is_quiet = trials.quiet >= self.quiet_max and after.outage_s >= quiet_s
         found = after.is_part or is_quiet or trials.gave_up_alike >= self.gave_up_alike_max
         return found and after.trouble is Trouble.OUTAGE

@@ -3,7 +3,7 @@
 What spoils its request so that nothing comes back (409, 500, a dropped connection) can't be told from an API that is
 down. So halves of it are probes: if one passes, the API is there, and the others are halved on. A record that is alone
 at last is judged beside a witness, a record that the API has acknowledged before: only if that one passes before and
-after, it is the record.
+after, and twice so, it is the record.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ FRUITLESS_MAX = 1_000
 FRUITLESS_PER_CHUNK_MAX = 250
 """So many of them a single chunk may spend, so that one bad chunk does not eat the budget of the others."""
 
-ALONE_MIN = 2
-"""So often a record that is alone must have stayed unanswered before it is judged ..."""
+BESIDE_A_WITNESS = 2
+"""So often in turn a record must stay unanswered between a witness that passes and one that passes: once is chance."""
 ALONE_MAX = 8
-"""... and so often before it is given up, if there is no witness, but others succeed."""
+"""So often it must stay unanswered while others succeed before it is given up, if there is no witness."""
 
 Part = Sequence[int]
 """Records of a chunk by their indexes, ascending."""
@@ -78,7 +78,7 @@ class Delivery:
         self._isolation = isolation
         self._borrow = borrow
         self._suspects: deque[Suspect] = deque()  # level by level, so that the first that passes speaks for the others
-        self._alone: Counter[int] = Counter()  # by index: how often a record stayed unanswered alone
+        self._alone: Counter[int] = Counter()  # by index: unanswered alone so often, while others succeed
         self._witness: Witness | None = None
         self._failures: list[Failure] = []
         self._lines: list[bytes] = []  # single lines, cut only when a part has to be sent
@@ -141,7 +141,7 @@ class Delivery:
         if proof.api_answers:
             self._fruitless += 1
             self._isolation.spend()
-        self._alone.update(part if len(part) == 1 else ())
+            self._alone.update(part if len(part) == 1 else ())
         is_hopeless = len(part) == 1 and self._alone[part[0]] >= ALONE_MAX
         if proof.api_answers and (is_hopeless or self._is_spent or self._isolation.is_spent):
             self._give_up(part, Failure(0, Outcome.UNKNOWN, proof.reason, proof.http_status))
@@ -153,14 +153,17 @@ class Delivery:
     async def _question(self, suspect: Suspect) -> list[Part]:
         """Send a part of something that stayed unanswered; return the smaller parts that have to be sent again."""
         part, before = suspect.part, suspect.successes_before
-        is_alone = len(part) == 1 and self._alone[part[0]] >= ALONE_MIN
-        witness = self._find_witness() if is_alone else None
-        has_passed = witness is not None and await self._passes(witness, before)
-        proof = await self._settle(self._request(part, before))
-        if not isinstance(proof, Unanswered) or witness is None or not has_passed:
-            return self._take(part, proof)
-        if not await self._passes(witness, before):
-            return self._take(part, proof)
+        witness = self._find_witness() if len(part) == 1 else None
+        has_passed, unanswered = witness is not None and await self._passes(witness, before), 0
+        while True:
+            proof = await self._settle(self._request(part, before))
+            if not isinstance(proof, Unanswered) or witness is None or not has_passed:
+                return self._take(part, proof)
+            if not await self._passes(witness, before):
+                return self._take(part, proof)
+            unanswered += 1
+            if unanswered == BESIDE_A_WITNESS:
+                break
         outcome = Outcome.REJECTED if proof.said else Outcome.UNKNOWN
         reason = proof.said or f"{proof.reason} for this record alone, while others pass"
         self._failures.append(Failure(part[0], outcome, reason, proof.http_status))

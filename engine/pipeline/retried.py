@@ -103,6 +103,7 @@ class Retried(Struct, frozen=True):
             time_left_s=self.time_left_s(),
             retry_after_s=retry_after_s(answer.reply.headers) if isinstance(answer.reply, Reply) else None,
             is_part=is_part,
+            is_single=len(request.ids) == 1,
         )
         return self.policy.decide(setback)
 

@@ -53,6 +53,7 @@ def decision(
     quiet: int = 0,
     gave_up_alike: int = 0,
     is_part: bool = False,
+    is_single: bool = False,
 ) -> Decision:
     trouble = Trouble.CONTRADICTION if contradictions else Trouble.THROTTLED if throttles else Trouble.OUTAGE
     setback = Setback(
@@ -64,6 +65,7 @@ def decision(
         time_left_s=left_s,
         retry_after_s=asked_s,
         is_part=is_part,
+        is_single=is_single,
     )
     return RetryPolicy(dice=Fixed(dice)).decide(setback)
 
@@ -92,6 +94,9 @@ def test_back_off_doubles_up_to_a_limit_with_full_jitter(tries: int, longest_s: 
         ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "outage_s": POLICY.quiet_s - 1.0}, Wait),
         ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "outage_s": POLICY.quiet_s}, Probe),
         ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "throttles": 1}, Wait),
+        # A single record is soon sent beside another one.
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max - 1, "is_single": True}, Wait),
+        ({"outages": POLICY.quiet_max, "quiet": POLICY.quiet_max, "is_single": True}, Probe),
         ({"outages": 9, "quiet": 9, "outage_s": POLICY.retry_window_s}, GiveUp),
         # What is not waited for, after the same time again, may be too large.
         ({"outages": 9, "gave_up_alike": POLICY.gave_up_alike_max - 1}, Wait),

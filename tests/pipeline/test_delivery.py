@@ -15,7 +15,7 @@ from engine.api.verdict import RefusedWhole, Settled, Unproven
 from engine.api.wire import NoReply, Reply
 from engine.pacing.retry import RetryPolicy
 from engine.pacing.turnstile import TurnRefused
-from engine.pipeline.delivery import FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Delivery, Isolation, halves
+from engine.pipeline.delivery import ALONE_MAX, FRUITLESS_MAX, FRUITLESS_PER_CHUNK_MAX, Delivery, Isolation, halves
 from engine.pipeline.retried import Proof
 from engine.pipeline.sending import Request
 from engine.pipeline.witnesses import Witness
@@ -207,9 +207,39 @@ def test_a_record_that_is_the_whole_chunk_is_judged_beside_a_witness_of_another_
     lent = Witness("loan_0", chunk_of("loan_0").lines)
     done = Upload(api, chunk, borrow=lambda seq: lent)
     assert done.outcomes() == unknown("loan_1")
-    assert len(api.sent) <= 12
+    assert len(api.sent) == RetryPolicy().quiet_max + 5
     asked = [ids[0] for ids in api.sent]
-    assert asked[-3:] == ["loan_0", "loan_1", "loan_0"]
+    assert asked[-5:] == ["loan_0", "loan_1", "loan_0", "loan_1", "loan_0"]
+
+
+def test_a_record_that_failed_in_an_outage_and_once_more_by_chance_is_not_judged() -> None:
+    sent = 0
+
+    def answer(ids: Sequence[str]) -> Reply:
+        nonlocal sent
+        sent += ids == ["loan_1"]
+        return Reply(500) if ids == ["loan_1"] and sent <= RetryPolicy().quiet_max + 1 else updated(ids)
+
+    api, lent = FakeBulkApi(behaviour=answer), Witness("loan_0", chunk_of("loan_0").lines)
+    done = Upload(api, chunk_of("loan_1"), borrow=lambda seq: lent)
+    assert (done.outcomes(), done.error) == ({}, None)
+    assert [ids[0] for ids in api.sent][-4:] == ["loan_0", "loan_1", "loan_0", "loan_1"]
+
+
+def test_a_record_without_a_witness_is_not_given_up_for_how_long_an_outage_took() -> None:
+    down, failed_after = True, 0
+
+    def answer(ids: Sequence[str]) -> Reply:
+        nonlocal down, failed_after
+        down = down and len(api.sent) < 4 * ALONE_MAX
+        if not down and ids == ["loan_1"] and failed_after < ALONE_MAX - 1:
+            failed_after += 1
+            return Reply(500)
+        return Reply(500) if down else updated(ids)
+
+    api = FakeBulkApi(behaviour=answer)
+    done = Upload(api, chunk_of("loan_1"), chunk_of("loan_2", seq=1), workers=2)
+    assert (done.outcomes(), done.error, failed_after) == ({}, None, ALONE_MAX - 1)
 
 
 def test_a_witness_that_fails_as_well_proves_nothing() -> None:
