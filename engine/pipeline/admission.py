@@ -15,8 +15,6 @@ from engine.pipeline.late_copies import HeldBack, LateCopies
 from engine.pipeline.witnesses_before import WitnessesBefore
 from engine.values import SEQ_BITS, Chunk
 
-IN_FLIGHT_BEFORE = 16
-"""So many chunks at least a process that was killed may have had in flight, whatever `upload.concurrency` was then."""
 LATE_MAX = 64
 """The ids of so many finished chunks are kept because a copy may still land; before there are more, all wait."""
 
@@ -90,7 +88,7 @@ class OrderGate:
     @property
     def _knows_all_sent_before(self) -> bool:
         """Whether all chunks were admitted that an earlier process may have sent and not finished."""
-        return self._has_all or self._admitted >= max(self._concurrency, IN_FLIGHT_BEFORE)
+        return self._has_all or self._admitted >= self._late_copies.in_flight_before
 
     def release(self, chunk: Chunk) -> None:
         """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable.

@@ -30,9 +30,13 @@ class LateCopies:
         may_land_s: so long after it was sent, a request may still be applied.
         before: what earlier processes of the run have left, by seq: until when it may land. Under `ALL_SEQS`, until
             when anything may that one which was killed had in flight.
+        in_flight_before: so many chunks at the most that one had in flight: the first that are sent now.
     """
 
-    def __init__(self, may_land_s: float, *, before: Mapping[int, float] | None = None) -> None:
+    def __init__(
+        self, may_land_s: float, *, before: Mapping[int, float] | None = None, in_flight_before: int = 0
+    ) -> None:
+        self.in_flight_before = in_flight_before
         self._may_land_s = may_land_s
         self._until = dict(before or {})
         self._all_before = self._until.get(ALL_SEQS, -inf)

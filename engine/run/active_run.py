@@ -255,8 +255,9 @@ class ActiveRun:
         """Make durable that requests leave, and of which source, before the first one does."""
         await self.note_contents()
         await self.ledger.before_first()
-        if not self.run.sending:
-            await self.thread.call(self.thread.value.note_sending, self.run)
+        in_flight = self.settings.upload.concurrency
+        if self.run.in_flight < in_flight:
+            await self.thread.call(self.thread.value.note_sending, self.run, in_flight)
 
     async def _record(self, results: Sequence[ChunkResult]) -> None:
         """Make results durable, but none before it is durable what is known of their source and of late copies."""

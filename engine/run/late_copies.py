@@ -39,7 +39,7 @@ class DurableLateCopies:
             killed_s = _left_of_killed_s(run.alive_at - wall(), may_land_s)
             left[ALL_SEQS] = max(killed_s, left.get(ALL_SEQS, 0.0))
         before = {seq: now() + left_s for seq, left_s in left.items() if left_s > 0}
-        self.of_pipeline = LateCopies(may_land_s, before=before)
+        self.of_pipeline = LateCopies(may_land_s, before=before, in_flight_before=run.in_flight)
 
     def not_durable(self) -> dict[int, float]:
         """Return what was not returned before: until when copies may land, in seconds since 1970, by seq."""

@@ -40,8 +40,8 @@ class Run(Struct):
     """The chunks of `done`, by seq, in which every record was updated."""
     late_copies: dict[int, float] = field(default_factory=dict)
     """Until when copies of chunks may still land, by seq, in seconds since 1970."""
-    sending: bool = False
-    """Whether a request may have left."""
+    in_flight: int = 0
+    """So many chunks at the most its processes may have had in flight at once; 0 before a request could leave."""
     progress_at: float | None = None
     """When its last result became durable, in seconds since 1970; None before the first."""
     finished: bool = False
@@ -66,6 +66,11 @@ class Run(Struct):
     """A number of its own that stands for it in ledgers, and grows from run to run."""
     campaigns: dict[str, CampaignRow] = field(default_factory=dict)
     """Where it has many, those that are known by now, by their ids."""
+
+    @property
+    def sending(self) -> bool:
+        """Whether a request may have left."""
+        return self.in_flight > 0
 
 
 class Undelivered(Struct, frozen=True):
@@ -140,8 +145,8 @@ class Journal(Protocol):
         and its end is in doubt.
         """
 
-    def note_sending(self, run: Run) -> None:
-        """Write down that requests may leave from now on."""
+    def note_sending(self, run: Run, in_flight: int) -> None:
+        """Write down that requests may leave from now on, of so many chunks at once."""
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
         """Write down what the source's content is. Must be durable before the first result is."""

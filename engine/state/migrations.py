@@ -114,6 +114,13 @@ INSERT INTO reason_of_campaign SELECT run_id, 0, outcome, reason, count, example
 DROP TABLE reason;
 ALTER TABLE reason_of_campaign RENAME TO reason;
 """,
+    # How many chunks a process that was killed may have had in flight, whatever `upload.concurrency` is now.
+    8: """
+-- in_flight: so many chunks at the most its processes may have had in flight at once; 0 before a request could leave
+ALTER TABLE run ADD COLUMN in_flight INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET in_flight = 1000 WHERE sending;  -- the most that could be configured
+ALTER TABLE run DROP COLUMN sending;
+""",
 }
 
 FORMAT = max(MIGRATIONS)

@@ -111,7 +111,7 @@ class SqliteJournal(SqliteLedgers):
     def _run_of(self, row: Mapping[str, Any]) -> Run:
         """Return a run without what is known of its chunks."""
         values = dict(row)
-        values |= {name: bool(row[name]) for name in ("finished", "sending", "tried")}
+        values |= {name: bool(row[name]) for name in ("finished", "tried")}
         if row["alive_at"] is not None:
             values["alive_at"] = self._last_alive(row["id"], row["alive_at"])
         for name in ("identity", "fingerprint", "requests", "telemetry", "gone", "delta"):
@@ -126,8 +126,7 @@ class SqliteJournal(SqliteLedgers):
         with self._db.transaction():
             self._close_others(run)
             self._db.change(
-                "INSERT INTO run (id, kind, campaign_id, started_at, identity, alive_at, sending) "
-                "VALUES (?, ?, ?, ?, ?, ?, 0)",
+                "INSERT INTO run (id, kind, campaign_id, started_at, identity, alive_at) VALUES (?, ?, ?, ?, ?, ?)",
                 [(run.id, run.kind, run.campaign_id, run.started_at, json.dumps(run.identity), self._clock())],
             )
             run.number = self._db.row("SELECT rowid FROM run WHERE id = ?", (run.id,))[0]
@@ -144,10 +143,11 @@ class SqliteJournal(SqliteLedgers):
             self._write(run, resumes=run.resumes, alive_at=self._clock(), exit_code=None, message="")
         self._open(run)
 
-    def note_sending(self, run: Run) -> None:
+    def note_sending(self, run: Run, in_flight: int) -> None:
+        in_flight = max(run.in_flight, in_flight)
         with self._db.transaction():
-            self._write(run, sending=True)
-        run.sending = True
+            self._write(run, in_flight=in_flight)
+        run.in_flight = in_flight
 
     def set_fingerprint(self, run: Run, fingerprint: Mapping[str, Any]) -> None:
         with self._db.transaction():

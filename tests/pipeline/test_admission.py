@@ -7,13 +7,15 @@ from random import Random
 
 import pytest
 
-from engine.pipeline.admission import IN_FLIGHT_BEFORE, LATE_MAX, OrderGate
+from engine.pipeline.admission import LATE_MAX, OrderGate
 from engine.pipeline.late_copies import ALL_SEQS, HeldBack, LateCopies
 from engine.reading.recent_ids import RecentTexts
 from engine.values import Chunk
 from engine.values.records import NOT_KNOWN
 from tests.fakes import chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
+
+IN_FLIGHT_BEFORE = 4
 
 
 def chunk(seq: int, *ids: str, apart_from: int = NOT_KNOWN) -> Chunk:
@@ -176,7 +178,7 @@ def test_what_an_earlier_process_has_left_is_waited_for_as_well() -> None:
 
 def test_the_first_chunks_may_have_been_in_flight_when_a_process_was_killed() -> None:
     async def work() -> None:
-        gate = OrderGate(2, LateCopies(60.0, before={ALL_SEQS: 30.0}))
+        gate = OrderGate(2, LateCopies(60.0, before={ALL_SEQS: 30.0}, in_flight_before=2))
         gate.skip(chunk(0, "a", "z"))
         await gate.admit(chunk(1, "a"))  # what was durable had no copies, but for its last record perhaps
         assert asyncio.get_running_loop().time() < 1
@@ -189,7 +191,7 @@ def test_the_first_chunks_may_have_been_in_flight_when_a_process_was_killed() ->
 
 def test_later_chunks_were_not() -> None:
     async def work() -> None:
-        gate = OrderGate(2, LateCopies(600.0, before={ALL_SEQS: 500.0}))
+        gate = OrderGate(2, LateCopies(600.0, before={ALL_SEQS: 500.0}, in_flight_before=IN_FLIGHT_BEFORE))
         for seq in range(IN_FLIGHT_BEFORE + 1):
             await gate.admit(chunk(seq, f"loan_{seq}"))
             gate.release(chunk(seq, f"loan_{seq}"))
@@ -239,7 +241,7 @@ async def test_an_id_of_which_a_newer_version_is_under_way_is_not_borrowed() -> 
 
 @pytest.mark.parametrize("ended", [True, False])
 async def test_a_record_of_an_earlier_process_is_borrowed_once_all_are_known_that_it_may_have_sent(ended: bool) -> None:
-    gate = OrderGate(concurrency=IN_FLIGHT_BEFORE)
+    gate = OrderGate(1_000, LateCopies(60.0, in_flight_before=IN_FLIGHT_BEFORE))
     for seq in range(1, IN_FLIGHT_BEFORE):
         await gate.admit(chunk(seq, f"loan_{seq}"))
     assert not gate.borrow("witness", of_seq=0, for_seq=1, of_earlier=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.pipeline.admission import OrderGate
+from engine.pipeline.late_copies import LateCopies
 from engine.pipeline.witnesses import Witness, Witnesses
 from engine.values import ChunkResult, Failure, Outcome
 from tests.fakes import chunk_of
@@ -68,7 +69,7 @@ async def test_an_id_that_the_gate_does_not_give_is_not_borrowed() -> None:
 
 
 async def test_one_of_an_earlier_process_is_borrowed_only_when_nothing_newer_can_have_been_sent() -> None:
-    gate = OrderGate(concurrency=2)
+    gate = OrderGate(8, LateCopies(60.0, in_flight_before=2))
     witnesses = Witnesses(gate)
     witnesses.note_finished(chunk_of("a", seq=0), acknowledged=True, of_earlier=True)
     await gate.admit(LATER)

@@ -60,7 +60,7 @@ class Night:
         job, journal = self.job(), SqliteJournal(self.state_dir)
         run = Run(INTERRUPTED_ID, kind, self.settings.api.campaign_id, "2026-11-22T02:00:00.000Z", job.identity)
         journal.begin(run)
-        journal.note_sending(run)
+        journal.note_sending(run, self.settings.upload.concurrency)
         if done:
             digests = {path: digest for chunk in job.chunks() for path, digest in chunk.digests.items()}
             journal.set_fingerprint(run, fingerprint(job.source.sizes(), digests))

@@ -24,7 +24,7 @@ def interrupted(kind: str = "sync", **changes: Any) -> Run:
         "identity": IDENTITY,
         "fingerprint": {"loans.csv": [100, "digest-1"]},
         "requests": RequestCounts(sent=3, succeeded=3),
-        "sending": True,
+        "in_flight": 8,
         "progress_at": NOW - 60.0,
     }
     return Run(f"{kind}-1", kind, "camp", "2026-11-28T02:00:00.000Z", **{**values, **changes})
@@ -93,7 +93,7 @@ def test_an_old_run_with_other_settings_does_not_give_way() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"sending": False, "requests": RequestCounts()},
+        {"in_flight": 0, "requests": RequestCounts()},
         {"requests": RequestCounts(sent=1, failed=1)},  # refused whole, such as 401, or never connected
         {"requests": RequestCounts(sent=9, throttled=9)},
     ],

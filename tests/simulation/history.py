@@ -99,6 +99,10 @@ class World:
             open_chunks=rng.randint(1, 6) if routed else 0,
         )
 
+    def workers_of(self, process: int) -> int:
+        """Return `upload.concurrency` as it is when this process runs: it may be changed from one to the next."""
+        return 1 if process % 3 == 2 else self.workers
+
     @property
     def is_routed(self) -> bool:
         """Whether there are many campaigns."""
@@ -174,6 +178,7 @@ class Process:
     def __init__(self, world: World, number: int) -> None:
         self._world = world
         self._number = number
+        self._workers = world.workers_of(number)
         self._accounts = Accounts(ChunkCounts())
         self._api = FakeApi(world.server, number)
         self._journal: FakeJournal | None = None
@@ -196,6 +201,7 @@ class Process:
             rng,
             fails=self.troubled and rng.random() < 0.05,
             clock=lambda: world.server.now,
+            in_flight=self._workers,
             campaign_id="" if world.is_routed else "camp",
         )
         durable = accounts_of(journal.run, journal.counts_of_campaigns())
@@ -209,6 +215,7 @@ class Process:
             campaigns.noted()
 
         sent_before = traffic.requests.sent
+        journal.note_sending()
         if self.troubled and rng.random() < 0.2:
             loop.call_later(rng.uniform(0, 5), stop.request, Interrupted("stopped by SIGTERM"))
         try:
@@ -219,7 +226,7 @@ class Process:
                 accounts=self._accounts,
                 api=self._api,
                 traffic=traffic,
-                concurrency=world.workers,
+                concurrency=self._workers,
                 record=record,
                 judge=lambda: None,
                 stop=stop,
@@ -246,7 +253,7 @@ class Process:
 
     def _traffic(self, stop: Stop, run: Run, late_copies: LateCopies) -> Traffic:
         rng = self._world.rng
-        limiter = Pacer(requests_per_second=rng.choice((5.0, 100.0)), concurrency=self._world.workers)
+        limiter = Pacer(requests_per_second=rng.choice((5.0, 100.0)), concurrency=self._workers)
         policy = RetryPolicy(retry_window_s=rng.choice((20.0, 900.0)), dice=rng)
         return Traffic(
             limiter=limiter,

@@ -474,10 +474,11 @@ class Process:
         if unfinished is not None and unfinished.id == f"run-{self._night.number}":
             journal.resume(unfinished)
             self._run = unfinished
-            return unfinished
-        began = f"2026-11-{10 + self._night.number}T02:00:00.000Z"
-        self._run = Run(f"run-{self._night.number}", "sync", "camp", began, {})
-        journal.begin(self._run)
+        else:
+            began = f"2026-11-{10 + self._night.number}T02:00:00.000Z"
+            self._run = Run(f"run-{self._night.number}", "sync", "camp", began, {})
+            journal.begin(self._run)
+        journal.note_sending(self._run, self._night.world.workers)
         return self._run
 
 

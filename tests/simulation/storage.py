@@ -110,9 +110,10 @@ class MemoryJournal(Journal):
     def telemetry(self, run: Run) -> Mapping[str, Any]:
         return self._disk.runs[run.id].run.telemetry
 
-    def note_sending(self, run: Run) -> None:
-        self._save(run, sending=True)
-        run.sending = True
+    def note_sending(self, run: Run, in_flight: int) -> None:
+        in_flight = max(run.in_flight, in_flight)
+        self._save(run, in_flight=in_flight)
+        run.in_flight = in_flight
 
     def _close_others(self, run: Run) -> None:
         for stored in self._disk.runs.values():
@@ -376,7 +377,14 @@ class FakeJournal:
     """The journal seam of one process: its run is begun or resumed, and results become durable, all in due time."""
 
     def __init__(
-        self, disk: Disk, rng: Random, *, fails: bool, clock: Callable[[], float], campaign_id: str = "camp"
+        self,
+        disk: Disk,
+        rng: Random,
+        *,
+        fails: bool,
+        clock: Callable[[], float],
+        in_flight: int,
+        campaign_id: str = "camp",
     ) -> None:
         self._journal = MemoryJournal(disk, clock)
         self._disk = disk
@@ -390,6 +398,7 @@ class FakeJournal:
             self._journal.begin(run)
         else:
             self._journal.resume(run)
+        self._in_flight = in_flight
         self.run = run
 
     def was_alive_at(self, moment: float) -> None:
@@ -408,6 +417,10 @@ class FakeJournal:
     def counts_of_campaigns(self) -> dict[int, ChunkCounts]:
         """Return the sums of what is durable of each campaign, by its number."""
         return self._journal.campaign_counts(self.run)
+
+    def note_sending(self) -> None:
+        """Write down how many chunks may be in flight, before the first one is."""
+        self._journal.note_sending(self.run, self._in_flight)
 
     async def record(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.pipeline import admission
 from engine.pipeline.accounts import Accounts
 from engine.reading.recent_of_campaigns import RecentOfOne
 from engine.reading.router import Numbers, Router
@@ -90,6 +91,12 @@ def _chunks_of_two_campaigns_have_the_same_numbers(patch: Patch) -> None:
     patch.setattr("engine.reading.campaign_chunker.first_seq", lambda number: min(number, 1) << SEQ_BITS)
 
 
+def _only_as_many_were_in_flight_as_may_be_now(patch: Patch) -> None:
+    patch.setattr(
+        admission.OrderGate, "_knows_all_sent_before", property(lambda self: self._admitted >= self._concurrency)
+    )
+
+
 BUGS = [
     (_what_was_not_noted_is_told_no_more, "in campaigns"),
     (_a_record_goes_to_the_campaign_before, "to the campaign of others"),
@@ -97,6 +104,7 @@ BUGS = [
     (_results_are_counted_in_no_campaign, "the campaigns do not add up"),
     (_earlier_processes_have_counted_in_one_campaign_only, "the campaigns do not add up"),
     (_chunks_of_two_campaigns_have_the_same_numbers, "got another one"),
+    (_only_as_many_were_in_flight_as_may_be_now, "the server does not hold the latest"),
 ]
 
 

@@ -256,13 +256,24 @@ def test_it_is_known_whether_anything_was_sent_and_when_the_last_result_came(pla
     journal.begin(run)
     assert (unfinished(place.open()).sending, unfinished(place.open()).progress_at) == (False, None)
     journal = place.open()
-    journal.note_sending(run)
+    journal.note_sending(run, 8)
     assert (run.sending, unfinished(place.open()).sending) == (True, True)
     journal = place.open()
     run = unfinished(journal)
     journal.resume(run)
     record(journal, run, result(0, "a"))
     assert unfinished(place.open()).progress_at == MOMENT
+
+
+def test_the_most_that_any_of_its_processes_had_in_flight_is_kept(place: Place) -> None:
+    journal, run = place.open(), new_run()
+    journal.begin(run)
+    for in_flight, most in ((8, 8), (32, 32), (2, 32)):
+        journal.note_sending(run, in_flight)
+        assert (run.in_flight, unfinished(place.open()).in_flight) == (most, most)
+        journal = place.open()
+        run = unfinished(journal)
+        journal.resume(run)
 
 
 def test_how_a_process_has_ended_is_kept_until_the_next_goes_on(place: Place) -> None:

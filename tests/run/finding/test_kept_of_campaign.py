@@ -17,9 +17,9 @@ KNOWN = {"a": {"routed": 1}}
     ("run", "a", "b", "nowhere"),
     [
         ({"id": "single", "campaign_id": "a"}, True, False, False),
-        ({"id": "routed", "sending": True, "tried": True}, True, False, True),
-        ({"id": "routed", "sending": True}, True, True, True),  # it was killed: what was in flight is not known
-        ({"id": "other", "sending": True, "tried": True}, True, True, True),  # which ones it had is forgotten
+        ({"id": "routed", "in_flight": 8, "tried": True}, True, False, True),
+        ({"id": "routed", "in_flight": 8}, True, True, True),  # it was killed: what was in flight is not known
+        ({"id": "other", "in_flight": 8, "tried": True}, True, True, True),  # which ones it had is forgotten
         ({"id": "other"}, False, False, True),
     ],
 )

@@ -104,7 +104,7 @@ async def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     with closing(SqliteJournal(tmp_path)) as journal:
         run = journal.unfinished_run("push")
         assert run is not None
-        journal.note_sending(run)
+        journal.note_sending(run, 1)
         accepted = RequestCounts(sent=1, succeeded=1)
         journal.save(run, worked_s=1.0, requests=accepted, telemetry={}, ended=True)
     with pytest.raises(SourceUntrusted, match=r"\(batch_size\)"):
