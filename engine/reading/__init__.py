@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from engine.reading.plan import Cutting, Pass, PassHere, Reading
     from engine.reading.process import ReaderProcess, pays
     from engine.reading.router import CAMPAIGNS_MAX, SKIPPED, Router
-    from engine.reading.routing import CAMPAIGN_ID_BYTES_MAX, Routing
+    from engine.reading.routing import Routing
 else:
     __getattr__ = lazy_face(__name__)

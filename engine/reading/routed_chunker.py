@@ -150,7 +150,10 @@ class RoutedChunker:
     def _close_fullest(self) -> Iterator[Chunk]:
         """Close chunks until no more wait than may."""
         full = min(self._lines_bytes_max, self._bytes * self._batch_size // self._records)
-        while self._waiting_bytes > self._open_chunks * full:
-            fullest = max(self._open.values(), key=lambda campaign: campaign.waiting_bytes)
+        if self._waiting_bytes <= self._open_chunks * full:
+            return
+        for fullest in sorted(self._open.values(), key=lambda campaign: campaign.waiting_bytes, reverse=True):
             self._waiting_bytes -= fullest.waiting_bytes
             yield fullest.close()
+            if self._waiting_bytes <= self._open_chunks * full:
+                return

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.reading.routing import CAMPAIGN_ID_BYTES_MAX, Routing
-from engine.values import SEQ_BITS, SourceUntrusted
+from engine.reading.routing import Routing
+from engine.values import CAMPAIGN_ID_BYTES_MAX, SEQ_BITS, SourceUntrusted
 
 CAMPAIGNS_MAX = 10_000
 """A column that holds more different values does not tell campaigns."""

@@ -8,9 +8,6 @@ import msgspec
 
 from engine.values import OPEN_CHUNKS
 
-CAMPAIGN_ID_BYTES_MAX = 256
-"""A text that is longer is the id of no campaign."""
-
 
 class Routing(msgspec.Struct, frozen=True):
     """`[route]` as plain values. `campaigns` None means that the column holds the campaign's id itself."""

@@ -11,10 +11,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.api import Endpoint
-from engine.reading import CAMPAIGN_ID_BYTES_MAX, Cutting, Pass, Reading, Routing
+from engine.reading import Cutting, Pass, Reading, Routing
 from engine.settings import GivenSettings, RunSettings, Settings, SourceTable, Threshold
 from engine.sources import Source
-from engine.values import Chunk
+from engine.values import CAMPAIGN_ID_BYTES_MAX, Chunk
 
 HASHED_FIRST_BYTES = 16 << 20
 """A smaller source is hashed before a run begins or goes on, which takes milliseconds: what has changed is then said

@@ -8,10 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from engine.settings.table import Table
 from engine.settings.values import as_column_name, as_text
-from engine.values import OPEN_CHUNKS
-
-CAMPAIGN_ID_BYTES_MAX = 256
-"""No campaign has a longer id."""
+from engine.values import CAMPAIGN_ID_BYTES_MAX, OPEN_CHUNKS
 
 OTHER_WORDS = ("invalid", "skip")
 """What `other` may say beside the id of a campaign."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from engine.values.extras import missing_extra
     from engine.values.invocation import module_again, program, program_again, python_path
     from engine.values.records import (
+        CAMPAIGN_ID_BYTES_MAX,
         CHUNK_RECORDS_MAX,
         OPEN_CHUNKS,
         SEQ_BITS,

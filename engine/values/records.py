@@ -20,6 +20,9 @@ import msgspec
 from engine.values.counts import ChunkCounts
 from engine.values.spans import Place, Span
 
+CAMPAIGN_ID_BYTES_MAX = 256
+"""A text that is longer is the id of no campaign."""
+
 OPEN_CHUNKS = 50
 """So many full chunks may be open at once by default in a run with many campaigns."""
 

@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "12e62a20dccc14d5c918ea3fb13fe5a9"
+#define SOURCE_DIGEST "9220a72935efffc999788a4c9d6f7062"
 
 typedef const unsigned char *Text;
 
@@ -1278,10 +1278,65 @@ static PyObject *nth_newline(PyObject *module, PyObject *args)
     return PyLong_FromSsize_t(at);
 }
 
-PyDoc_STRVAR(texts_doc, "texts_of_key(lines: bytes, key: bytes, depth: int, count: int) -> list[str] | None\n\n"
-                        "Return the text that a key has in each of `count` lines, which are valid JSON, if that is sure: if\n"
-                        "each line has it once, with a text, there are no escapes, and each line has just `depth` objects.\n"
-                        "`key` is written as in JSON, with its quotes.");
+/* ---------------------------------------------------------------- the texts of one key */
+
+#define TEXTS_KNOWN 4096
+#define KNOWN_TEXT_MAX 64 /* bytes; longer texts are made anew each time */
+
+/* Texts come again and again: the same object then serves many lines, and its hash is known. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *key; /* bytes, with quotes */
+    Py_ssize_t depth;
+    PyObject *known[TEXTS_KNOWN]; /* at the place that its number says; a later text takes the place of an earlier one */
+} KeyTexts;
+
+static PyObject *key_texts_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *key;
+    Py_ssize_t depth;
+    if (keywords && PyDict_Size(keywords))
+        return PyErr_Format(PyExc_TypeError, "it takes no keywords");
+    if (!PyArg_ParseTuple(args, "Sn", &key, &depth))
+        return NULL;
+    KeyTexts *self = (KeyTexts *)new_object(type);
+    if (self) {
+        self->key = Py_NewRef(key);
+        self->depth = depth;
+    }
+    return (PyObject *)self;
+}
+
+static void key_texts_dealloc(PyObject *object)
+{
+    KeyTexts *self = (KeyTexts *)object;
+    Py_XDECREF(self->key);
+    for (size_t place = 0; place < TEXTS_KNOWN; place++)
+        Py_XDECREF(self->known[place]);
+    free_object(object);
+}
+
+/* A new reference to a text, which is valid UTF-8. */
+static PyObject *text_object(KeyTexts *texts, Text text, size_t size)
+{
+    if (size > KNOWN_TEXT_MAX)
+        return PyUnicode_DecodeUTF8((const char *)text, (Py_ssize_t)size, NULL);
+    PyObject **known = &texts->known[number_of(text, size, 0) % TEXTS_KNOWN];
+    if (*known) {
+        Py_ssize_t known_size;
+        const char *bytes = PyUnicode_AsUTF8AndSize(*known, &known_size);
+        if (!bytes)
+            return NULL;
+        if ((size_t)known_size == size && memcmp(bytes, text, size) == 0)
+            return Py_NewRef(*known);
+    }
+    PyObject *made = PyUnicode_DecodeUTF8((const char *)text, (Py_ssize_t)size, NULL), *before = *known;
+    if (!made)
+        return NULL;
+    *known = Py_NewRef(made);
+    Py_XDECREF(before);
+    return made;
+}
 
 /* Where the text of the key begins in a line, which ends at `end`; NULL if that is not sure. */
 static Text text_of_key(Text line, Text end, Text key, Py_ssize_t key_size)
@@ -1301,19 +1356,26 @@ static Text text_of_key(Text line, Text end, Text key, Py_ssize_t key_size)
     return found < end && *found == '"' ? found + 1 : NULL;
 }
 
-static PyObject *texts_of_key(PyObject *module, PyObject *args)
+PyDoc_STRVAR(of_lines_doc, "of_lines(lines: bytes, count: int) -> list[str] | None\n\n"
+                           "Return the text that the key has in each of `count` lines, which are valid JSON, if that is\n"
+                           "sure: if each line has it once, with a text, there are no escapes, and each line has just\n"
+                           "`depth` objects.");
+
+static PyObject *key_texts_of_lines(PyObject *object, PyObject *args)
 {
-    PyObject *bytes, *key_bytes;
-    Py_ssize_t depth, count, size, key_size, objects = 0;
+    KeyTexts *self = (KeyTexts *)object;
+    PyObject *bytes;
+    Py_ssize_t count, size, key_size, objects = 0;
     char *text, *key;
-    if (!PyArg_ParseTuple(args, "SSnn", &bytes, &key_bytes, &depth, &count) ||
-        PyBytes_AsStringAndSize(bytes, &text, &size) < 0 || PyBytes_AsStringAndSize(key_bytes, &key, &key_size) < 0)
+    if (!PyArg_ParseTuple(args, "Sn", &bytes, &count) || PyBytes_AsStringAndSize(bytes, &text, &size) < 0 ||
+        PyBytes_AsStringAndSize(self->key, &key, &key_size) < 0)
         return NULL;
     for (Py_ssize_t index = 0; index < size; index++)
         objects += text[index] == '{';
-    if (count < 0 || memchr(text, '\\', (size_t)size) || objects != depth * count)
+    /* A line is a byte at least, with its end: so no list is made that is larger than the lines. */
+    if (count < 0 || count > size + 1 || memchr(text, '\\', (size_t)size) || objects != self->depth * count)
         Py_RETURN_NONE;
-    PyObject *texts = PyList_New(0);
+    PyObject *texts = PyList_New(count);
     if (!texts)
         return NULL;
     Text line = (Text)text, end = line + size;
@@ -1321,26 +1383,35 @@ static PyObject *texts_of_key(PyObject *module, PyObject *args)
         Text line_end = line <= end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
         int is_last = number == count - 1;
         if (is_last ? line_end != NULL || line > end : line_end == NULL)
-            break;
+            goto declined;
         line_end = is_last ? end : line_end;
         Text start = text_of_key(line, line_end, (Text)key, key_size);
         Text stop = start ? memchr(start, '"', (size_t)(line_end - start)) : NULL;
         if (!stop)
-            break;
-        PyObject *found = PyUnicode_DecodeUTF8((const char *)start, stop - start, NULL);
-        if (!found || PyList_Append(texts, found) < 0) {
-            Py_XDECREF(found);
+            goto declined;
+        PyObject *found = text_object(self, start, (size_t)(stop - start));
+        if (!found || PyList_SetItem(texts, number, found) < 0) {
             Py_DECREF(texts);
             return NULL;
         }
-        Py_DECREF(found);
         line = line_end + 1;
     }
-    if (PyList_Size(texts) == count)
-        return texts;
+    return texts;
+declined:
     Py_DECREF(texts);
     Py_RETURN_NONE;
 }
+
+static PyMethodDef key_texts_methods[] = {{"of_lines", key_texts_of_lines, METH_VARARGS, of_lines_doc}, {0}};
+static PyType_Slot key_texts_slots[] = {
+    {Py_tp_doc, "KeyTexts(key: bytes, depth: int)\n\nFinds the texts of a key, which is written as in JSON, with its quotes."},
+    {Py_tp_new, key_texts_new},
+    {Py_tp_dealloc, key_texts_dealloc},
+    {Py_tp_methods, key_texts_methods},
+    {0},
+};
+static PyType_Spec key_texts_spec = {"engine.sources.ndjson._scan.KeyTexts", sizeof(KeyTexts), 0, Py_TPFLAGS_DEFAULT,
+                                     key_texts_slots};
 
 PyDoc_STRVAR(ordered_doc, "lines_in_order(lines: bytes, order: buffer) -> tuple[bytes, bytes]\n\n"
                           "Return the lines in another order, each with a newline behind it, and where each of them begins\n"
@@ -1461,7 +1532,6 @@ static PyObject *keep_memory(PyObject *module, PyObject *bytes)
 static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
-                                  {"texts_of_key", texts_of_key, METH_VARARGS, texts_doc},
                                   {"lines_in_order", lines_in_order, METH_VARARGS, ordered_doc},
                                   {"put_elements", put_elements, METH_VARARGS, elements_doc},
                                   {"keep_memory", keep_memory, METH_O, keep_doc},
@@ -1480,7 +1550,7 @@ static int execute(PyObject *module)
     if (PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0 ||
         PyModule_AddIntConstant(module, "DEPTH_MAX", DEPTH_MAX) < 0 ||
         PyModule_AddIntConstant(module, "KEYS_MAX", KEYS_MAX) < 0 || add_type(module, &canonical_spec) < 0 ||
-        add_type(module, &flat_spec) < 0)
+        add_type(module, &flat_spec) < 0 || add_type(module, &key_texts_spec) < 0)
         return -1;
     return add_type(module, &set_spec);
 }

@@ -23,7 +23,7 @@ KEPT_BYTES = 64 << 20
 """How much freed memory a process keeps for its next chunks: getting it from the system again takes a tenth of all CPU
 time."""
 
-SOURCE_DIGEST = "12e62a20dccc14d5c918ea3fb13fe5a9"
+SOURCE_DIGEST = "9220a72935efffc999788a4c9d6f7062"
 """What the binary must say of its source: it is not used if it was built from another version of it."""
 
 
@@ -84,11 +84,9 @@ def numbers_of(ids: Sequence[str]) -> bytes:
     return numbers
 
 
-def texts_of_key(lines: bytes, key: bytes, depth: int, count: int) -> list[str] | None:
-    """Return the text that a key has in each of so many lines, if that is sure, and the accelerator is there."""
-    if accelerator is None:
-        return None
-    texts: list[str] | None = accelerator.texts_of_key(lines, key, depth, count)
+def key_texts(key: bytes, depth: int) -> _scan.KeyTexts | None:
+    """Return what finds the texts of a key, written as in JSON, in lines of `depth` objects; None in pure Python."""
+    texts: _scan.KeyTexts | None = accelerator.KeyTexts(key, depth) if accelerator is not None else None
     return texts
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from engine.sources.ndjson.acceleration import texts_of_key
+from engine.sources.ndjson.acceleration import key_texts
 from engine.sources.ndjson.flat import text_of_value
 
 _NULL = Raw(b"null")
@@ -30,11 +30,11 @@ class RouteTexts:
     def __init__(self, key: str, *, in_data: bool, given: str = "") -> None:
         self._given = given
         self._in_data = in_data
-        self._key = msgspec.json.encode(key)
-        self._depth = 2 if in_data else 1
-        self._is_plain = self._key == b'"%b"' % key.encode() and key not in ("id", "data")
+        written = msgspec.json.encode(key)
+        is_plain = written == b'"%b"' % key.encode() and key not in ("id", "data")
+        self._at_once = key_texts(written, 2 if in_data else 1) if is_plain else None
         fields: list[Any] = [("value", Raw, msgspec.field(name=key, default=_NULL))]
-        self._other_key = "" if self._is_plain or key in ("id", "data") else key
+        self._other_key = "" if is_plain or key in ("id", "data") else key
         line: Any = dict[str, Raw] if self._other_key else msgspec.defstruct("RoutedLine", fields, gc=False)
         if in_data:
             line = msgspec.defstruct("RoutedRecord", [("data", line)], gc=False)
@@ -43,10 +43,9 @@ class RouteTexts:
 
     def of_lines(self, lines: bytes, count: int) -> list[str]:
         """Return the text of each of `count` lines that are records."""
-        if self._is_plain:
-            texts = texts_of_key(lines, self._key, self._depth, count)
-            if texts is not None:
-                return texts
+        texts = self._at_once.of_lines(lines, count) if self._at_once is not None else None
+        if texts is not None:
+            return texts
         return [self._text_of(line) for line in self._decode_lines(lines)]
 
     def of_line(self, line: bytes) -> str | None:

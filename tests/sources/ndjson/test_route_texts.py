@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.sources.ndjson.acceleration import accelerator, texts_of_key
+from engine.sources.ndjson.acceleration import accelerator, key_texts
 from engine.sources.ndjson.route_texts import RouteTexts
 
 KEYS = ["bucket", "b", 'x"\\', "id", "data", "ключ"]
@@ -46,11 +46,24 @@ def test_many_lines_at_once_are_as_single_ones(
 
 @pytest.mark.skipif(accelerator is None, reason="there is no accelerator")
 def test_regular_lines_are_read_at_once() -> None:
+    texts = key_texts(b'"bucket"', 2)
+    assert texts is not None
     lines = b"\n".join(b'{"id":"%d","data":{"a":1,"bucket":"b%d","c":"x"}}' % (n, n % 3) for n in range(100))
-    assert texts_of_key(lines, b'"bucket"', 2, 100) == [f"b{n % 3}" for n in range(100)]
-    for text, count in [(lines, 99), (lines, 101), (lines + b"\n", 100), (b"", 1), (lines, -1)]:
-        assert texts_of_key(text, b'"bucket"', 2, count) is None
-    assert texts_of_key(b"", b'"bucket"', 2, 0) == []
+    assert texts.of_lines(lines, 100) == [f"b{n % 3}" for n in range(100)]
+    for text, count in [(lines, 99), (lines, 101), (lines + b"\n", 100), (b"", 1), (lines, -1), (lines, 1 << 60)]:
+        assert texts.of_lines(text, count) is None
+    assert texts.of_lines(b"", 0) == []
+
+
+@pytest.mark.skipif(accelerator is None, reason="there is no accelerator")
+def test_texts_that_come_again_are_the_same_objects_and_very_many_or_long_ones_are_right_as_well() -> None:
+    texts = key_texts(b'"b"', 1)
+    assert texts is not None
+    for round_ in range(2):
+        wanted = [f"ü{n % 9_000}" + "x" * (n % 80) + "y" * round_ for n in range(20_000)]
+        assert texts.of_lines("\n".join(f'{{"b":"{text}"}}' for text in wanted).encode(), len(wanted)) == wanted
+    first, second = texts.of_lines(b'{"b":"camp"}\n{"b":"camp"}', 2) or ()
+    assert first is second
 
 
 @pytest.mark.parametrize(
