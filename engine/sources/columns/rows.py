@@ -148,9 +148,8 @@ class RowEncoder:
         """Return what says which campaign each row is for, as the file has it; "" for a null."""
         if self._mapping.route_index is None:
             return None
-        encoded = self._text(columns[self._mapping.route_index]).text.fill_null("").dictionary_encode()
-        texts: list[str] = encoded.dictionary.to_pylist()  # few, and each serves many rows
-        return [texts[index] for index in encoded.indices.to_numpy().tolist()]
+        texts: list[str] = self._text(columns[self._mapping.route_index]).text.fill_null("").to_pylist()
+        return texts
 
     def _lines(self, ids: pa.StringArray, values: Sequence[JsonText]) -> tuple[pa.StringArray, _Mask]:
         """Return the lines, and where `data` has any fields."""
