@@ -39,7 +39,8 @@ async def work_up_to(stage: str, config: Path) -> None:
     from engine.pipeline.channel import Channel
     from engine.pipeline.pipeline import CHUNKS_QUEUED
     from engine.pipeline.producer import produce
-    from engine.reading.process import ReaderProcess, pays
+    from engine.reading.process import ReaderProcess
+    from engine.reading.spawned import pays
     from engine.run.job import endpoint_of, reading_of
     from engine.settings.loading import load
     from engine.sources.files import open_source

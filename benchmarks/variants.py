@@ -87,10 +87,10 @@ PARTS: dict[str, tuple[str, Callable[[], list[Replacement]]]] = {
 
 def leave_out(parts: Iterable[str]) -> None:
     """Replace these parts in this process, and in the one that reads."""
-    from engine.reading import process
+    from engine.reading import spawned
 
     parts = list(parts)
-    process.PROGRAM = ("benchmarks.variants", ",".join(parts), READER)
+    spawned.PROGRAM = ("benchmarks.variants", ",".join(parts), READER)
     for part in parts:
         for replacement in PARTS[part][1]():
             if not hasattr(replacement.owner, replacement.name):
@@ -108,5 +108,5 @@ if __name__ == "__main__":
 
     leave_out(filter(None, sys.argv[1].split(",")))
     if sys.argv[2] == READER:
-        read(int(sys.argv[3]))
+        read(int(sys.argv[3]), *sys.argv[4:])
     sys.exit(main(sys.argv[2:]))

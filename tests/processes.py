@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from engine.reading.process import PAYS_FROM_BYTES, pays
+from engine.reading.spawned import PAYS_FROM_BYTES, pays
 
 T = TypeVar("T")
 

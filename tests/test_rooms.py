@@ -18,7 +18,7 @@ import pytest
 from engine.commands.cli import COMMANDS
 from engine.commands.service.units import UNITS
 from engine.outlets.alerts import MESSENGER
-from engine.reading.process import PROGRAM
+from engine.reading.spawned import PROGRAM
 from engine.sources.formats import FORMATS, Format
 
 ROOT = Path(__file__).parent.parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from engine.commands.arguments import count
@@ -10,6 +11,7 @@ from engine.commands.making_runs import RunLoop, add_run_arguments, make_run, pr
 
 if TYPE_CHECKING:
     from engine.outlets import ProgressDisplay
+    from engine.reading import SpawnedReader
     from engine.report import Report
     from engine.values import Stop
 
@@ -32,6 +34,16 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
     Raises:
         EngineError: the run could not begin; nothing was sent.
     """
+    from engine.run import early_reader
+
+    with ExitStack() as opened:
+        spawned = None if args.dry_run else early_reader(args.config)
+        if spawned:
+            opened.callback(spawned.close)
+        return _run(args, run_loop, spawned)
+
+
+def _run(args: argparse.Namespace, run_loop: RunLoop, spawned: SpawnedReader | None) -> int:
     settings, json_logs = prepare(args)
     if args.no_data:
         state = settings.state.model_copy(update={"reject_data": False})
@@ -52,6 +64,7 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
             stop=stop,
             display=display,
             config_path=str(args.config),
+            spawned=spawned,
         )
 
     return make_run(work, settings, args, run_loop, json_logs=json_logs)

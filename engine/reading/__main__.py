@@ -12,12 +12,15 @@ from typing import BinaryIO, NoReturn
 
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
 from engine.reading.plan import PassHere, Reading
-from engine.sources import keep_freed_memory
+from engine.sources import get_ready, keep_freed_memory
 from engine.values import EngineError, leave_out_pandas
 
 
-def main(memory_fd: int) -> NoReturn:
-    """Read what the first command says, and say what was found until the end, or until nobody listens any more."""
+def main(memory_fd: int, path: str = "") -> NoReturn:
+    """Read what the first command says, and say what was found until the end, or until nobody listens any more.
+
+    It will probably be `path`, so what that takes is imported until the command comes.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the other process is asked, too, and ends this one when it is done
     commands = open(0, "rb", closefd=False)  # noqa: SIM115 - for the life of the process
@@ -28,6 +31,7 @@ def main(memory_fd: int) -> NoReturn:
     gc.freeze()
     gc.disable()  # what is made here are no cycles
     try:
+        get_ready(path)
         reading = receive_reading(commands)
         if reading is not None:
             _read(reading, memory_fd, commands, messages)
@@ -88,4 +92,4 @@ class Slots:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

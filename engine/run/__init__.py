@@ -7,6 +7,7 @@ from engine.values import lazy_face
 if TYPE_CHECKING:
     from engine.run.alerting import alert_test, prove_addresses
     from engine.run.announce import announce_no_run
+    from engine.run.early import early_reader
     from engine.run.finding.finding import find
     from engine.run.finding.found import Answer, Found
     from engine.run.forgetting import Forgotten, forget_campaigns, forget_ids

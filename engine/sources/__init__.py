@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.sources.databases.address import DatabaseQuery, check_url, is_database
     from engine.sources.databases.spool import Spool, delete_spools, find_spool
     from engine.sources.databases.spooling import first_rows, look_at, spool_result
-    from engine.sources.files import list_files, open_source, text_facts
+    from engine.sources.files import get_ready, list_files, open_source, text_facts
     from engine.sources.formats import DELIMITED, DELIMITERS, FORMAT_OF_SUFFIX, FORMATS, Format
     from engine.sources.ndjson.acceleration import (
         accelerator,

@@ -24,6 +24,7 @@ from engine.sources.stored.file_pass import FilePass
 from engine.sources.stored.find import find_files, find_objects, store_of
 from engine.sources.stored.inputs import InputFile
 from engine.sources.stored.lookahead import at_once, opened_ahead
+from engine.sources.stored.names import kind_by_name
 from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
 from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
@@ -265,6 +266,13 @@ class FormatReader(Protocol):
 def _verify(file: InputFile) -> None:
     if file.verify is not None:
         file.verify(None)
+
+
+def get_ready(path: str) -> None:
+    """Import what reads files that are called so, as far as the name tells: some bring heavy libraries."""
+    format_ = kind_by_name(path).format
+    if format_ is not None:
+        _reader_of(format_)
 
 
 def _reader_of(format_: Format) -> FormatReader:

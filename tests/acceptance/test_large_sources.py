@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from engine.reading.process import PAYS_FROM_BYTES
+from engine.reading.spawned import PAYS_FROM_BYTES
 from tests.acceptance.engine_process import WAIT_S, Engine, wait_until_it_says
 from tests.acceptance.portfolios import NOTHING_HELD_BACK, Portfolio, portfolio, write_ndjson
 from tests.processes import is_running, needs_a_reader, readers_of
@@ -95,3 +96,33 @@ def test_a_signal_lets_what_is_in_flight_finish(make_engine: MakeEngine, large: 
     assert not is_running(reader)
     assert engine.server.stats()["requests"] == WORKERS
     assert engine.sync().records == {"read": RECORDS, "updated": RECORDS}
+
+
+@needs_a_reader
+def test_one_process_reads_and_none_is_left_where_no_run_begins(make_engine: MakeEngine, large: Portfolio) -> None:
+    """It is started before the settings are known."""
+    engine = make_engine(hold="before-reply")
+    configure(engine, large)
+    process = engine.start("sync", "--json")
+    engine.server.wait(held=WORKERS)
+    [reader] = readers_of(process.pid)
+    assert [int(found.name) for found in readers_in(engine.home)] == [reader]
+    locked = engine.sync()
+    assert locked.exit_code == 69
+    engine.server.change(hold="nothing")
+    engine.server.release()
+    process.communicate(timeout=WAIT_S)
+    assert (process.returncode, is_running(reader)) == (0, False)
+    engine.configure(upload={"batch_size": 0})
+    assert engine.sync().exit_code == 2
+    assert not readers_in(engine.home)
+
+
+def readers_in(directory: Path) -> list[Path]:
+    """Return the processes that read, and whose working directory this is, whoever has started them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            is_reader = b"engine.reading" in (process / "cmdline").read_bytes()
+            found += [process] if is_reader and (process / "cwd").resolve() == directory.resolve() else []
+    return found

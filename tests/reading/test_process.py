@@ -20,7 +20,7 @@ from engine.reading import process
 from engine.reading.__main__ import Slots, _read
 from engine.reading.messages import SLOTS, Failed, receive
 from engine.reading.plan import Cutting, Reading
-from engine.reading.process import ENVIRONMENT, PAYS_FROM_BYTES, ReaderProcess, pays
+from engine.reading.process import ReaderProcess
 from engine.sources.spec import SourceSpec
 from engine.values import Chunk
 from engine.values.errors import Interrupted, SourceMissing, SourceUntrusted
@@ -151,22 +151,6 @@ def test_the_marker_is_looked_for_once(ndjson: Path) -> None:
     assert list(ReaderProcess(found).chunks()) == here(reading(ndjson))
 
 
-def test_its_environment_holds_no_secret_of_any_name(ndjson: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TIMEPAY_TOKEN", "NIGHT_TOKEN", "ENGINE_API__PROXY", "ENGINE_NOTIFY__HEALTHCHECK_URL", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "secret")
-    reader = ReaderProcess(reading(ndjson))
-    chunks = reader.chunks()
-    next(chunks)
-    environment = Path(f"/proc/{reader.pid}/environ").read_bytes()
-    reader.close()
-    assert b"PATH=" in environment
-    assert b"secret" not in environment
-    assert {line.partition(b"=")[0].decode() for line in environment.split(b"\0") if line} <= {
-        *ENVIRONMENT,
-        "PYTHONPATH",
-    }
-
-
 def test_a_killed_reader_ends_in_a_run_to_be_taken_up(ndjson: Path) -> None:
     reader = ReaderProcess(reading(ndjson))
     chunks = reader.chunks()
@@ -241,15 +225,6 @@ def test_how_far_reading_may_be_ahead() -> None:
     large = Slots(io.BytesIO(bytes([1])))
     large.filled_bytes = Slots.AHEAD_BYTES
     assert [large.take() for _ in range(5)] == [0, 1, 2, 1, None]
-
-
-def test_when_a_second_process_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
-    assert pays(PAYS_FROM_BYTES)
-    assert not pays(PAYS_FROM_BYTES - 1)
-    assert not pays(None)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {3})
-    assert not pays(PAYS_FROM_BYTES)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.outlets import NoProgress, ProgressDisplay
-from engine.reading import Pass, PassHere, ReaderProcess, Reading, pays
+from engine.reading import Pass, PassHere, ReaderProcess, Reading, SpawnedReader, pays
 from engine.report import Report
 from engine.run.abandonable import abandonable
 from engine.run.job import (
@@ -39,10 +39,12 @@ async def sync(
     stop: Stop | None = None,
     display: ProgressDisplay | None = None,
     config_path: str = "",
+    spawned: SpawnedReader | None = None,
 ) -> Report:
     """Bring every record of the source to the API, resuming an interrupted run of it; see `engine.sync`.
 
-    `config_path` is where the settings came from, for the commands that the report suggests.
+    `config_path` is where the settings came from, for the commands that the report suggests. `spawned` may read the
+    source, unless that lies in a store.
 
     Raises:
         EngineError: the run could not begin; nothing was sent. Once it has begun, its end is in the report.
@@ -53,7 +55,7 @@ async def sync(
     with ExitStack() as opened:
 
         def job_of(reading: Reading, source: Source) -> Job:
-            reader = ReaderProcess(reading, compared=delta is not None) if pays(source.size()) else None
+            reader = _reader(reading, source, spawned, compared=delta is not None)
             if reader:
                 opened.callback(reader.close)
             pass_: Pass = reader or PassHere(reading.cutting, source)
@@ -88,6 +90,14 @@ async def sync(
             return spooled.job(job_of(spooled.reading, spooled.reading.open()))
 
         return await carry_out(plan, settings, stop=wanted, display=display, first=spooled.read)
+
+
+def _reader(reading: Reading, source: Source, spawned: SpawnedReader | None, *, compared: bool) -> ReaderProcess | None:
+    """Return the process that reads, if one pays."""
+    if not pays(source.size()):
+        return None
+    lies_in_store = any(map(scheme_of, reading.spec.paths))
+    return ReaderProcess(reading, compared=compared, spawned=None if lies_in_store else spawned)
 
 
 async def _opened(reading: Reading, stop: Stop) -> tuple[Reading, Source]:

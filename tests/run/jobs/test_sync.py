@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.reading.plan import Reading
-from engine.reading.process import PAYS_FROM_BYTES, ReaderProcess
+from engine.reading.process import ReaderProcess
+from engine.reading.spawned import PAYS_FROM_BYTES, SpawnedReader
 from engine.report.report import RunStatus
 from engine.run.jobs import sync as module
 from engine.run.jobs.sync import NextSync, sync
@@ -37,14 +38,14 @@ class Readers:
         self.asked.append(source_bytes)
         return self._answer
 
-    def _start(self, reading: Reading, *, compared: bool = False) -> ReaderProcess:
-        self.started.append(ReaderProcess(reading, compared=compared))
+    def _start(self, reading: Reading, *, compared: bool, spawned: SpawnedReader | None) -> ReaderProcess:
+        self.started.append(ReaderProcess(reading, compared=compared, spawned=spawned))
         return self.started[-1]
 
     @property
     def all_gone(self) -> bool:
         """Whether each has ended and was waited for."""
-        return all(reader._process.returncode is not None for reader in self.started)
+        return all(reader._spawned.exit_code is not None for reader in self.started)
 
 
 @pytest.fixture
