@@ -11,7 +11,7 @@ from engine.reading.recent_ids import RecentIds, numbers_of_lines
 from engine.reading.repeated_ids import RepeatedIds
 from engine.reading.router import apart, first_seq
 from engine.reading.split_blocks import numbers_of, rows_of
-from engine.values import Block, ByteShares, Chunk, JoinedLines, LineIds, RowSpans, places
+from engine.values import Block, ByteShares, Chunk, JoinedLines, LineIds, RowSpans, first_place, places
 
 
 class CampaignChunker:
@@ -103,7 +103,7 @@ class CampaignChunker:
             Block(
                 LineIds(JoinedLines(text), stop - start),
                 text,
-                RowSpans([(block.spans[0].path, rows[part])]),
+                RowSpans([(first_place(block.spans).path, rows[part])]),
                 source_bytes=shares.up_to(stop),
                 id_numbers=None if numbers is None else numbers[part],
             )
@@ -156,7 +156,7 @@ def _joined_numbers(pieces: list[Block]) -> bytes | None:
 def _joined_spans(pieces: list[Block]) -> RowSpans:
     parts: list[tuple[str, list[bytes]]] = []
     for piece in pieces:
-        path = piece.spans[0].path if not isinstance(piece.spans, RowSpans) else piece.spans.parts[0][0]
+        path = first_place(piece.spans).path
         if not parts or parts[-1][0] != path:
             parts.append((path, []))
         parts[-1][1].append(rows_of(piece))

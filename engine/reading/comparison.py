@@ -26,7 +26,7 @@ from engine.ledger import (
     pack_ids_of_lines,
 )
 from engine.reading.comparing import Comparing, Presence
-from engine.values import Block, Entries
+from engine.values import Block, Entries, count_of
 
 Numbers = NDArray[np.uint64]
 Indexes = NDArray[np.int64]
@@ -205,5 +205,5 @@ def beside_records(block: Block) -> tuple[list[str], int]:
     """Return the ids of the rows of a block that are no records of it, and how many more of these have none."""
     whose = [refusal.id or refusal.whose for refusal in block.refusals if not refusal.is_no_record]
     ids = [*filter(None, whose), *block.filtered_ids]
-    rows = len(whose) + sum(span.count for span in block.filtered)
+    rows = len(whose) + count_of(block.filtered)
     return ids, rows - len(ids)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Refusal, Span, join_spans, places
+from engine.values import Block, Chunk, JoinedLines, LineIds, Place, Refusal, Span, count_of, join_spans, places
 
 REFUSALS_MAX = 1_000
 """A chunk closes, even if it is not full, once it has so many local refusals, or as many bytes of them as it may have
@@ -37,7 +37,7 @@ class OpenChunk:
     def take_notes(self, block: Block) -> None:
         """Take all of a block but its records and its bytes."""
         self.refusals += block.refusals
-        self.filtered += sum(span.count for span in block.filtered)
+        self.filtered += count_of(block.filtered)
         self.notes += block.notes
         self.digests |= block.digests
 

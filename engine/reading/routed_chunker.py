@@ -18,7 +18,7 @@ from engine.reading.repeated_ids import RepeatedIds
 from engine.reading.router import Router
 from engine.reading.routing import Routing
 from engine.reading.split_blocks import halved, joined, split_block
-from engine.values import Block, Chunk
+from engine.values import Block, Chunk, first_place
 
 CAMPAIGNS_A_STRIDE = 100
 """With so many campaigns, a chunk's worth of records is told apart at once; with more, more: each time costs something
@@ -124,7 +124,7 @@ class RoutedChunker:
         waiting: list[Block] = []
         for block in blocks:
             before = next((each for each in reversed(waiting) if each.ids), None)
-            if before is not None and block.ids and before.spans[0].path != block.spans[0].path:
+            if before is not None and block.ids and first_place(before.spans).path != first_place(block.spans).path:
                 yield joined(waiting)
                 waiting = []
             rest: Block | None = block

@@ -23,8 +23,9 @@ from engine.values import (
     Refusal,
     RowSpans,
     Span,
+    SpanList,
     cut_spans,
-    extend_spans,
+    first_place,
 )
 
 Rows = NDArray[np.uint64]
@@ -44,7 +45,8 @@ def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
         refusals.setdefault(router.number(refusal.routed_by), []).append(refusal)
     left_out = [Span(refusal.place.path, refusal.place.row, 1) for refusal in refusals.pop(SKIPPED, ())]
     rest = replace(block, ids=[], lines=b"", spans=[], refusals=[], source_bytes=0, id_numbers=None, routed_by=None)
-    rest.filtered = [*block.filtered, *left_out]
+    filtered = SpanList(block.filtered)
+    filtered.extend(left_out)
     if len(routed) and routed[0] > 0 and (routed == routed[0]).all():
         number = int(routed[0])
         yield number, _whole(block, number, refusals.pop(number, []))
@@ -56,7 +58,7 @@ def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
                 continue
             rest.source_bytes += parts.bytes_of(start, stop)
             if number == SKIPPED:
-                rest.filtered += parts.spans(start, stop)
+                filtered.extend(parts.spans(start, stop))
                 rest.filtered_ids = [*rest.filtered_ids, *parts.ids(start, stop)]
             else:
                 rest.refusals += parts.refused(start, stop, router.routing.complaint)
@@ -65,7 +67,7 @@ def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
     rest.refusals += refusals.pop(INVALID, [])
     for number, some in refusals.items():
         yield number, Block([], b"", [], some)
-    yield INVALID, rest
+    yield INVALID, replace(rest, filtered=filtered.spans())
 
 
 def parts_of_campaigns(blocks: Iterable[Block], routing: Routing) -> Iterator[Block]:
@@ -112,12 +114,12 @@ def joined(blocks: Sequence[Block]) -> Block:
     """Return blocks as one; their records are of one file, and follow each other."""
     if len(blocks) == 1:
         return blocks[0]
-    spans: list[Span] = []
-    whole = Block([], b"\n".join([each.lines for each in blocks if each.ids]), spans)
+    spans, filtered = SpanList(), SpanList()
+    whole = Block([], b"\n".join([each.lines for each in blocks if each.ids]), [])
     numbers = [each.id_numbers for each in blocks if each.ids]
     for each in blocks:
-        extend_spans(spans, list(each.spans))
-        extend_spans(whole.filtered, each.filtered)
+        spans.extend(each.spans)
+        filtered.extend(each.filtered)
         whole.refusals += each.refusals
         whole.source_bytes += each.source_bytes
         whole.notes += each.notes
@@ -125,9 +127,8 @@ def joined(blocks: Sequence[Block]) -> Block:
         whole.filtered_ids += each.filtered_ids
     ids = LineIds(JoinedLines(whole.lines), sum(len(each.ids) for each in blocks))
     texts = [text for each in blocks for text in each.routed_by or ()]
-    return replace(
-        whole, ids=ids, id_numbers=None if None in numbers else b"".join(filter(None, numbers)), routed_by=texts
-    )
+    whole.id_numbers = None if None in numbers else b"".join(filter(None, numbers))
+    return replace(whole, ids=ids, spans=spans.spans(), filtered=filtered.spans(), routed_by=texts)
 
 
 def rows_of(block: Block) -> bytes:
@@ -165,7 +166,7 @@ class _Parts:
         self._text, begins = lines_in_order(block.lines, order)
         self._count = len(order)
         self._begins: list[int] = begins.tolist()
-        self._path = block.spans[0].path
+        self._path = first_place(block.spans).path
         self._rows = np.frombuffer(rows_of(block), np.uint64)[order].tobytes()
         numbers = numbers_of_block(block)
         self._numbers: bytes | None = None
@@ -198,9 +199,9 @@ class _Parts:
         """Return the ids of some records."""
         return LineIds(JoinedLines(self._lines(start, stop)), stop - start)
 
-    def spans(self, start: int, stop: int) -> list[Span]:
-        """Return where some records stand."""
-        return list(RowSpans([(self._path, self._rows[8 * start : 8 * stop])]))
+    def spans(self, start: int, stop: int) -> RowSpans:
+        """Return where some records stand, at least one."""
+        return RowSpans([(self._path, self._rows[8 * start : 8 * stop])])
 
     def refused(self, start: int, stop: int, reason: str) -> list[Refusal]:
         """Return the refusals of some records."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -15,10 +14,14 @@ from engine.values import (
     JoinedLines,
     LineIds,
     Refusal,
+    RowSpans,
     SourceUntrusted,
     Span,
+    SpanList,
     cut_spans,
     extend_spans,
+    first_place,
+    split_at_row,
 )
 
 REFUSALS_MAX = 1_000
@@ -115,9 +118,6 @@ def even_blocks(rows: Iterable[tuple[Rows, int]], batch_size: int) -> Iterator[B
     yield from cutter.finish()
 
 
-_FIRST_ROW = attrgetter("first_row")
-
-
 class _BlockCutter:
     """The block being filled, and when to close it."""
 
@@ -129,7 +129,7 @@ class _BlockCutter:
         """Take the next rows, for which `source_bytes` were read; yield the blocks that they complete."""
         shares = ByteShares(source_bytes, rows.count)
         self._open.refusals += rows.refusals
-        extend_spans(self._open.filtered, rows.filtered)
+        self._open.filtered.extend(rows.filtered)
         self._open.filtered_ids += rows.filtered_ids
         self._open.notes += rows.notes
         start, spans = 0, rows.spans
@@ -137,13 +137,13 @@ class _BlockCutter:
             stop = min(start + self._batch_size - self._open.count, rows.count)
             text = rows.text(start, stop)
             if self._open.text_bytes + len(text) > BLOCK_BYTES_MAX and self._open.count:
-                yield self._close(before=spans[0])
+                yield self._close(before=first_place(spans).row)
             taken, spans = (spans, []) if stop - start == rows.count else cut_spans(spans, stop - start)
             self._open.extend(rows, start, stop, text, taken)
             self._open.source_bytes += shares.up_to(stop)
             start = stop
             if self._open.count == self._batch_size:
-                yield self._close(before=spans[0] if spans else None)
+                yield self._close(before=first_place(spans).row if spans else None)
         self._open.source_bytes += shares.up_to(rows.count)
         if len(self._open.refusals) >= REFUSALS_MAX:
             yield self._close()
@@ -153,15 +153,14 @@ class _BlockCutter:
         if self._open.count or self._open.refusals or self._open.filtered or self._open.notes:
             yield self._close()
 
-    def _close(self, before: Span | None = None) -> Block:
-        """Close the open block; what is no record behind the start of `before` waits for the next one."""
+    def _close(self, before: int | None = None) -> Block:
+        """Close the open block; what is no record behind the row `before` waits for the next one."""
         closed, self._open = self._open, _OpenBlock()
         if before:
-            self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before.first_row]
-            closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before.first_row]
-            here = bisect_left(closed.filtered, before.first_row, key=_FIRST_ROW)  # of one file, and so they ascend
-            self._open.filtered = closed.filtered[here:]
-            closed.filtered = closed.filtered[:here]
+            self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before]
+            closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before]
+            here, behind = split_at_row(closed.filtered.spans(), before)  # of one file, and so they ascend
+            closed.filtered, self._open.filtered = SpanList(here), SpanList(behind)
             self._open.filtered_ids = closed.filtered_ids  # whose rows they are of is not known, and of no matter
             closed.filtered_ids = []
         return closed.block()
@@ -171,10 +170,10 @@ class _OpenBlock(Struct):
     """The block being filled."""
 
     count: int = 0
-    spans: list[Span] = field(default_factory=list)
+    spans: SpanList = field(default_factory=SpanList)
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
-    filtered: list[Span] = field(default_factory=list)
+    filtered: SpanList = field(default_factory=SpanList)
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     text_bytes: int = 0
@@ -197,7 +196,7 @@ class _OpenBlock(Struct):
             self._routed_by = None
         elif self._routed_by is not None:
             self._routed_by += rows.routed_by[start:stop]
-        extend_spans(self.spans, spans)
+        self.spans.extend(spans)
         self.text_bytes += len(text)
         self._texts.append(text)
 
@@ -207,10 +206,10 @@ class _OpenBlock(Struct):
             ids=LineIds(JoinedLines(lines), self.count) if self._ids is None else self._ids,
             lines=lines,
             id_numbers=None if self._id_numbers is None else b"".join(self._id_numbers),
-            spans=self.spans,
+            spans=self.spans.spans(),
             refusals=self.refusals,
             source_bytes=self.source_bytes,
-            filtered=self.filtered,
+            filtered=self.filtered.spans(),
             filtered_ids=self.filtered_ids,
             notes=self.notes,
             routed_by=self._routed_by,
@@ -220,9 +219,18 @@ class _OpenBlock(Struct):
 _HALVED_FROM = 64
 """Fewer rows are looked at one by one."""
 
+ROWS_FROM = 16
+"""Where one row in so many is missing, or more, rows as they are take less time and memory than spans."""
 
-def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
-    """Return the places of ascending rows as spans."""
+
+def spans_of(path: str, rows: Sequence[int]) -> Sequence[Span]:
+    """Return the places of ascending rows as spans, or as rows if very many are missing between them."""
+    if len(rows) >= _HALVED_FROM and (rows[-1] - rows[0] + 1 - len(rows)) * ROWS_FROM > len(rows):
+        return RowSpans([(path, array("Q", rows).tobytes())])
+    return _list_of_spans(path, rows)
+
+
+def _list_of_spans(path: str, rows: Sequence[int]) -> list[Span]:
     if not rows:
         return []
     if rows[-1] - rows[0] == len(rows) - 1:
@@ -230,8 +238,8 @@ def spans_of(path: str, rows: Sequence[int]) -> list[Span]:
     if len(rows) < _HALVED_FROM:
         return _spans_of_few(path, rows)
     half = len(rows) // 2
-    spans = spans_of(path, rows[:half])
-    extend_spans(spans, spans_of(path, rows[half:]))
+    spans = _list_of_spans(path, rows[:half])
+    extend_spans(spans, _list_of_spans(path, rows[half:]))
     return spans
 
 

@@ -27,7 +27,7 @@ from engine.sources.stored.lookahead import at_once, opened_ahead
 from engine.sources.stored.names import kind_by_name
 from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
-from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted
+from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted, last_place
 
 _SLICE_BYTES = 1 << 18
 """How much is hashed at once."""
@@ -310,9 +310,8 @@ def _pass_over(stored: StoredBytes, position: int | None) -> None:
 
 def _last_row(rows: Rows) -> int:
     """Return the number of the last row that became a record or a refusal; 0 if there is none."""
-    span = rows.spans[-1] if rows.spans else None
     refused = max((refusal.place.row for refusal in rows.refusals), default=0)
-    return max(refused, span.first_row + span.count - 1 if span else 0)
+    return max(refused, last_place(rows.spans).row if rows.spans else 0)
 
 
 def _is_empty(file: InputFile) -> str:

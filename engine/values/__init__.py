@@ -52,7 +52,21 @@ if TYPE_CHECKING:
         Refusal,
         id_of_line,
     )
-    from engine.values.spans import Place, RowSpans, Span, cut_spans, extend_spans, join_spans, place_of, places
+    from engine.values.spans import (
+        Place,
+        RowSpans,
+        Span,
+        SpanList,
+        count_of,
+        cut_spans,
+        extend_spans,
+        first_place,
+        join_spans,
+        last_place,
+        place_of,
+        places,
+        split_at_row,
+    )
     from engine.values.stopping import Stop
     from engine.values.unneeded import leave_out_pandas
     from engine.values.version import VERSION

@@ -82,7 +82,7 @@ class Block:
     spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)
     source_bytes: int = 0
-    filtered: list[Span] = field(default_factory=list)
+    filtered: Sequence[Span] = ()
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     id_numbers: bytes | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, overload
@@ -28,15 +29,19 @@ class Span(msgspec.Struct, frozen=True, gc=False, array_like=True):
     count: int
 
 
+ROW_BYTES = 8
+"""So long is a row in `RowSpans`."""
+
+
 class RowSpans(Sequence[Span]):
     """The places of records that stand here and there. They become spans when somebody asks, which few ever do.
 
     Args:
-        parts: paths, each with the rows there, ascending: unsigned 64-bit numbers.
+        parts: paths, each with the rows there, ascending: unsigned 64-bit numbers. Those without rows are left out.
     """
 
     def __init__(self, parts: Sequence[tuple[str, bytes]]) -> None:
-        self.parts = parts
+        self.parts = [part for part in parts if part[1]]
 
     def __len__(self) -> int:
         return len(self._spans)
@@ -55,6 +60,24 @@ class RowSpans(Sequence[Span]):
         return isinstance(other, Sequence) and self._spans == list(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+    @property
+    def records(self) -> int:
+        """How many records they are."""
+        return sum(len(rows) for _, rows in self.parts) // ROW_BYTES
+
+    def cut(self, count: int) -> tuple[RowSpans, RowSpans]:
+        """Return the places of the first `count` records and those of the others."""
+        head, tail = [], []
+        for path, rows in self.parts:
+            size = ROW_BYTES * max(0, count)
+            head.append((path, rows[:size]))
+            tail.append((path, rows[size:]))
+            count -= len(rows) // ROW_BYTES
+        return RowSpans(head), RowSpans(tail)
 
     @cached_property
     def _spans(self) -> list[Span]:
@@ -81,8 +104,31 @@ def places(spans: Iterable[Span]) -> Iterator[Place]:
             yield Place(span.path, row)
 
 
-def cut_spans(spans: Sequence[Span], count: int) -> tuple[list[Span], list[Span]]:
+def first_place(spans: Sequence[Span]) -> Place:
+    """Return the first of the places that spans cover, which are some."""
+    if isinstance(spans, RowSpans):
+        path, rows = spans.parts[0]
+        return Place(path, array("Q", rows[:ROW_BYTES])[0])
+    return Place(spans[0].path, spans[0].first_row)
+
+
+def last_place(spans: Sequence[Span]) -> Place:
+    """Return the last of the places that spans cover, which are some."""
+    if isinstance(spans, RowSpans):
+        path, rows = spans.parts[-1]
+        return Place(path, array("Q", rows[-ROW_BYTES:])[0])
+    return Place(spans[-1].path, spans[-1].first_row + spans[-1].count - 1)
+
+
+def count_of(spans: Sequence[Span]) -> int:
+    """Return how many records the spans cover."""
+    return spans.records if isinstance(spans, RowSpans) else sum(span.count for span in spans)
+
+
+def cut_spans(spans: Sequence[Span], count: int) -> tuple[Sequence[Span], Sequence[Span]]:
     """Return the places of the first `count` records and those of the others."""
+    if isinstance(spans, RowSpans):
+        return spans.cut(count)
     for index, span in enumerate(spans):
         if count < span.count:
             head, tail = list(spans[:index]), list(spans[index + 1 :])
@@ -109,3 +155,55 @@ def extend_spans(joined: list[Span], spans: Sequence[Span]) -> None:
             joined[-1] = Span(last.path, last.first_row, last.count + first.count)
             spans = spans[1:]
     joined += spans
+
+
+class SpanList:
+    """Places that are put together, each behind all before: spans, or rows once some of them come as rows."""
+
+    def __init__(self, spans: Sequence[Span] = ()) -> None:
+        self._spans: list[Span] = []
+        self._parts: list[tuple[str, list[bytes]]] | None = None
+        self.extend(spans)
+
+    def __bool__(self) -> bool:
+        return bool(self._spans or self._parts)
+
+    def extend(self, spans: Sequence[Span]) -> None:
+        """Take the next places; neighbours that continue each other are one span already."""
+        if self._parts is None and not isinstance(spans, RowSpans):
+            extend_spans(self._spans, spans)
+        elif spans:
+            if self._parts is None:
+                self._parts = []
+                self._add_rows(self._spans)
+            self._add_rows(spans)
+
+    def _add_rows(self, spans: Sequence[Span]) -> None:
+        parts = self._parts if self._parts is not None else []
+        for path, rows in spans.parts if isinstance(spans, RowSpans) else map(_rows_of, spans):
+            if not parts or parts[-1][0] != path:
+                parts.append((path, []))
+            parts[-1][1].append(rows)
+
+    def spans(self) -> Sequence[Span]:
+        """Return them all."""
+        if self._parts is None:
+            return self._spans
+        return RowSpans([(path, b"".join(rows)) for path, rows in self._parts])
+
+
+def split_at_row(spans: Sequence[Span], row: int) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Return the places that stand before a row, and the others; all are of one file, and none is across that row."""
+    if isinstance(spans, RowSpans):
+        rows = array("Q", b"".join(rows for _, rows in spans.parts))
+        return spans.cut(bisect_left(rows, row))
+    here = bisect_left(spans, row, key=_first_row)
+    return spans[:here], spans[here:]
+
+
+def _first_row(span: Span) -> int:
+    return span.first_row
+
+
+def _rows_of(span: Span) -> tuple[str, bytes]:
+    return span.path, array("Q", range(span.first_row, span.first_row + span.count)).tobytes()

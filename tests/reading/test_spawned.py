@@ -13,7 +13,7 @@ from engine.reading.process import ReaderProcess
 from engine.reading.spawned import ENVIRONMENT, PAYS_FROM_BYTES, SpawnedReader, pays
 from engine.sources.spec import SourceSpec
 from engine.values.errors import Interrupted
-from tests.processes import is_running, readers_of
+from tests.processes import is_running
 
 CUTTING = Cutting(batch_size=100, lines_bytes_max=200_000)
 
@@ -41,7 +41,7 @@ def test_what_was_started_before_reads_what_it_is_told_then_whatever_was_likely(
 def test_one_that_nobody_wants_leaves_nothing() -> None:
     spawned = SpawnedReader(path="loans.csv")
     try:
-        assert readers_of(os.getpid()) == [spawned.pid]
+        assert is_running(spawned.pid)
         memory = os.readlink(f"/proc/self/fd/{spawned.memory}")
     finally:
         spawned.close()

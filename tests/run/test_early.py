@@ -32,7 +32,9 @@ def test_one_large_local_file_is_worth_it(tmp_path: Path, large: Path) -> None:
     assert spawned is not None
     try:
         assert is_running(spawned.pid)
-        assert Path(f"/proc/{spawned.pid}/cmdline").read_bytes().endswith(b"%b\0" % os.fsencode(large))
+        while not (command := Path(f"/proc/{spawned.pid}/cmdline").read_bytes()):
+            os.sched_yield()  # it is there a moment before its arguments are
+        assert command.endswith(b"%b\0" % os.fsencode(large))
     finally:
         spawned.close()
 

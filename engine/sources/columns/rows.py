@@ -35,9 +35,9 @@ class EncodedRows:
 
     ids: list[str] | None
     lines: pa.StringArray
-    spans: list[Span]
+    spans: Sequence[Span]
     refusals: list[Refusal]
-    filtered: list[Span] = field(default_factory=list)
+    filtered: Sequence[Span] = ()
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: None = None

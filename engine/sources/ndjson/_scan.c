@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "9220a72935efffc999788a4c9d6f7062"
+#define SOURCE_DIGEST "243c119e173039a58d0dbe05dc6c7499"
 
 typedef const unsigned char *Text;
 
@@ -1278,6 +1278,51 @@ static PyObject *nth_newline(PyObject *module, PyObject *args)
     return PyLong_FromSsize_t(at);
 }
 
+PyDoc_STRVAR(apart_doc, "rows_apart(first_row: int, count: int, left_out: bytes) -> tuple[bytes, bytes]\n\n"
+                        "Return which of `count` rows are kept, and which are left out, as 64-bit numbers: the `left_out` are\n"
+                        "given by how far they are from the first row, ascending, as 32-bit numbers. ValueError: they are not.");
+
+static PyObject *rows_apart(PyObject *module, PyObject *args)
+{
+    unsigned long long first_row;
+    Py_ssize_t count, size;
+    const char *left_out;
+    if (!PyArg_ParseTuple(args, "Kny#", &first_row, &count, &left_out, &size))
+        return NULL;
+    Py_ssize_t gone_count = size / (Py_ssize_t)sizeof(uint32_t);
+    if (count < gone_count || count > UINT32_MAX)
+        return PyErr_Format(PyExc_ValueError, "no more than all rows can be left out");
+    PyObject *kept = PyBytes_FromStringAndSize(NULL, (count - gone_count) * (Py_ssize_t)sizeof(uint64_t));
+    PyObject *gone = PyBytes_FromStringAndSize(NULL, gone_count * (Py_ssize_t)sizeof(uint64_t));
+    PyObject *both = NULL;
+    if (!kept || !gone)
+        goto done;
+    char *kept_to = PyBytes_AsString(kept), *gone_to = PyBytes_AsString(gone);
+    uint64_t row = first_row;
+    Py_ssize_t distance = 0;
+    for (Py_ssize_t index = 0; index <= gone_count; index++) {
+        uint32_t next = (uint32_t)count;
+        if (index < gone_count)
+            memcpy(&next, left_out + index * (Py_ssize_t)sizeof next, sizeof next);
+        if (next < distance || next > count || (index < gone_count && next == count)) {
+            PyErr_SetString(PyExc_ValueError, "they must ascend");
+            goto done;
+        }
+        for (; distance < (Py_ssize_t)next; distance++, row++, kept_to += sizeof row)
+            memcpy(kept_to, &row, sizeof row);
+        if (index < gone_count) {
+            memcpy(gone_to + index * (Py_ssize_t)sizeof row, &row, sizeof row);
+            distance++;
+            row++;
+        }
+    }
+    both = PyTuple_Pack(2, kept, gone);
+done:
+    Py_XDECREF(kept);
+    Py_XDECREF(gone);
+    return both;
+}
+
 /* ---------------------------------------------------------------- the texts of one key */
 
 #define TEXTS_KNOWN 4096
@@ -1532,6 +1577,7 @@ static PyObject *keep_memory(PyObject *module, PyObject *bytes)
 static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
+                                  {"rows_apart", rows_apart, METH_VARARGS, apart_doc},
                                   {"lines_in_order", lines_in_order, METH_VARARGS, ordered_doc},
                                   {"put_elements", put_elements, METH_VARARGS, elements_doc},
                                   {"keep_memory", keep_memory, METH_O, keep_doc},

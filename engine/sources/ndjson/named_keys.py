@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Set
 from typing import Never
 
 from engine.sources.spec import SourceSpec
-from engine.values import Block, ConfigError
+from engine.values import Block, ConfigError, count_of
 
 JUDGED_RECORDS = 10_000
 """After so many records of a source, each key that is named must have been met by one of them."""
@@ -40,7 +40,7 @@ def once_keys_are_met(blocks: Iterable[Block], spec: SourceSpec, seen: set[str],
                 seen.clear()
             continue
         held.append(block)
-        records += len(block.ids) + len(block.refusals) + sum(span.count for span in block.filtered)
+        records += len(block.ids) + len(block.refusals) + count_of(block.filtered)
         held_bytes += len(block.lines)
         if records >= JUDGED_RECORDS or held_bytes > HELD_BYTES_MAX:
             _refuse(wanted, seen, f"the first {records:,} records of {label}")

@@ -22,9 +22,9 @@ class LineRows(Struct):
     count: int
     ids: Sequence[str] | None
     lines: bytes
-    spans: list[Span]
+    spans: Sequence[Span]
     refusals: list[Refusal] = field(default_factory=list)
-    filtered: list[Span] = field(default_factory=list)
+    filtered: Sequence[Span] = ()
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     id_numbers: bytes | None = None

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
+from engine.sources.even_blocks import ROWS_FROM, spans_of
+from engine.sources.ndjson.acceleration import rows_apart
 from engine.sources.ndjson.exact_lines import WHITESPACE, LineReader
 from engine.sources.ndjson.route_texts import without
 from engine.sources.ndjson.rows import CANONICAL_IDS, IdReader, LineRows, exact_rows
 from engine.sources.stored.line_slices import LineSlice
-from engine.values import Place, Refusal, Span, extend_spans
+from engine.values import Place, Refusal, RowSpans, Span, SpanList
 
 Scan = Callable[[bytes, int, int], tuple[bytes, bytes, int, int, int, bytes]]
 """The method `scan` of a scanner, see `_scan.c`."""
@@ -66,9 +68,9 @@ class _Found(Struct):
     count: int = 0
     texts: list[bytes] = field(default_factory=list)
     numbers: list[bytes] = field(default_factory=list)
-    spans: list[Span] = field(default_factory=list)
+    spans: SpanList = field(default_factory=SpanList)
     refusals: list[Refusal] = field(default_factory=list)
-    filtered: list[Span] = field(default_factory=list)
+    filtered: SpanList = field(default_factory=SpanList)
     filtered_ids: list[str] = field(default_factory=list)
     routed_by: list[str] = field(default_factory=list)
 
@@ -85,11 +87,11 @@ class _Found(Struct):
             self.texts.append(text)
             self.numbers.append(numbers)
         if filtered:
-            kept, left_out = _kept_and_left_out(path, row, row + scanned, array("I", filtered))
-            extend_spans(self.filtered, left_out)
-            extend_spans(self.spans, kept)
+            kept, left_out = _kept_and_left_out(path, row, scanned, filtered)
+            self.filtered.extend(left_out)
+            self.spans.extend(kept)
         elif records:
-            extend_spans(self.spans, [Span(path, row, records)])
+            self.spans.extend([Span(path, row, records)])
         self.place = Place(path, row + scanned)
 
     def add(self, rows: LineRows, numbers: bytes) -> None:
@@ -98,9 +100,9 @@ class _Found(Struct):
             self.count += rows.count
             self.texts.append(rows.lines)
             self.numbers.append(numbers)
-        extend_spans(self.spans, rows.spans)
+        self.spans.extend(rows.spans)
         self.refusals += rows.refusals
-        extend_spans(self.filtered, rows.filtered)
+        self.filtered.extend(rows.filtered)
         self.filtered_ids += rows.filtered_ids
         self.routed_by += rows.routed_by or ()
         self.place = Place(self.place.path, self.place.row + 1)
@@ -111,31 +113,30 @@ class _Found(Struct):
             count=self.count,
             ids=None,
             lines=b"\n".join(self.texts),
-            spans=self.spans,
+            spans=self.spans.spans(),
             refusals=self.refusals,
-            filtered=self.filtered,
+            filtered=self.filtered.spans(),
             filtered_ids=self.filtered_ids,
             id_numbers=b"".join(self.numbers),
             routed_by=self.routed_by if is_routed else None,
         )
 
 
-def _kept_and_left_out(path: str, start: int, stop: int, left_out: Sequence[int]) -> tuple[list[Span], list[Span]]:
-    """Return the rows from `start` on and before `stop`, and apart those that are left out.
+def _kept_and_left_out(path: str, start: int, count: int, left_out: bytes) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Return the places of `count` lines from row `start` on, and apart of those that are left out.
 
-    `left_out` has how far these are from `start`, ascending. There may be a span for each row: one loop.
+    `left_out` has how far these are from `start`, ascending, as 32-bit numbers.
     """
-    first = behind = start + left_out[0]
-    kept = [Span(path, start, first - start)] if first > start else []
-    gone = []
-    for distance in left_out:
-        row = start + distance
-        if row != behind:
-            gone.append(Span(path, first, behind - first))
-            kept.append(Span(path, behind, row - behind))
-            first = row
-        behind = row + 1
-    gone.append(Span(path, first, behind - first))
-    if behind < stop:
-        kept.append(Span(path, behind, stop - behind))
-    return kept, gone
+    which = array("I", left_out)
+    if len(which) * ROWS_FROM > count:
+        kept, gone = rows_apart(start, count, left_out)
+        return RowSpans([(path, kept)]), RowSpans([(path, gone)])
+    gone_rows = [start + distance for distance in which]
+    spans, before = [], start
+    for row in gone_rows:
+        if row > before:
+            spans.append(Span(path, before, row - before))
+        before = row + 1
+    if before < start + count:
+        spans.append(Span(path, before, start + count - before))
+    return spans, spans_of(path, gone_rows)

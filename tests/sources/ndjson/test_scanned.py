@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from engine.sources.ndjson.exact_lines import LineReader, read_canonical
 from engine.sources.ndjson.flat import FlatLines
 from engine.sources.ndjson.flat_scan import flat_scan
 from engine.sources.ndjson.rows import LineRows, exact_rows
-from engine.sources.ndjson.scanned import Scan, ScannedLines
+from engine.sources.ndjson.scanned import Scan, ScannedLines, _kept_and_left_out
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import LineSlice
 from engine.values import JoinedLines, LineIds, Place, Span, places
@@ -270,3 +271,21 @@ def test_memory_of_the_settings_is_given_back() -> None:
             scanner.learn(b"l", True, False, tail, (word,), 64, ())
     del scanner
     assert (sys.getrefcount(word), sys.getrefcount(tail)) == before
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.98, 1.0])
+def test_rows_that_are_kept_and_those_left_out_are_all_of_them(share: float) -> None:
+    dice = Random(3)
+    for count in (0, 1, 2, 63, 64, 65, 1_000):
+        left_out = [distance for distance in range(count) if dice.random() < share]
+        kept, gone = _kept_and_left_out("f", 7, count, array("I", left_out).tobytes())
+        assert [place.row for place in places(gone)] == [7 + distance for distance in left_out]
+        assert [place.row for place in places(kept)] == sorted(
+            {*range(7, 7 + count)}.difference(7 + distance for distance in left_out)
+        )
+
+
+@pytest.mark.parametrize("left_out", [[3], [1, 1], [2, 1], [0, 1, 2, 2], [2**32 - 1]])
+def test_rows_that_cannot_be_are_not_told_apart(left_out: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"ascend|left out"):
+        acceleration.rows_apart(1, 3, array("I", left_out).tobytes())
