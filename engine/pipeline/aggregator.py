@@ -32,5 +32,13 @@ async def aggregate(
             release(result)
 
     while arrived := await results.receive_all():
-        await asyncio.shield(settle(arrived))
-        del arrived  # who waits for more keeps no chunk alive: they are large
+        settling = asyncio.ensure_future(settle(arrived))
+        settling.add_done_callback(_retrieve)
+        await asyncio.shield(settling)
+        del arrived, settling  # who waits for more keeps no chunk alive: they are large
+
+
+def _retrieve(settled: asyncio.Task[None]) -> None:
+    """Look at what became of it, or asyncio calls an error lost where nobody waits any more: what it is of has ended."""
+    if not settled.cancelled():
+        settled.exception()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,29 @@ def test_what_is_being_written_when_it_is_cancelled_counts_all_the_same() -> Non
 
     run(work(), VirtualLoop())
     assert recorder.events == ["write 0", "durable 0", "count 0", "judge beside <OrderGate 4/10 chunks, 0 late>"]
+
+
+def test_a_write_that_fails_when_nobody_waits_any_more_is_no_lost_error() -> None:
+    lost: list[dict[str, Any]] = []
+
+    async def fail(_: Sequence[ChunkResult]) -> None:
+        await asyncio.sleep(1)
+        raise StateFailed("the disk is full")
+
+    async def work() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+        channel: Channel[ChunkResult] = Channel(10)
+        nothing: Any = lambda *_: None  # noqa: E731
+        task = asyncio.ensure_future(aggregate(channel, record=fail, count=nothing, judge=nothing, release=nothing))
+        await channel.send(RESULTS[0])
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(1)
+        gc.collect()
+
+    run(work(), VirtualLoop())
+    assert lost == []
 
 
 def test_whoever_waits_for_more_results_keeps_none() -> None:
