@@ -39,6 +39,6 @@ async def aggregate(
 
 
 def _retrieve(settled: asyncio.Task[None]) -> None:
-    """Look at what became of it, or asyncio calls an error lost where nobody waits any more: what it is of has ended."""
+    """Look at what became of it, or asyncio calls an error lost for which nobody waits any more: the run has ended."""
     if not settled.cancelled():
         settled.exception()
