@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 REQUESTS_MAX_PER_RECORD = 40
 """Each process may send so many requests for each record, at the very most: a bound on storms."""
+REQUESTS_MAX_AT_ALL_EVENTS = 100
+"""And so many more, however few its records are: an outage is probed every few seconds, and takes minutes."""
 
 
 def of_a_process(world: World, number: int, done_before: set[int]) -> Iterator[str]:
@@ -34,7 +36,7 @@ def of_a_process(world: World, number: int, done_before: set[int]) -> Iterator[s
         if len(again) > most:
             yield f"{len(again)} chunks sent again, though at most {most} can have been in flight"
     requests = sum(request.process == number for request in world.server.requests)
-    if requests > REQUESTS_MAX_PER_RECORD * (len(world.portfolio.records) + 1):
+    if requests > REQUESTS_MAX_PER_RECORD * len(world.portfolio.records) + REQUESTS_MAX_AT_ALL_EVENTS:
         yield f"a storm of {requests} requests"
 
 
