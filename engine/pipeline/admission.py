@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -49,7 +49,7 @@ class OrderGate:
     def __init__(self, concurrency: int, late_copies: LateCopies | None = None) -> None:
         self._concurrency = concurrency
         self._late_copies = late_copies or LateCopies(0.0)
-        self._admitted = 0
+        self._admitted: Counter[int] = Counter()  # by the number of the campaign
         self._has_all = False
         self._unfinished: dict[int, Callable[[], set[str]]] = {}  # by seq: makes a set of the ids, once it is needed
         self._borrowed: dict[int, set[str]] = {}  # by seq: ids of other chunks that a chunk has sent again
@@ -76,19 +76,22 @@ class OrderGate:
                 async with asyncio.timeout_at(None if late_until == -inf else late_until):
                     await self._released.wait()
         self._late_copies.held_back = None
-        if not self._knows_all_sent_before:
+        if not self._knows_all_sent_before(chunk.seq):
             self._late_copies.sent_again(chunk.seq)
-        self._admitted += 1
+        self._admitted[chunk.seq >> SEQ_BITS] += 1
         self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
 
     def end(self) -> None:
         """Note that there are no more chunks."""
         self._has_all = True
 
-    @property
-    def _knows_all_sent_before(self) -> bool:
-        """Whether all chunks were admitted that an earlier process may have sent and not finished."""
-        return self._has_all or self._admitted >= self._late_copies.in_flight_before
+    def _knows_all_sent_before(self, seq: int) -> bool:
+        """Whether all chunks were admitted that an earlier process may have sent and not finished.
+
+        Asked for the campaign of the chunk with this seq: others may have left chunks without a result, however long
+        ago, since they were refused.
+        """
+        return self._has_all or self._admitted[seq >> SEQ_BITS] >= self._late_copies.in_flight_before
 
     def release(self, chunk: Chunk) -> None:
         """Let later chunks with its ids pass, once no copy of it can land: the result of this one is durable.
@@ -117,7 +120,7 @@ class OrderGate:
         `of_earlier` says that an earlier process has finished that. Return False, and hold nothing, if a newer version
         of the id may be on its way, or may have been sent by an earlier process.
         """
-        if of_earlier and not self._knows_all_sent_before:
+        if of_earlier and not self._knows_all_sent_before(for_seq):
             return False
         newer = any(record_id in ids_of() for seq, ids_of in self._of_campaign(for_seq) if seq > of_seq)
         if newer or record_id in self._borrowed_of_campaign(for_seq):

@@ -161,6 +161,8 @@ class Delivery:
                 return self._take(part, proof)
             if not await self._passes(witness, before):
                 return self._take(part, proof)
+            self._fruitless += 1
+            self._isolation.spend()
             unanswered += 1
             if unanswered == BESIDE_A_WITNESS:
                 break

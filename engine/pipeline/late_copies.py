@@ -30,7 +30,7 @@ class LateCopies:
         may_land_s: so long after it was sent, a request may still be applied.
         before: what earlier processes of the run have left, by seq: until when it may land. Under `ALL_SEQS`, until
             when anything may that one which was killed had in flight.
-        in_flight_before: so many chunks at the most that one had in flight: the first that are sent now.
+        in_flight_before: so many chunks at the most that one had in flight: they are among the first of each campaign.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
 from engine.reading.messages import SLOTS, Ended, Failed, put, receive_reading, send, slot_of
@@ -31,7 +32,8 @@ def main(memory_fd: int, path: str = "") -> NoReturn:
     gc.freeze()
     gc.disable()  # what is made here are no cycles
     try:
-        get_ready(path)
+        with suppress(Exception):  # whatever is wrong, reading says it
+            get_ready(path)
         reading = receive_reading(commands)
         if reading is not None:
             _read(reading, memory_fd, commands, messages)

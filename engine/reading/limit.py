@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from engine.values import Block, ByteShares, Refusal, Span, cut_spans, place_of
+from engine.values import Block, ByteShares, Refusal, Span, cut_spans, place_of, split_at_row
 
 
 def first_records(blocks: Iterable[Block], limit: int | None) -> Iterator[Block]:
@@ -41,7 +41,6 @@ def _refusals_up_to(block: Block, limit: int) -> list[Refusal]:
     return [refusal for refusal in block.refusals if refusal.place.path != end.path or refusal.place.row < end.row]
 
 
-def _filtered_up_to(block: Block, limit: int) -> list[Span]:
-    """The rows left out before the last record taken."""
-    last = place_of(block.spans, limit - 1)
-    return [span for span in block.filtered if span.path != last.path or span.first_row < last.row]
+def _filtered_up_to(block: Block, limit: int) -> Sequence[Span]:
+    """The rows left out before the last record taken; all of a block is of one file."""
+    return split_at_row(block.filtered, place_of(block.spans, limit - 1).row)[0]

@@ -67,7 +67,7 @@ def split_block(block: Block, router: Router) -> Iterator[tuple[int, Block]]:
     rest.refusals += refusals.pop(INVALID, [])
     for number, some in refusals.items():
         yield number, Block([], b"", [], some)
-    yield INVALID, replace(rest, filtered=filtered.spans())
+    yield INVALID, replace(rest, filtered=filtered)
 
 
 def parts_of_campaigns(blocks: Iterable[Block], routing: Routing) -> Iterator[Block]:
@@ -128,7 +128,7 @@ def joined(blocks: Sequence[Block]) -> Block:
     ids = LineIds(JoinedLines(whole.lines), sum(len(each.ids) for each in blocks))
     texts = [text for each in blocks for text in each.routed_by or ()]
     whole.id_numbers = None if None in numbers else b"".join(filter(None, numbers))
-    return replace(whole, ids=ids, spans=spans.spans(), filtered=filtered.spans(), routed_by=texts)
+    return replace(whole, ids=ids, spans=spans.in_one_form, filtered=filtered, routed_by=texts)
 
 
 def rows_of(block: Block) -> bytes:

@@ -21,7 +21,6 @@ from engine.values import (
     cut_spans,
     extend_spans,
     first_place,
-    split_at_row,
 )
 
 REFUSALS_MAX = 1_000
@@ -159,8 +158,7 @@ class _BlockCutter:
         if before:
             self._open.refusals = [refusal for refusal in closed.refusals if refusal.place.row > before]
             closed.refusals = [refusal for refusal in closed.refusals if refusal.place.row < before]
-            here, behind = split_at_row(closed.filtered.spans(), before)  # of one file, and so they ascend
-            closed.filtered, self._open.filtered = SpanList(here), SpanList(behind)
+            closed.filtered, self._open.filtered = closed.filtered.split_at_row(before)
             self._open.filtered_ids = closed.filtered_ids  # whose rows they are of is not known, and of no matter
             closed.filtered_ids = []
         return closed.block()
@@ -206,10 +204,10 @@ class _OpenBlock(Struct):
             ids=LineIds(JoinedLines(lines), self.count) if self._ids is None else self._ids,
             lines=lines,
             id_numbers=None if self._id_numbers is None else b"".join(self._id_numbers),
-            spans=self.spans.spans(),
+            spans=self.spans.in_one_form,
             refusals=self.refusals,
             source_bytes=self.source_bytes,
-            filtered=self.filtered.spans(),
+            filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             notes=self.notes,
             routed_by=self._routed_by,

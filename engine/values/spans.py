@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, overload
 
 import msgspec
@@ -122,7 +123,7 @@ def last_place(spans: Sequence[Span]) -> Place:
 
 def count_of(spans: Sequence[Span]) -> int:
     """Return how many records the spans cover."""
-    return spans.records if isinstance(spans, RowSpans) else sum(span.count for span in spans)
+    return spans.records if isinstance(spans, RowSpans | SpanList) else sum(span.count for span in spans)
 
 
 def cut_spans(spans: Sequence[Span], count: int) -> tuple[Sequence[Span], Sequence[Span]]:
@@ -157,43 +158,82 @@ def extend_spans(joined: list[Span], spans: Sequence[Span]) -> None:
     joined += spans
 
 
-class SpanList:
-    """Places that are put together, each behind all before: spans, or rows once some of them come as rows."""
+class SpanList(Sequence[Span]):
+    """Places that are put together, each behind all before, in whatever form they come.
+
+    Rows stay rows, and spans spans: very many rows that follow each other are one span, and take no memory each.
+    """
 
     def __init__(self, spans: Sequence[Span] = ()) -> None:
-        self._spans: list[Span] = []
-        self._parts: list[tuple[str, list[bytes]]] | None = None
+        self._pieces: list[list[Span] | RowSpans] = []
         self.extend(spans)
 
     def __bool__(self) -> bool:
-        return bool(self._spans or self._parts)
+        return bool(self._pieces)
 
-    def extend(self, spans: Sequence[Span]) -> None:
-        """Take the next places; neighbours that continue each other are one span already."""
-        if self._parts is None and not isinstance(spans, RowSpans):
-            extend_spans(self._spans, spans)
-        elif spans:
-            if self._parts is None:
-                self._parts = []
-                self._add_rows(self._spans)
-            self._add_rows(spans)
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces))
 
-    def _add_rows(self, spans: Sequence[Span]) -> None:
-        parts = self._parts if self._parts is not None else []
-        for path, rows in spans.parts if isinstance(spans, RowSpans) else map(_rows_of, spans):
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Span]: ...
+    def __getitem__(self, index: int | slice) -> Span | list[Span]:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Span]:
+        return chain.from_iterable(self._pieces)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and join_spans(self) == join_spans(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def records(self) -> int:
+        """How many records they are."""
+        return sum(map(count_of, self._pieces))
+
+    @property
+    def in_one_form(self) -> Sequence[Span]:
+        """The same places as spans, or as rows if some of them are."""
+        if len(self._pieces) == 1:
+            return self._pieces[0]
+        if not any(isinstance(piece, RowSpans) for piece in self._pieces):
+            return list(self)
+        parts: list[tuple[str, list[bytes]]] = []
+        for path, rows in chain.from_iterable(map(_parts_of, self._pieces)):
             if not parts or parts[-1][0] != path:
                 parts.append((path, []))
             parts[-1][1].append(rows)
+        return RowSpans([(path, b"".join(rows)) for path, rows in parts])
 
-    def spans(self) -> Sequence[Span]:
-        """Return them all."""
-        if self._parts is None:
-            return self._spans
-        return RowSpans([(path, b"".join(rows)) for path, rows in self._parts])
+    def extend(self, spans: Sequence[Span]) -> None:
+        """Take the next places; neighbours that continue each other are one span already."""
+        if isinstance(spans, SpanList):
+            for piece in spans._pieces:
+                self.extend(piece)
+        elif isinstance(spans, RowSpans):
+            self._pieces += [spans] if spans else []
+        elif spans and self._pieces and not isinstance(self._pieces[-1], RowSpans):
+            extend_spans(self._pieces[-1], spans)
+        elif spans:
+            self._pieces.append(list(spans))
+
+    def split_at_row(self, row: int) -> tuple[SpanList, SpanList]:
+        """See `split_at_row`."""
+        before, behind = SpanList(), SpanList()
+        for piece in self._pieces:
+            head, tail = split_at_row(piece, row)
+            before.extend(head)
+            behind.extend(tail)
+        return before, behind
 
 
 def split_at_row(spans: Sequence[Span], row: int) -> tuple[Sequence[Span], Sequence[Span]]:
-    """Return the places that stand before a row, and the others; all are of one file, and none is across that row."""
+    """Return the places that stand before a row, and the others; all of one file, ascending, none across it."""
+    if isinstance(spans, SpanList):
+        return spans.split_at_row(row)
     if isinstance(spans, RowSpans):
         rows = array("Q", b"".join(rows for _, rows in spans.parts))
         return spans.cut(bisect_left(rows, row))
@@ -205,5 +245,7 @@ def _first_row(span: Span) -> int:
     return span.first_row
 
 
-def _rows_of(span: Span) -> tuple[str, bytes]:
-    return span.path, array("Q", range(span.first_row, span.first_row + span.count)).tobytes()
+def _parts_of(spans: Sequence[Span]) -> Iterable[tuple[str, bytes]]:
+    if isinstance(spans, RowSpans):
+        return spans.parts
+    return ((span.path, array("Q", range(span.first_row, span.first_row + span.count)).tobytes()) for span in spans)

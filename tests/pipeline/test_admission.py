@@ -10,7 +10,7 @@ import pytest
 from engine.pipeline.admission import LATE_MAX, OrderGate
 from engine.pipeline.late_copies import ALL_SEQS, HeldBack, LateCopies
 from engine.reading.recent_ids import RecentTexts
-from engine.values import Chunk
+from engine.values import SEQ_BITS, Chunk
 from engine.values.records import NOT_KNOWN
 from tests.fakes import chunk_of
 from tests.simulation.virtual_time import VirtualLoop, run
@@ -199,6 +199,22 @@ def test_later_chunks_were_not() -> None:
         assert asyncio.get_running_loop().time() < 1
         await gate.admit(chunk(99, f"loan_{IN_FLIGHT_BEFORE - 1}"))
         assert asyncio.get_running_loop().time() == pytest.approx(500, abs=0.01)
+
+    run(work(), VirtualLoop())
+
+
+def test_what_was_in_flight_of_a_campaign_is_known_however_many_chunks_of_a_refused_one_come_first() -> None:
+    refused, other = 1 << SEQ_BITS, 2 << SEQ_BITS
+
+    async def work() -> None:
+        late_copies = LateCopies(600.0, before={ALL_SEQS: 500.0}, in_flight_before=IN_FLIGHT_BEFORE)
+        gate = OrderGate(100, late_copies)
+        for number in range(IN_FLIGHT_BEFORE):
+            await gate.admit(chunk(refused + number, f"loan_{number}"))
+            gate.release(chunk(refused + number, f"loan_{number}"))  # its campaign takes nothing more
+        assert not gate.borrow("witness", of_seq=other, for_seq=other + 1, of_earlier=True)
+        await gate.admit(chunk(other, "a"))
+        assert late_copies.until(other) == 500.0
 
     run(work(), VirtualLoop())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.reading.spawned import PAYS_FROM_BYTES
-from engine.run.early import early_reader
+from engine.run.early import GLANCE_BYTES_MAX, early_reader
 from tests.processes import is_running, needs_a_reader, readers_of
 
 
@@ -59,6 +59,23 @@ def test_nothing_else_is(text: str, tmp_path: Path, large: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.csv").write_text("id,a\n", encoding="utf-8")
     assert early_reader(configured(tmp_path, text.replace("{}", str(large)))) is None
+
+
+@needs_a_reader
+def test_a_configuration_that_can_be_read_only_once_is_left_alone(tmp_path: Path, large: Path) -> None:
+    text = f"[source]\npath = '{large}'\n"
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, text.encode())
+        assert early_reader(Path(f"/dev/fd/{reading}")) is None
+        assert os.read(reading, 1_000) == text.encode()
+    finally:
+        os.close(reading)
+        os.close(writing)
+    os.mkfifo(tmp_path / "fifo")
+    assert early_reader(tmp_path / "fifo") is None
+    assert early_reader(large) is None  # a source in its place: it is not read
+    assert early_reader(configured(tmp_path, text + "#" * GLANCE_BYTES_MAX)) is None
 
 
 def test_a_configuration_that_is_none_or_is_overruled_is_for_who_reads_it(

@@ -118,7 +118,8 @@ def _a_cancelled_write_does_not_count(patch: Patch) -> None:
     async def shield(awaitable: Any) -> Any:
         return await awaitable
 
-    patch.setattr(aggregator, "asyncio", type("asyncio", (), {"shield": staticmethod(shield)}))
+    names = {"shield": staticmethod(shield), "ensure_future": staticmethod(asyncio.ensure_future)}
+    patch.setattr(aggregator, "asyncio", type("asyncio", (), names))
 
 
 @bug("a chunk is missing")

@@ -39,6 +39,13 @@ def drawn(rng: Random) -> list[Place]:
     return [Place("f", row) for row in rows] + [Place("g", row) for row in rows[:3]]
 
 
+def as_both(every: Sequence[Place]) -> SpanList:
+    spans = SpanList(as_spans(every[:2]))
+    spans.extend(as_rows(every[2:4]))
+    spans.extend(SpanList(as_spans(every[4:])))
+    return spans
+
+
 FORMS = [as_spans, as_rows]
 
 
@@ -86,15 +93,25 @@ def test_they_are_put_together_in_whatever_form_they_come(seed: int) -> None:
         joined.extend(rng.choice(FORMS)(left[:size]))
         joined.extend(rng.choice(FORMS)([]))
         left = left[size:]
-    assert list(places(joined.spans())) == every
-    assert bool(joined) is bool(every)
-    assert SpanList(joined.spans()).spans() == as_spans(every)
+    assert list(places(joined.in_one_form)) == list(places(joined)) == every
+    assert (bool(joined), count_of(joined)) == (bool(every), len(every))
+    assert joined == SpanList(joined.in_one_form) == as_spans(every)
+    assert len(joined) == len(joined[:])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, as_both])
 @pytest.mark.parametrize("row", [0, 1, 3, 4, 7, 9, 20])
 def test_they_are_split_at_a_row_that_none_is_across(row: int, form: type) -> None:
     every = [Place("f", each) for each in (1, 2, 4, 7, 8)]
     before, behind = split_at_row(form(every), row)
     assert list(places(before)) == [place for place in every if place.row < row]
     assert list(places(behind)) == [place for place in every if place.row >= row]
+
+
+def test_very_many_rows_that_follow_each_other_are_one_span_whatever_came_before() -> None:
+    spans = SpanList(as_rows([Place("f", 1), Place("f", 3)]))
+    for first in range(10, 10_000_010, 1_000):
+        spans.extend([Span("f", first, 1_000)])
+    assert (count_of(spans), len(spans)) == (10_000_002, 3)
+    before, behind = split_at_row(spans, 10)
+    assert (count_of(before), count_of(behind)) == (2, 10_000_000)

@@ -113,9 +113,9 @@ class _Found(Struct):
             count=self.count,
             ids=None,
             lines=b"\n".join(self.texts),
-            spans=self.spans.spans(),
+            spans=self.spans.in_one_form,
             refusals=self.refusals,
-            filtered=self.filtered.spans(),
+            filtered=self.filtered,
             filtered_ids=self.filtered_ids,
             id_numbers=b"".join(self.numbers),
             routed_by=self.routed_by if is_routed else None,
@@ -128,7 +128,7 @@ def _kept_and_left_out(path: str, start: int, count: int, left_out: bytes) -> tu
     `left_out` has how far these are from `start`, ascending, as 32-bit numbers.
     """
     which = array("I", left_out)
-    if len(which) * ROWS_FROM > count:
+    if min(len(which), count - len(which)) * ROWS_FROM > count:  # else there are few spans, however long they are
         kept, gone = rows_apart(start, count, left_out)
         return RowSpans([(path, kept)]), RowSpans([(path, gone)])
     gone_rows = [start + distance for distance in which]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,7 +22,7 @@ from engine.sources.ndjson.rows import LineRows, exact_rows
 from engine.sources.ndjson.scanned import Scan, ScannedLines, _kept_and_left_out
 from engine.sources.spec import SourceSpec
 from engine.sources.stored.line_slices import LineSlice
-from engine.values import JoinedLines, LineIds, Place, Span, places
+from engine.values import JoinedLines, LineIds, Place, Span, count_of, places
 from tests.sources.ndjson.lines_of_all_kinds import SPECS, canonical_line, flat_line, lines_of, spec_of
 from tests.sources.reading import read
 
@@ -285,7 +285,15 @@ def test_rows_that_are_kept_and_those_left_out_are_all_of_them(share: float) -> 
         )
 
 
-@pytest.mark.parametrize("left_out", [[3], [1, 1], [2, 1], [0, 1, 2, 2], [2**32 - 1]])
+@pytest.mark.parametrize("gone", [range(1_000), range(500), range(1, 1_000), [0, 999]])
+def test_where_nearly_all_are_left_out_or_kept_there_are_few_spans(gone: Sequence[int]) -> None:
+    spans = _kept_and_left_out("f", 7, 1_000, array("I", gone).tobytes())
+    if len(gone) != 500:  # how often they change is not counted
+        assert all(isinstance(each, list) and len(each) <= 2 for each in spans)
+    assert sum(map(count_of, spans)) == 1_000
+
+
+@pytest.mark.parametrize("left_out", [[3], [2, 0, 0], [2] * 3, [1, 1], [2, 1], [0, 1, 2, 2], [2**32 - 1]])
 def test_rows_that_cannot_be_are_not_told_apart(left_out: list[int]) -> None:
     with pytest.raises(ValueError, match=r"ascend|left out"):
         acceleration.rows_apart(1, 3, array("I", left_out).tobytes())
