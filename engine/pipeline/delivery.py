@@ -139,8 +139,7 @@ class Delivery:
         if proof.gave_up_s is not None and len(part) > 1:
             self._isolation.size.gave_up(len(self._elements_of(part)), proof.gave_up_s)
         if proof.api_answers:
-            self._fruitless += 1
-            self._isolation.spend()
+            self._spend()
             self._alone.update(part if len(part) == 1 else ())
         is_hopeless = len(part) == 1 and self._alone[part[0]] >= ALONE_MAX
         if proof.api_answers and (is_hopeless or self._is_spent or self._isolation.is_spent):
@@ -161,8 +160,7 @@ class Delivery:
                 return self._take(part, proof)
             if not await self._passes(witness, before):
                 return self._take(part, proof)
-            self._fruitless += 1
-            self._isolation.spend()
+            self._spend()
             unanswered += 1
             if unanswered == BESIDE_A_WITNESS:
                 break
@@ -200,8 +198,7 @@ class Delivery:
 
         Where no smaller part is possible, `alone` is what became of the one record.
         """
-        self._fruitless += 1
-        self._isolation.spend()
+        self._spend()
         if len(left) == sent == 1:
             self._failures.append(Failure(left[0], alone.outcome, alone.reason, alone.http_status))
             return []
@@ -220,6 +217,11 @@ class Delivery:
         status = verdict.http_status
         reason = f"not isolated (HTTP {status}): too many requests failed" if status else verdict.reason
         self._failures += [Failure(index, Outcome.UNKNOWN, reason, status) for index in left]
+
+    def _spend(self) -> None:
+        """Note a request that left records unsettled, of this chunk and of the run."""
+        self._fruitless += 1
+        self._isolation.spend()
 
     @property
     def _is_spent(self) -> bool:
