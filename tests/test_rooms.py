@@ -43,7 +43,6 @@ ONLY_IN = {
     "oracledb": {"engine/sources/databases/oracle.py"},
     "apprise": {"engine/outlets/messenger.py"},  # a process of its own: it waits as long as it likes, and logs secrets
     "aiolimiter": {"engine/pacing/turnstile.py"},
-    "pydantic": {"engine/settings"},
     "argparse": {"engine/commands", "engine/simulator"},
     "obstore": {"engine/sources/stored"},
     "asyncssh": {"engine/sources/stored/ssh.py", "engine/sources/stored/sftp.py"},
@@ -201,7 +200,7 @@ def test_the_reading_process_loads_only_what_reads() -> None:
     loaded = modules_after("import engine.reading.__main__, engine.sources.ndjson.reader, engine.sources.files")
     rooms = {name.split(".")[1] for name in loaded if name.startswith("engine.")}
     assert rooms == {"reading", "sources", "values"}
-    assert not {"aiohttp", "asyncio", "pydantic", "pyarrow", "sqlite3"} & loaded
+    assert not {"aiohttp", "asyncio", "pyarrow", "sqlite3"} & loaded
 
 
 def test_nothing_is_loaded_before_the_first_request_that_it_does_not_need(tmp_path: Path) -> None:
@@ -271,7 +270,6 @@ def test_every_library_is_declared() -> None:
     declared = {line.partition(">")[0].partition("<")[0].strip().replace("-", "_") for line in project["dependencies"]}
     optional = [line for lines in project["optional-dependencies"].values() for line in lines]
     declared |= {line.partition(">")[0].partition("[")[0].strip().replace("-", "_").lower() for line in optional}
-    declared |= {"pydantic_core"} if "pydantic" in declared else set()
     used = {library for path in files() for library in libraries_of(path)}
     assert used - set(sys.stdlib_module_names) - {"engine"} <= declared
 

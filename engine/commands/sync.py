@@ -46,8 +46,8 @@ def run(args: argparse.Namespace, run_loop: RunLoop) -> int:
 def _run(args: argparse.Namespace, run_loop: RunLoop, spawned: SpawnedReader | None) -> int:
     settings, json_logs = prepare(args)
     if args.no_data:
-        state = settings.state.model_copy(update={"reject_data": False})
-        settings = settings.model_copy(update={"state": state})
+        state = settings.state.changed(reject_data=False)
+        settings = settings.changed(state=state)
     if args.dry_run:
         from engine.commands.dry_run import dry_run
 

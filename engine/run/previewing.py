@@ -129,8 +129,8 @@ def preview(settings: Settings, source: Source, *, full: bool, limit: int | None
         return
     with journal_copy(settings.state.dir) as journal:
         _link_ledger(journal, settings)
-        state = settings.state.model_copy(update={"dir": journal.dir})
-        there = settings.model_copy(update={"state": state})
+        state = settings.state.changed(dir=journal.dir)
+        there = settings.changed(state=state)
         now = datetime.now(UTC)
         run = Run(new_run_id(now, Random()), "sync", settings.api.campaign_id, iso(now), {})  # noqa: S311 - no secret
         journal.begin(run)

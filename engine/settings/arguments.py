@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from engine.settings.loading import is_numeric, keys_of, validate
+from engine.settings.loading import is_numeric, validate
 from engine.settings.mistakes import nearest
 from engine.settings.shaping import CANONICAL_LINES, ShapingKeys
-from engine.settings.tables import RunSettings
+from engine.settings.table import keys_of
+from engine.settings.tables import GuardTable, RunSettings, UploadTable
 from engine.values import ConfigError
 
 REQUIRED = {"url": "api.url", "campaign_id": "api.campaign_id", "state_dir": "state.dir"}
@@ -86,5 +87,5 @@ def in_terms_of_a_call(message: str, token: str = "token") -> str:  # noqa: S107
 
 
 def _keys_of_arguments() -> dict[str, str]:
-    keys = {key: f"{table}.{key}" for table in ("upload", "guard") for key in keys_of(table)}
-    return REQUIRED | OPTIONAL | keys | {key: f"source.{key}" for key in ShapingKeys.model_fields}
+    tables = {"upload": UploadTable, "guard": GuardTable, "source": ShapingKeys}
+    return REQUIRED | OPTIONAL | {key: f"{name}.{key}" for name, table in tables.items() for key in keys_of(table)}

@@ -5,14 +5,13 @@ from __future__ import annotations
 from os import environ
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-
+from engine.settings.kinds import ALWAYS
 from engine.settings.query_files import read_query
-from engine.settings.table import FilePath, Table, Text
+from engine.settings.table import Context, FilePath, Table, Text, check
 from engine.settings.values import as_database_url, as_query, as_variable_name
 from engine.sources import DatabaseQuery
 
-Query = Annotated[str, BeforeValidator(as_query)]
+Query = Annotated[str, as_query]
 
 NO_IDENTITY = ("password_env", "query_file", "without_snapshot")
 """Keys that do not change what is read, or of which what they name is told instead."""
@@ -21,29 +20,29 @@ NO_IDENTITY = ("password_env", "query_file", "without_snapshot")
 class DatabaseKeys(Table):
     """The keys of a database, none of which is set where the source is made of files."""
 
-    database: Annotated[str, BeforeValidator(as_database_url)] | None = None
-    password_env: Annotated[str, BeforeValidator(as_variable_name)] = "SOURCE_PASSWORD"  # noqa: S105 - its name
+    database: Annotated[str, as_database_url] | None = None
+    password_env: Annotated[str, as_variable_name] = "SOURCE_PASSWORD"  # noqa: S105 - its name
     query: Query | None = None
     query_file: FilePath | None = None
-    table: Text | None = Field(default=None, validate_default=True)
+    table: Annotated[Text | None, ALWAYS] = None
     without_snapshot: bool = False
 
-    @field_validator("query", "query_file", "table")
-    @classmethod
-    def _one_question(cls, value: Any, info: ValidationInfo) -> Any:
-        earlier = [key for key in ("query", "query_file") if info.data.get(key) is not None]
-        if value is not None and "database" in info.data and info.data["database"] is None:
+    @check("query", "query_file", "table")
+    @staticmethod
+    def _one_question(value: Any, context: Context) -> Any:
+        earlier = [key for key in ("query", "query_file") if context.earlier.get(key) is not None]
+        if value is not None and "database" in context.earlier and context.earlier["database"] is None:
             raise ValueError("is asked of a database: name that in source.database")
         if value is not None and earlier:
             raise ValueError(f"does not go with source.{earlier[0]}: one of the two says what to read")
-        if info.field_name == "table" and value is None and info.data.get("database") and not earlier:
+        if context.key == "table" and value is None and context.earlier.get("database") and not earlier:
             raise ValueError("missing; name the table, or set query or query_file")
         return value
 
-    @field_validator("without_snapshot")
-    @classmethod
-    def _is_a_question(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and "database" in info.data and not str(info.data["database"]).startswith("mssql://"):
+    @check("without_snapshot")
+    @staticmethod
+    def _is_a_question(value: bool, context: Context) -> bool:
+        if value and "database" in context.earlier and not str(context.earlier["database"]).startswith("mssql://"):
             raise ValueError("is for SQL Server (mssql://): every other database keeps one state of the rows")
         return value
 

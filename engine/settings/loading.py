@@ -7,14 +7,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
-
-from engine.settings.mistakes import COLUMN, mistakes_in, nearest, report
+from engine.settings.kinds import Kind, Mistakes
+from engine.settings.mistakes import COLUMN, nearest, report, sentences_of
 from engine.settings.shaping import ColumnTable
-from engine.settings.tables import RoutedSettings, RunSettings, Settings, Table
+from engine.settings.table import keys_of, tables_of
+from engine.settings.tables import RoutedSettings, RunSettings, Settings
 from engine.values import ConfigError, program
 
 CONFIG_BYTES_MAX = 1_000_000
@@ -91,8 +90,8 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
     labels: dict[str, str] = {}
     mistakes: list[str] = []
     of_secrets = {_given(tables, "api", "token_env"), _given(tables, "source", "password_env")}
-    known = {_variable(table, key): (table, key) for table in Settings.model_fields for key in keys_of(table)}
-    prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in Settings.model_fields)
+    known = {_variable(table, key): (table, key) for table, kinds in _kinds().items() for key in kinds}
+    prefixes = tuple(f"{VARIABLE_PREFIX}{table.upper()}_" for table in tables_of(Settings))
     for name, text in sorted(variables.items()):
         if name in known:
             table, key = known[name]
@@ -109,14 +108,10 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
 
 def _is_broken(text: str, table: str, key: str) -> bool:
     """Whether text is meant for a list or a table, and is none: taken as it is, it would be a word or a name."""
-    if not _holds_many(_model(table).model_fields[key].annotation):
+    if not _kinds()[table][key].holds_many:
         return False
     begins = _LISTS_AT_ALL_EVENTS if f"{table}.{key}" in TEXTS_TOO else _LISTS_OR_TABLES
     return begins.match(text) is not None and _from_variable(text, numeric=False) == text
-
-
-def _holds_many(annotation: object) -> bool:
-    return get_origin(annotation) in (tuple, dict) or any(map(_holds_many, get_args(annotation)))
 
 
 def _from_variable(text: str, *, numeric: bool) -> object:
@@ -131,26 +126,16 @@ def _from_variable(text: str, *, numeric: bool) -> object:
 
 def is_numeric(table: str, key: str) -> bool:
     """Return whether the values of a key are numbers."""
-    annotation = _model(table).model_fields[key].annotation
-    return all(_without_limits(kind) in (int, float, NoneType) for kind in get_args(annotation) or (annotation,))
-
-
-def _without_limits(annotation: object) -> object:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return _kinds()[table][key].is_numeric
 
 
 def _variable(table: str, key: str) -> str:
     return f"{VARIABLE_PREFIX}{table}__{key}".upper()
 
 
-def _model(table: str) -> type[Table]:
-    model = Settings.model_fields[table].annotation
-    return cast("type[Table]", model)  # every field of Settings is a table
-
-
-def keys_of(table: str) -> list[str]:
-    """Return the keys of a table."""
-    return list(_model(table).model_fields)
+def _kinds() -> dict[str, dict[str, Kind]]:
+    """Return the keys of each table."""
+    return {name: keys_of(table) for name, table in tables_of(Settings).items()}
 
 
 def _given(tables: dict[str, Any], table: str, key: str) -> object:
@@ -174,21 +159,20 @@ def validate(
     Raises:
         ConfigError: naming all mistakes in what is called `origin`.
     """
-    for name in model.model_fields:
+    for name in tables_of(model):
         tables.setdefault(name, {})  # so that a missing table is reported as its missing keys
     is_routed = (
         model is Settings and isinstance(tables["route"], dict) and bool({"column", "campaigns"} & set(tables["route"]))
     )
     kind = cast("type[Model]", RoutedSettings) if is_routed else model
     try:
-        settings = kind.model_validate(tables)
-    except ValidationError as error:
-        known = {
-            name: keys_of(name) for name in sorted(Settings.model_fields, key=lambda name: name not in FIRST_TABLES)
-        }
-        known[COLUMN] = list(ColumnTable.model_fields)
+        settings = kind.read(tables)
+    except Mistakes as error:
+        kinds = _kinds()
+        known = {name: list(kinds[name]) for name in sorted(kinds, key=lambda name: name not in FIRST_TABLES)}
+        known[COLUMN] = list(keys_of(ColumnTable))
         told = {mistake.partition(":")[0] for mistake in mistakes}  # what is no TOML is not called missing, too
-        found = mistakes_in(error, known, labels)
+        found = sentences_of(error.found, known, labels)
         mistakes = [mistake for mistake in found if mistake.partition(":")[0] not in told] + mistakes
     if mistakes:
         raise ConfigError(report(origin, mistakes))

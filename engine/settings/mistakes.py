@@ -6,28 +6,14 @@ No sentence holds a value of the file: it could be a secret.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
 
+from engine.settings.kinds import IN_QUOTES, Found
+from engine.settings.table import MISSING, UNKNOWN
 from engine.values import counted
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-    from pydantic_core import ErrorDetails
 
 TOKEN_KEYS = {"token", "bearer", "bearer_token", "api_key", "apikey", "secret", "password", "access_token"}
 """Keys under `[api]` by which people try to write down the token itself."""
-
-BOUNDS = {
-    "greater_than": ("gt", "above"),
-    "greater_than_equal": ("ge", "at least"),
-    "less_than_equal": ("le", "at most"),
-}
-"""How pydantic names a broken bound: the key of its context, and the word for it."""
-
-CONTRADICTION = "contradiction"
-"""The kind of a mistake that two tables make together; its context names the key to blame."""
 
 TABLES_OF_NAMES = (
     *(f"source.{key}" for key in ("rename", "types", "columns", "constants", "where")),
@@ -37,9 +23,6 @@ TABLES_OF_NAMES = (
 
 COLUMN = "source.columns.NAME"
 """How the table of one column is called among the tables that are known."""
-
-IN_QUOTES = " in quotes"
-"""How texts are written in the file."""
 
 HINTS = {
     "api.campaign_id": f"put the id of the campaign here,{IN_QUOTES}",
@@ -54,19 +37,19 @@ def report(origin: str, mistakes: Sequence[str]) -> str:
     return "\n".join([f"{origin} has {count}; nothing was read or sent", *(f"  - {mistake}" for mistake in mistakes)])
 
 
-def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> list[str]:
+def sentences_of(mistakes: Found, known: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> list[str]:
     """Return one sentence for each mistake.
 
     Args:
-        error: what pydantic found.
+        mistakes: where each is, and what is wrong.
         known: the keys of each table.
         labels: {dotted key: what to call it instead, since it was not taken from the file}.
     """
     sentences: list[str] = []
     tables = list(known)
-    for details in sorted(error.errors(include_url=False), key=lambda details: _position(details, tables)):
-        key = _dotted(details, known)
-        sentence = f"{labels.get(key, key)}: {_what(details, key, known)}"
+    for where, what in sorted(mistakes, key=lambda mistake: _position(mistake[0][0], tables)):
+        key = _dotted(where)
+        sentence = f"{labels.get(key, key)}: {_what(what, key, known)}"
         if key in labels:  # what is no line of the file is not written as one
             sentence = sentence.replace(IN_QUOTES, "")
         if sentence not in sentences:
@@ -74,8 +57,7 @@ def mistakes_in(error: ValidationError, known: Mapping[str, Sequence[str]], labe
     return sentences
 
 
-def _position(details: ErrorDetails, tables: Sequence[str]) -> int:
-    table = str(details["loc"][0])
+def _position(table: str, tables: Sequence[str]) -> int:
     return tables.index(table) if table in tables else len(tables)
 
 
@@ -85,33 +67,18 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {matches[0]}?" if matches else ""
 
 
-def _dotted(details: ErrorDetails, known: Mapping[str, Sequence[str]]) -> str:
-    """Return the key as it is written in the file; branches of unions and the like are no part of it."""
-    if details["type"] == CONTRADICTION:
-        return str(details["ctx"]["key"])
-    location = [str(part) for part in details["loc"]]
-    key = ".".join(location[:2])
-    return ".".join([key, *location[2:4]]) if key in TABLES_OF_NAMES else key
+def _dotted(where: Sequence[str]) -> str:
+    """Return the key as it is written in the file; a place in a list is no part of it."""
+    key = ".".join(where[:2])
+    return ".".join([key, *where[2:4]]) if key in TABLES_OF_NAMES else key
 
 
-def _what(details: ErrorDetails, key: str, known: Mapping[str, Sequence[str]]) -> str:
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "extra_forbidden":
+def _what(what: str, key: str, known: Mapping[str, Sequence[str]]) -> str:
+    if what == UNKNOWN:
         return _unknown_key(key, known)
-    if kind == "missing":
+    if what == MISSING:
         return f"missing; {HINTS.get(key, 'it has no default')}"
-    if kind == CONTRADICTION:
-        return details["msg"]
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"must be one of {context['expected']}".replace("'", '"')
-    if kind in BOUNDS:
-        name, word = BOUNDS[kind]
-        return f"must be {word} {context[name]:.12g}"
-    if kind == "finite_number":
-        return "must be a finite number"
-    return f"{_expected(kind)}, not {_name_of_type(details['input'])}"
+    return what
 
 
 def _unknown_key(key: str, known: Mapping[str, Sequence[str]]) -> str:
@@ -130,36 +97,3 @@ def _unknown_key(key: str, known: Mapping[str, Sequence[str]]) -> str:
         owners = [other for other, keys in known.items() if name in keys]
         suggestion = f"; it belongs under [{owners[0]}]" if owners else f"; [{table}] knows {', '.join(known[table])}"
     return f"unknown{suggestion}"
-
-
-def _expected(kind: str) -> str:
-    wording = {
-        "bool_type": "must be true or false",
-        "int_type": "must be a whole number",
-        "int_from_float": "must be a whole number",
-        "float_type": "must be a number",
-        "string_type": f"must be text{IN_QUOTES}",
-        "path_type": f"must be a path{IN_QUOTES}",
-        "tuple_type": "must be text or a list of texts",
-        "dict_type": "must be a table",
-        "model_type": "must be a table",
-        "time_type": "must be a time of day",
-    }
-    return wording.get(kind, "has the wrong type")
-
-
-def _name_of_type(value: Any) -> str:
-    names = {
-        bool: "a boolean",
-        int: "a whole number",
-        float: "a fraction",
-        str: "text",
-        list: "a list",
-        tuple: "a list",
-        type(None): "None",
-    }
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, (date, time)):
-        return "a date or time"
-    return names.get(type(value), "that")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-
-from engine.settings.table import Table
+from engine.settings.kinds import ALWAYS, Bounds
+from engine.settings.table import Context, Table, check
 from engine.settings.values import as_column_name, as_text
 from engine.values import CAMPAIGN_ID_BYTES_MAX, OPEN_CHUNKS
 
@@ -26,7 +25,7 @@ def as_campaign_id(value: Any) -> Any:
     return as_text(value)
 
 
-CampaignId = Annotated[str, BeforeValidator(as_campaign_id)]
+CampaignId = Annotated[str, as_campaign_id]
 
 
 class RouteTable(Table):
@@ -34,30 +33,31 @@ class RouteTable(Table):
 
     campaigns: dict[str, CampaignId] | None = None
     other: CampaignId = "invalid"
-    open_chunks: Annotated[int, Field(ge=OPEN_CHUNKS, le=OPEN_CHUNKS_MAX)] = OPEN_CHUNKS
-    column: Annotated[str, BeforeValidator(as_column_name)] | None = Field(default=None, validate_default=True)
+    open_chunks: Annotated[int, Bounds(at_least=OPEN_CHUNKS, at_most=OPEN_CHUNKS_MAX)] = OPEN_CHUNKS
+    column: Annotated[str | None, as_column_name, ALWAYS] = None
 
-    @field_validator("campaigns")
-    @classmethod
-    def _has_one(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+    @check("campaigns")
+    @staticmethod
+    def _has_one(value: dict[str, str] | None, _: Context) -> dict[str, str] | None:
         if value is not None and not value:
             raise ValueError("must have a value at least; leave it out if the column holds the campaign's id itself")
         if value and "" in value:
             raise ValueError("names the empty value, of which route.other says what becomes of it")
         return value
 
-    @field_validator("column")
-    @classmethod
-    def _says_by_what(cls, value: str | None, info: ValidationInfo) -> str | None:
-        others = [key for key in ("campaigns", "other", "open_chunks") if info.data.get(key) not in _BY_DEFAULT]
+    @check("column")
+    @staticmethod
+    def _says_by_what(value: str | None, context: Context) -> str | None:
+        others = [key for key in ("campaigns", "other", "open_chunks") if context.earlier.get(key) not in _BY_DEFAULT]
         if value is None and others:
             raise ValueError("missing: name the column, or the key, that says which campaign a record is for")
         return value
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, what decides which record goes where, and in which chunk; none without a column."""
-        without = {"open_chunks"} if self.open_chunks == OPEN_CHUNKS else set()  # as before there was a choice
-        return {} if self.column is None else self.model_dump(mode="json", exclude=without)
+        is_usual = self.open_chunks == OPEN_CHUNKS
+        without = frozenset(["open_chunks"] if is_usual else [])  # as before there was a choice
+        return {} if self.column is None else self.as_plain(without=without)
 
     def campaign_ids(self) -> tuple[str, ...] | None:
         """Return the campaigns that there can be, each once; None if the column names them itself."""

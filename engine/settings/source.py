@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-
 from engine.settings.database import NO_IDENTITY, DatabaseKeys
+from engine.settings.kinds import ALWAYS
 from engine.settings.shaping import ShapingKeys, formats_in
-from engine.settings.table import FilePath, ServiceUrl, Text, Texts
+from engine.settings.table import Context, FilePath, ServiceUrl, Text, Texts, check
 from engine.settings.values import as_character, as_character_or_none, as_encoding
 from engine.sources import (
     DELIMITED,
@@ -23,39 +22,39 @@ from engine.sources import (
     scheme_of,
 )
 
-Character = Annotated[str, BeforeValidator(as_character)]
-CharacterOrNone = Annotated[str, BeforeValidator(as_character_or_none)]
+Character = Annotated[str, as_character]
+CharacterOrNone = Annotated[str, as_character_or_none]
 
 
 class FileKeys(DatabaseKeys):
     """The keys that say which files there are, and how they are written. A later key may look at the ones before."""
 
-    path: Texts = Field(default=None, validate_default=True)
+    path: Annotated[Texts, ALWAYS] = ()
     endpoint: ServiceUrl | None = None
     region: Text | None = None
     key_file: FilePath | None = None
-    format: Format | None = Field(default=None, validate_default=True)
+    format: Annotated[Format | None, ALWAYS] = None
     delimiter: Character | None = None
     quote: CharacterOrNone | None = None
     escape: CharacterOrNone | None = None
-    encoding: Annotated[str, BeforeValidator(as_encoding)] | None = None
+    encoding: Annotated[str, as_encoding] | None = None
     done_marker: Text | None = None
     holds: Literal["portfolio", "changes"] = "portfolio"
 
-    @field_validator("path", mode="before")
-    @classmethod
-    def _path_or_database(cls, path: Any, info: ValidationInfo) -> Any:
-        is_database = "database" not in info.data or info.data["database"] is not None
-        if path is None and not is_database:
+    @check("path", before=True)
+    @staticmethod
+    def _path_or_database(path: Any, context: Context) -> Any:
+        is_database = "database" not in context.earlier or context.earlier["database"] is not None
+        if "path" not in context.given and not is_database:
             raise ValueError("missing; name the file, the files or the pattern to read")
-        if path is not None and is_database and info.data.get("database"):
+        if "path" in context.given and context.earlier.get("database"):
             raise ValueError("does not go with source.database: a source is one of the two")
-        return () if path is None else path
+        return path
 
-    @field_validator("path")
-    @classmethod
-    def _path(cls, path: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if not path and info.data.get("database", "") is None:
+    @check("path")
+    @staticmethod
+    def _path(path: tuple[str, ...], context: Context) -> tuple[str, ...]:
+        if not path and context.earlier.get("database", "") is None:
             raise ValueError("must name at least one file")
         if STDIN in path and len(path) > 1:
             raise ValueError(f'"{STDIN}" (standard input) can only stand alone')
@@ -63,37 +62,37 @@ class FileKeys(DatabaseKeys):
             parse_address(address)
         return path
 
-    @field_validator("done_marker")
-    @classmethod
-    def _done_marker(cls, value: str | None) -> str | None:
+    @check("done_marker")
+    @staticmethod
+    def _done_marker(value: str | None, _: Context) -> str | None:
         if value is not None and scheme_of(value):
             parse_address(value)
         return value
 
-    @field_validator("format", mode="before")
-    @classmethod
-    def _format(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and info.data.get("database"):
+    @check("format", before=True)
+    @staticmethod
+    def _format(value: Any, context: Context) -> Any:
+        if value is not None and context.earlier.get("database"):
             raise ValueError("is for files: the columns of a database have types of their own")
-        if value is None and info.data.get("path") == (STDIN,):
+        if value is None and context.earlier.get("path") == (STDIN,):
             *formats, last = (name for name, facts in FORMATS.items() if facts.reads_stdin)
             raise ValueError(f"missing: standard input has no suffix; say {', '.join(formats)} or {last}")
         return FORMAT_OF_SUFFIX.get(f".{value}", value)
 
-    @field_validator("encoding")
-    @classmethod
-    def _of_files(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and info.data.get("database"):
+    @check("encoding")
+    @staticmethod
+    def _of_files(value: str | None, context: Context) -> str | None:
+        if value is not None and context.earlier.get("database"):
             raise ValueError("is for files: a database tells how its text is encoded")
         return value
 
-    @field_validator("delimiter", "quote", "escape")
-    @classmethod
-    def _cells_only(cls, value: str | None, info: ValidationInfo) -> str | None:
-        formats = formats_in(info)
+    @check("delimiter", "quote", "escape")
+    @staticmethod
+    def _cells_only(value: str | None, context: Context) -> str | None:
+        formats = formats_in(context)
         if value is not None and formats and not formats & DELIMITED:
             raise ValueError("is for CSV and TSV only")
-        if value and value in [info.data.get(key) for key in ("delimiter", "quote") if key != info.field_name]:
+        if value and value in [context.earlier.get(key) for key in ("delimiter", "quote") if key != context.key]:
             raise ValueError("is a character that already means something else")
         return value
 
@@ -103,7 +102,7 @@ class SourceTable(ShapingKeys, FileKeys):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is read and what it becomes."""
-        keys = self.model_dump(mode="json", exclude={"done_marker", "holds", "key_file", *NO_IDENTITY})
+        keys = self.as_plain(without=frozenset(("done_marker", "holds", "key_file", *NO_IDENTITY)))
         return keys | {"query": self.query_text()}
 
     def column_of(self, field: str) -> str | None:
@@ -115,7 +114,7 @@ class SourceTable(ShapingKeys, FileKeys):
     @classmethod
     def default_identity(cls) -> dict[str, Any]:
         """Return what `identity` has for the keys that nobody sets."""
-        return cls.model_construct(path=()).identity()
+        return cls().identity()
 
     def feed(self) -> str:
         """Return what the source is called from night to night, unless `delta.feed` says."""

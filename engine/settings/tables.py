@@ -2,7 +2,7 @@
 
 `config.example.toml` documents every key for users; the models below are what it is tested against. All mistakes are
 collected into one `ConfigError` (see `mistakes.py`), which names keys and never repeats a value: it could be a
-secret. pydantic-settings is not used, because its import alone (0.15 s) would cost more than everything here.
+secret. pydantic would do as well, but importing it took longer than all that is done here, before every run.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
-
 from engine.settings.addresses import as_address, read_addresses
 from engine.settings.credentials import read_token
-from engine.settings.mistakes import CONTRADICTION
+from engine.settings.kinds import SECRET, Bounds, MistakeAt
 from engine.settings.route import RouteTable
 from engine.settings.shaping import Constant
 from engine.settings.source import SourceTable
-from engine.settings.table import FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text
+from engine.settings.table import Context, FilePath, HttpUrl, Limit, Seconds, SecondsOrNone, Table, Text, check
 from engine.settings.values import (
     Threshold,
     as_arguments,
@@ -36,21 +33,21 @@ from engine.settings.values import (
 from engine.sources import STDIN, Scalar, parse_address
 from engine.values import CHUNK_RECORDS_MAX
 
-Address = Annotated[str, BeforeValidator(as_address)]
-Duration = Annotated[float, BeforeValidator(as_duration), Field(gt=0)]
+Address = Annotated[str, as_address]
+Duration = Annotated[float, as_duration, Bounds(above=0)]
 
 
 class ApiTable(Table):
     """`[api]`: where the records go, and as whom."""
 
-    url: Annotated[str, BeforeValidator(as_service_url)] = "https://api.agents.timepay.ai/api/v1"
+    url: Annotated[str, as_service_url] = "https://api.agents.timepay.ai/api/v1"
     campaign_id: Text
-    token_env: Annotated[str, BeforeValidator(as_variable_name)] = "TIMEPAY_TOKEN"  # noqa: S105 - the name of a variable
+    token_env: Annotated[str, as_variable_name] = "TIMEPAY_TOKEN"  # noqa: S105 - the name of a variable
     token_file: FilePath | None = None
-    org_id: Annotated[str, BeforeValidator(as_header_text)] | None = None
+    org_id: Annotated[str, as_header_text] | None = None
     timeout_s: Seconds = 120.0
     ca_file: FilePath | None = None
-    proxy: HttpUrl | None = Field(default=None, repr=False)
+    proxy: Annotated[HttpUrl | None, SECRET] = None
 
     def read_token(self) -> str:
         """Read the token afresh: tokens rotate.
@@ -66,22 +63,22 @@ class RoutedApiTable(ApiTable):
 
     campaign_id: str = ""
 
-    @field_validator("campaign_id")
-    @classmethod
-    def _is_no_one(cls, _: str) -> str:
+    @check("campaign_id")
+    @staticmethod
+    def _is_no_one(_: str, __: Context) -> str:
         return ""
 
 
 class UploadTable(Table):
     """`[upload]`: how fast, in what portions, and for how long."""
 
-    batch_size: int = Field(default=CHUNK_RECORDS_MAX, ge=1, le=CHUNK_RECORDS_MAX)
-    max_body_bytes: int = Field(default=8_000_000, ge=1, le=1 << 30)
-    concurrency: int = Field(default=8, ge=1, le=1000)
-    requests_per_second: float = Field(default=10.0, gt=0, le=100_000, allow_inf_nan=False)
+    batch_size: Annotated[int, Bounds(at_least=1, at_most=CHUNK_RECORDS_MAX)] = CHUNK_RECORDS_MAX
+    max_body_bytes: Annotated[int, Bounds(at_least=1, at_most=1 << 30)] = 8_000_000
+    concurrency: Annotated[int, Bounds(at_least=1, at_most=1000)] = 8
+    requests_per_second: Annotated[float, Bounds(above=0, at_most=100_000, is_finite=True)] = 10.0
     retry_window_s: SecondsOrNone = 900.0
     drain_timeout_s: SecondsOrNone = 60.0
-    deadline: Annotated[time, BeforeValidator(as_deadline)] | None = None
+    deadline: Annotated[time, as_deadline] | None = None
     late_copy_s: SecondsOrNone | None = None
 
 
@@ -89,7 +86,7 @@ class GuardTable(Table):
     """`[guard]`: when a run stops because its source cannot be right."""
 
     max_rejected: Limit = Threshold(percent=5.0)
-    min_records: int | None = Field(default=None, ge=1)
+    min_records: Annotated[int | None, Bounds(at_least=1)] = None
     max_shrink: Limit | None = None
     max_invalid: Limit = Threshold(percent=5.0)
     max_gone: Limit = Threshold(percent=2.0)
@@ -97,11 +94,7 @@ class GuardTable(Table):
     max_age: Duration | None = None
 
 
-Gone = Annotated[
-    Annotated[Literal["report", "ignore"], Tag("word")]
-    | Annotated[dict[Text, Constant], BeforeValidator(as_constants), Tag("table")],
-    Discriminator(lambda value: "table" if isinstance(value, dict) else "word"),
-]
+Gone = Literal["report", "ignore"] | Annotated[dict[Text, Constant], as_constants]
 
 
 class DeltaTable(Table):
@@ -113,10 +106,10 @@ class DeltaTable(Table):
     moved: Literal["report", "gone"] = "report"
     feed: Text | None = None
 
-    @field_validator("moved")
-    @classmethod
-    def _has_constants(cls, value: str, info: ValidationInfo) -> str:
-        if value == "gone" and "gone" in info.data and not isinstance(info.data["gone"], dict):
+    @check("moved")
+    @staticmethod
+    def _has_constants(value: str, context: Context) -> str:
+        if value == "gone" and "gone" in context.earlier and not isinstance(context.earlier["gone"], dict):
             raise ValueError("needs the fields to send: give them in delta.gone")
         return value
 
@@ -126,22 +119,22 @@ class DeltaTable(Table):
 
     def identity(self) -> dict[str, Any]:
         """Return, as plain values, the keys that decide what is sent; none with delta off."""
-        return {} if self.mode == "off" else self.model_dump(mode="json")
+        return {} if self.mode == "off" else self.as_plain()
 
 
 class StateTable(Table):
     """`[state]`: where runs, reports and the journal live."""
 
     dir: FilePath = Path("engine-state")
-    keep_days: int = Field(default=90, ge=1, le=36_500)
-    resume_within: Annotated[float, BeforeValidator(as_duration), Field(ge=0)] = 21_600.0
+    keep_days: Annotated[int, Bounds(at_least=1, at_most=36_500)] = 90
+    resume_within: Annotated[float, as_duration, Bounds(at_least=0)] = 21_600.0
     reject_data: bool = True
     publish: Text | None = None
     publish_rejects: bool = False
 
-    @field_validator("publish")
-    @classmethod
-    def _publish(cls, value: str | None) -> str | None:
+    @check("publish")
+    @staticmethod
+    def _publish(value: str | None, _: Context) -> str | None:
         if value is not None:
             parse_address(value)
         return value
@@ -150,11 +143,11 @@ class StateTable(Table):
 class NotifyTable(Table):
     """`[notify]`: who hears about a run."""
 
-    healthcheck_url: HttpUrl | None = Field(default=None, repr=False)
-    command: Annotated[tuple[str, ...], BeforeValidator(as_arguments)] | None = None
+    healthcheck_url: Annotated[HttpUrl | None, SECRET] = None
+    command: Annotated[tuple[str, ...], as_arguments] | None = None
     prometheus_textfile: FilePath | None = None
-    prometheus_port: int | None = Field(default=None, ge=1, le=65_535)
-    urls: Annotated[tuple[Address, ...], BeforeValidator(as_list)] = Field(default=(), repr=False)
+    prometheus_port: Annotated[int | None, Bounds(at_least=1, at_most=65_535)] = None
+    urls: Annotated[tuple[Address, ...], as_list, SECRET] = ()
     on: Literal["failure", "always", "change"] = "failure"
 
     def read_urls(self) -> tuple[str, ...]:
@@ -191,31 +184,30 @@ class Settings(RunSettings):
     delta: DeltaTable
     route: RouteTable
 
-    @field_validator("delta")
-    @classmethod
-    def _known_fields(cls, delta: DeltaTable, info: ValidationInfo) -> DeltaTable:
-        source, constants = info.data.get("source"), delta.constants()
+    @check("delta")
+    @staticmethod
+    def _known_fields(delta: DeltaTable, context: Context) -> DeltaTable:
+        source, constants = context.earlier.get("source"), delta.constants()
         if source is None or constants is None or source.id is None:
             return delta
         unknown = [name for name in constants if name not in source.constants and source.column_of(name) is None]
         if unknown:
-            raise PydanticCustomError(
-                CONTRADICTION,
-                "gives gone records a field that no other record gets: {name}; it must be one that [source] sends",
-                {"key": "delta.gone", "name": unknown[0]},
+            raise MistakeAt(
+                ("delta", "gone"),
+                f"gives gone records a field that no other record gets: {unknown[0]}; "
+                "it must be one that [source] sends",
             )
         return delta
 
-    @field_validator("source")
-    @classmethod
-    def _countable(cls, source: SourceTable, info: ValidationInfo) -> SourceTable:
-        guard = info.data.get("guard")
+    @check("source")
+    @staticmethod
+    def _countable(source: SourceTable, context: Context) -> SourceTable:
+        guard = context.earlier.get("guard")
         if guard and source.path == (STDIN,) and (guard.min_records or guard.max_shrink):
-            raise PydanticCustomError(
-                CONTRADICTION,
+            raise MistakeAt(
+                ("guard",),
                 "min_records and max_shrink count the source before it is sent, but standard input can be read only "
                 "once; remove them, or name a file in source.path",
-                {"key": "guard"},
             )
         return source
 

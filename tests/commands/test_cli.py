@@ -78,7 +78,6 @@ def test_help_imports_nothing_heavy() -> None:
         "jinja2",
         "polars",
         "pyarrow",
-        "pydantic",
         "rich",
         "uvloop",
         "orjson",

@@ -12,6 +12,7 @@ from engine.api.http import HttpBulkApi
 from engine.outlets.progress import ProgressSnapshot
 from engine.run.active_run import ActiveRun
 from engine.run.job import Job, endpoint_of, identity_of
+from engine.settings.table import tables_of
 from engine.settings.tables import RunSettings
 from engine.state.journal import Journal, Run
 from engine.state.sqlite_journal import SqliteJournal
@@ -29,8 +30,8 @@ def settings_of(state_dir: Path, **tables: Mapping[str, object]) -> RunSettings:
     """Settings of a run that goes nowhere, unless `api` says where."""
     given: dict[str, dict[str, object]] = {name: dict(table) for name, table in tables.items()}
     given["api"] = {"url": NOWHERE, "campaign_id": "camp"} | given.get("api", {})
-    every: dict[str, dict[str, object]] = {name: {} for name in RunSettings.model_fields}
-    return RunSettings.model_validate({**every, **given, "state": {"dir": str(state_dir)} | given.get("state", {})})
+    every: dict[str, dict[str, object]] = {name: {} for name in tables_of(RunSettings)}
+    return RunSettings.read({**every, **given, "state": {"dir": str(state_dir)} | given.get("state", {})})
 
 
 @dataclass(frozen=True, slots=True)

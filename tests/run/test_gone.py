@@ -80,8 +80,8 @@ async def test_too_many_gone_end_the_run_and_are_told_once_that_is_accepted(
     report = await sync(night.settings)
     assert (report.exit_code, report.gone.found, report.gone.pending, report.requests.sent) == (65, 25, 25, 0)
     assert "guard.max_gone (2%)" in report.message
-    guard = night.settings.guard.model_copy(update={"max_gone": type(night.settings.guard.max_gone)(percent=100.0)})
-    again = await sync(night.settings.model_copy(update={"guard": guard}))
+    guard = night.settings.guard.changed(max_gone=type(night.settings.guard.max_gone)(percent=100.0))
+    again = await sync(night.settings.changed(guard=guard))
     assert (again.run_id, again.exit_code, again.gone.updated) == (report.run_id, 0, 25)
     assert len(await asyncio.to_thread(server.state, gone)) == 25
 
@@ -137,9 +137,9 @@ async def test_who_was_back_in_a_run_that_was_cut_is_void_when_told(tmp_path: Pa
     await sync(night.settings)
     night.loans = dict(before)
     await asyncio.to_thread(night.write)
-    guard = night.settings.guard.model_copy(update={"max_invalid": type(night.settings.guard.max_invalid)(count=0)})
+    guard = night.settings.guard.changed(max_invalid=type(night.settings.guard.max_invalid)(count=0))
     night.path.write_bytes(night.path.read_bytes() + b'{"id":"torn\n')
-    cut = await sync(night.settings.model_copy(update={"guard": guard}))
+    cut = await sync(night.settings.changed(guard=guard))
     assert (cut.exit_code, cut.records.updated) == (65, 1)  # the one that was gone arrived, and the run is not complete
     del night.loans[gone]
     await asyncio.to_thread(night.write)

@@ -20,8 +20,8 @@ from tests.run.test_ledger_of_run import delta_night
 
 async def second_night(night: Night, **changes: object) -> Report:
     settings = night.settings
-    source = settings.source.model_copy(update=changes)
-    return await sync(settings.model_copy(update={"source": source}))
+    source = settings.source.changed(**changes)
+    return await sync(settings.changed(source=source))
 
 
 @pytest.fixture

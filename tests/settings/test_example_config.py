@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
+from engine.settings.kinds import Kind
 from engine.settings.loading import from_tables, load
+from engine.settings.table import keys_of, tables_of
 from engine.settings.tables import Settings
 from engine.settings.values import Threshold, as_duration
 
@@ -25,11 +25,8 @@ def tables_with_everything() -> dict[str, dict[str, Any]]:
     return tomllib.loads(text)
 
 
-def model_of(table: str) -> type[BaseModel]:
-    model = Settings.model_fields[table].annotation
-    assert isinstance(model, type)
-    assert issubclass(model, BaseModel)
-    return model
+def kinds() -> dict[str, dict[str, Kind]]:
+    return {name: keys_of(table) for name, table in tables_of(Settings).items()}
 
 
 def test_it_loads_as_it_stands() -> None:
@@ -38,12 +35,12 @@ def test_it_loads_as_it_stands() -> None:
 
 def test_it_names_every_key_and_no_other() -> None:
     written = {table: sorted(keys) for table, keys in tables_with_everything().items()}
-    assert written == {table: sorted(model_of(table).model_fields) for table in Settings.model_fields}
+    assert written == {table: sorted(keys) for table, keys in kinds().items()}
 
 
 def test_every_key_stands_once_below_an_explanation() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
-    assert len(KEY_LINE.findall(text)) == sum(len(model_of(table).model_fields) for table in Settings.model_fields)
+    assert len(KEY_LINE.findall(text)) == sum(map(len, kinds().values()))
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if KEY_LINE.match(line):
@@ -52,10 +49,10 @@ def test_every_key_stands_once_below_an_explanation() -> None:
 
 def defaults() -> list[tuple[str, str, object]]:
     return [
-        (table, key, field.default)
-        for table in Settings.model_fields
-        for key, field in model_of(table).model_fields.items()
-        if field.default not in (None, PydanticUndefined)
+        (table, key, kind.default)
+        for table, keys in kinds().items()
+        for key, kind in keys.items()
+        if kind.default is not None and not kind.is_always_checked
     ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from engine.settings.kinds import Mistakes
 from engine.settings.route import RouteTable
 
 
@@ -23,5 +23,5 @@ def test_only_another_number_of_open_chunks_cuts_other_chunks() -> None:
     [{"open_chunks": 60}, {"other": "skip"}, {"column": "b", "open_chunks": 49}, {"column": "b", "campaigns": {}}],
 )
 def test_what_makes_no_sense_is_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        RouteTable(**table)
+    with pytest.raises(Mistakes):
+        RouteTable.read(table)

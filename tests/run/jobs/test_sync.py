@@ -82,8 +82,8 @@ async def test_a_file_that_appears_after_the_source_was_found_is_read_by_nobody(
         return source
 
     monkeypatch.setattr(Reading, "open", open_and_add)
-    table = night.settings.source.model_copy(update={"path": (str(night.path.with_name(f"*{night.path.suffix}")),)})
-    report = await sync(night.settings.model_copy(update={"source": table}))
+    table = night.settings.source.changed(path=(str(night.path.with_name(f"*{night.path.suffix}")),))
+    report = await sync(night.settings.changed(source=table))
     assert late.exists()
     assert report.records == RecordCounts(read=30, updated=30)
     assert report.doubts == []
