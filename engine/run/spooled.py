@@ -24,7 +24,7 @@ from engine.run.clock import Deadline
 from engine.run.continuing import Claim, run_to_continue, waiting_for
 from engine.run.job import Job, reading_of
 from engine.settings import Settings
-from engine.sources import DatabaseQuery, Spool, delete_spools, find_spool, first_rows, spool_result
+from engine.sources import DatabaseQuery, Spool, delete_spools, find_spool
 from engine.state import Journal, OwnThread, Run
 from engine.values import Interrupted, Stop
 
@@ -83,6 +83,8 @@ class SpooledSource:
         return run_to_continue(claim, waiting, resume_within_s=within_s, now=time.time())
 
     def _new(self) -> Spool:
+        from engine.sources import spool_result  # here: it takes Arrow, and long to import
+
         return spool_result(
             self._asked,
             self.reading.spec,
@@ -146,6 +148,8 @@ def reading_for_a_look(settings: Settings, limit: int | None, *, whole: bool) ->
     if settings.source.database is None:
         yield reading, True
         return
+    from engine.sources import first_rows  # here: it takes Arrow, and long to import
+
     rows_max = LOOKED_AT_ROWS if not whole else limit if limit is not None else 1 << 62
     with TemporaryDirectory(prefix="bulk-sync-") as directory:
         spool, is_all = first_rows(

@@ -27,7 +27,7 @@ from engine.sources.stored.lookahead import at_once, opened_ahead
 from engine.sources.stored.names import kind_by_name
 from engine.sources.stored.store import StoredObject, StoredStream
 from engine.sources.stored.stored_bytes import StoredBytes
-from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted, last_place
+from engine.values import Block, ConfigError, SourceMissing, SourceUntrusted, arrow_alone, last_place
 
 _SLICE_BYTES = 1 << 18
 """How much is hashed at once."""
@@ -276,7 +276,8 @@ def get_ready(path: str) -> None:
 
 
 def _reader_of(format_: Format) -> FormatReader:
-    return cast(FormatReader, import_module(FORMATS[format_].reader))
+    with arrow_alone():
+        return cast(FormatReader, import_module(FORMATS[format_].reader))
 
 
 def _check_marker(path: str, spec: SourceSpec) -> None:

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         split_at_row,
     )
     from engine.values.stopping import Stop
-    from engine.values.unneeded import leave_out_pandas
+    from engine.values.unneeded import arrow_alone, leave_out_pandas
     from engine.values.version import VERSION
 else:
     __getattr__ = lazy_face(__name__)

@@ -6,12 +6,13 @@ Each module of a database has a `connect` that returns a `Session`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, Self, TypeAlias
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
 
 from engine.sources.databases.address import DatabaseQuery
 from engine.values import ConfigError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Piece: TypeAlias = "pa.RecordBatch | bytes"
 """Some rows: a batch of typed columns, or flat lines of NDJSON where each value has a type of its own."""

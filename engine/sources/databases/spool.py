@@ -11,17 +11,19 @@ import shutil
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, NamedTuple, Self, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, Self, cast
 
-import pyarrow as pa
 import zstandard
-from pyarrow import parquet
 
 from engine.sources.databases.address import DatabaseQuery
 from engine.sources.databases.session import Piece
 from engine.sources.stored.local import LocalStore
 from engine.sources.stored.store import StoredObject
 from engine.values import SourceMissing, SourceUntrusted, StateFailed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import parquet
 
 FREE_BYTES_MIN = 64 << 20
 """So much of the disk stays free: the run's own journal needs room, too."""
@@ -77,9 +79,7 @@ class SpoolWriter:
         self._path = spool_path(directory, asked)
         self._draft = self._path.with_name(self._path.name + _DRAFT)
         self._sink = _PrivateFile(self._draft)
-        self._table = None if schema is None else parquet.ParquetWriter(
-            self._sink, schema, compression="zstd", compression_level=_LEVEL
-        )  # fmt: skip
+        self._table = None if schema is None else _parquet_writer(self._sink, schema)
         self._lines = zstandard.ZstdCompressor(_LEVEL).stream_writer(cast("IO[bytes]", self._sink), closefd=False)
 
     def __enter__(self) -> Self:
@@ -113,6 +113,12 @@ class SpoolWriter:
         except OSError as error:
             raise _cannot(self._path, error) from error
         return _spool_at(self._path, self._asked)
+
+
+def _parquet_writer(sink: _PrivateFile, schema: pa.Schema) -> parquet.ParquetWriter:
+    from pyarrow import parquet  # here, because it takes long, and most sources are no databases
+
+    return parquet.ParquetWriter(sink, schema, compression="zstd", compression_level=_LEVEL)
 
 
 class _PrivateFile(io.RawIOBase):
