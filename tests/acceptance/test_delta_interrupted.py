@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.engine_process import Engine, wait_until_it_says
 from tests.acceptance.nights import CHUNK, MakeEngine, changed, cut, killed, night, pushed, server_has, with_delta
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.ports import free_port
 from tests.stand_in import stand_in
 
 pytestmark = pytest.mark.nights
@@ -203,7 +204,7 @@ def test_an_interrupted_night_is_over_a_day_later_and_today_s_export_is_read(mak
 
 
 def test_a_campaign_that_answers_404_and_is_made_anew_gets_everything(make_engine: MakeEngine) -> None:
-    engine = with_delta(make_engine())
+    engine = with_delta(make_engine(port=free_port()))
     old = engine.server
     night(engine, LOANS)
     old.change(campaign="another")

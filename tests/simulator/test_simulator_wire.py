@@ -14,6 +14,7 @@ import pytest
 
 from engine.simulator.model.faults import Fault
 from engine.simulator.process import StandInProcess
+from tests.ports import free_port
 from tests.stand_in import (
     Answer,
     body_of,
@@ -254,7 +255,7 @@ def test_an_outage_has_a_beginning_and_an_end() -> None:
 
 
 def test_refused_connections_are_refused_and_then_accepted_on_the_same_port() -> None:
-    with stand_in() as server, send_raw(server, records("x")) as old:
+    with stand_in(port=free_port()) as server, send_raw(server, records("x")) as old:
         assert old.recv(1)
         server.refuse(0.3)
         asked, refused = time.monotonic(), 0
@@ -282,7 +283,7 @@ def test_an_outage_can_refuse_connections() -> None:
 
 def refused_in_an_outage(seconds: float) -> int:
     """Return how often connections were refused until the outage was over."""
-    with stand_in(outage=f"0:{seconds}", outage_kind="refused") as server:
+    with stand_in(outage=f"0:{seconds}", outage_kind="refused", port=free_port()) as server:
         assert_reset(send_raw(server, records("x")))
         refused = 0
         while True:
