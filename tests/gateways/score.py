@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.stand_in import let_through
 
 RECORDS = 3_000
 CHUNK = 100
@@ -62,6 +63,16 @@ def running(engine: Engine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
         _, err = process.communicate()
         print(err.decode())  # for the reader of a test that has failed
+
+
+@contextmanager
+def killed_in_mid_run(engine: Engine, *, answered: int = 10) -> Iterator[None]:
+    """Let so many requests of a sync be answered, and kill it at the end of the `with` block: it cannot have ended."""
+    engine.server.change(hold="before-reply")
+    with running(engine, "sync"):
+        let_through(engine.server, answered)
+        yield
+    engine.server.change(hold="nothing")
 
 
 def ended(process: subprocess.Popen[bytes]) -> Outcome:
