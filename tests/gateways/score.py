@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.simulator.process import StandInProcess
 from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.gateways.program import wait_until
 from tests.stand_in import let_through
 
 RECORDS = 3_000
@@ -73,6 +75,20 @@ def killed_in_mid_run(engine: Engine, *, answered: int = 10) -> Iterator[None]:
         let_through(engine.server, answered)
         yield
     engine.server.change(hold="nothing")
+
+
+def away(server: StandInProcess, for_s: float = 2.0) -> None:
+    """Have the API gone for a while, and what it holds with it; afterwards it holds nothing any more."""
+    server.refuse(for_s)
+    wait_until(lambda: _holds_nothing(server))
+
+
+def _holds_nothing(server: StandInProcess) -> bool:
+    try:
+        server.change(hold="nothing")
+    except OSError:  # it is not back
+        return False
+    return True
 
 
 def ended(process: subprocess.Popen[bytes]) -> Outcome:
