@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.acceptance.engine_process import Engine, Outcome
 from tests.acceptance.listeners import HealthCheck
 from tests.acceptance.portfolios import portfolio, write_ndjson
-from tests.outlets.test_prometheus_endpoint import free_port
+from tests.ports import free_port
 from tests.stand_in import let_through, stand_in
 
 RECORDS = 2_000

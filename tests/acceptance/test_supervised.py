@@ -22,7 +22,7 @@ def deadline_in_s(engine: Engine) -> float:
     """Return how far off a deadline is that leaves time to start and to see the pace, on a machine as fast as this."""
     started = time.monotonic()
     assert engine.run("check").exit_code == 0
-    return max(5.0, 5 * (time.monotonic() - started))
+    return max(10.0, 10 * (time.monotonic() - started))
 
 
 def test_a_deadline_is_foreseen_and_kept_and_the_rest_resumed(make_engine: MakeEngine) -> None:
@@ -37,7 +37,7 @@ def test_a_deadline_is_foreseen_and_kept_and_the_rest_resumed(make_engine: MakeE
     assert (stopped.exit_code, stopped.report["status"]) == (75, "interrupted")
     assert "the deadline" in stopped.report["message"]
     assert 0 < stopped.records["pending"] < 400
-    assert stopped.report["duration_s"] < 1.5 * left_s
+    assert stopped.report["requests"]["sent"] <= 30  # those of the time until then, and few in which it stalled
     events = [json.loads(line) for line in stopped.err.splitlines()]
     warnings = [event for event in events if event["event"] == "deadline_at_risk"]
     assert [event["level"] for event in warnings] == ["warning"]

@@ -368,7 +368,7 @@ async def test_a_reply_that_never_ends_is_waited_for_no_longer_than_allowed(answ
     started_at = asyncio.get_running_loop().time()
     outcome, server = await attempt(answer, timeout_s=1.0)
     assert reason(outcome) == "no reply in time (api.timeout_s)"
-    assert asyncio.get_running_loop().time() - started_at < 30
+    assert asyncio.get_running_loop().time() - started_at < 60
     assert len(server.requests) <= 1  # a stalled machine may let the second pass before the request is there
 
 

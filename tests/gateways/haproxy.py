@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 from string import Template
 
-from tests.gateways.program import Program, address_of, free_port
+from tests.gateways.program import Program, address_of
+from tests.ports import free_port
 
 CONFIGURATION = Template("""
 global

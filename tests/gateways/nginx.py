@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 from string import Template
 
-from tests.gateways.program import Program, address_of, free_port, listens, wait_until
+from tests.gateways.program import Program, address_of, listens, wait_until
+from tests.ports import free_port
 
 CONFIGURATION = Template("""
 daemon off;

@@ -115,13 +115,6 @@ def listens(port: int) -> bool:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def address_of(url: str) -> str:
     """Return HOST:PORT of a url."""
     return urlsplit(url).netloc

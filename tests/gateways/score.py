@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.simulator.process import StandInProcess
 from tests.acceptance.engine_process import WAIT_S, Engine, Outcome
 from tests.acceptance.portfolios import Portfolio, portfolio, write_ndjson
+from tests.gateways.program import wait_until
+from tests.stand_in import let_through
 
 RECORDS = 3_000
 CHUNK = 100
@@ -62,6 +65,30 @@ def running(engine: Engine, *args: str) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
         _, err = process.communicate()
         print(err.decode())  # for the reader of a test that has failed
+
+
+@contextmanager
+def killed_in_mid_run(engine: Engine, *, answered: int = 10) -> Iterator[None]:
+    """Let so many requests of a sync be answered, and kill it at the end of the `with` block: it cannot have ended."""
+    engine.server.change(hold="before-reply")
+    with running(engine, "sync"):
+        let_through(engine.server, answered)
+        yield
+    engine.server.change(hold="nothing")
+
+
+def away(server: StandInProcess, for_s: float = 2.0) -> None:
+    """Have the API gone for a while, and what it holds with it; afterwards it holds nothing any more."""
+    server.refuse(for_s)
+    wait_until(lambda: _holds_nothing(server))
+
+
+def _holds_nothing(server: StandInProcess) -> bool:
+    try:
+        server.change(hold="nothing")
+    except OSError:  # it is not back
+        return False
+    return True
 
 
 def ended(process: subprocess.Popen[bytes]) -> Outcome:

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from string import Template
 
-from tests.gateways.program import Program, free_port
+from tests.gateways.program import Program
+from tests.ports import free_port
 
 CONFIGURATION = Template("""
 http_port 127.0.0.1:$port

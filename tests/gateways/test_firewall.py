@@ -9,8 +9,9 @@ import pytest
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import write_ndjson
 from tests.gateways.nginx import Nginx
-from tests.gateways.program import address_of, free_port
+from tests.gateways.program import address_of
 from tests.gateways.score import CHUNKS, through
+from tests.ports import free_port
 
 MakeEngine = Callable[..., Engine]
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.gateways.haproxy import Haproxy
-from tests.gateways.score import CHUNKS, RECORDS, assert_delivered, ended, running, through
+from tests.gateways.score import CHUNKS, RECORDS, assert_delivered, away, ended, running, through
+from tests.ports import free_port
+from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
 
@@ -77,12 +79,12 @@ def test_each_fourth_request_fails_and_all_is_delivered(action: str, make_engine
 
 
 def test_an_api_that_is_gone_for_a_while_is_waited_for(make_engine: MakeEngine) -> None:
-    engine = make_engine(latency_ms=50)
+    engine = make_engine(hold="before-reply", port=free_port())
     with Haproxy(engine.home, engine.server.url) as haproxy:
-        loans = through(engine, haproxy.url, requests_per_second=20.0)
+        loans = through(engine, haproxy.url)
         with running(engine, "sync", "--json") as process:
-            engine.server.wait(answered=5)
-            engine.server.refuse(2.0)
+            let_through(engine.server, 5)
+            away(engine.server)
             done = ended(process)
         seen = haproxy.statuses()
     assert_delivered(engine, done, loans)

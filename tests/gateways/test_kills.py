@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import write_ndjson
 from tests.gateways.nginx import Nginx
-from tests.gateways.score import CHUNK, RECORDS, assert_delivered, running, through
+from tests.gateways.score import CHUNK, RECORDS, assert_delivered, killed_in_mid_run, through
 
 MakeEngine = Callable[..., Engine]
 
@@ -15,13 +15,12 @@ IN_FLIGHT = 4
 
 
 def kill_in_mid_run(engine: Engine) -> None:
-    answered = engine.server.stats()["answered"]
-    with running(engine, "sync"):
-        engine.server.wait(answered=answered + 10)
+    with killed_in_mid_run(engine):
+        pass
 
 
 def test_a_killed_run_goes_on_behind_the_gateway(make_engine: MakeEngine) -> None:
-    engine = make_engine(latency_ms=50)
+    engine = make_engine()
     with Nginx(engine.home, engine.server.url) as nginx:
         loans = through(engine, nginx.url)
         for _ in range(2):
@@ -33,7 +32,7 @@ def test_a_killed_run_goes_on_behind_the_gateway(make_engine: MakeEngine) -> Non
 
 
 def test_a_fresh_run_on_newer_values_after_a_kill_ends_with_them(make_engine: MakeEngine) -> None:
-    engine = make_engine(latency_ms=50)
+    engine = make_engine()
     with Nginx(engine.home, engine.server.url) as nginx:
         loans = through(engine, nginx.url, late_copy_s=3.0)
         kill_in_mid_run(engine)

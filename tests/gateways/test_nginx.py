@@ -9,7 +9,9 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
-from tests.gateways.score import CHUNK, CHUNKS, RECORDS, assert_delivered, ended, report_of, running, through
+from tests.gateways.score import CHUNK, CHUNKS, RECORDS, assert_delivered, away, ended, report_of, running, through
+from tests.ports import free_port
+from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
 
@@ -91,12 +93,12 @@ def test_a_gateway_that_is_disturbed_in_mid_run_is_waited_for(
 
 
 def test_a_gateway_that_has_lost_the_api_for_a_while_is_waited_for(make_engine: MakeEngine) -> None:
-    engine = make_engine(latency_ms=50)
+    engine = make_engine(hold="before-reply", port=free_port())
     with Nginx(engine.home, engine.server.url) as nginx:
-        loans = through(engine, nginx.url, requests_per_second=20.0)
+        loans = through(engine, nginx.url)
         with running(engine, "sync", "--json") as process:
-            engine.server.wait(answered=5)
-            engine.server.refuse(2.0)
+            let_through(engine.server, 5)
+            away(engine.server)
             done = ended(process)
         seen = nginx.statuses()
     assert_delivered(engine, done, loans)

@@ -9,6 +9,7 @@ import pytest
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
 from tests.gateways.score import assert_delivered, assert_refused, ended, running, through
+from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
 
@@ -79,13 +80,14 @@ def test_a_redirect_to_a_login_is_not_followed(make_engine: MakeEngine) -> None:
 def test_a_gateway_that_loses_its_mind_in_mid_run_blames_no_record(
     page: str, code: int, make_engine: MakeEngine
 ) -> None:
-    engine = make_engine(latency_ms=50)
+    engine = make_engine(hold="before-reply")
     mad = engine.home / "mad"
     with Nginx(engine.home, engine.server.url, location=f"if (-f {mad}) {{ {page} }}") as nginx:
-        loans = through(engine, nginx.url, requests_per_second=20.0, retry_window_s=10.0)
+        loans = through(engine, nginx.url, retry_window_s=10.0)
         with running(engine, "sync", "--json") as process:
-            engine.server.wait(answered=10)
+            let_through(engine.server, 10)
             mad.touch()
+            engine.server.change(hold="nothing")
             stopped = ended(process)
         mad.unlink()
         done = engine.sync()

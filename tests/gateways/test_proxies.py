@@ -11,9 +11,11 @@ import trustme
 from tests.acceptance.engine_process import Engine
 from tests.gateways.nginx import Nginx
 from tests.gateways.program import Program
-from tests.gateways.score import assert_delivered, assert_refused, ended, running, through
+from tests.gateways.score import assert_delivered, assert_refused, away, ended, running, through
 from tests.gateways.squid import Squid
 from tests.gateways.tinyproxy import Tinyproxy
+from tests.ports import free_port
+from tests.stand_in import let_through
 
 MakeEngine = Callable[..., Engine]
 Start = Callable[..., Program]
@@ -181,14 +183,14 @@ def test_a_token_that_the_api_refuses_behind_a_proxy_is_the_tokens_fault(start: 
 
 @pytest.mark.parametrize("start", [Squid, Tinyproxy], ids=["squid", "tinyproxy"])
 def test_an_api_that_a_proxy_cannot_reach_is_an_outage(start: Start, make_engine: MakeEngine) -> None:
-    engine = make_engine(latency_ms=50)
-    loans = through(engine, engine.server.url, requests_per_second=20.0)
+    engine = make_engine(hold="before-reply", port=free_port())
+    loans = through(engine, engine.server.url)
     with start(engine.home) as proxy:
         by_way_of(engine, proxy)
         engine.configure(upload={"retry_window_s": 60.0})
         with running(engine, "sync", "--json") as process:
-            engine.server.wait(answered=5)
-            engine.server.refuse(2.0)
+            let_through(engine.server, 5)
+            away(engine.server)
             done = ended(process)
     assert_delivered(engine, done, loans)
     assert done.report["requests"]["failed"] > 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.gateways.program import Program, free_port
+from tests.gateways.program import Program
+from tests.ports import free_port
 
 
 class Tinyproxy(Program):

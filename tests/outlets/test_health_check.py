@@ -122,7 +122,7 @@ async def test_a_ping_that_fails_is_a_sentence_without_the_address(health_check:
 
 async def test_a_health_check_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             problem = await notify.ping_start(f"http://127.0.0.1:{silent.getsockname()[1]}/x", timeout_s=0.1)
     assert problem is not None
     assert problem.startswith("the health check could not be told: ")

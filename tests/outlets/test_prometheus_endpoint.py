@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
-from contextlib import suppress
 
 import pytest
 
 from engine.outlets.prometheus import HOST, serving
 from tests.outlets.test_prometheus import parsed, value, values
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at, and that nobody is given who asks for any: that could be in between."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 30_000)
-        with suppress(OSError), socket.create_server((HOST, port)):
-            return port
+from tests.ports import free_port
 
 
 async def ask(port: int, request: bytes) -> tuple[str, bytes]:
@@ -40,7 +31,8 @@ async def scrape(port: int) -> bytes:
     return body
 
 
-async def test_it_shows_what_the_file_shows_as_it_is_now() -> None:
+async def test_it_shows_what_the_file_shows_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.outlets.prometheus.SNAPSHOT_TIMEOUT_S", 60.0)
     port, retries = free_port(), iter(range(100))
     async with serving(port, lambda: values(retries=next(retries))):
         first, second = [value(parsed((await scrape(port)).decode()), "retries") for _ in range(2)]

@@ -107,7 +107,7 @@ def test_a_source_that_outlives_its_loop_is_left_quietly(chunks: list[Chunk], lo
     more = threading.Event()
 
     def read() -> Iterator[Chunk]:
-        more.wait(30)
+        more.wait(60)
         yield from chunks
 
     async def give_up() -> threading.Thread:
@@ -124,7 +124,7 @@ def test_a_source_that_outlives_its_loop_is_left_quietly(chunks: list[Chunk], lo
         if loop == "is closed":
             runner.close()
         more.set()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()  # what it raises, if anything, fails the test
 
 

@@ -9,7 +9,8 @@ import http.client
 from email.utils import formatdate
 from pathlib import Path
 
-from tests.gateways.program import Program, executable, free_port
+from tests.gateways.program import Program, executable
+from tests.ports import free_port
 from tests.stand_in import WAIT_S
 
 ACCOUNT = "devstoreaccount1"

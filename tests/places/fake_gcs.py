@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.gateways.program import Program, free_port
+from tests.gateways.program import Program
+from tests.ports import free_port
 from tests.stand_in import WAIT_S
 
 BUCKET = "portfolios"

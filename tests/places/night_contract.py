@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from tests.acceptance.engine_process import Engine, Outcome
-from tests.gateways.score import running
+from tests.gateways.score import killed_in_mid_run, running
 
 MakeEngine = Callable[..., Engine]
 
@@ -238,9 +238,8 @@ class TestNights:
     def test_a_kill_while_it_sends_is_gone_on_from(self, make_engine: MakeEngine, night: NightPlace) -> None:
         portfolio = loans()
         night.put(portfolio)
-        engine = configured(make_engine(latency_ms=50), night)
-        with running(engine, "sync"):
-            engine.server.wait(answered=8)
+        engine = configured(make_engine(), night)
+        with killed_in_mid_run(engine, answered=8):
             assert_private(engine.home)
         done = engine.sync()
         assert (done.exit_code, done.report["resumes"]) == (0, 1), done.err

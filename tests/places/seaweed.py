@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.gateways.program import Program, free_port, wait_until
+from tests.gateways.program import Program, wait_until
+from tests.ports import free_port
 from tests.stand_in import WAIT_S
 
 ACCESS_KEY = "AKIATESTONLY"

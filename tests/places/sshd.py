@@ -8,7 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.gateways.program import Program, executable, free_port
+from tests.gateways.program import Program, executable
+from tests.ports import free_port
 
 KEY_TYPES = ("ed25519", "rsa", "ecdsa")
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import obstore
 import pytest
 
-from tests.gateways.program import free_port, wait_until
+from tests.gateways.program import wait_until
 from tests.places import azurite, fake_gcs, seaweed
 from tests.places.azurite import AzureServer
 from tests.places.cutting_proxy import CuttingProxy
@@ -20,6 +20,7 @@ from tests.places.night_contract import Loan, NightPlace, TestNights
 from tests.places.night_files import FILES, keys_of
 from tests.places.seaweed import S3Server
 from tests.places.sshd import SshServer
+from tests.ports import free_port
 
 __all__ = ["TestNights"]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import Portfolio, ndjson_line, portfolio, write_csv, write_parquet
 from tests.gateways.program import wait_until
-from tests.gateways.score import assert_delivered, running
+from tests.gateways.score import assert_delivered, killed_in_mid_run
 from tests.places.cutting_proxy import CuttingProxy
 from tests.places.seaweed import BUCKET, ENVIRONMENT, SECRET_KEY, S3Server
 
@@ -120,9 +120,9 @@ def test_a_dry_run_and_a_check_read_the_store(make_engine: MakeEngine, s3_server
 def test_a_killed_run_goes_on_from_the_same_object(make_engine: MakeEngine, s3_server: S3Server, prefix: str) -> None:
     loans = portfolio(RECORDS)
     s3_server.put(f"{prefix}/loans.ndjson", as_ndjson(loans))
-    engine = on_s3(make_engine(latency_ms=50), s3_server.endpoint, f"{prefix}/*.ndjson")
-    with running(engine, "sync"):
-        engine.server.wait(answered=10)
+    engine = on_s3(make_engine(), s3_server.endpoint, f"{prefix}/*.ndjson")
+    with killed_in_mid_run(engine):
+        pass
     done = engine.sync()
     assert_delivered(engine, done, loans)
     assert done.report["resumes"] == 1
@@ -133,9 +133,9 @@ def test_a_killed_run_does_not_go_on_with_another_object(
 ) -> None:
     loans = portfolio(RECORDS)
     s3_server.put(f"{prefix}/loans.ndjson", as_ndjson(loans))
-    engine = on_s3(make_engine(latency_ms=50), s3_server.endpoint, f"{prefix}/*.ndjson")
-    with running(engine, "sync"):
-        engine.server.wait(answered=10)
+    engine = on_s3(make_engine(), s3_server.endpoint, f"{prefix}/*.ndjson")
+    with killed_in_mid_run(engine):
+        pass
     newer = {record_id: data | {"first_name": "Meera"[: len(data["first_name"])]} for record_id, data in loans.items()}
     s3_server.put(f"{prefix}/loans.ndjson", as_ndjson(newer))
     changed = engine.sync()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.engine_process import Engine
 from tests.acceptance.portfolios import Portfolio, portfolio, write_csv, write_ndjson, write_parquet
-from tests.gateways.score import assert_delivered, running
+from tests.gateways.score import assert_delivered, killed_in_mid_run
 from tests.places.cutting_proxy import CuttingProxy
 from tests.places.sshd import SshServer
 
@@ -60,9 +60,9 @@ def test_parts_with_columns_and_keys_arrive(
 def test_a_killed_run_goes_on(make_engine: MakeEngine, ssh_server: SshServer, folder: Path) -> None:
     loans = portfolio(RECORDS)
     write_ndjson(folder / "loans.ndjson", loans)
-    engine = over_sftp(make_engine(latency_ms=50), ssh_server, folder, "*.ndjson")
-    with running(engine, "sync"):
-        engine.server.wait(answered=10)
+    engine = over_sftp(make_engine(), ssh_server, folder, "*.ndjson")
+    with killed_in_mid_run(engine):
+        pass
     done = engine.sync()
     assert_delivered(engine, done, loans)
     assert done.report["resumes"] == 1

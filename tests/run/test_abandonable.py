@@ -32,25 +32,25 @@ async def test_a_wish_to_stop_does_not_wait_for_it() -> None:
 
     def slow() -> None:
         started.set()
-        assert release.wait(30)
+        assert release.wait(60)
         over.set()
         raise SourceMissing("nobody hears of it")
 
     waiting = asyncio.create_task(abandonable(slow, stop))
-    await asyncio.to_thread(started.wait, 30)
+    await asyncio.to_thread(started.wait, 60)
     stop.request(Interrupted("stopped by SIGTERM"))
     with pytest.raises(Interrupted, match="SIGTERM"):
         await waiting
     assert not over.is_set()
     release.set()
-    assert await asyncio.to_thread(over.wait, 30)
+    assert await asyncio.to_thread(over.wait, 60)
 
 
 def test_the_loop_may_be_closed_before_it_ends() -> None:
-    release = threading.Event()
+    release, before = threading.Event(), threading.enumerate()  # those of other tests may still be ending
 
     def slow() -> None:
-        assert release.wait(30)
+        assert release.wait(60)
 
     async def stopped_at_once() -> None:
         stop = Stop()
@@ -59,7 +59,7 @@ def test_the_loop_may_be_closed_before_it_ends() -> None:
 
     with pytest.raises(Interrupted):
         asyncio.run(stopped_at_once())
-    (thread,) = [each for each in threading.enumerate() if each.name == "abandonable"]
+    (thread,) = [each for each in threading.enumerate() if each.name == "abandonable" and each not in before]
     release.set()
-    thread.join(30)
+    thread.join(60)
     assert not thread.is_alive()

@@ -46,7 +46,7 @@ class SlowSource:
     def blocks(self) -> Iterator[Block]:
         for number in range(3):
             self.begun.append(number)
-            assert self.may_go_on.acquire(timeout=30)
+            assert self.may_go_on.acquire(timeout=60)
             yield Block([str(number)], b"", [], source_bytes=100)
 
 

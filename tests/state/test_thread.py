@@ -47,7 +47,7 @@ async def test_what_was_begun_is_brought_to_its_end_when_its_caller_is_cancelled
 async def test_what_waits_for_its_turn_is_not_dropped_with_its_caller() -> None:
     go_on, done = threading.Event(), list[str]()
     async with OwnThread(lambda: None, lambda _: None) as thread:
-        first = asyncio.ensure_future(thread.call(go_on.wait, 10))
+        first = asyncio.ensure_future(thread.call(go_on.wait, 60))
         second = asyncio.ensure_future(thread.call(done.append, "second"))
         await asyncio.sleep(0)
         second.cancel()
@@ -77,7 +77,7 @@ async def test_errors_come_out_and_what_could_not_be_made_needs_no_closing() -> 
 async def test_a_call_waits_for_the_one_before_it_in_the_only_thread() -> None:
     go_on, before = threading.Event(), threading.enumerate()
     async with OwnThread(lambda: None, lambda _: None) as thread:
-        calls = [asyncio.ensure_future(thread.call(go_on.wait, 10)) for _ in range(3)]
+        calls = [asyncio.ensure_future(thread.call(go_on.wait, 60)) for _ in range(3)]
         await asyncio.sleep(0)
         assert [each.name for each in threading.enumerate() if each not in before] == ["journal_0"]
         go_on.set()
@@ -97,7 +97,7 @@ async def test_whoever_is_cancelled_does_not_wait_for_what_was_begun(where: str)
 
     def work(_: object = None) -> None:
         began.set()
-        go_on.wait(10)
+        go_on.wait(60)
         done.append("work")
         ended.set()
 
@@ -109,11 +109,11 @@ async def test_whoever_is_cancelled_does_not_wait_for_what_was_begun(where: str)
             pass
 
     using = asyncio.ensure_future(use())
-    await asyncio.to_thread(began.wait, 10)
+    await asyncio.to_thread(began.wait, 60)
     using.cancel()
     await asyncio.gather(using, return_exceptions=True)
     assert using.cancelled()
     assert done == []
     go_on.set()
-    await asyncio.to_thread(ended.wait, 10)
+    await asyncio.to_thread(ended.wait, 60)
     assert done == ["work"]

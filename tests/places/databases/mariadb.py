@@ -6,9 +6,9 @@ from typing import Any
 
 import pymysql
 
-from tests.gateways.program import free_port
 from tests.places.databases.postgres import ADMIN_PASSWORD, PASSWORD
 from tests.places.databases.server import Server
+from tests.ports import free_port
 
 
 class MariaDb(Server):

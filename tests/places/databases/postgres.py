@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 
-from tests.gateways.program import free_port, listens
+from tests.gateways.program import listens
 from tests.places.databases.server import UNPRIVILEGED, Server
+from tests.ports import free_port
 
 PASSWORD = "correct-horse-battery"
 ADMIN_PASSWORD = "admin-of-all"
