@@ -17,6 +17,7 @@ MakeEngine = Callable[..., Engine]
 
 CHUNK = 50
 LATE_S = 1.5
+LATE_COPY_S = LATE_S + 1.0
 
 
 def two_versions() -> tuple[Portfolio, Portfolio]:
@@ -25,7 +26,7 @@ def two_versions() -> tuple[Portfolio, Portfolio]:
 
 
 def prepared(engine: Engine, **upload: Any) -> None:
-    engine.configure(upload={"batch_size": CHUNK, "concurrency": 2, "late_copy_s": LATE_S + 1.0} | upload)
+    engine.configure(upload={"batch_size": CHUNK, "concurrency": 2, "late_copy_s": LATE_COPY_S} | upload)
 
 
 @pytest.mark.parametrize("status", ["502", "504"])
@@ -87,7 +88,7 @@ def test_a_run_that_was_killed_with_requests_open_leaves_no_old_value(fresh: boo
     wait_until_it_says(again, b"waiting_for_late_copies")
     done = engine.outcome(again)
     seen = engine.server.requests()
-    assert seen[sent]["at_s"] >= seen[0]["at_s"] + LATE_S  # nothing was sent before the copy could land
+    assert seen[sent]["at_s"] >= seen[0]["at_s"] + LATE_COPY_S
     assert (done.exit_code, done.records) == (0, {"read": CHUNK, "updated": CHUNK})
     assert engine.server.stats()["applied"] >= 2 * CHUNK
     assert engine.server.state() == newer
