@@ -15,7 +15,7 @@ from benchmarks import results
 from benchmarks.__main__ import main
 from benchmarks.engine_runs import Workload
 from benchmarks.inputs import write
-from benchmarks.measure import interleaved, measure
+from benchmarks.measure import _Peaks, interleaved, measure
 from benchmarks.peers.catalog import PEERS
 from benchmarks.plots import Bar, BarGroup, Panel, Series, bar_chart, line_chart
 from benchmarks.scenarios import SCENARIOS, Scenario
@@ -71,16 +71,30 @@ def test_the_peak_is_of_this_child_and_not_of_an_earlier_one() -> None:
     assert done.stdout == "True True\n"
 
 
-def test_the_peak_includes_a_child_s() -> None:
+def test_the_peak_includes_a_child_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both wait until they were looked at, however long that takes."""
+    grown, seen, children = tmp_path / "grown", tmp_path / "seen", _Peaks._children
+    looks = 0
+
+    def noting(peaks: _Peaks) -> list[str]:
+        nonlocal looks
+        looks += grown.exists()
+        if looks == 2:  # a whole look lies between them
+            seen.touch()
+        return children(peaks)
+
+    monkeypatch.setattr(_Peaks, "_children", noting)
     child = "data = bytearray(200_000_000); print(flush=True); input()"
     parent = f"""if True:
-        import subprocess, sys, time
+        import pathlib, subprocess, sys, time
         child = subprocess.Popen([sys.executable, "-c", {child!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         child.stdout.readline()
         data = bytearray(300_000_000)
-        time.sleep(1)
+        pathlib.Path({str(grown)!r}).touch()
+        while not pathlib.Path({str(seen)!r}).exists():
+            time.sleep(0.01)
         child.communicate(b"go on")"""
-    measured = measure([PYTHON, "-c", parent])
+    measured = measure([PYTHON, "-c", parent], timeout_s=60.0)
     assert (measured.exit_code, measured.peak_mb > 500) == (0, True), measured
 
 

@@ -81,7 +81,7 @@ class History:
         """The latest night that has finished."""
         self.backups: list[dict[Path, bytes]] = []
         engine.configure(
-            upload={"batch_size": self.chunk, "concurrency": 3, "late_copy_s": 0.6},
+            upload={"batch_size": self.chunk, "concurrency": 3, "late_copy_s": 1.5},  # copies land within 0.3 s
             guard={"max_gone": "100%", "max_rejected": "100%", "max_invalid": "100%"},
             state={"resume_within": "0s"},
         )

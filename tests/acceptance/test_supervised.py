@@ -37,7 +37,7 @@ def test_a_deadline_is_foreseen_and_kept_and_the_rest_resumed(make_engine: MakeE
     assert (stopped.exit_code, stopped.report["status"]) == (75, "interrupted")
     assert "the deadline" in stopped.report["message"]
     assert 0 < stopped.records["pending"] < 400
-    assert stopped.report["requests"]["sent"] <= 30  # those of the time until then, and few in which it stalled
+    assert stopped.report["requests"]["sent"] <= 25  # 20 until then, and a burst where it stalled
     events = [json.loads(line) for line in stopped.err.splitlines()]
     warnings = [event for event in events if event["event"] == "deadline_at_risk"]
     assert [event["level"] for event in warnings] == ["warning"]
