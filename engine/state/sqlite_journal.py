@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows
 from engine.state.chunk_rows import ChunkRows
@@ -30,7 +32,8 @@ WRITES_EVERY_S = 10.0
 """A run under way writes at least so often that it lives."""
 
 _COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
-_INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
+_INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - names of ours
+_counts_of = attrgetter(*COUNTS)
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
 
@@ -319,8 +322,8 @@ class SqliteJournal(SqliteLedgers):
         self._db.change(f"UPDATE run SET {assignments} WHERE id = :id", [{"id": run.id, **values}])  # noqa: S608 - names of ours
 
     def _add_results(self, run: Run, results: Sequence[ChunkResult]) -> None:
-        its = {"run_id": run.id, "settled_at": self._clock()}
-        rows = [its | {"seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)} for each in results]
+        now = self._clock()
+        rows = [(run.id, each.chunk.seq, each.chunk.digest(), now, *_counts_of(each.counts)) for each in results]
         self._db.change(_INSERT, rows)
 
     def _add_reasons(self, run: Run, results: Sequence[ChunkResult]) -> None:
@@ -345,5 +348,5 @@ class SqliteJournal(SqliteLedgers):
 
 def _stored(value: Any) -> Any:
     if isinstance(value, RequestCounts):
-        value = asdict(value)
+        return msgspec.json.encode(value).decode()
     return json.dumps(value) if isinstance(value, dict) else value
