@@ -7,13 +7,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows
+from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows, counts_of
 from engine.state.chunk_rows import ChunkRows
 from engine.state.database import Database
 from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
@@ -33,7 +32,6 @@ WRITES_EVERY_S = 10.0
 
 _COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
 _INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - names of ours
-_counts_of = attrgetter(*COUNTS)
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
 
@@ -323,7 +321,7 @@ class SqliteJournal(SqliteLedgers):
 
     def _add_results(self, run: Run, results: Sequence[ChunkResult]) -> None:
         now = self._clock()
-        rows = [(run.id, each.chunk.seq, each.chunk.digest(), now, *_counts_of(each.counts)) for each in results]
+        rows = [(run.id, each.chunk.seq, each.chunk.digest(), now, *counts_of(each.counts)) for each in results]
         self._db.change(_INSERT, rows)
 
     def _add_reasons(self, run: Run, results: Sequence[ChunkResult]) -> None:
