@@ -42,11 +42,11 @@ class Quota(Struct, frozen=True):
     reset_s: float
 
 
-def quota_of(headers: Mapping[str, str], seconds_since_epoch: float | None = None) -> Quota | None:
+def quota_of(headers: Mapping[str, str]) -> Quota | None:
     """Return what the rate limit headers of a reply say, or None if they say nothing that is understood.
 
     `RateLimit-Remaining` and `RateLimit-Reset` of draft-ietf-httpapi-ratelimit-headers, or the same with `X-`; a reset
-    that looks like a date since the epoch is measured against `seconds_since_epoch`, the reply's own date.
+    that looks like a date since the epoch is measured against the reply's own `Date`.
     """
     for prefix in ("ratelimit-", "x-ratelimit-"):
         try:
@@ -55,9 +55,10 @@ def quota_of(headers: Mapping[str, str], seconds_since_epoch: float | None = Non
         except (KeyError, ValueError):
             continue
         if reset_s > 1e9:
-            if seconds_since_epoch is None:
+            date = date_of(headers)
+            if date is None:
                 continue
-            reset_s -= seconds_since_epoch
+            reset_s -= date
         if remaining >= 0 and 0 <= reset_s < 86_400:
             return Quota(remaining, reset_s)
     return None

@@ -74,11 +74,12 @@ class Accounts:
 
     def settle(self, results: Sequence[ChunkResult]) -> None:
         """Take results that have become durable into the sums."""
-        self.durable = sum((result.counts for result in results), self.durable)
-        self.settled_bytes += sum(result.chunk.source_bytes for result in results)
         for result in results:
+            counts = result.counts
+            self.durable += counts
+            self.settled_bytes += result.chunk.source_bytes
             if result.chunk.campaign_id:
-                self.campaign_of(result.chunk).durable += result.counts
+                self.campaign_of(result.chunk).durable += counts
 
     def campaign_of(self, chunk: Chunk) -> CampaignAccounts:
         """Return the accounts of the campaign that a chunk is of."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from math import inf
 
 from msgspec import Struct
@@ -37,6 +36,19 @@ class _Late(Struct, frozen=True):
         if chunk.campaign_id != self.campaign_id:
             return set()
         return set(chunk.ids) if self.ids is None else set(self.ids.intersection(chunk.ids))
+
+
+class _SetOfIds:
+    """Makes a set of ids when it is called, once; few chunks ever need theirs."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = ids
+        self._made: set[str] | None = None
+
+    def __call__(self) -> set[str]:
+        if self._made is None:
+            self._made = set(self._ids)
+        return self._made
 
 
 class OrderGate:
@@ -79,7 +91,7 @@ class OrderGate:
         if not self._knows_all_sent_before(chunk.seq):
             self._late_copies.sent_again(chunk.seq)
         self._admitted[chunk.seq >> SEQ_BITS] += 1
-        self._unfinished[chunk.seq] = cache(lambda: set(chunk.ids))
+        self._unfinished[chunk.seq] = _SetOfIds(chunk.ids)
 
     def end(self) -> None:
         """Note that there are no more chunks."""

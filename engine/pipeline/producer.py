@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from queue import SimpleQueue
 
 from engine.pipeline.channel import Channel, ChannelClosed
 from engine.values import Chunk, SourceUntrusted
@@ -20,53 +19,77 @@ async def produce(chunks: Iterable[Chunk], channel: Channel[Chunk]) -> None:
     Raises:
         EngineError: whatever reading the source raises.
     """
-    loop = asyncio.get_running_loop()
-    finished: asyncio.Future[None] = loop.create_future()
-
-    def read() -> None:
-        error: BaseException | None = None
-        try:
-            for chunk in chunks:
-                if finished.done():
-                    return  # cancelled: nobody waits for the thread any more
-                _call(loop, channel.send(chunk))
-        except ChannelClosed:
-            pass  # the run is stopping: nobody needs the rest
-        except BaseException as failure:
-            error = failure
-        with suppress(RuntimeError):  # the loop is closed already: nobody waits for the thread any more
-            loop.call_soon_threadsafe(_finish, finished, error)
-
-    threading.Thread(target=read, name="producer", daemon=True).start()
+    handover = _Handover()
+    threading.Thread(target=handover.read, args=(chunks,), name="producer", daemon=True).start()
     try:
-        await finished
+        while (chunk := await handover.next()) is not None:
+            await channel.send(chunk)
+            del chunk  # who waits for the next one keeps no other alive
+    except ChannelClosed:
+        pass  # the run is stopping: nobody needs the rest
     except BaseException:
         await channel.close(discard=True)
         raise
+    finally:
+        handover.leave()
     await channel.close()
 
 
-def _call(loop: asyncio.AbstractEventLoop, sending: Coroutine[Any, Any, None]) -> None:
-    """Have `sending` run in the loop, and wait for its end.
+class _Handover:
+    """Hands chunks from the thread that reads to the loop in which it was made, one at a time.
 
-    Raises:
-        ChannelClosed: the channel is closed, or the loop itself.
+    The thread goes on once the loop asks for the next chunk: so it reads one ahead of what was sent.
     """
-    try:
-        future = asyncio.run_coroutine_threadsafe(sending, loop)
-    except RuntimeError:
-        sending.close()
-        raise ChannelClosed from None
-    future.result()
 
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.Future[Chunk | None] = self._loop.create_future()
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        """Whether the thread is to go on, for each chunk that it has handed over."""
+        self._is_first = True
 
-def _finish(finished: asyncio.Future[None], error: BaseException | None) -> None:
-    if finished.done():
-        return
-    if error is None:
-        finished.set_result(None)
-    else:
-        finished.set_exception(error)
+    def read(self, chunks: Iterable[Chunk]) -> None:
+        """Hand over all chunks, then None, or what reading them raises. Runs in the thread."""
+        error: BaseException | None = None
+        try:
+            for chunk in chunks:
+                if not self._tell(chunk) or not self._wanted.get():
+                    return  # nobody waits for the thread any more
+        except BaseException as failure:
+            error = failure
+        self._tell(error)
+
+    def _tell(self, what: Chunk | BaseException | None) -> bool:
+        """Tell the loop; False if that is closed."""
+        try:
+            self._loop.call_soon_threadsafe(self._take, what)
+        except RuntimeError:
+            return False
+        return True
+
+    def _take(self, what: Chunk | BaseException | None) -> None:
+        if self._next.done():
+            return  # cancelled
+        if isinstance(what, BaseException):
+            self._next.set_exception(what)
+        else:
+            self._next.set_result(what)
+
+    async def next(self) -> Chunk | None:
+        """Return the next chunk, once the one before was sent; None behind the last one.
+
+        Raises:
+            EngineError: whatever reading the source raises.
+        """
+        if not self._is_first:
+            self._next = self._loop.create_future()
+            self._wanted.put(True)
+        self._is_first = False
+        return await self._next
+
+    def leave(self) -> None:
+        """Let the thread end: nothing more is wanted."""
+        self._wanted.put(False)
 
 
 def skip_done(chunks: Iterable[Chunk], done: Mapping[int, bytes], on_skip: Callable[[Chunk], None]) -> Iterator[Chunk]:

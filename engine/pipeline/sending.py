@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol
 
@@ -24,7 +25,6 @@ from engine.api import (
     TryAgain,
     Unproven,
     Verdict,
-    date_of,
     interpret,
     may_still_land,
     quota_of,
@@ -106,7 +106,7 @@ class Proven(Struct):
         return Answer(reply, verdict, clock() - started_at)
 
 
-class Attempt(Struct, frozen=True):
+class Attempt(Struct, frozen=True, dict=True):
     """A request that is over. Times are of the loop's clock, in seconds; `in_flight` counts it, too."""
 
     request: Request
@@ -127,8 +127,9 @@ class Attempt(Struct, frozen=True):
         """Whether a reply says what the API thinks of the records, so that its time is that of an answer."""
         return isinstance(self.answer.verdict, (Settled, Unproven, RefusedWhole)) and self.answer.trouble is None
 
+    @cached_property
     def signal(self) -> Signal:
-        """Return what it tells about the server's limits."""
+        """What it tells about the server's limits."""
         reply, verdict, trouble = self.answer.reply, self.answer.verdict, self.answer.trouble
         headers = reply.headers if isinstance(reply, Reply) else {}
         return Signal(
@@ -140,7 +141,7 @@ class Attempt(Struct, frozen=True):
             failed=trouble is Trouble.OUTAGE and not self.throttled,
             conflicts=verdict.retried if isinstance(verdict, Settled) else 0,
             retry_after_s=retry_after_s(headers) if trouble else None,
-            quota=quota_of(headers, date_of(headers)),
+            quota=quota_of(headers),
         )
 
 

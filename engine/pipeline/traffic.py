@@ -54,7 +54,7 @@ class Traffic:
         self.isolation = Isolation(self.campaigns)
         self.observers: list[Observer] = [
             self.availability.observe,
-            lambda attempt: limiter.learn(attempt.signal()),
+            lambda attempt: limiter.learn(attempt.signal),
             self._measure,
         ]
         """Who hears of every finished attempt, from whichever way it went."""

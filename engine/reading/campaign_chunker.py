@@ -111,7 +111,7 @@ class CampaignChunker:
 
     def close(self) -> Chunk:
         """Close what waits as a chunk."""
-        beside, pieces = self._beside, self._pieces
+        beside, pieces, count = self._beside, self._pieces, self._records
         self._beside, self._pieces, self._records, self.waiting_bytes = OpenChunk(), [], 0, 0
         seq, self._seq = self._seq, self._seq + 1
         if not pieces:
@@ -121,7 +121,7 @@ class CampaignChunker:
         lines = pieces[0].lines if len(pieces) == 1 else b"\n".join([piece.lines for piece in pieces])
         spans = pieces[0].spans if len(pieces) == 1 else _joined_spans(pieces)
         numbers = _joined_numbers(pieces)
-        ids = LineIds(JoinedLines(lines), sum(len(piece.ids) for piece in pieces))
+        ids = LineIds(JoinedLines(lines), count)
         apart_from = self._recent.take(seq, lines, ids, numbers)
         if apart_from is None:
             for id_, line, place in zip(ids, lines.split(b"\n"), places(spans), strict=True):
@@ -156,8 +156,9 @@ def _joined_numbers(pieces: list[Block]) -> bytes | None:
 def _joined_spans(pieces: list[Block]) -> RowSpans:
     parts: list[tuple[str, list[bytes]]] = []
     for piece in pieces:
-        path = first_place(piece.spans).path
-        if not parts or parts[-1][0] != path:
-            parts.append((path, []))
-        parts[-1][1].append(rows_of(piece))
+        spans = piece.spans
+        for path, rows in spans.parts if isinstance(spans, RowSpans) else [(spans[0].path, rows_of(piece))]:
+            if not parts or parts[-1][0] != path:
+                parts.append((path, []))
+            parts[-1][1].append(rows)
     return RowSpans([(path, b"".join(rows)) for path, rows in parts])

@@ -38,12 +38,12 @@ class CampaignsOfRun:
 
     def changed(self) -> list[CampaignRow]:
         """Return the campaigns of which there is something to note; what is not `noted` then is told again."""
-        traffic, known = self._traffic, dict(self._accounts.campaigns)  # the producer's thread adds to it
+        traffic, known = self._traffic, self._accounts.campaigns
         changed, traffic.touched = traffic.touched | self._not_noted, set()
         if len(known) > len(self._told_of):
-            changed |= known.keys() - self._told_of.keys()
+            changed |= set(known) - self._told_of.keys()  # a copy: the producer's thread adds to it
         changed |= {each for each, error in traffic.campaigns.errors.items() if self._told_of.get(each) is not error}
-        self._not_noted = changed & known.keys()
+        self._not_noted = {each for each in changed if each in known}
         rows = []
         for campaign_id in sorted(self._not_noted):
             error = self._told_of[campaign_id] = traffic.campaigns.errors.get(campaign_id)

@@ -86,7 +86,7 @@ class Telemetry:
 
     def observe(self, attempt: Attempt) -> None:
         """Take note of a finished attempt."""
-        signal, reply = attempt.signal(), attempt.answer.reply
+        signal, reply = attempt.signal, attempt.answer.reply
         self.statuses[str(reply.status) if isinstance(reply, Reply) else "none"] += 1
         self._interval.requests += 1
         self._interval.throttled += signal.throttled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,6 +14,9 @@ from engine.values import SEQ_BITS, ChunkCounts, RequestCounts
 
 COUNTS = tuple(f.name for f in fields(ChunkCounts))
 """What is counted, each in a column of its own; a migration must have added it (see `migrations.py`)."""
+
+counts_of = attrgetter(*COUNTS)
+"""Returns the values of these columns."""
 
 _SUMS = (
     f"SELECT seq >> {SEQ_BITS} AS campaign, {', '.join(f'sum({name}) AS {name}' for name in COUNTS)} "  # noqa: S608 - names of ours

@@ -46,12 +46,16 @@ class RejectWriter:
                 if self._file.seek(0, os.SEEK_END) < length:
                     raise StateFailed(f"{path} is shorter than the journal says: the state directory is damaged")
                 self._file.truncate(length)
+                self._length = length
             except BaseException:
                 self._file.close()
                 raise
 
     def append(self, results: Sequence[ChunkResult], *, at: int) -> int:
         """Write durably, `at` the length that counts, what was not accepted of `results`; return the new length."""
+        if self._length == at and not any(each.failures or each.chunk.refusals for each in results):
+            return at  # as nearly always: no line, and no system call
+        self._length = -1  # until all is written
         with translated(self._path):
             self._file.seek(at)
             self._file.truncate()  # lines of results that could not be committed
@@ -60,7 +64,8 @@ class RejectWriter:
             if written:
                 self._file.flush()
                 os.fsync(self._file.fileno())
-            return at + written
+            self._length = at + written
+            return self._length
 
     def close(self) -> None:
         """Close it. What did not fit on a full disk never counted and is left behind."""

@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows
+import msgspec
+
+from engine.state.campaign_rows import COUNTS, CampaignRow, CampaignRows, counts_of
 from engine.state.chunk_rows import ChunkRows
 from engine.state.database import Database
 from engine.state.journal import LedgerChanges, Run, Undelivered, id_digest
@@ -30,7 +31,7 @@ WRITES_EVERY_S = 10.0
 """A run under way writes at least so often that it lives."""
 
 _COLUMNS = ("run_id", "seq", "digest", "settled_at", *COUNTS)
-_INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - names of ours
+_INSERT = f"INSERT INTO chunk ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - names of ours
 _SUMS = f"SELECT {', '.join(f'coalesce(sum({name}), 0) AS {name}' for name in COUNTS)} FROM chunk WHERE run_id = ?"  # noqa: S608 - names of ours
 
 
@@ -319,8 +320,8 @@ class SqliteJournal(SqliteLedgers):
         self._db.change(f"UPDATE run SET {assignments} WHERE id = :id", [{"id": run.id, **values}])  # noqa: S608 - names of ours
 
     def _add_results(self, run: Run, results: Sequence[ChunkResult]) -> None:
-        its = {"run_id": run.id, "settled_at": self._clock()}
-        rows = [its | {"seq": each.chunk.seq, "digest": each.chunk.digest(), **asdict(each.counts)} for each in results]
+        now = self._clock()
+        rows = [(run.id, each.chunk.seq, each.chunk.digest(), now, *counts_of(each.counts)) for each in results]
         self._db.change(_INSERT, rows)
 
     def _add_reasons(self, run: Run, results: Sequence[ChunkResult]) -> None:
@@ -345,5 +346,5 @@ class SqliteJournal(SqliteLedgers):
 
 def _stored(value: Any) -> Any:
     if isinstance(value, RequestCounts):
-        value = asdict(value)
+        return msgspec.json.encode(value).decode()
     return json.dumps(value) if isinstance(value, dict) else value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Generic, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
@@ -41,4 +42,22 @@ class OwnThread(Generic[T]):
         A cancelled caller does not cancel the call: what was begun is brought to its end.
         """
         loop = asyncio.get_running_loop()
-        return await asyncio.shield(loop.run_in_executor(self._executor, lambda: function(*args, **kwargs)))
+        ended: asyncio.Future[R] = loop.create_future()
+
+        def tell(done: Future[R]) -> None:
+            with suppress(RuntimeError):  # the loop is closed already: nobody waits any more
+                loop.call_soon_threadsafe(_copy, done, ended)
+
+        self._executor.submit(function, *args, **kwargs).add_done_callback(tell)
+        return await ended
+
+
+def _copy(done: Future[R], ended: asyncio.Future[R]) -> None:
+    """Pass on how a call ended, unless its caller was cancelled."""
+    if ended.done():
+        return
+    error = done.exception()
+    if error is None:
+        ended.set_result(done.result())
+    else:
+        ended.set_exception(error)

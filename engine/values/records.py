@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import overload
@@ -307,5 +307,5 @@ class ChunkResult:
     @property
     def counts(self) -> ChunkCounts:
         """What became of the records that the chunk accounts for."""
-        failed = Counter(str(failure.outcome) for failure in self.failures)
-        return replace(self.chunk.not_held, updated=len(self.chunk.ids) - len(self.failures), **failed)
+        failed = Counter(str(failure.outcome) for failure in self.failures) if self.failures else {}
+        return self.chunk.not_held + ChunkCounts(updated=len(self.chunk.ids) - len(self.failures), **failed)

@@ -126,7 +126,8 @@ def test_cancelled_at_any_await_no_item_is_lost_or_doubled(seed: int) -> None:
         await asyncio.gather(*tasks, last, return_exceptions=True)
         assert not channel._items
         assert peak <= channel._items_max
-        assert not channel._changed.locked()
+        assert not channel._senders
+        assert not channel._receivers
 
     run(work(), VirtualLoop())
     assert sorted(received) == sorted(sent)

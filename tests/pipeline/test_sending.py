@@ -186,13 +186,13 @@ async def test_a_bug_counts_as_failed_and_comes_out() -> None:
 def test_trouble_is_what_the_api_did_not_answer(given: Answer, trouble: Trouble | None) -> None:
     told = attempt(given)
     assert told.answer.trouble is trouble
-    assert told.signal().throttled == (trouble is Trouble.THROTTLED)
-    assert told.signal().failed == (trouble is Trouble.OUTAGE)
+    assert told.signal.throttled == (trouble is Trouble.THROTTLED)
+    assert told.signal.failed == (trouble is Trouble.OUTAGE)
 
 
 def test_a_signal_holds_what_teaches_the_limits() -> None:
     told = attempt(answer(Settled(retried=4), ratelimit_remaining="5", ratelimit_reset="10"), finished_at=3.0)
-    signal = structs.replace(told, in_flight=7).signal()
+    signal = structs.replace(told, in_flight=7).signal
     assert (signal.started_at, signal.finished_at, signal.records, signal.in_flight) == (2.0, 3.0, 2, 7)
     assert signal.conflicts == 4
     assert signal.quota is not None
@@ -201,21 +201,21 @@ def test_a_signal_holds_what_teaches_the_limits() -> None:
 
 def test_a_quota_until_a_date_is_measured_against_the_date_of_its_reply() -> None:
     date, reset = "Mon, 23 Nov 2026 02:00:00 GMT", "1795399260"
-    signal = attempt(answer(Settled(), date=date, ratelimit_remaining="5", ratelimit_reset=reset)).signal()
+    signal = attempt(answer(Settled(), date=date, ratelimit_remaining="5", ratelimit_reset=reset)).signal
     assert signal.quota is not None
     assert structs.astuple(signal.quota) == (5, 60.0)
 
 
 @pytest.mark.parametrize("given", [UNPROVEN, REFUSED_WHOLE, THROTTLED, OUTAGE, FATAL])
 def test_only_what_was_settled_tells_of_conflicts(given: Answer) -> None:
-    assert attempt(given).signal().conflicts == 0
+    assert attempt(given).signal.conflicts == 0
 
 
 def test_a_wait_is_asked_for_only_by_a_reply_that_settles_nothing() -> None:
     throttled = TryAgain("HTTP 429", Trouble.THROTTLED, 429)
-    assert attempt(answer(throttled, 429, retry_after="30")).signal().retry_after_s == 30
-    assert attempt(answer(Settled(), retry_after="30")).signal().retry_after_s is None
-    assert attempt(OUTAGE).signal().retry_after_s is None
+    assert attempt(answer(throttled, 429, retry_after="30")).signal.retry_after_s == 30
+    assert attempt(answer(Settled(), retry_after="30")).signal.retry_after_s is None
+    assert attempt(OUTAGE).signal.retry_after_s is None
 
 
 class Road:
