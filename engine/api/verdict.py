@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.api.attribution import Attribution, attribute
+from engine.api.attribution import WITHOUT_REASON, Attribution, attribute
 from engine.api.documents import kind_of, object_of
 from engine.api.reasons import message_of
 from engine.api.refusals import why_it_stops
@@ -142,7 +142,8 @@ def _read_results(
             return _contradiction("the reply contradicts itself", status)
         return Settled(retried=_count(results, "retried") or 0)
     if failed == len(ids) and status >= 500:
-        return TryAgain(f"HTTP {status}: every record failed", Trouble.OUTAGE, status)
+        said = _said_of_one(errors, document, ids) if len(ids) == 1 else ""
+        return TryAgain(f"HTTP {status}: every record failed", Trouble.OUTAGE, status, said)
     attribution = attribute(errors, ids, index_base)
     named = len(attribution.reasons) + len(attribution.again)
     if named > failed:
@@ -159,6 +160,17 @@ def _read_results(
     if failed == len(ids) and not failures:
         return RefusedWhole(unnamed_reason, status)
     return _unproven(attribution, status, len(ids))
+
+
+def _said_of_one(errors: Sequence[Any], document: dict[str, Any], ids: Sequence[str]) -> str:
+    """Return why the only record of a request failed. A server in trouble may say that of each: it is no proof yet."""
+    attribution = attribute(errors, ids)
+    if attribution.again:
+        return ""
+    of_record = attribution.reasons.get(0) or attribution.unnamed_reason
+    if of_record is None and document.get("success") is False:
+        of_record = message_of(document)
+    return of_record if of_record not in (None, WITHOUT_REASON) else ""
 
 
 def _read_again(attribution: Attribution, failed: int, status: int, sent: int) -> Unproven | TryAgain:

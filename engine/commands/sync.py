@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="read and validate everything, send nothing")
     parser.add_argument("--fresh", action="store_true", help="start over instead of resuming an interrupted run")
     parser.add_argument("--full", action="store_true", help="with delta, send unchanged records, too")
-    parser.add_argument("--limit", type=count, metavar="N", help="only the first N records")
+    parser.add_argument("--limit", type=count, metavar="N", help="only the first N records, refused ones too")
     parser.add_argument(
         "--no-data", action="store_true", help="keep no record data of what is not accepted (state.reject_data = false)"
     )

@@ -191,7 +191,9 @@ def _inputs(active: ActiveRun, counts: RecordCounts, unread: Unread) -> list[Inp
 def _unread(active: ActiveRun, counts: RecordCounts) -> Unread:
     """Return what of the source was not read."""
     accounts, limit = active.accounts, active.job.limit
-    is_cut = limit is not None and counts.read - counts.invalid >= limit
+    # What belongs to no campaign has counted for the limit, too; its rows may be among those that are `filtered`.
+    taken = counts.read + (counts.filtered if active.campaigns.is_routed else 0)
+    is_cut = limit is not None and taken >= limit
     unread_bytes = accounts.unread_bytes(active.job.source.size(), whole=not is_cut)
     return Unread(rows=0 if unread_bytes == 0 else None, bytes=unread_bytes)
 

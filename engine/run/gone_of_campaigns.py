@@ -21,10 +21,13 @@ from engine.run.job import Job
 from engine.run.routed_ledgers import RoutedLedgers
 from engine.settings import RunSettings
 from engine.state import Journal, OwnThread, Run, write_private_pieces
-from engine.values import Chunk, ChunkResult
+from engine.values import Chunk, ChunkResult, counted
 
 if TYPE_CHECKING:
     from engine.reading import Presence
+
+EXAMPLES_MAX = 3
+"""So many campaigns are named at most."""
 
 
 class GoneOfCampaigns:
@@ -43,6 +46,8 @@ class GoneOfCampaigns:
         self._job, self._settings, self._run, self._thread = job, settings, run, thread
         self._ledgers, self._accounts, self._refused = ledgers, accounts, refused
         self._judged: dict[str, GoneIds] = {}
+        self._not_met: list[str] = []
+        """Campaigns of which the source has held records before, and has no row now."""
         self.is_judged = False
         """Whether it is known, in this process, who is gone."""
 
@@ -64,6 +69,10 @@ class GoneOfCampaigns:
             error = await judged.look(self._acknowledged)
             if error is not None:
                 self._refused.end(campaign_id, type(error)(f"campaign {campaign_id}: {error}"))
+        with_rows = {campaign_id for campaign_id, each in self._accounts.items() if each.read}
+        self._not_met = [
+            each for each in self._ledgers.not_met(self._settings.state.keep_days) if each not in with_rows
+        ]
         self.is_judged = True
         if self.must_be_told:  # once they are told, the ledgers know them no more
             await self._thread.call(self.write, self._thread.value.run_dir(self._run.id))
@@ -94,18 +103,31 @@ class GoneOfCampaigns:
 
     @property
     def counts(self) -> Gone:
-        """The sums over all campaigns. What was skipped is said of all of them; else each campaign says its own."""
+        """The sums over all campaigns. What was skipped is said of all of them; else each campaign says its own.
+
+        A campaign without a row has no say: it is told of where nobody is gone from the others.
+        """
         every = list(map(self.of, list(self._accounts)))
         total = reduce(add, every, Gone())
         if not all(gone.skipped for gone in every):
-            return replace(total, skipped=None)
+            return replace(total, skipped=None if total.found else self._without_a_row())
         judged = (each.counts.skipped for each in self._judged.values())
         return replace(total, skipped=next(judged, total.skipped))
 
     @property
     def doubt(self) -> str | None:
         """What a person should look at before believing it."""
-        return next((judged.doubt for judged in self._judged.values() if judged.doubt), None)
+        found = [judged.doubt for judged in self._judged.values()]
+        return next(filter(None, [*found, self._without_a_row()]), None)
+
+    def _without_a_row(self) -> str | None:
+        """Say which campaigns are missing from the source, so that nobody could be judged there; None if none is."""
+        delta = self._job.delta
+        if not self._not_met or delta is None or delta.gone == "ignore" or delta.holds != "portfolio":
+            return None
+        some = ", ".join(self._not_met[:EXAMPLES_MAX]) + (", …" if len(self._not_met) > EXAMPLES_MAX else "")
+        number = counted(len(self._not_met), "campaign")
+        return f"the source has no row for {number} that it held before ({some}): nobody is judged to be gone there"
 
     @property
     def is_settled(self) -> bool:

@@ -7,11 +7,12 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from engine.reading import Comparing, key_of_campaign
-from engine.report import FULL_ASKED_FOR, DeltaFacts
+from engine.report import FULL_ASKED_FOR, DeltaFacts, iso
 from engine.run.job import Delta, Job, campaign_ids_of
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger, VoidingLedger, target_of
 from engine.run.opened_ledger import DIGEST_VERSION, MAPPING_CHANGED, intact, new_row, open_ledger, with_feed
@@ -113,6 +114,15 @@ class RoutedLedgers(NoLedger):
     def of(self, campaign_id: str) -> LedgerOfRun | None:
         """Return the ledger of a campaign that was met; None without one."""
         return self.known(campaign_id) if campaign_id in self._begun else None
+
+    def not_met(self, keep_days: int) -> list[str]:
+        """Return the campaigns that the feed has held in a complete run, not longer ago than so, and not tonight."""
+        if self._delta is None:
+            return []
+        since = iso(datetime.now(UTC) - timedelta(days=keep_days))
+        known = {each: self.known(each) for each in sorted(self._ledgers.keys() - self._begun)}
+        feeds = {each: ledger.row.feeds.get(self._delta.feed) for each, ledger in known.items() if ledger is not None}
+        return [each for each, feed in feeds.items() if feed and feed.complete_run and feed.last_run_at >= since]
 
     async def before(self, chunk: Chunk) -> None:
         """See `NoLedger`."""

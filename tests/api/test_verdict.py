@@ -189,6 +189,21 @@ def test_all_failed_with_a_server_error_may_work_later() -> None:
     assert trouble(interpret(results(0, 4, status=500, success=False), IDS)) is Trouble.OUTAGE
 
 
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([{"id": "only", "error": "bad"}], "bad"),
+        ([{"error": "bad"}], "bad"),
+        ([], "processed"),
+        ([{"id": "only"}], ""),
+        ([{"id": "only", "error": "busy", "status": 503}], ""),
+    ],
+)
+def test_a_server_error_for_a_single_record_tells_its_reason(errors: list[dict[str, object]], said: str) -> None:
+    verdict = interpret(results(0, 1, errors, total=1, status=500, success=False), ["only"])
+    assert verdict == TryAgain("HTTP 500: every record failed", Trouble.OUTAGE, 500, said)
+
+
 def test_a_single_record_that_failed_needs_no_name() -> None:
     verdict = interpret(results(0, 1, [{"error": "bad"}], total=1, status=207), ["only"])
     assert refused(verdict) == [0]

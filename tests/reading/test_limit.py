@@ -1,4 +1,4 @@
-"""A limit on the records of a source is exact, and takes the refusals that stand before them."""
+"""A limit on the records of a source is exact, and counts those that are refused."""
 
 from __future__ import annotations
 
@@ -26,17 +26,24 @@ def block(ids: str, first_row: int, *refused_rows: int) -> Block:
     return Block(list(ids), lines, spans, [Refusal("bad", Place("f", row)) for row in refused_rows], 10)
 
 
-def test_a_limit_takes_the_first_valid_records_and_the_refusals_before_them() -> None:
+def test_a_limit_counts_the_records_that_are_refused() -> None:
     def blocks() -> Iterator[Block]:
         yield block("abc", 1, 2)
         yield block("def", 5, 5, 7, 9)
         raise AssertionError("nobody needs more")
 
-    taken = list(first_records(blocks(), 5))
+    taken = list(first_records(blocks(), 8))
     assert [each.ids for each in taken] == [["a", "b", "c"], ["d", "e"]]
     assert [place.row for each in taken for place in places(each.spans)] == [1, 3, 4, 6, 8]
-    assert [refusal.place.row for each in taken for refusal in each.refusals] == [2, 5, 7, 9]
+    assert [refusal.place.row for each in taken for refusal in each.refusals] == [2, 5, 7]
     assert [line.split(b"\n") for line in [taken[1].lines]] == [block("de", 1).lines.split(b"\n")]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_may_meet_nothing_but_refusals(limit: int) -> None:
+    (taken,) = first_records([block("ab", 3, 1, 2), block("c", 5)], limit)
+    assert (list(taken.ids), taken.lines, list(taken.spans)) == ([], b"", [])
+    assert [refusal.place.row for refusal in taken.refusals] == [1, 2][:limit]
 
 
 @pytest.mark.parametrize("format", ["csv", "ndjson", "parquet"])
@@ -45,12 +52,16 @@ def test_a_limit_counts_the_rows_left_out_before_the_last_record(
     tmp_path_factory: pytest.TempPathFactory, format: str, kept: list[str], batch_size: int, data: st.DataObject
 ) -> None:
     """y is kept, n is left out, and - is no record, because it has no id."""
-    limit = data.draw(st.integers(1, max(kept.count("y"), 1)))
+    limit = data.draw(st.integers(1, len(kept)))
     path = tmp_path_factory.mktemp("limit") / f"source.{format}"
     write(path, [(None if kind == "-" else f"{row}", "n" if kind == "n" else "y") for row, kind in enumerate(kept)])
     spec = SourceSpec((str(path),), id="id", where={"kept": ("y",)})
     taken = list(first_records(open_source(spec, batch_size=batch_size).blocks(), limit))
-    last = max((place.row for block in taken for place in places(block.spans)), default=len(kept))
+    rows = [place.row for block in taken for place in places(block.spans)]
+    rows += [refusal.place.row for block in taken for refusal in block.refusals]
+    found = len(kept) - kept.count("n")
+    assert len(rows) == min(limit, found)
+    last = max(rows) if limit <= found else len(kept)
     assert sum(span.count for block in taken for span in block.filtered) == kept[:last].count("n")
 
 

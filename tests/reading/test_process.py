@@ -88,7 +88,7 @@ def test_the_first_records_are_enough(ndjson: Path) -> None:
     plan = reading(ndjson, replace(CUTTING, limit=250))
     chunks = list(ReaderProcess(plan).chunks())
     assert chunks == here(plan)
-    assert sum(len(chunk.ids) + chunk.superseded for chunk in chunks) == 250
+    assert sum(len(chunk.ids) + chunk.superseded + len(chunk.refusals) for chunk in chunks) == 250
 
 
 def test_a_reader_that_is_done_first_has_said_all(csv: Path) -> None:

@@ -52,6 +52,26 @@ async def test_the_first_run_of_a_campaign_judges_nobody_there(tmp_path: Path, m
     assert report.gone.updated == 1
 
 
+async def test_a_campaign_without_a_row_is_told_of(tmp_path: Path, many: StandInProcess) -> None:
+    night = await asyncio.to_thread(routed_night, tmp_path, many)
+    assert (await night_of(night)).doubts == []
+    loans = night.loans
+    night.loans = {each: data for each, data in loans.items() if data["whose"] == "camp_a"}
+    report = await night_of(night)
+    why = "the source has no row for 1 campaign that it held before (camp_b): nobody is judged to be gone there"
+    assert (report.exit_code, report.gone.found, report.gone.skipped) == (0, 0, why)
+    assert [each.campaign_id for each in report.campaigns] == ["camp_a"]
+    assert why in report.doubts
+    del night.loans[next(iter(night.loans))]
+    report = await night_of(night)
+    assert (report.gone.updated, report.gone.skipped) == (1, None)
+    assert why in report.doubts
+    night.loans = loans
+    report = await night_of(night)
+    assert (report.gone.skipped, report.records.updated) == (None, 1)
+    assert not [each for each in report.doubts if "no row" in each]
+
+
 async def test_too_many_end_only_the_part_of_their_campaign(tmp_path: Path, many: StandInProcess) -> None:
     night = await asyncio.to_thread(routed_night, tmp_path, many)
     await night_of(night)

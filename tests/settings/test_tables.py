@@ -487,3 +487,11 @@ def test_a_duration_has_its_unit(written: str, seconds: float) -> None:
     guard = {"max_age": written}
     settings = from_tables({"api": {"campaign_id": "c"}, "source": {"path": "x.csv", "id": "i"}, "guard": guard})
     assert settings.guard.max_age == seconds
+
+
+@pytest.mark.parametrize(
+    "table", [{"guard": {"max_age": 20}}, {"state": {"resume_within": 6}}, {"delta": {"full_every": 7}}]
+)
+def test_a_bare_number_is_no_duration(table: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must be a number with s, m, h or d"):
+        from_tables({"api": {"campaign_id": "c"}, "source": {"path": "x.csv", "id": "i"}} | table)

@@ -85,6 +85,7 @@ def _choose_id(proposal: Proposal) -> None:
 def _doubts_of_id(best: ColumnSurvey, others: Sequence[ColumnSurvey]) -> list[str]:
     name = repr(best.name)
     unique = [column for column in others if column.is_unique]
+    repeating = [column.name for column in others if column.is_named_like_an_id and column.mostly_repeats]
     rivals = [column for column in unique if column.is_named_like_an_id or not best.is_named_like_an_id]
     doubts = []
     if not best.is_unique:
@@ -94,6 +95,11 @@ def _doubts_of_id(best: ColumnSurvey, others: Sequence[ColumnSurvey]) -> list[st
         nothing = "" if unique else "no column is unique; "
         reason = "for its name" if best.is_named_like_an_id else "for want of a better one"
         doubts.append(f"{nothing}{name} was taken {reason}, but {problem}")
+    elif repeating and not best.is_named_like_an_id:
+        doubts.append(
+            f"{repeating[0]!r} is named like an id, but most of its values repeat, which stops a sync "
+            f"(guard.max_superseded); {name} was taken because it is unique: is it the loan's id?"
+        )
     elif best.counts_rows:
         doubts.append(f"{name} was taken because it is unique, but it seems to count rows: is there no id of the loan?")
     elif not best.is_named_like_an_id:

@@ -243,13 +243,13 @@ def _ndjson(found: Survey, file: InputFile) -> Survey:
 
 
 def _objects(text: io.TextIOWrapper) -> Iterator[Any]:
-    """Yield the parsed lines, and None for one that is no JSON."""
+    """Yield the parsed lines, None for one that is no JSON, and a list for one where a list seems to begin."""
     while line := text.readline(LINE_CHARS_MAX):
         if line.strip():
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
-                yield None
+                yield [] if line.lstrip().startswith("[") else None
 
 
 def _survey_object(record: dict[str, Any], columns: dict[str, ColumnSurvey], rows: int) -> None:

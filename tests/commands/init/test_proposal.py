@@ -118,6 +118,12 @@ def test_every_doubt_is_said_and_no_value_with_it(tmp_path: Path) -> None:
     [
         (["sr_no", "loan_id"], [["1", "A"], ["2", "A"]], "loan_id", "its values repeat"),
         (["sr_no", "name"], [["1", "x"], ["2", "y"]], "name", "no column is named like an id"),
+        (
+            ["loan_id", "emi"],
+            [["A", str(row)] for row in range(20)],
+            "emi",
+            "'loan_id' is named like an id, but most of",
+        ),
         (["sr_no", "name"], [["1", "x"], ["2", "x"]], "sr_no", "seems to count rows"),
         (["id", "loan_id"], [["1", "A"], ["2", "B"]], "loan_id", "unique as well: 'id'"),
         (["loan_id", "emi"], [["1.23457E+12", "5"], ["1.23458E+12", "6"]], "loan_id", "a spreadsheet has rounded them"),

@@ -163,9 +163,10 @@ def test_a_column_taken_for_want_of_a_better_one_is_called_so(tmp_path: Path) ->
     assert any("was taken for want of a better one, but its values repeat" in doubt for doubt in doubts)
 
 
-def test_one_json_array_is_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_json_array_is_explained(tmp_path: Path, indent: int | None) -> None:
     path = tmp_path / "a.ndjson"
-    path.write_text('[{"id": 1}, {"id": 2}]', encoding="utf-8")
+    path.write_text(json.dumps([{"id": 1}, {"id": 2}], indent=indent), encoding="utf-8")
     with pytest.raises(SourceUntrusted, match="one JSON array"):
         survey([str(path)])
 

@@ -159,6 +159,23 @@ async def test_a_limit_takes_the_first_records_and_makes_another_run(tmp_path: P
     assert set(await asyncio.to_thread(night.arrived)) == set(night.first_ids(12))
 
 
+async def test_what_is_for_no_campaign_counts_for_the_limit_and_is_not_all_there_is(
+    tmp_path: Path, server: StandInProcess
+) -> None:
+    night = Night(tmp_path, server)
+    for number, data in enumerate(night.loans.values()):
+        data["whose"] = server.campaign_id if number % 3 == 2 else "nobody"
+    await asyncio.to_thread(night.write)
+    route = {"column": "whose", "campaigns": {server.campaign_id: server.campaign_id}}
+    refused = await sync(night.settings_with(route=route, guard={"max_invalid": "100%"}), limit=12)
+    skipped = await sync(night.settings_with(route=route | {"other": "skip"}), limit=12)
+    assert (refused.records.read, refused.records.invalid, refused.records.updated) == (12, 8, 4)
+    assert (skipped.records.read, skipped.records.filtered, skipped.records.updated) == (4, 8, 4)
+    for report in (refused, skipped):
+        assert report.unread.rows is report.inputs[0].rows is None
+        assert (report.unread.bytes or 0) > 0
+
+
 async def test_a_run_with_another_limit_is_another_run(tmp_path: Path, server: StandInProcess) -> None:
     night = Night(tmp_path, server)
     night.interrupt()
