@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import signal
 import sys
@@ -122,6 +123,7 @@ def _prepare() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     os.umask(0o077)
     _open_missing_streams()
+    sys.stdout, sys.stderr = _whole(sys.stdout), _whole(sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -141,6 +143,18 @@ def _open_missing_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115 - for the life of the process
+
+
+def _whole(stream: TextIO) -> TextIO:
+    """Return a stream that writes the whole of each text, a line at once.
+
+    Without a buffer (`PYTHONUNBUFFERED`, as in many a container) Python does not look how much of a text was written,
+    and a signal leaves out the rest of a report that a pipe cannot take at once.
+    """
+    unbuffered = getattr(stream, "buffer", None)
+    if not isinstance(unbuffered, io.RawIOBase):
+        return stream
+    return io.TextIOWrapper(io.BufferedWriter(unbuffered), line_buffering=True)
 
 
 def _catch_signals() -> None:
