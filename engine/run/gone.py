@@ -227,7 +227,8 @@ class GoneIds:
             return None
         found, held_before = self.counts.found - self.counts.moved, self._held_before
         if self._unidentified:
-            why = f"{self._unidentified:,} rows have no id that can be read: anybody's could be among them"
+            have = "has" if self._unidentified == 1 else "have"
+            why = f"{counted(self._unidentified, 'row')} {have} no id that can be read: anybody's could be among them"
         elif self._files < self._feed.files:
             why = f"the source has {self._files} files, and had {self._feed.files} in the last complete run"
         elif _exceeded(self._delta.max_gone, found, held_before):

@@ -126,7 +126,7 @@ async def test_a_row_whose_id_cannot_be_read_withholds_what_is_told(tmp_path: Pa
     report = await sync(night.settings)
     assert (report.gone.found, report.gone.updated, report.gone.pending, report.exit_code) == (2, 0, 2, 3)
     assert report.gone.skipped is not None
-    assert "1 rows have no id that can be read" in report.gone.skipped
+    assert "1 row has no id that can be read" in report.gone.skipped
 
 
 async def test_who_was_back_in_a_run_that_was_cut_is_void_when_told(tmp_path: Path, server: StandInProcess) -> None:
