@@ -152,7 +152,9 @@ def as_date_format(value: Any) -> Any:
 
 
 def as_duration(value: Any) -> Any:
-    """Read `"90s"`, `"30m"`, `"20h"` or `"7d"` as seconds. A bare 7 is refused: it may be meant as days, or hours."""
+    """Read `"90s"`, `"30m"`, `"20h"` or `"7d"` as seconds. A bare 7 is refused: it may be meant as days; 0 is 0."""
+    if value == 0 and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return 0.0
     match = (
         re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])\s*", value, re.ASCII) if isinstance(value, str) else None
     )

@@ -489,6 +489,11 @@ def test_a_duration_has_its_unit(written: str, seconds: float) -> None:
     assert settings.guard.max_age == seconds
 
 
+def test_no_time_needs_no_unit() -> None:
+    tables: dict[str, dict[str, Any]] = {"api": {"campaign_id": "c"}, "source": {"path": "x.csv", "id": "i"}}
+    assert from_tables(tables | {"state": {"resume_within": 0}}).state.resume_within == 0.0
+
+
 @pytest.mark.parametrize(
     "table", [{"guard": {"max_age": 20}}, {"state": {"resume_within": 6}}, {"delta": {"full_every": 7}}]
 )
