@@ -238,7 +238,7 @@ def _whoever_is_not_named_is_fine(patch: Patch) -> None:
 
 @bug("was refused and called updated")
 def _the_first_is_blamed(patch: Patch) -> None:
-    def attribute(errors: Iterable[Any], ids: Sequence[str], base: int | None) -> Attribution:
+    def attribute(errors: Iterable[Any], ids: Sequence[str], base: int | None = None) -> Attribution:
         found = original(errors, ids, base)
         found.reasons = found.reasons or {0: "somebody must have done it"}
         return found
