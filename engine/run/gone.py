@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
 
-from engine.report import GONE_FILE, Gone, iso
+from engine.report import GONE_FILE, Gone
 from engine.run.gone_file import GoneId, gone_lines, told_before
 from engine.run.guards import GuardWords
 from engine.run.job import Job
 from engine.run.ledger_of_run import LedgerOfRun
 from engine.run.look_alikes import doubt_about, look_alikes
-from engine.run.opened_ledger import other_feeds
+from engine.run.opened_ledger import kept_since, other_feeds
 from engine.settings import RunSettings, Threshold
 from engine.state import Feed, Journal, LedgerChanges, OwnThread, Run, write_private_pieces
 from engine.values import SEQ_BITS, Chunk, ChunkResult, JoinedLines, SourceUntrusted, counted
@@ -194,7 +193,7 @@ class GoneIds:
         """Return the first run since which an id may have been gone that is still of interest."""
         if self._delta.gone == "send":
             return 0
-        since = iso(datetime.now(UTC) - timedelta(days=self._settings.state.keep_days))
+        since = kept_since(self._settings.state.keep_days)
         return await self._thread.call(self._thread.value.first_run_since, since)
 
     def _list(self, bit: int) -> list[GoneId]:

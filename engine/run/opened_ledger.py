@@ -109,9 +109,14 @@ def with_feed(feeds: dict[str, Feed], delta: Delta, run: Run) -> dict[str, Feed]
     return {**feeds, delta.feed: feed}
 
 
+def kept_since(keep_days: int) -> str:
+    """Return the moment before which nothing counts any more, `state.keep_days` ago, as rows have it."""
+    return iso(datetime.now(UTC) - timedelta(days=keep_days))
+
+
 def other_feeds(row: LedgerRow, delta: Delta, keep_days: int) -> dict[str, Feed]:
     """Return the other sources that hold the portfolio of the campaign, as far as they still count."""
-    since = iso(datetime.now(UTC) - timedelta(days=keep_days))
+    since = kept_since(keep_days)
     return {
         name: feed
         for name, feed in row.feeds.items()

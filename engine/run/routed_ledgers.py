@@ -7,15 +7,22 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from engine.reading import Comparing, key_of_campaign
-from engine.report import FULL_ASKED_FOR, DeltaFacts, iso
+from engine.report import FULL_ASKED_FOR, DeltaFacts
 from engine.run.job import Delta, Job, campaign_ids_of
 from engine.run.ledger_of_run import LedgerOfRun, NoLedger, VoidingLedger, target_of
-from engine.run.opened_ledger import DIGEST_VERSION, MAPPING_CHANGED, intact, new_row, open_ledger, with_feed
+from engine.run.opened_ledger import (
+    DIGEST_VERSION,
+    MAPPING_CHANGED,
+    intact,
+    kept_since,
+    new_row,
+    open_ledger,
+    with_feed,
+)
 from engine.settings import RunSettings
 from engine.state import Journal, LedgerChanges, LedgerRow, OwnThread, Run
 from engine.values import SEQ_BITS, Chunk, ChunkResult
@@ -119,7 +126,7 @@ class RoutedLedgers(NoLedger):
         """Return the campaigns that the feed has held in a complete run, not longer ago than so, and not tonight."""
         if self._delta is None:
             return []
-        since = iso(datetime.now(UTC) - timedelta(days=keep_days))
+        since = kept_since(keep_days)
         known = {each: self.known(each) for each in sorted(self._ledgers.keys() - self._begun)}
         feeds = {each: ledger.row.feeds.get(self._delta.feed) for each, ledger in known.items() if ledger is not None}
         return [each for each, feed in feeds.items() if feed and feed.complete_run and feed.last_run_at >= since]

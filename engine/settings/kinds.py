@@ -97,12 +97,12 @@ class Kind(NamedTuple):
     @classmethod
     def of(cls, annotation: Any, *default: Any) -> Kind:
         """Return what an annotation says, and the default, if there is one."""
-        marks, may_be_none, leaves = _marks(annotation), _may_be_none(annotation), list(_leaves(annotation))
+        marks, leaves = _marks(annotation), list(_leaves(annotation))
         return cls(
             read=_reader(annotation),
             has_default=bool(default),
             default=default[0] if default else None,
-            may_be_none=may_be_none,
+            may_be_none=NoneType in leaves,
             is_always_checked=ALWAYS in marks,
             is_secret=SECRET in marks,
             is_numeric=all(leaf in (int, float, NoneType) for leaf in leaves),
@@ -117,10 +117,6 @@ def expected(what: str, value: Any) -> str:
 
 def _marks(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-
-
-def _may_be_none(annotation: Any) -> bool:
-    return NoneType in _leaves(annotation)
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
