@@ -21,14 +21,20 @@ NULL = pa.scalar("null", pa.string())
 class JsonText(NamedTuple):
     """A column as JSON text: `text[i]` is value i, or null if the value is null.
 
+    Where few texts come again and again, `text` may be a dictionary of them, none of which is null (`spread`).
     `quoted` tells that the text is to be put between quotes, which waits until records are put together.
     `misfits[i]` is true if value i can't be sent, and `complaint` says why, as in "column 'x' {complaint}".
     """
 
-    text: pa.StringArray
+    text: pa.StringArray | pa.DictionaryArray
     quoted: bool
     misfits: pa.BooleanArray | None = None
     complaint: str = ""
+
+
+def spread(text: pa.StringArray | pa.DictionaryArray) -> pa.StringArray:
+    """Return the text of a column with each value standing for itself."""
+    return text.dictionary_decode() if pa.types.is_dictionary(text.type) else text
 
 
 def valid_text(array: pa.Array) -> JsonText:
@@ -88,7 +94,8 @@ def _scalar(text: str) -> pa.StringScalar:
 
 def complete(value: JsonText) -> pa.StringArray:
     """Return JSON values with their quotes; nulls stay nulls."""
-    return join('"', value.text, '"') if value.quoted else value.text
+    text = spread(value.text)
+    return join('"', text, '"') if value.quoted else text
 
 
 def any_of(masks: Sequence[pa.BooleanArray | None]) -> pa.BooleanArray | None:

@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 from engine.sources.columns.acceleration import join_rows, strings
 from engine.sources.columns.column_text import NULL, JsonText, complete, escape
 from engine.sources.columns.mapping import ColumnMapping
+from engine.sources.columns.plain import plain
 from engine.sources.columns.shaped import shaped_ids
 from engine.sources.columns.text_form import is_bytes
 from engine.sources.columns.written import whole_only
 from engine.sources.even_blocks import spans_of
 from engine.sources.json_text import text_of
+from engine.sources.ndjson.acceleration import numbers_of_column
 from engine.sources.shaping.shaper import Shaper
 from engine.values import Place, Refusal, Span
 
@@ -40,7 +42,7 @@ class EncodedRows:
     filtered: Sequence[Span] = ()
     filtered_ids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    id_numbers: None = None
+    id_numbers: bytes | None = None
     routed_by: list[str] | None = None
 
     @property
@@ -128,7 +130,7 @@ class RowEncoder:
         problems = self._problems(ids, values, filled, lines)
         routed_by = self._routed_by(columns)
         if not problems:
-            return EncodedRows(_ids(ids.text), lines, spans_of(self._path, rows), [], routed_by=routed_by)
+            return _encoded(ids.text, lines, spans_of(self._path, rows), [], routed_by)
         reasons: dict[int, str] = {}
         for mask, reason in problems:
             for index in pc.indices_nonzero(mask).to_pylist():
@@ -142,7 +144,7 @@ class RowEncoder:
             routed_by = [text for index, text in enumerate(routed_by) if index not in reasons]
         good = pa.array([index for index in range(len(rows)) if index not in reasons], pa.int64())
         spans = spans_of(self._path, [rows[index] for index in good.to_pylist()])
-        return EncodedRows(_ids(ids.text.take(good)), lines.take(good), spans, refusals, routed_by=routed_by)
+        return _encoded(ids.text.take(good), lines.take(good), spans, refusals, routed_by)
 
     def _routed_by(self, columns: Mapping[int, pa.Array]) -> list[str] | None:
         """Return what says which campaign each row is for, as the file has it; "" for a null."""
@@ -155,7 +157,7 @@ class RowEncoder:
         """Return the lines, and where `data` has any fields."""
         if self._mapping.sends_nulls:
             values = [_with_nulls_sent(value) for value in values]
-        parts: list[pa.StringArray | str] = ['{"id":"', ids, '","data":{']
+        parts: list[pa.Array | str] = ['{"id":"', ids, '","data":{']
         filled: _Mask = False
         closing = _Closing("", True)
         for name, value in zip(self._fields, values, strict=True):
@@ -230,8 +232,15 @@ class RowEncoder:
         return [null and f"{name}:{null}" if text is None else f"{name}:{text}" for text in texts]
 
 
-def _ids(text: pa.StringArray) -> list[str] | None:
-    return text.to_pylist() if strings is None else None
+def _encoded(
+    ids: pa.StringArray,
+    lines: pa.StringArray,
+    spans: Sequence[Span],
+    refusals: list[Refusal],
+    routed_by: list[str] | None,
+) -> EncodedRows:
+    texts = ids.to_pylist() if strings is None else None
+    return EncodedRows(texts, lines, spans, refusals, id_numbers=numbers_of_column(ids), routed_by=routed_by)
 
 
 def overlong(bytes_max: int) -> str:
@@ -297,6 +306,7 @@ def _take(value: JsonText, indices: pa.Array) -> JsonText:
 def _shown(column: pa.Array) -> list[str | None]:
     """Return values as text for a person to look at; None also for what has no such text."""
     try:
+        column = plain(column)
         column = column.cast(pa.binary()) if is_bytes(column.type) else _written(column).view(pa.binary())
     except pa.ArrowNotImplementedError:  # nested
         return [None] * len(column)

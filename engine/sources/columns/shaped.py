@@ -8,7 +8,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import JsonText, any_of, complete, escape, where_not
+from engine.sources.columns.column_text import JsonText, any_of, complete, escape, spread, where_not
+from engine.sources.columns.plain import plain
 from engine.sources.columns.text_form import is_bytes, text_form
 from engine.sources.columns.to_json import is_text, to_json
 from engine.sources.columns.typed_text import by_value, typed_json
@@ -19,13 +20,14 @@ def shaped_json(array: pa.Array, shaper: Shaper) -> JsonText:
     """Return a column of any type as JSON text after all steps; what is null then is null."""
     if shaper.changes_nothing:
         return to_json(array)
+    array = plain(array)
     if is_text(array.type) or is_bytes(array.type):
         form = text_form(array)
         return _also_misfit(form, shaped_text(form.text, shaper))
     value = to_json(array)
     if shaper.shape.map or shaper.type:
         return _also_misfit(value, _each_value(complete(value), shaper))
-    return _with_default(value._replace(text=without_words(value.text, shaper)), shaper)
+    return _with_default(value._replace(text=without_words(spread(value.text), shaper)), shaper)
 
 
 def shaped_text(text: pa.StringArray, shaper: Shaper) -> JsonText:
@@ -86,7 +88,7 @@ def _each_value(json_text: pa.StringArray, shaper: Shaper) -> JsonText:
     value = by_value(json_text, read, shaper.type.complaint if shaper.type else "")
     if nulls:
         means_null = pc.is_in(json_text, pa.array(nulls, pa.string()))
-        value = value._replace(text=pc.if_else(means_null, pa.scalar(None, pa.string()), value.text))
+        value = value._replace(text=pc.if_else(means_null, pa.scalar(None, pa.string()), spread(value.text)))
     return value if shaper.default is None else _filled(value, json_text.is_null(), shaper.default)
 
 
@@ -107,5 +109,5 @@ def _also_misfit(before: JsonText, after: JsonText) -> JsonText:
     if before.misfits is None:
         return after
     complaint = before.complaint if after.misfits is None else f"{before.complaint}, or {after.complaint}"
-    text = pc.if_else(before.misfits, pa.scalar(None, pa.string()), after.text)
+    text = pc.if_else(before.misfits, pa.scalar(None, pa.string()), spread(after.text))
     return after._replace(text=text, misfits=any_of([before.misfits, after.misfits]), complaint=complaint)

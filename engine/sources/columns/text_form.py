@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from engine.sources.columns.column_text import JsonText, valid_text
+from engine.sources.columns.column_text import JsonText, spread, valid_text
 from engine.sources.columns.plain import plain, plain_type
 from engine.sources.columns.to_json import is_text, to_json
 
@@ -20,7 +20,8 @@ def text_form(array: pa.Array) -> JsonText:
         array = array.cast(pa.binary()).view(pa.string())
     if is_text(array.type):
         return valid_text(array)
-    return to_json(array)._replace(quoted=False)
+    value = to_json(array)
+    return value._replace(text=spread(value.text), quoted=False)
 
 
 def is_bytes(type_: pa.DataType) -> bool:

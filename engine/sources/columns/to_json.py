@@ -14,10 +14,21 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import NULL, JsonText, any_of, complete, escape, join, valid_text, where_not
+from engine.sources.columns.acceleration import number_texts
+from engine.sources.columns.column_text import (
+    NULL,
+    JsonText,
+    any_of,
+    complete,
+    escape,
+    join,
+    spread,
+    valid_text,
+    where_not,
+)
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
 from engine.sources.columns.plain import as_list, items_of, plain, plain_type
-from engine.sources.columns.repeated import each_once
+from engine.sources.columns.repeated import each_once, few_texts_json, is_of_few_texts
 from engine.sources.columns.written import WrittenJson, written_json
 
 _SCALE_MAX = 6
@@ -26,6 +37,7 @@ _SCALE_MAX = 6
 _COMMA = pa.scalar(",", pa.string())
 _ZERO = pa.scalar(0, pa.int32())
 _HOLDS = "holds a value that "
+_NOT_FINITE = "is not a finite number"
 _REPEATS = "holds a key twice"
 
 
@@ -63,6 +75,8 @@ def is_text(type_: pa.DataType) -> bool:
 
 def to_json(array: pa.Array) -> JsonText:
     """Return any column of a supported type as JSON text."""
+    if is_of_few_texts(array) and (few := few_texts_json(array)):
+        return few
     array = plain(array)
     for is_it, convert in (*_NESTED.items(), *_SCALARS.items()):
         if is_it(array.type):
@@ -92,6 +106,11 @@ def _as_written(array: pa.Array) -> JsonText:
     return JsonText(array.cast(pa.string()), quoted=False)
 
 
+def _integer(array: pa.Array) -> JsonText:
+    text = number_texts(array) if array.type == pa.int64() else None
+    return _as_written(array) if text is None else JsonText(text, quoted=False)
+
+
 def _decimal(array: pa.Array) -> JsonText:
     """All digits up to the scale, without an exponent."""
     text = array.cast(pa.string())
@@ -104,10 +123,20 @@ def _decimal(array: pa.Array) -> JsonText:
 
 def _float(array: pa.Array) -> JsonText:
     """The shortest decimal text that reads back as the same float of the same width (of 16 bits: of 32)."""
+    text = number_texts(array) if pa.types.is_float64(array.type) else None
+    if text is None:
+        return _float_by_arrow(array)
+    return JsonText(text, quoted=False, misfits=where_not(pc.is_finite(array)), complaint=_NOT_FINITE)
+
+
+def _each_float(array: pa.Array) -> JsonText:
     if pa.types.is_float16(array.type):
         array = array.cast(pa.float32())
     misfits = where_not(pc.is_finite(array))
-    return JsonText(array.cast(pa.string()), quoted=False, misfits=misfits, complaint="is not a finite number")
+    return JsonText(array.cast(pa.string()), quoted=False, misfits=misfits, complaint=_NOT_FINITE)
+
+
+_float_by_arrow = each_once(_each_float)
 
 
 def _null(array: pa.Array) -> JsonText:
@@ -136,10 +165,11 @@ def _map(array: pa.MapArray) -> JsonText:
     """An object; integer keys become their decimal text. A key that comes twice would hide one of its values."""
     entries = as_list(array)
     keys, items = (to_json(child) for child in items_of(entries).flatten())
-    members = join('"', keys.text, '":', complete(items).fill_null(NULL))
+    key_texts = spread(keys.text)
+    members = join('"', key_texts, '":', complete(items).fill_null(NULL))
     lists = _as_lists(members.fill_null(NULL), pc.list_value_length(entries))
     text = join("{", pc.binary_join(lists, _COMMA), "}")
-    return _nested(array, text, [_of_rows(keys, lists), _of_rows(items, lists)], _repeating(keys.text, lists))
+    return _nested(array, text, [_of_rows(keys, lists), _of_rows(items, lists)], _repeating(key_texts, lists))
 
 
 def _as_lists(items: pa.StringArray, lengths: pa.Array) -> pa.ListArray:
@@ -190,9 +220,9 @@ def _nested(
 
 _SCALARS: dict[Callable[[pa.DataType], bool], Callable[[pa.Array], JsonText]] = {
     is_text: _text,
-    pa.types.is_integer: _as_written,
+    pa.types.is_integer: _integer,
     pa.types.is_decimal: _decimal,
-    pa.types.is_floating: each_once(_float),
+    pa.types.is_floating: _float,
     pa.types.is_boolean: _as_written,
     pa.types.is_date: each_once(date_json),
     pa.types.is_timestamp: each_once(moment_json),

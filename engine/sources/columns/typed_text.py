@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.sources.columns.acceleration import are_plain_numbers
-from engine.sources.columns.column_text import NULL, JsonText, escape, where_not
+from engine.sources.columns.column_text import NULL, JsonText, escape, spread, where_not
+from engine.sources.columns.repeated import as_few
 from engine.sources.shaping.scalars import NumberForm, TextType
 from engine.sources.spec import ColumnShape
 
@@ -37,14 +38,14 @@ def by_value(text: pa.StringArray, read: Callable[[str], str | None], complaint:
     """Return a column as JSON text, each different value read once."""
     values = text.dictionary_encode()
     found = pa.array([read(value) for value in values.dictionary.to_pylist()], pa.string())
-    taken = found.take(values.indices)
+    taken = as_few(found, values.indices)
     misfits = pc.and_(text.is_valid(), taken.is_null()) if found.null_count else None
     return JsonText(taken, False, misfits, complaint)
 
 
 def _with_json_nulls(value: JsonText) -> JsonText:
     """Return a column in which what is a null as JSON is a null."""
-    text = value.text
+    text = spread(value.text)
     return value._replace(text=pc.if_else(pc.equal(text, NULL), pa.scalar(None, pa.string()), text))
 
 

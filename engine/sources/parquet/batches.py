@@ -10,7 +10,7 @@ from pyarrow import parquet as native
 
 from engine.values import SourceUntrusted
 
-BATCH_ROWS_MAX = 10_000
+BATCH_ROWS_MAX = 20_000
 """How many rows are decoded and encoded at once, if they are small."""
 
 BATCH_BYTES = 16 << 20
@@ -73,10 +73,10 @@ def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _decoded_bytes(array: pa.Array) -> int:
-    """Return the size of a column in which each value stands for itself, also where a dictionary holds them now."""
+    """Return the size of a column in which each value stands for itself; at the most, where a dictionary holds them."""
     size: int = array.nbytes
     if pa.types.is_dictionary(array.type):
-        size += pc.sum(pc.binary_length(array.dictionary).take(array.indices), min_count=0).as_py()
+        size += len(array) * (pc.max(pc.binary_length(array.dictionary)).as_py() or 0)
     return size
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from io import IOBase
 from typing import Self
 
 import pyarrow as pa
 from pyarrow import parquet as native
 
 from engine.sources.parquet.batches import RowsInStep, batch_rows, even
+from engine.sources.parquet.few_texts import few_texts
 from engine.sources.parquet.int96 import exact_moments
 from engine.sources.stored.inputs import InputFile
 from engine.values import SourceUntrusted
@@ -32,11 +34,14 @@ class ParquetTable:
     def __init__(self, file: InputFile) -> None:
         self._file = file
         with ExitStack() as opened:
-            self._table = self._opened(opened, "ns")
+            self._stored = opened.enter_context(file.open_stored())
+            self._table = self._opened(opened, self._stored, "ns")
             self._check_rows()
             # Moments of 96 bits are read twice: their seconds reach years that 64 bits of nanoseconds do not.
             self._int96 = _int96_columns(self._table)
-            self._in_seconds = self._opened(opened, "s") if self._int96 else None
+            self._in_seconds = None
+            if self._int96:
+                self._in_seconds = self._opened(opened, opened.enter_context(file.open_stored()), "s")
             self._batch_rows = batch_rows(self._table)
             self._opened_files = opened.pop_all()
 
@@ -61,6 +66,8 @@ class ParquetTable:
     def batches(self, indices: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Yield the columns at these positions, some rows at a time, of bounded size.
 
+        Columns of text that hold few values may come as dictionaries of them, in all batches or in some.
+
         Raises:
             SourceUntrusted: the file is damaged, or does not hold as many rows as it says; all rows before that were
                 yielded.
@@ -68,16 +75,9 @@ class ParquetTable:
         names = [self.schema.names[index] for index in indices]
         return even(self._read(names), self._batch_rows)
 
-    def _opened(self, opened: ExitStack, int96_unit: str) -> native.ParquetFile:
-        stored = opened.enter_context(self._file.open_stored())
+    def _opened(self, opened: ExitStack, stored: IOBase, int96_unit: str) -> native.ParquetFile:
         try:
-            table = native.ParquetFile(
-                stored,
-                pre_buffer=False,  # else everything that was read would be kept until the file is closed
-                buffer_size=_BUFFER_BYTES,
-                page_checksum_verification=True,
-                coerce_int96_timestamp_unit=int96_unit,
-            )
+            table = _table_of(stored, int96_unit)
             table.schema_arrow.to_string()  # raises if a name is not UTF-8
         except _FAILURES as error:
             raise self._unreadable(error) from None
@@ -125,11 +125,11 @@ class ParquetTable:
 
         Arrow reads across row groups, too, but would then fill what a column lacks in one of them from the next.
         """
-        row = 0
-        for group in range(self._table.num_row_groups):
-            first, stated = row, self._table.metadata.row_group(group).num_rows
+        row, table = 0, self._with_few_texts(names)
+        for group in range(table.num_row_groups):
+            first, stated = row, table.metadata.row_group(group).num_rows
             try:
-                for batch in self._read_group(group, names):
+                for batch in self._read_group(table, group, names):
                     row += len(batch)
                     if row > first + stated:
                         break
@@ -142,8 +142,16 @@ class ParquetTable:
                     f"follows, but {row - first:,} can be read"
                 )
 
-    def _read_group(self, group: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        batches = self._batches_of(self._table, group, names)
+    def _with_few_texts(self, names: Sequence[str]) -> native.ParquetFile:
+        """Return the table opened so that what `few_texts` finds among some columns comes as dictionaries."""
+        try:
+            few = few_texts(self._table, names)
+            return _table_of(self._stored, "ns", few, self._table.metadata) if few else self._table
+        except _FAILURES:
+            return self._table  # to read it will say what is wrong, and where
+
+    def _read_group(self, table: native.ParquetFile, group: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        batches = self._batches_of(table, group, names)
         moments = [name for name in self._int96 if name in names]
         if self._in_seconds is None or not moments:
             yield from batches
@@ -161,6 +169,28 @@ class ParquetTable:
             self._batch_rows, row_groups=[group], columns=list(names), use_threads=False
         )
         return batches
+
+
+def _table_of(
+    stored: IOBase,
+    int96_unit: str,
+    dictionaries: Sequence[str] = (),
+    metadata: native.FileMetaData | None = None,
+) -> native.ParquetFile:
+    """Return a file as a table in which these columns of text come as dictionaries; its metadata may be known.
+
+    Raises:
+        pyarrow.ArrowException, OSError, UnicodeDecodeError: it can't be read.
+    """
+    return native.ParquetFile(
+        stored,
+        metadata=metadata,
+        read_dictionary=list(dictionaries),
+        pre_buffer=False,  # else everything that was read would be kept until the file is closed
+        buffer_size=_BUFFER_BYTES,
+        page_checksum_verification=True,
+        coerce_int96_timestamp_unit=int96_unit,
+    )
 
 
 def _int96_columns(table: native.ParquetFile) -> list[str]:

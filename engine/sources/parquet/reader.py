@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from engine.sources.columns.mapping import ColumnMapping, map_columns
 from engine.sources.columns.plain import plain
+from engine.sources.columns.repeated import is_of_few_texts
 from engine.sources.columns.rows import EncodedRows, RowEncoder
 from engine.sources.columns.shaped import shaped_json
 from engine.sources.columns.text_form import is_bytes, text_form
@@ -53,12 +54,16 @@ def read_rows(
 
         def encoded(piece: tuple[pa.RecordBatch, range]) -> tuple[EncodedRows, int]:
             batch, rows = piece
-            columns = {index: plain(batch.column(name)) for index, name in names.items()}
+            columns = {index: _plain_or_few(batch.column(name)) for index, name in names.items()}
             # So large a part of the file's bytes as of its rows: which bytes were read for them does not show.
             return encoder.encode(columns, rows), (file.size or 0) * (rows.stop - 1) // table.rows
 
         with closing(in_order(_numbered(table.batches(mapping.read)), encoded, readers())) as batches:
             yield from batches
+
+
+def _plain_or_few(column: pa.Array) -> pa.Array:
+    return column if is_of_few_texts(column) else plain(column)
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, range]]:
