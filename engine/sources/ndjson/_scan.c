@@ -20,7 +20,7 @@
 #endif
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "001f3625746ef83343dd7f4b79e033a4"
+#define SOURCE_DIGEST "83d8c4a62041cfce9f16308169afd521"
 
 typedef const unsigned char *Text;
 
@@ -1132,6 +1132,51 @@ static PyObject *numbers_of_ids(PyObject *module, PyObject *args)
     return result;
 }
 
+/* Put the numbers of so many ids into `numbers`; 0 if one of them is not within the text. */
+static int number_column(const unsigned char *offsets, Text text, Py_ssize_t text_size, uint64_t *numbers, Py_ssize_t rows,
+                         uint64_t seed)
+{
+    int32_t start, stop;
+    memcpy(&start, offsets, sizeof start);
+    for (Py_ssize_t row = 0; row < rows; row++, start = stop) {
+        memcpy(&stop, offsets + sizeof stop * (size_t)(row + 1), sizeof stop);
+        if (start < 0 || stop < start || stop > text_size)
+            return 0;
+        numbers[row] = number_of(text + start, (size_t)(stop - start), seed);
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(column_doc, "numbers_of_column(skipped: int, offsets, text, rows: int, seed: int) -> bytes\n\n"
+                         "Return the same for ids in a column of text without nulls, as Arrow has it: 32-bit offsets, of which\n"
+                         "some are to be skipped, and the bytes of all ids.");
+
+static PyObject *numbers_of_column(PyObject *module, PyObject *args)
+{
+    Py_buffer offsets, text;
+    Py_ssize_t skipped, rows;
+    unsigned long long seed;
+    int is_whole = 0;
+    if (!PyArg_ParseTuple(args, "ny*y*nK", &skipped, &offsets, &text, &rows, &seed))
+        return NULL;
+    Py_ssize_t values = offsets.len / (Py_ssize_t)sizeof(int32_t);
+    PyObject *numbers = NULL;
+    if (skipped >= 0 && rows >= 0 && skipped < values && rows < values - skipped &&
+        (numbers = PyBytes_FromStringAndSize(NULL, rows * (Py_ssize_t)sizeof(uint64_t)))) {
+        const unsigned char *first = (const unsigned char *)offsets.buf + sizeof(int32_t) * (size_t)skipped;
+        uint64_t *to = (uint64_t *)(void *)PyBytes_AsString(numbers);
+        Py_BEGIN_ALLOW_THREADS
+        is_whole = number_column(first, text.buf, text.len, to, rows, seed);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&offsets);
+    PyBuffer_Release(&text);
+    if (is_whole)
+        return numbers;
+    Py_XDECREF(numbers);
+    return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "the buffers of a column are too small");
+}
+
 typedef struct {
     PyObject_HEAD
     uint64_t *table; /* a power of two of places, half of them free at least */
@@ -1577,6 +1622,7 @@ static PyObject *keep_memory(PyObject *module, PyObject *bytes)
 
 static PyMethodDef functions[] = {{"numbers_of_lines", numbers_of_lines, METH_VARARGS, lines_doc},
                                   {"numbers_of_ids", numbers_of_ids, METH_VARARGS, numbers_of_ids_doc},
+                                  {"numbers_of_column", numbers_of_column, METH_VARARGS, column_doc},
                                   {"nth_newline", nth_newline, METH_VARARGS, newline_doc},
                                   {"rows_apart", rows_apart, METH_VARARGS, apart_doc},
                                   {"lines_in_order", lines_in_order, METH_VARARGS, ordered_doc},

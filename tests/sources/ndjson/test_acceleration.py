@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
 import pytest
 import xxhash
 from hypothesis import given, strategies as st
@@ -71,6 +73,23 @@ def test_another_version_is_not_used() -> None:
 def test_other_interpreters_go_without_it() -> None:
     program = "import sys, engine.sources.ndjson; sys.implementation.name = 'pypy'"
     assert loaded(program) == "False pypy cannot use it"
+
+
+@accelerated
+@given(st.lists(st.text(max_size=30)), st.integers(0, 9))
+def test_ids_of_a_column_have_the_same_numbers(ids: list[str], skipped: int) -> None:
+    column = pa.array(["skipped"] * skipped + ids, pa.string()).slice(skipped)
+    assert acceleration.numbers_of_column(column) == acceleration.numbers_of(ids)
+
+
+@accelerated
+@pytest.mark.parametrize(
+    ("skipped", "offsets", "rows"),
+    [(0, (0, 1), 2), (-1, (0, 1), 1), (2, (0, 1), 0), (0, (0, 3), 1), (0, (1, 0), 1), (0, (-1, 1), 1), (0, (0, 1), -1)],
+)
+def test_columns_that_lead_out_of_their_text_are_refused(skipped: int, offsets: tuple[int, ...], rows: int) -> None:
+    with pytest.raises(ValueError, match="too small"):
+        acceleration.extension().numbers_of_column(skipped, struct.pack("=2i", *offsets), b"ab", rows, 7)
 
 
 @accelerated
