@@ -17,9 +17,10 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-SCAN, STRINGS, DIGESTS = SOURCES = (
+SCAN, STRINGS, CELLS, DIGESTS = SOURCES = (
     ROOT / "engine/sources/ndjson/_scan.c",
     ROOT / "engine/sources/columns/_strings.c",
+    ROOT / "engine/sources/csv/_cells.c",
     ROOT / "engine/ledger/_digests.c",
 )
 COMPILER = os.environ.get("CC", "gcc")

@@ -7,6 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 NAMES = {
     "INSTRUMENTED_SCAN": "engine.sources.ndjson._scan",
     "INSTRUMENTED_STRINGS": "engine.sources.columns._strings",
+    "INSTRUMENTED_CELLS": "engine.sources.csv._cells",
     "INSTRUMENTED_DIGESTS": "engine.ledger._digests",
 }
 

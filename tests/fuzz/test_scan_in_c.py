@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.compiling import (
+    CELLS,
     HERE,
     ROOT,
     ROUNDS,
@@ -40,6 +41,7 @@ def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
     extensions = {
         "INSTRUMENTED_SCAN": build(tmp_path / "_scan.abi3.so", SCAN, "-shared", "-fPIC", *SANITIZED),
         "INSTRUMENTED_STRINGS": build(tmp_path / "_strings.abi3.so", STRINGS, "-shared", "-fPIC", *SANITIZED),
+        "INSTRUMENTED_CELLS": build(tmp_path / "_cells.abi3.so", CELLS, "-shared", "-fPIC", *SANITIZED),
     }
     tests = [
         f"tests/sources/ndjson/{name}"
@@ -51,7 +53,8 @@ def test_the_other_tests_pass_with_sanitizers(tmp_path: Path) -> None:
             "test_lines_in_order.py",
         )
     ]
-    run_tests(["tests/sources/columns/test_acceleration.py", *tests], sanitized_environment(extensions))
+    tests += ["tests/sources/columns/test_acceleration.py", "tests/sources/csv/test_acceleration.py"]
+    run_tests([*tests, "tests/sources/csv/test_fuzz.py"], sanitized_environment(extensions))
 
 
 PROGRAM = """

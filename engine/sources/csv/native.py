@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from engine.sources.columns.acceleration import may_hold
+from engine.sources.csv.acceleration import split_cells
 from engine.sources.csv.header import Header
 from engine.sources.csv.not_records import AROUND_NAMES
 from engine.sources.csv.text import Dialect
@@ -33,13 +35,15 @@ class NativeReader:
         self._telling = wanted.index(id_index) if id_index in wanted else 0
         self._to_be_empty = header.to_be_empty
         self._names = _folded(pa.array(header.names, pa.string()))
+        self._name_texts = self._names.to_pylist()
         self._columns = [str(index) for index in range(len(header.names))]
+        self._read = sorted({*wanted, *header.to_be_empty})
         marks = header.dialect.delimiter + header.dialect.quote + header.dialect.escape
         self._parse = _parse_options(header.dialect) if marks.isascii() else None
         self._convert, self._convert_utf8 = (
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(self._columns, pa.string()),
-                include_columns=[self._columns[index] for index in sorted({*wanted, *header.to_be_empty})],
+                include_columns=[self._columns[index] for index in self._read],
                 null_values=[""],
                 strings_can_be_null=True,
                 check_utf8=check_utf8,
@@ -55,21 +59,37 @@ class NativeReader:
         has_quotes = bool(quote) and data.find(quote, 0, end) >= 0
         if has_quotes and not quotes_are_regular(data, end, self._dialect):
             return None
+        found = self._cells(data, end, has_quotes=has_quotes)
+        if found is None:
+            return None
+        if has_quotes and not lines_are_rows(data, end, max(map(len, found))):
+            return None
+        columns = dict(zip(self._read, found, strict=True))
+        if any(columns[index].null_count < len(columns[index]) for index in self._to_be_empty):
+            return None
+        return None if self._has_header(columns[self._wanted[self._telling]]) else [columns[i] for i in self._wanted]
+
+    def _cells(self, data: bytes, end: int, *, has_quotes: bool) -> list[pa.StringArray] | None:
+        """Return the columns that are read; None if rows differ in length, or a cell that is read is not UTF-8."""
         piece = data if end == len(data) else memoryview(data)[:end]
+        # To look at all bytes at once is faster than at each cell; but in what is not sent, nothing matters.
+        is_utf8 = data.isascii() or check_natively(piece)
+        if is_utf8 and not has_quotes:
+            split = split_cells(data, end, self._dialect.delimiter.encode(), len(self._columns), self._read)
+            if split is not None:
+                return split
         options = arrow_csv.ReadOptions(use_threads=False, block_size=end + 1, column_names=self._columns)
+        convert = self._convert_utf8 if is_utf8 else self._convert
         try:
-            # To look at all bytes at once is faster than at each cell; but in what is not sent, nothing matters.
-            convert = self._convert_utf8 if data.isascii() or check_natively(piece) else self._convert
             table = arrow_csv.read_csv(pa.BufferReader(piece), options, self._parse, convert)
         except pa.ArrowInvalid:
             return None
-        if has_quotes and not lines_are_rows(data, end, table.num_rows):
-            return None
-        if any(table.column(self._columns[index]).null_count < table.num_rows for index in self._to_be_empty):
-            return None
-        columns = [_whole(table.column(self._columns[index])) for index in self._wanted]
-        has_header = pc.is_in(_folded(columns[self._telling]), value_set=self._names).true_count
-        return None if has_header else columns
+        return [_whole(table.column(self._columns[index])) for index in self._read]
+
+    def _has_header(self, telling: pa.StringArray) -> bool:
+        if not may_hold(telling, self._name_texts):
+            return False
+        return bool(pc.is_in(_folded(telling), value_set=self._names).true_count)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.StringArray:
