@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -10,9 +9,6 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_PRINTABLE = bytes(range(0x20, 0x100))
-_CONTROL_ESCAPES = {chr(code): json.dumps(chr(code))[1:-1] for code in range(0x20)}
-_FIRST_PRINTABLE = 0x20
 _TRUE = pa.scalar(True, pa.bool_())
 
 NULL = pa.scalar("null", pa.string())
@@ -61,20 +57,6 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def escape(text: pa.StringArray) -> pa.StringArray:
-    """Return valid text as it stands inside a JSON string."""
-    raw = _values(text)
-    backslashes, quotes = b"\\" in raw, b'"' in raw
-    if backslashes:
-        text = pc.replace_substring(text, "\\", "\\\\")
-    if quotes:
-        text = pc.replace_substring(text, '"', '\\"')
-    if raw and _smallest_byte(raw) < _FIRST_PRINTABLE:
-        for control in sorted(set(raw.translate(None, _PRINTABLE))):
-            text = pc.replace_substring(text, chr(control), _CONTROL_ESCAPES[chr(control)])
-    return text
-
-
 def join(*parts: pa.StringArray | str, null_handling: Literal["emit_null", "replace"] = "emit_null") -> pa.StringArray:
     """Return the parts of each row joined. A row with a null in any part is null, or else nulls count as empty."""
     merged: list[Any] = []
@@ -110,18 +92,3 @@ def any_of(masks: Sequence[pa.BooleanArray | None]) -> pa.BooleanArray | None:
 def where_not(fits: pa.BooleanArray) -> pa.BooleanArray | None:
     """Return the mask of the values that do not fit (nulls do), or None if all of them fit."""
     return None if pc.all(fits, min_count=0).as_py() else pc.invert(fits.fill_null(_TRUE))
-
-
-def _values(text: pa.StringArray) -> bytes:
-    """Return the bytes of all values, one behind the other."""
-    if not len(text):
-        return b""
-    offsets = memoryview(text.buffers()[1]).cast("i")
-    first, last = offsets[text.offset], offsets[text.offset + len(text)]
-    values = text.buffers()[2]
-    return values.slice(first, last - first).to_pybytes() if last > first else b""
-
-
-def _smallest_byte(raw: bytes) -> int:
-    smallest: int = pc.min(pa.Array.from_buffers(pa.uint8(), len(raw), [None, pa.py_buffer(raw)])).as_py()
-    return smallest

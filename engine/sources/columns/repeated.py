@@ -10,7 +10,8 @@ from functools import wraps
 
 import pyarrow as pa
 
-from engine.sources.columns.column_text import JsonText, escape
+from engine.sources.columns.column_text import JsonText
+from engine.sources.columns.escaping import escape
 
 LOOKED_AT = 256
 """How many values tell whether a column is one of these. Half of them must have come before."""

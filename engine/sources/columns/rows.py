@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.sources.columns.acceleration import join_rows, strings
-from engine.sources.columns.column_text import NULL, JsonText, complete, escape
+from engine.sources.columns.column_text import NULL, JsonText, complete
+from engine.sources.columns.escaping import escape
 from engine.sources.columns.mapping import ColumnMapping
 from engine.sources.columns.plain import plain
 from engine.sources.columns.shaped import shaped_ids

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.column_text import JsonText, any_of, complete, escape, spread, where_not
+from engine.sources.columns.column_text import JsonText, any_of, complete, spread, where_not
+from engine.sources.columns.escaping import escape
 from engine.sources.columns.plain import plain
 from engine.sources.columns.text_form import is_bytes, text_form
 from engine.sources.columns.to_json import is_text, to_json

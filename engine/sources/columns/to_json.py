@@ -15,17 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.sources.columns.acceleration import number_texts
-from engine.sources.columns.column_text import (
-    NULL,
-    JsonText,
-    any_of,
-    complete,
-    escape,
-    join,
-    spread,
-    valid_text,
-    where_not,
-)
+from engine.sources.columns.column_text import NULL, JsonText, any_of, complete, join, spread, valid_text, where_not
+from engine.sources.columns.escaping import escape
 from engine.sources.columns.moments import SplitMoments, date_json, duration_json, moment_json, time_json
 from engine.sources.columns.plain import as_list, items_of, plain, plain_type
 from engine.sources.columns.repeated import each_once, few_texts_json, is_of_few_texts

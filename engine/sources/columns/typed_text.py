@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.sources.columns.acceleration import are_plain_numbers
-from engine.sources.columns.column_text import NULL, JsonText, escape, spread, where_not
+from engine.sources.columns.column_text import NULL, JsonText, spread, where_not
+from engine.sources.columns.escaping import escape
 from engine.sources.columns.repeated import as_few
 from engine.sources.shaping.scalars import NumberForm, TextType
 from engine.sources.spec import ColumnShape

@@ -10,7 +10,7 @@ from pyarrow import parquet as native
 
 from engine.values import SourceUntrusted
 
-BATCH_ROWS_MAX = 20_000
+BATCH_ROWS_MAX = 32_768
 """How many rows are decoded and encoded at once, if they are small."""
 
 BATCH_BYTES = 16 << 20

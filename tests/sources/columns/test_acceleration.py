@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import struct
@@ -15,7 +16,14 @@ import xxhash
 from hypothesis import given, strategies as st
 
 from engine.sources.columns import acceleration
-from engine.sources.columns.acceleration import SOURCE_DIGEST, are_plain_numbers, join_rows, may_hold, number_texts
+from engine.sources.columns.acceleration import (
+    SOURCE_DIGEST,
+    are_plain_numbers,
+    join_rows,
+    may_hold,
+    number_texts,
+    stands_as_it_is,
+)
 from engine.sources.columns.column_text import join, spread
 from engine.sources.csv.not_records import AROUND_NAMES, folded
 
@@ -121,6 +129,16 @@ def assert_written_as_arrow_does(numbers: pa.Array) -> None:
         return
     texts.validate(full=True)
     assert texts.to_pylist() == numbers.cast(pa.string()).to_pylist()
+
+
+CHARACTERS = st.text(max_size=12) | st.text('ab"\\\x1f\x7f\x80é ', max_size=30)
+
+
+@given(st.lists(st.none() | CHARACTERS), st.integers(0, 9))
+def test_text_without_characters_to_escape_is_known(values: list[str | None], skipped: int) -> None:
+    texts = [value for value in values if value is not None]
+    stands = bool(values) and all(json.dumps(text, ensure_ascii=False)[1:-1] == text for text in texts)
+    assert stands_as_it_is(column(values, skipped)) == (stands and acceleration.strings is not None)
 
 
 NAMES = ["loan_id", "dpd", "naïve", "k"]
@@ -266,6 +284,7 @@ def test_any_buffers_are_read_within_their_bounds_or_refused(
         assert struct.unpack_from("=i", ends, 4 * rows) == (len(joined),)
         assert acceleration.strings.are_plain_numbers(part, rows, False) in (True, False)
         assert acceleration.strings.may_hold(part, rows, [b"1", b""]) in (True, False)
+        assert acceleration.strings.stands_as_it_is(part, rows) in (True, False)
         coded = (0, valid, offsets(*bounds), (skipped, None, *part[2:]), rows)
         try:
             ends, joined = acceleration.strings.join_rows([coded], rows)
