@@ -12,7 +12,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.sources.columns.acceleration import are_plain_numbers
+from engine.sources.columns.acceleration import are_dates, are_plain_numbers
 from engine.sources.columns.column_text import NULL, JsonText, spread, where_not
 from engine.sources.columns.escaping import escape
 from engine.sources.columns.repeated import as_few
@@ -84,9 +84,11 @@ def _plain_numbers(text: pa.StringArray) -> pa.BooleanArray:
 
 
 def _are_dates(text: pa.StringArray) -> bool:
+    if are_dates(text):
+        return True
     try:
         days = text.cast(pa.date32())
     except pa.ArrowInvalid:
         return False
-    are_dates: bool = pc.all(pc.greater_equal(days, _FIRST_DATE), min_count=0).as_py()
-    return are_dates
+    from_first: bool = pc.all(pc.greater_equal(days, _FIRST_DATE), min_count=0).as_py()
+    return from_first

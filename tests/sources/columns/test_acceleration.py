@@ -6,6 +6,7 @@ import json
 import math
 import re
 import struct
+from datetime import date
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -18,6 +19,7 @@ from hypothesis import given, strategies as st
 from engine.sources.columns import acceleration
 from engine.sources.columns.acceleration import (
     SOURCE_DIGEST,
+    are_dates,
     are_plain_numbers,
     join_rows,
     may_hold,
@@ -77,6 +79,25 @@ def test_any_text_is_a_plain_number_or_not(values: list[str | None], whole: bool
 @given(st.lists(st.one_of(st.none(), st.from_regex(r"-?[019]{0,3}(\.[09]{0,2})?", fullmatch=True))), st.booleans())
 def test_what_looks_like_a_number_is_a_plain_number_or_not(values: list[str | None], whole: bool) -> None:
     assert_plain_if_it_matches(values, whole)
+
+
+DAYS = st.dates().map(str) | st.from_regex(
+    r"(0000|0001|1900|2000|2023|2024|9999|2O24)-[01][0-9]-[0-3][0-9]", fullmatch=True
+)
+
+
+@given(st.lists(st.none() | DAYS, min_size=1, max_size=3) | st.lists(TEXTS))
+def test_what_is_a_date_is_known(values: list[str | None]) -> None:
+    is_there = acceleration.strings is not None
+    expected = bool(values) and all(value is None or is_day(value) for value in values)
+    assert are_dates(column(values, skipped=2)) == (expected and is_there)
+
+
+def is_day(text: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII)) and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def assert_plain_if_it_matches(values: list[str | None], whole: bool) -> None:
@@ -283,6 +304,7 @@ def test_any_buffers_are_read_within_their_bounds_or_refused(
         assert len(ends) == 4 * (rows + 1)
         assert struct.unpack_from("=i", ends, 4 * rows) == (len(joined),)
         assert acceleration.strings.are_plain_numbers(part, rows, False) in (True, False)
+        assert acceleration.strings.are_dates(part, rows) in (True, False)
         assert acceleration.strings.may_hold(part, rows, [b"1", b""]) in (True, False)
         assert acceleration.strings.stands_as_it_is(part, rows) in (True, False)
         coded = (0, valid, offsets(*bounds), (skipped, None, *part[2:]), rows)
