@@ -19,6 +19,7 @@ import pytest
 from pyarrow.parquet.encryption import CryptoFactory, EncryptionConfiguration, KmsClient, KmsConnectionConfig
 
 from engine.sources import ColumnShape, SourceSpec, open_source
+from engine.sources.parquet import few_texts
 from engine.values.errors import ConfigError, SourceUntrusted
 from tests.sources.parquet.footers import (
     BINARY,
@@ -36,6 +37,14 @@ from tests.sources.parquet.footers import (
     schema_of,
 )
 from tests.sources.tables import TableReading, read_file
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["as they are", "columns of few texts are looked for"])
+def looks_for_few_texts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files, as these are, are otherwise not looked at for them."""
+    if request.param:
+        monkeypatch.setattr(few_texts, "_ROWS_MIN", 1)
+        monkeypatch.setattr(few_texts, "_VALUE_BYTES_MAX", 1e9)
 
 
 def write(folder: Path, columns: dict[str, Any], **options: Any) -> Path:
