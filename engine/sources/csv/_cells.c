@@ -11,23 +11,23 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "6b5fbc057ad9b04ca6ddc53ac66eb59a"
+#define SOURCE_DIGEST "522257c1bdc17e5b68e0077a6230a776"
 
 enum { AT_ONCE = 32 }; /* so many bytes are copied at once where there is room for them */
 
 typedef const unsigned char *Text;
 
-/* Where the cells of all rows end, row by row, and where each row begins. */
+/* Where each row begins, and where the cells of all rows end: column by column, with room for `most` rows in each. */
 typedef struct {
     int32_t columns;
-    int32_t *ends, *begins;
-    Py_ssize_t rows;
+    int32_t *begins, *ends;
+    Py_ssize_t rows, most;
     int64_t returns; /* carriage returns that belong to line ends */
 } Rows;
 
 /* ---------------------------------------------------------------- where the cells are */
 
-/* Where the next cell goes, how many are still to come behind it in its row, and where the row begins. */
+/* Where the end of the next cell goes, how many cells come behind it in its row, and where the row begins. */
 typedef struct {
     int32_t *to;
     int32_t left, row_begin;
@@ -45,8 +45,9 @@ static int take_line_end(Rows *rows, Cursor *cursor, Text text, int32_t at)
         return 1;
     if (cursor->left)
         return 0;
-    *cursor->to++ = stop;
+    *cursor->to = stop;
     rows->begins[rows->rows++] = row_begin;
+    cursor->to = rows->ends + rows->rows;
     cursor->left = rows->columns - 1;
     return 1;
 }
@@ -56,8 +57,12 @@ static inline int take_mark(Rows *rows, Cursor *cursor, Text text, int32_t at)
 {
     if (text[at] == '\n')
         return take_line_end(rows, cursor, text, at);
-    *cursor->to++ = at;
-    return cursor->left-- > 0;
+    if (!cursor->left)
+        return 0;
+    *cursor->to = at;
+    cursor->to += rows->most;
+    cursor->left--;
+    return 1;
 }
 
 /* Find all cells; 0 where the text is declined. */
@@ -101,9 +106,9 @@ static void close_rows(Rows *rows)
 /* Make room for all rows that so much text can have: each of them has a mark behind each cell, but for the last one. */
 static int open_rows(Rows *rows, Py_ssize_t size)
 {
-    size_t most = (size_t)(size / rows->columns) + 3, columns = (size_t)rows->columns;
-    rows->ends = PyMem_Malloc(most * columns * sizeof *rows->ends);
-    rows->begins = PyMem_Malloc(most * sizeof *rows->begins);
+    rows->most = size / rows->columns + 2;
+    rows->begins = PyMem_Malloc((size_t)rows->most * sizeof *rows->begins);
+    rows->ends = PyMem_Malloc((size_t)rows->most * (size_t)rows->columns * sizeof *rows->ends);
     if (rows->ends && rows->begins)
         return 1;
     PyErr_NoMemory();
@@ -112,32 +117,45 @@ static int open_rows(Rows *rows, Py_ssize_t size)
 
 /* ---------------------------------------------------------------- columns, as Arrow has them */
 
-static inline int32_t begin_of(const Rows *rows, int32_t column, Py_ssize_t row)
+/* The cells of a column: each begins so many bytes behind what is in `begins`, and ends where `ends` says. */
+typedef struct {
+    const int32_t *begins, *ends;
+    int32_t behind;
+    Py_ssize_t rows;
+} Cells;
+
+static Cells cells_of(const Rows *rows, int32_t column)
 {
-    return column ? rows->ends[row * rows->columns + column - 1] + 1 : rows->begins[row];
+    const int32_t *ends = rows->ends + column * rows->most;
+    Cells cells = {rows->begins, ends, 0, rows->rows};
+    if (column) { /* it begins behind the delimiter of the one before */
+        cells.begins = ends - rows->most;
+        cells.behind = 1;
+    }
+    return cells;
 }
 
-/* Return how many bytes the cells of a column have, and how many of them are empty. */
-static int64_t column_size(const Rows *rows, int32_t column, Py_ssize_t *empty)
+/* Return how many bytes they have, and how many of them are empty. */
+static int64_t cells_size(Cells cells, Py_ssize_t *empty)
 {
     int64_t total = 0;
     *empty = 0;
-    for (Py_ssize_t row = 0; row < rows->rows; row++) {
-        int32_t size = rows->ends[row * rows->columns + column] - begin_of(rows, column, row);
+    for (Py_ssize_t row = 0; row < cells.rows; row++) {
+        int32_t size = cells.ends[row] - cells.begins[row] - cells.behind;
         total += size;
         *empty += !size;
     }
     return total;
 }
 
-/* Write the cells of a column, and which of them are not empty if `valid` is given, which is all zeros. */
-static void write_column(const Rows *rows, int32_t column, Text text, Py_ssize_t text_size, unsigned char *valid,
-                         unsigned char *offsets, unsigned char *to, int64_t size)
+/* Write them, and which of them are not empty if `valid` is given, which is all zeros. */
+static void write_cells(Cells cells, Text text, Py_ssize_t text_size, unsigned char *valid, unsigned char *offsets,
+                        unsigned char *to, int64_t size)
 {
     unsigned char *at = to, *end = to + size;
     memset(offsets, 0, sizeof(int32_t));
-    for (Py_ssize_t row = 0; row < rows->rows; row++) {
-        int32_t begin = begin_of(rows, column, row), cell_size = rows->ends[row * rows->columns + column] - begin;
+    for (Py_ssize_t row = 0; row < cells.rows; row++) {
+        int32_t begin = cells.begins[row] + cells.behind, cell_size = cells.ends[row] - begin;
         if (cell_size <= AT_ONCE && text_size - begin >= AT_ONCE && end - at >= AT_ONCE)
             memcpy(at, text + begin, AT_ONCE); /* what is too much is written over */
         else
@@ -155,7 +173,8 @@ static PyObject *column_of(const Rows *rows, int32_t column, Text text, Py_ssize
 {
     PyObject *valid = Py_NewRef(Py_None), *built = NULL;
     Py_ssize_t empty, valid_size = (rows->rows + 7) / 8;
-    int64_t size = column_size(rows, column, &empty);
+    Cells found = cells_of(rows, column);
+    int64_t size = cells_size(found, &empty);
     PyObject *offsets = PyBytes_FromStringAndSize(NULL, (rows->rows + 1) * (Py_ssize_t)sizeof(int32_t));
     PyObject *cells = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (empty) {
@@ -168,7 +187,7 @@ static PyObject *column_of(const Rows *rows, int32_t column, Text text, Py_ssize
         Py_BEGIN_ALLOW_THREADS
         if (to_valid)
             memset(to_valid, 0, (size_t)valid_size);
-        write_column(rows, column, text, text_size, to_valid, to_offsets, to, size);
+        write_cells(found, text, text_size, to_valid, to_offsets, to, size);
         Py_END_ALLOW_THREADS
         built = PyTuple_Pack(3, valid, offsets, cells);
     }
