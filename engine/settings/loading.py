@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,8 @@ CONFIG_BYTES_MAX = 1_000_000
 """A larger file is certainly not a configuration (a source given by mistake, say)."""
 
 VARIABLE_PREFIX = "ENGINE_"
+_NEAR = 0.7
+"""How alike the names of two tables must be for one to be taken for the other: 1 is the same."""
 
 FIRST_TABLES = ("api", "source")
 """Mistakes are listed in the order of the file: these tables first."""
@@ -101,9 +104,16 @@ def _apply_variables(tables: dict[str, Any], variables: Mapping[str, str]) -> tu
                 _table_of(tables, table).pop(key, None)
             else:
                 _table_of(tables, table)[key] = _from_variable(text, numeric=is_numeric(table, key))
-        elif name.startswith(prefixes) and name not in of_secrets:
+        elif name not in of_secrets and (name.startswith(prefixes) or _seems_meant(name)):
             mistakes.append(f"{name}: there is no such setting{nearest(name, known)}")
     return labels, mistakes
+
+
+def _seems_meant(name: str) -> bool:
+    """Whether a variable names a key of a table that there nearly is; most others are somebody else's."""
+    table, _, key = name.removeprefix(VARIABLE_PREFIX).lower().partition("__")
+    near = get_close_matches(table, _kinds(), cutoff=_NEAR) if name.startswith(VARIABLE_PREFIX) and key else ()
+    return any(key in _kinds()[known] for known in near)
 
 
 def _is_broken(text: str, table: str, key: str) -> bool:

@@ -16,6 +16,7 @@ from engine.settings.tables import Settings
 from engine.settings.values import SHARE_JUDGED_FROM, Threshold
 from engine.values.errors import ConfigError, ExitCode
 
+USUAL = '[api]\ncampaign_id = "c"\n[source]\npath = "a.csv"\nid = "i"'
 MINIMAL: dict[str, dict[str, Any]] = {"api": {"campaign_id": "c-1"}, "source": {"path": "a.csv", "id": "loan_id"}}
 
 
@@ -191,6 +192,19 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
         assert words in message
     assert "ENGINE_UPLOAD__TIMEOUT: there is no such setting" in message
     assert "canary" not in message.replace(str(path), "")
+
+
+@pytest.mark.parametrize("table", ["UPLOD", "UPLOADS", "AUPLOAD"])
+def test_a_variable_of_a_table_that_there_nearly_is_is_a_mistake(tmp_path: Path, table: str) -> None:
+    with pytest.raises(ConfigError, match="there is no such setting; did you mean ENGINE_UPLOAD__CONCURRENCY"):
+        load(toml(tmp_path, USUAL), environ={f"ENGINE_{table}__CONCURRENCY": "canary"})
+
+
+@pytest.mark.parametrize(
+    "name", ["ENGINE_ROOM__CONCURRENCY", "ENGINE_UPLOD__TEMPERATURE", "ENGINE_UPLOD", "ENGINE___", "UPLOD__CONCURRENCY"]
+)
+def test_variables_of_others_do_not_matter(tmp_path: Path, name: str) -> None:
+    assert load(toml(tmp_path, USUAL), environ={name: "0"}).upload.concurrency
 
 
 def test_a_key_under_the_wrong_table_is_sent_to_the_right_one() -> None:
