@@ -40,5 +40,6 @@ def _first_of(block: Block, limit: int) -> Block:
         refusals=refusals,
         filtered=split_at_row(block.filtered, last_row)[0],
         digests={},
+        id_numbers=None if block.id_numbers is None else block.id_numbers[: 8 * accepted],
         routed_by=None if block.routed_by is None else block.routed_by[:accepted],
     )

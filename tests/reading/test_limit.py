@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies as st
 
+from engine.reading.counting_ids import count_repeated
 from engine.reading.limit import first_records
 from engine.sources import SourceSpec, open_source
 from engine.values import Block, Place, Refusal, Span, places
@@ -44,6 +45,14 @@ def test_a_limit_may_meet_nothing_but_refusals(limit: int) -> None:
     (taken,) = first_records([block("ab", 3, 1, 2), block("c", 5)], limit)
     assert (list(taken.ids), taken.lines, list(taken.spans)) == ([], b"", [])
     assert [refusal.place.row for refusal in taken.refusals] == [1, 2][:limit]
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "parquet"])
+def test_ids_that_come_again_behind_the_limit_are_not_counted(tmp_path: Path, format: str) -> None:
+    path = tmp_path / f"source.{format}"
+    write(path, [("1", "y"), ("2", "y"), ("1", "y"), ("1", "y")])
+    source = open_source(SourceSpec((str(path),), id="id"), batch_size=10)
+    assert [count_repeated(source, limit) for limit in (2, 3, None)] == [(2, 0), (3, 1), (4, 2)]
 
 
 @pytest.mark.parametrize("format", ["csv", "ndjson", "parquet"])
