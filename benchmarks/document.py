@@ -9,6 +9,8 @@ A place for figures is a block of one command, and below it what the command pri
     <!-- figures -->
     | source | … |
     <!-- end of figures -->
+
+A picture in SVG that stands right below is taken from what the benchmark has drawn.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.results import machine, progress
+from benchmarks.results import DIRECTORY, machine, progress
 
 PLACE = re.compile(
     r"(?P<head>^```sh\npython -m benchmarks (?P<arguments>[^\n]+)\n```\n\n<!-- figures -->\n)"
@@ -30,6 +33,8 @@ PLACE = re.compile(
     r"(?P<tail>^<!-- end of figures -->$)",
     re.MULTILINE | re.DOTALL,
 )
+PICTURE = re.compile(r"\n\n!\[[^\]]*\]\((?P<path>[^)]+\.svg)\)")
+"""What may stand right below figures."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +65,15 @@ def run(args: argparse.Namespace) -> int:
             raise SystemExit(f"python -m benchmarks {arguments}: ended with {done.returncode}")
         text = with_figures(file.read_text(encoding="utf-8"), arguments, done.stdout, load)
         file.write_text(text, encoding="utf-8")
+        for picture in pictures(text, arguments):
+            shutil.copyfile(DIRECTORY / Path(picture).name, file.parent / picture)
     return 0
+
+
+def pictures(text: str, arguments: str) -> list[str]:
+    """Return the paths of the pictures that stand below the figures of a command."""
+    below = [PICTURE.match(text, place.end()) for place in PLACE.finditer(text) if place["arguments"] == arguments]
+    return [found["path"] for found in below if found]
 
 
 def with_figures(text: str, arguments: str, printed: str, load: float) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.document import PLACE, with_figures
+from benchmarks.document import PLACE, pictures, with_figures
 from tests.documents import BLOCKS, ROOT
 
+MARKS = "<!-- figures -->\n<!-- end of figures -->"
 TEXT = """\
 # Figures
 
@@ -54,6 +55,27 @@ def test_only_what_is_named_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = document.read_text(encoding="utf-8")
     assert "<!-- figures -->\nold\n<!-- end" in text
     assert "| NDJSON | engine |" in re.sub(" +", " ", text)
+
+
+def test_a_picture_below_figures_shows_these() -> None:
+    document = ROOT / "docs/benchmarks.md"
+    text = document.read_text(encoding="utf-8")
+    shown = {
+        picture: place["figures"] for place in PLACE.finditer(text) for picture in pictures(text, place["arguments"])
+    }
+    assert shown
+    for picture, figures in shown.items():
+        drawn = re.findall(r"([0-9.]+) M/s", (document.parent / picture).read_text(encoding="utf-8"))
+        rows = [row for row in figures.splitlines() if row.startswith("|")][2:]
+        assert drawn == [f"{int(row.split('|')[3].replace(',', '')) / 1e6:.2f}" for row in rows]
+
+
+def test_the_picture_is_taken_from_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    document = tmp_path / "figures.md"
+    document.write_text(TEXT.replace("<!-- figures -->\n<!-- end of figures -->", f"{MARKS}\n\n![x](throughput.svg)"))
+    assert main(["document", "--file", str(document), "--only", "kinds ndjson"]) == 0
+    assert " M/s, " in (tmp_path / "throughput.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
