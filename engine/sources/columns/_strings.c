@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "55a9d41ed01a244967a0d99e9da995e6"
+#define SOURCE_DIGEST "b23a2d0567b400d01814527e127eaa7c"
 
 enum { AT_ONCE = 32 }; /* so many bytes are copied at once where there is room for them */
 
@@ -595,8 +595,7 @@ static PyObject *are_dates(PyObject *module, PyObject *args)
 PyDoc_STRVAR(numbers_doc, "number_texts(skipped: int, valid, numbers, are_floats: bool, rows: int)\n"
                           "-> tuple[bytes, bytes, bytes | None]\n\n"
                           "Return the offsets and the text of numbers of 64 bits, signed integers or floats; a null has none.\n"
-                          "There may be more bytes than these have. The third is a bitmap of the floats that are left out,\n"
-                          "or None: to write these takes more.");
+                          "The third is a bitmap of the floats that are left out, or None: to write these takes more.");
 
 static PyObject *number_texts(PyObject *module, PyObject *args)
 {
@@ -604,6 +603,7 @@ static PyObject *number_texts(PyObject *module, PyObject *args)
     PyObject *valid, *buffer, *offsets = NULL, *text = NULL, *undone = NULL, *written = NULL;
     Py_ssize_t rows, size, undone_count;
     const unsigned char *numbers;
+    unsigned char *room = NULL; /* for the longest numbers that there could be */
     int are_floats;
     if (!PyArg_ParseTuple(args, "nOOpn", &part.skipped, &valid, &buffer, &are_floats, &rows))
         return NULL;
@@ -616,19 +616,24 @@ static PyObject *number_texts(PyObject *module, PyObject *args)
         goto done;
     }
     offsets = PyBytes_FromStringAndSize(NULL, (rows + 1) * (Py_ssize_t)sizeof(int32_t));
-    text = PyBytes_FromStringAndSize(NULL, rows * NUMBER_BYTES_MAX);
     undone = PyBytes_FromStringAndSize(NULL, (rows + 7) / 8);
-    if (!offsets || !text || !undone)
+    if (!offsets || !undone)
         goto done;
-    unsigned char *to_offsets = (unsigned char *)PyBytes_AsString(offsets), *to_text = (unsigned char *)PyBytes_AsString(text);
+    if (!(room = PyMem_Malloc((size_t)rows * NUMBER_BYTES_MAX))) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    unsigned char *to_offsets = (unsigned char *)PyBytes_AsString(offsets);
     unsigned char *to_undone = (unsigned char *)PyBytes_AsString(undone);
     Py_BEGIN_ALLOW_THREADS
     memset(to_offsets, 0, sizeof(int32_t));
     memset(to_undone, 0, (size_t)(rows + 7) / 8);
-    undone_count = write_numbers(&part, numbers, are_floats, rows, to_text, to_offsets, to_undone);
+    undone_count = write_numbers(&part, numbers, are_floats, rows, room, to_offsets, to_undone);
     Py_END_ALLOW_THREADS
-    written = PyTuple_Pack(3, offsets, text, undone_count ? undone : Py_None);
+    if ((text = PyBytes_FromStringAndSize((const char *)room, number_at(to_offsets, rows))))
+        written = PyTuple_Pack(3, offsets, text, undone_count ? undone : Py_None);
 done:
+    PyMem_Free(room);
     Py_XDECREF(offsets);
     Py_XDECREF(text);
     Py_XDECREF(undone);

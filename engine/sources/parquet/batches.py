@@ -13,8 +13,11 @@ from engine.values import SourceUntrusted
 BATCH_ROWS_MAX = 32_768
 """How many rows are decoded and encoded at once, if they are small."""
 
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 8 << 20
 """About how much is decoded and encoded at once, by the sizes that the file states."""
+
+_VALUE_BYTES_MIN = 8
+"""What a value takes at least once it is decoded, however little the file says: it may hold it once for many rows."""
 
 BATCH_DECODED_BYTES_MAX = 64 << 20
 """What is encoded at once, by the real sizes: its JSON stays far below the 2 GB that one Arrow array can hold."""
@@ -24,7 +27,8 @@ def batch_rows(table: native.ParquetFile) -> int:
     """Return how many rows to decode at once: fewer if they are large."""
     groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
     row_bytes = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    return max(1, min(BATCH_ROWS_MAX, BATCH_BYTES // max(row_bytes, 1)))
+    row_bytes = max(row_bytes, _VALUE_BYTES_MIN * len(table.schema), 1)
+    return max(1, min(BATCH_ROWS_MAX, BATCH_BYTES // row_bytes))
 
 
 def even(batches: Iterator[pa.RecordBatch], rows_max: int) -> Iterator[pa.RecordBatch]:

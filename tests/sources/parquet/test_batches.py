@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.sources.parquet import batches
-from engine.sources.parquet.batches import RowsInStep, even
+from engine.sources.parquet.batches import RowsInStep, batch_rows, even
 from engine.values.errors import SourceUntrusted
 
 
@@ -50,6 +52,14 @@ def test_text_in_a_dictionary_counts_as_often_as_it_is_used(monkeypatch: pytest.
     found = list(even(iter([pa.record_batch({"n": texts})]), 100))
     assert sum(map(len, found)) == 64
     assert max(map(len, found[:4])) <= 8
+
+
+def test_many_columns_of_which_a_file_holds_little_are_read_a_few_rows_at_a_time(tmp_path: Path) -> None:
+    always_the_same = pa.array([7] * 5_000)
+    path = tmp_path / "wide.parquet"
+    for columns, most in ((2, batches.BATCH_ROWS_MAX), (1_000, 1_048)):
+        pq.write_table(pa.table({f"c{number}": always_the_same for number in range(columns)}), path)
+        assert batch_rows(pq.ParquetFile(path)) == most
 
 
 def test_rows_are_taken_in_any_number() -> None:
