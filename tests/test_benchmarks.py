@@ -173,7 +173,8 @@ def test_pacing_plays_a_scenario(
     assert main(arguments) == 0
     assert "100.0%" in capsys.readouterr().out
     clients = json.loads((directory / "pacing.json").read_text(encoding="utf-8"))["results"]
-    assert [client["delivered"] for client in clients] == [1.0] * (2 if "--no-peers" in arguments else 5)
+    runs = int(arguments[arguments.index("--runs") + 1]) if "--runs" in arguments else 1
+    assert [client["delivered"] for client in clients] == [1.0] * runs * (2 if "--no-peers" in arguments else 5)
     assert_is_svg((directory / "pacing.svg").read_text(encoding="utf-8"))
 
 
