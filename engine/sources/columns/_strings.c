@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* XXH3-128 of this file without this line, so that a binary of another version is not used (`acceleration.py`). */
-#define SOURCE_DIGEST "b23a2d0567b400d01814527e127eaa7c"
+#define SOURCE_DIGEST "7d4415508f7770752f73b4d49216af88"
 
 enum { AT_ONCE = 32 }; /* so many bytes are copied at once where there is room for them */
 
@@ -227,18 +227,11 @@ static void write_rows(const Part *parts, Py_ssize_t count, Py_ssize_t rows, uns
 {
     unsigned char *at = text, *end = text + size;
     for (Py_ssize_t row = 0; row < rows; row++) {
-        Py_ssize_t i = 0;
-        if (end - at >= AT_ONCE * count)
-            for (; i < count; i++) { /* what is copied too much is written over */
-                Value value = text_in(&parts[i], row);
-                if (value.size > AT_ONCE || parts[i].text + parts[i].room - value.at < AT_ONCE)
-                    break;
-                memcpy(at, value.at, AT_ONCE);
-                at += value.size;
-            }
-        for (; i < count; i++) {
+        for (Py_ssize_t i = 0; i < count; i++) {
             Value value = text_in(&parts[i], row);
-            if (value.size)
+            if (value.size <= AT_ONCE && end - at >= AT_ONCE && parts[i].text + parts[i].room - value.at >= AT_ONCE)
+                memcpy(at, value.at, AT_ONCE); /* what is too much is written over */
+            else if (value.size)
                 memcpy(at, value.at, (size_t)value.size);
             at += value.size;
         }
@@ -418,14 +411,12 @@ static Py_ssize_t write_numbers(const Part *part, const unsigned char *numbers, 
     for (Py_ssize_t row = 0; row < rows; row++) {
         const unsigned char *number = numbers + 8 * (size_t)(part->skipped + row);
         unsigned char *behind = at;
-        if (is_null(part, row))
-            behind = at;
-        else if (are_floats) {
+        if (!is_null(part, row) && are_floats) {
             double value;
             memcpy(&value, number, sizeof value);
             behind = put_float(at, value);
         }
-        else {
+        else if (!is_null(part, row)) {
             int64_t value;
             memcpy(&value, number, sizeof value);
             behind = put_integer(at, value);
